@@ -1,0 +1,1 @@
+"""librdkafka: bindings, the compiled produce and consume loops, property checks."""

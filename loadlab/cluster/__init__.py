@@ -1,0 +1,1 @@
+"""Cluster providers: docker, local, embedded, external; topics and broker properties."""

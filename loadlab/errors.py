@@ -1,0 +1,63 @@
+"""Everything that loadlab raises on purpose.
+
+    LoadlabError
+    ├── UsageError              2    the call or the scenario is wrong
+    │   └── ScenarioError       2    one or more problems in a scenario file, all at once
+    ├── ClusterError            3    no cluster could be had
+    └── RunError                4    the run failed
+        └── WorkerError         4    a worker could not start
+
+Each error carries the exit code of the process that ends by it and, where there is one, the fix.
+"""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_USAGE = 2
+EXIT_NO_CLUSTER = 3
+EXIT_RUN_FAILED = 4
+EXIT_RUN_INVALID = 5
+EXIT_THRESHOLD_FAILED = 99
+EXIT_INTERRUPTED = 130
+
+
+class LoadlabError(Exception):
+    """An error whose message is meant for the user.
+
+    Args:
+        message: what is wrong, in one sentence; further lines may hold evidence.
+        fix: what the user can do about it, or None.
+    """
+
+    exit_code = EXIT_RUN_FAILED
+
+    def __init__(self, message: str, *, fix: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+
+
+class UsageError(LoadlabError):
+    """The command line, a name or a file that was given can't be used."""
+
+    exit_code = EXIT_USAGE
+
+
+class ScenarioError(UsageError):
+    """A scenario file can't be used; the message lists every problem, each with its place."""
+
+
+class ClusterError(LoadlabError):
+    """No cluster could be had or kept."""
+
+    exit_code = EXIT_NO_CLUSTER
+
+
+class RunError(LoadlabError):
+    """The run started and could not be carried through."""
+
+    exit_code = EXIT_RUN_FAILED
+
+
+class WorkerError(RunError):
+    """A worker process could not start."""

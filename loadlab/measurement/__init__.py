@@ -1,0 +1,1 @@
+"""Clocks, histograms, slabs and validity. Knows no Kafka."""

@@ -1,0 +1,1 @@
+"""The versioned result model and its store."""

@@ -1,0 +1,1 @@
+"""The scenario file: model, errors with line numbers, overrides, JSON Schema."""

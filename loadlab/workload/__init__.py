@@ -1,0 +1,1 @@
+"""What is sent: schedules, payloads, keys and the record stamp."""
