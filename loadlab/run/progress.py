@@ -1,6 +1,7 @@
 """What a run tells whoever watches it, while it goes on.
 
-The runner calls; the command line shows. Nothing here knows of terminals, so a notebook or a test can watch a run too.
+The runner calls; the command line shows. Nothing here knows of terminals, so a notebook or a test can watch
+a run too.
 """
 
 from __future__ import annotations
