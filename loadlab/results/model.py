@@ -1,0 +1,193 @@
+"""What a run measured: the versioned model of result.json.
+
+Every field's meaning and unit is defined in docs/measurement.md; units are in the names. The models are
+frozen and refuse unknown fields, so that a stored result can't say what its schema version doesn't know.
+
+    RunResult
+    ├── cluster, environment                     where it ran        (environment: model_environment.py)
+    ├── phases, verdict, thresholds, warnings    what it is worth
+    ├── producers.<name>, consumers.<name>       what each group did (model_groups.py)
+    └── topics.<name>, reconciliation            what the cluster says about it
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from loadlab.results.model_base import Measured, Model
+from loadlab.results.model_environment import Environment
+from loadlab.results.model_groups import ConsumerResult, ProducerResult, Throughput
+
+SCHEMA_VERSION = 1
+
+VerdictStatus = Literal["valid", "suspect", "invalid"]
+ReasonSeverity = Literal["suspect", "invalid", "info"]
+
+
+class ClusterUsed(Model):
+    """The cluster that the run used.
+
+    Attributes:
+        provider: docker, local, embedded or external.
+        kind: "mock" for librdkafka's mock cluster, which is not Kafka.
+        kafka_version: the brokers' version; None where the provider can't tell.
+        brokers: number of brokers.
+        network: host or bridge with docker; None elsewhere.
+        config: broker properties that the scenario asked for.
+        reason: why this provider was chosen; None where the scenario named it.
+        cluster_id: Kafka's id of the cluster; None where it wasn't told.
+    """
+
+    provider: str
+    kind: Literal["kafka", "mock"]
+    kafka_version: str | None = None
+    brokers: int = Field(ge=1)
+    network: str | None = None
+    config: dict[str, str] = Field(default_factory=dict)
+    reason: str | None = None
+    cluster_id: str | None = None
+
+
+class Phase(Model):
+    """One phase, in seconds since the workers' common start."""
+
+    name: str
+    start_s: float
+    end_s: float
+
+
+class Reason(Model):
+    """Why the verdict is not a plain "valid".
+
+    Attributes:
+        code: stable name, such as generator_limited.
+        message: the sentence for the user; it holds figure and limit with their units.
+        fix: what to do about it; None where nothing can be done.
+        figure: what was measured; None where the reason has no number.
+        limit: the figure's limit, in the same unit.
+        severity: what the reason makes of the verdict.
+    """
+
+    code: str
+    message: str
+    fix: str | None = None
+    figure: Measured = None
+    limit: Measured = None
+    severity: ReasonSeverity
+
+
+class Verdict(Model):
+    """Whether the measurement can be trusted.
+
+    Attributes:
+        status: valid, suspect or invalid.
+        reasons: worst first.
+        saturated: the target was missed because the cluster was the limit; no fault of the measurement.
+    """
+
+    status: VerdictStatus
+    reasons: tuple[Reason, ...] = ()
+    saturated: bool = False
+
+
+class TopicResult(Model):
+    """One topic as the brokers saw it in the measure phase.
+
+    Attributes:
+        partitions: number of partitions.
+        log_end_growth: records by which the log end moved, all partitions, over the whole run.
+        throughput: growth between two samples of known time in the measure phase, over their distance.
+        partition_share: each partition's share of the growth, by partition number; sums to 1 unless empty.
+    """
+
+    partitions: int
+    log_end_growth: int
+    throughput: Throughput
+    partition_share: tuple[float, ...] = ()
+
+
+class Reconciliation(Model):
+    """Do the producers, the log and the consumers agree? Over the whole run, in records.
+
+    Attributes:
+        acked: acked by the brokers.
+        log_end_growth: records by which all topics' log ends moved.
+        consumed: by consumer name.
+        lost: acked and never seen by a group that read to the end; None where it can't be known.
+        duplicated: seen more than once; None where it can't be known.
+        reordered: seen after a later one of the same worker and partition; None where it can't be known.
+        unseen: acked and not yet read at the end.
+        evicted: dropped by a mock partition before they were read.
+        unexplained: log_end_growth - acked - duplicates in the log - indeterminate records found in it;
+            None where the log can't be asked.
+    """
+
+    acked: int
+    log_end_growth: int | None = None
+    consumed: dict[str, int] = Field(default_factory=dict)
+    lost: int | None = None
+    duplicated: int | None = None
+    reordered: int | None = None
+    unseen: int = 0
+    evicted: int = 0
+    unexplained: int | None = None
+
+
+class Threshold(Model):
+    """One threshold, judged: `measured` is in the unit of its metric, None without a sample."""
+
+    expression: str
+    measured: Measured = None
+    passed: bool
+
+
+class Warned(Model):
+    """Something the user should know of that doesn't touch the verdict."""
+
+    message: str
+    fix: str | None = None
+
+
+class RunResult(Model):
+    """Everything one run measured, in the form that is stored.
+
+    Attributes:
+        schema_version: of this model.
+        loadlab_version: of the program that measured.
+        run_id: see `loadlab.results.run_id`.
+        name: the scenario's name.
+        started_at: when the run began, UTC.
+        duration_s: from the beginning to the end of collecting, seconds.
+        interrupted: the user stopped it; what was measured until then is here.
+        scenario: the scenario as resolved, secrets redacted.
+        seed: of everything random in the run.
+        events: number of lines in events.jsonl.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    loadlab_version: str
+    run_id: str
+    name: str
+    started_at: datetime
+    duration_s: float
+    interrupted: bool = False
+    scenario: dict[str, JsonValue]
+    seed: int
+    environment: Environment
+    cluster: ClusterUsed
+    phases: tuple[Phase, ...]
+    verdict: Verdict
+    producers: dict[str, ProducerResult]
+    consumers: dict[str, ConsumerResult]
+    topics: dict[str, TopicResult]
+    reconciliation: Reconciliation
+    thresholds: tuple[Threshold, ...] = ()
+    warnings: tuple[Warned, ...] = ()
+    events: int = 0
+
+    def phase(self, name: str) -> Phase | None:
+        """The phase of that name, or None where the run never reached it."""
+        return next((phase for phase in self.phases if phase.name == name), None)

@@ -1,0 +1,66 @@
+"""Where a run was measured: the machine, the versions and what was really configured."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from loadlab.results.model_base import Model
+
+
+class HostEnvironment(Model):
+    """The machine and the programs that generated the load; None where the machine doesn't tell.
+
+    The host's name is left out on purpose: results are passed on.
+
+    Attributes:
+        cpu_model: as the kernel names it.
+        cores: logical CPUs that this process may use.
+        cpu_governor: frequency governor of the first CPU.
+        memory_bytes: RAM.
+        kernel: release of the kernel.
+        os: distribution and version.
+        load_average_1m: processes that wanted a CPU, mean of the minute before the start.
+        python: version, as are loadlab, confluent_kafka, numba and numpy.
+        git_commit: of loadlab, where it runs from a checkout; with "+" after it where files differ from it.
+    """
+
+    cpu_model: str | None
+    cores: int
+    cpu_governor: str | None = None
+    memory_bytes: int
+    kernel: str
+    os: str
+    load_average_1m: float
+    python: str
+    loadlab: str
+    confluent_kafka: str | None = None
+    numba: str | None = None
+    numpy: str | None = None
+    git_commit: str | None = None
+
+
+class Environment(HostEnvironment):
+    """The host and what only the run knows.
+
+    Attributes:
+        librdkafka: version of the library that sent and received.
+        java: version of the brokers' Java, where the machine runs it.
+        container_engine: its name and version, such as "docker 28.1.0".
+        image: the brokers' image.
+        data_written_bytes: what the run appended to the brokers' logs, replicas not counted; against
+            memory_bytes it says whether reads came from the page cache.
+        flush: log.flush.interval.messages and log.flush.interval.ms, as in force.
+        broker_config: properties of the brokers that aren't their default.
+        topic_config: by topic: properties that aren't their default.
+        client_config: by group: properties that were given to librdkafka.
+    """
+
+    librdkafka: str | None = None
+    java: str | None = None
+    container_engine: str | None = None
+    image: str | None = None
+    data_written_bytes: int | None = None
+    flush: dict[str, str] = Field(default_factory=dict)
+    broker_config: dict[str, str] = Field(default_factory=dict)
+    topic_config: dict[str, dict[str, str]] = Field(default_factory=dict)
+    client_config: dict[str, dict[str, str]] = Field(default_factory=dict)
