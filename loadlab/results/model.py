@@ -19,7 +19,50 @@ from pydantic import Field, JsonValue
 
 from loadlab.results.model_base import Measured, Model
 from loadlab.results.model_environment import Environment
-from loadlab.results.model_groups import ConsumerResult, ProducerResult, Throughput
+from loadlab.results.model_groups import (
+    Backlog,
+    Batches,
+    CommittedLag,
+    ConsumerRecords,
+    ConsumerResult,
+    ConsumerWorker,
+    Lag,
+    LatencyBlock,
+    PartitionLag,
+    ProducerRecords,
+    ProducerResult,
+    ProducerWorker,
+    Rebalances,
+    Throughput,
+)
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Backlog",
+    "Batches",
+    "ClusterUsed",
+    "CommittedLag",
+    "ConsumerRecords",
+    "ConsumerResult",
+    "ConsumerWorker",
+    "Environment",
+    "Lag",
+    "LatencyBlock",
+    "PartitionLag",
+    "Phase",
+    "ProducerRecords",
+    "ProducerResult",
+    "ProducerWorker",
+    "Reason",
+    "Rebalances",
+    "Reconciliation",
+    "RunResult",
+    "Threshold",
+    "Throughput",
+    "TopicResult",
+    "Verdict",
+    "Warned",
+]
 
 SCHEMA_VERSION = 1
 

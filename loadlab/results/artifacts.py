@@ -1,0 +1,134 @@
+"""What a run leaves beside result.json: intervals, histograms, events and logs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from pydantic import JsonValue
+
+    from loadlab.results.redact import Redactor
+
+INTERVALS_FILE = "intervals.parquet"
+HISTOGRAMS_FILE = "histograms.npz"
+EVENTS_FILE = "events.jsonl"
+LOGS_FOLDER = "logs"
+BUCKET_EDGES = "bucket_edges_us"
+
+_INTERVAL_SCHEMA = pa.schema(
+    [
+        pa.field("interval_start_s", pa.float64(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("metric", pa.string(), nullable=False),
+        pa.field("value", pa.float64(), nullable=False),
+    ]
+)
+
+
+class Interval(NamedTuple):
+    """One metric of one source in one interval.
+
+    Attributes:
+        interval_start_s: seconds since the workers' common start.
+        source: "producer/checkout", "consumer/billing", "topic/orders" or "run".
+        metric: its name ends in its unit, such as acked_records_per_s.
+        value: the figure; a metric without a sample has no row.
+    """
+
+    interval_start_s: float
+    source: str
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Histograms:
+    """Latency histograms of the measure phase, all in one bucket layout.
+
+    Attributes:
+        bucket_edges_us: float64 (n + 1,), ascending: bucket i holds edges[i] ≤ latency < edges[i + 1], in µs.
+        counts: int64 (n,) by "source/metric", such as "producer/checkout/publish_latency_us".
+    """
+
+    bucket_edges_us: NDArray[np.float64]
+    counts: Mapping[str, NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """Everything of a run that is stored beside result.json.
+
+    Attributes:
+        intervals: the series, one row per interval, source and metric.
+        histograms: None where nothing was measured.
+        events: what happened, in order; each with its time and kind.
+        logs: files to keep, by the name they get in logs/.
+    """
+
+    intervals: Sequence[Interval] = ()
+    histograms: Histograms | None = None
+    events: Sequence[Mapping[str, JsonValue]] = ()
+    logs: Mapping[str, Path] = field(default_factory=dict)
+
+
+def write_artifacts(artifacts: Artifacts, folder: Path, redactor: Redactor) -> None:
+    """Write all of them into a folder; texts go through the redactor."""
+    _write_intervals(artifacts.intervals, folder / INTERVALS_FILE)
+    if artifacts.histograms is not None:
+        _write_histograms(artifacts.histograms, folder / HISTOGRAMS_FILE)
+    _write_events(artifacts.events, folder / EVENTS_FILE, redactor)
+    for name, source in artifacts.logs.items():
+        _copy_log(source, folder / LOGS_FOLDER / name, redactor)
+
+
+def read_intervals(folder: Path) -> pa.Table:
+    """The interval series of a stored run, with the columns of `Interval`."""
+    return parquet.read_table(folder / INTERVALS_FILE)
+
+
+def read_histograms(folder: Path) -> Histograms | None:
+    """The histograms of a stored run; None where it has none."""
+    path = folder / HISTOGRAMS_FILE
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as stored:
+        counts = {name: stored[name] for name in stored.files if name != BUCKET_EDGES}
+        return Histograms(bucket_edges_us=stored[BUCKET_EDGES], counts=counts)
+
+
+def _write_intervals(intervals: Sequence[Interval], path: Path) -> None:
+    columns = list(zip(*intervals, strict=True)) or [()] * len(_INTERVAL_SCHEMA)
+    parquet.write_table(pa.table(columns, schema=_INTERVAL_SCHEMA), path, compression="zstd")
+
+
+def _write_histograms(histograms: Histograms, path: Path) -> None:
+    arrays = {BUCKET_EDGES: histograms.bucket_edges_us, **histograms.counts}
+    with path.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def _write_events(events: Sequence[Mapping[str, JsonValue]], path: Path, redactor: Redactor) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for event in events:
+            file.write(json.dumps(redactor.document(dict(event)), ensure_ascii=False) + "\n")
+
+
+def _copy_log(source: Path, target: Path, redactor: Redactor) -> None:
+    """Copy a log line by line; a log that has gone is noted in its place rather than losing the result."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("w", encoding="utf-8") as copy:
+        try:
+            with source.open(encoding="utf-8", errors="replace") as log:
+                copy.writelines(map(redactor.text, log))
+        except OSError as error:
+            copy.write(f"loadlab: this log could not be read: {error.strerror}\n")

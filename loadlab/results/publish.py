@@ -1,0 +1,147 @@
+"""A folder that appears at once and whole, or not at all.
+
+Files are written under a temporary name that its writer holds locked. A writer that is killed loses the lock,
+by which the next writer knows that what it finds is nobody's any more. (A process id would not do: containers
+that share the folder have ids of their own.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loadlab.errors import RunError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TEMPORARY_PREFIX = ".incomplete-"
+_LOCK_FILE = ".lock"
+_READ_ONLY_FILE = 0o444
+
+
+def ensure_writable(results_dir: Path) -> None:
+    """Make the folder for results and see that it can be written, before anything is measured.
+
+    Raises:
+        UsageError: it can't be made or written.
+    """
+    try:
+        results_dir.mkdir(parents=True, exist_ok=True)
+        with _locked(results_dir):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"results can't be written to {results_dir}: {error.strerror}",
+            fix="name a folder that can be written with --results-dir or LOADLAB_RESULTS_DIR",
+        ) from error
+
+
+@contextlib.contextmanager
+def published(results_dir: Path, name: str) -> Iterator[Path]:
+    """Give a temporary folder to write into; publish it under its name when the block ends well.
+
+    Args:
+        results_dir: where the folder is to stand; made if it is missing.
+        name: the folder's name.
+
+    Yields:
+        The temporary folder. Its files are read-only and on the disk before they appear.
+
+    Raises:
+        RunError: the name is taken, or writing failed; nothing is left behind then.
+    """
+    try:
+        results_dir.mkdir(parents=True, exist_ok=True)
+        with _temporary(results_dir, name) as temporary:
+            yield temporary
+            _settle(temporary)
+            with _locked(results_dir):
+                _refuse_existing(results_dir / name)
+                temporary.rename(results_dir / name)
+            _fsync(results_dir)
+    except OSError as error:
+        raise RunError(
+            f"the result could not be stored in {results_dir}: {error.strerror or error}",
+            fix=_fix_for(error),
+        ) from error
+
+
+def _refuse_existing(target: Path) -> None:
+    if target.exists():
+        raise RunError(f"{target} exists already: a stored result is never changed", fix="use another run id")
+
+
+def _fix_for(error: OSError) -> str:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "free disk space, or name another folder with --results-dir"
+    return "name a folder that can be written with --results-dir or LOADLAB_RESULTS_DIR"
+
+
+@contextlib.contextmanager
+def _locked(results_dir: Path) -> Iterator[None]:
+    """Hold the folder's lock: for making, publishing and clearing away only, never while data is written."""
+    descriptor = os.open(results_dir / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _temporary(results_dir: Path, name: str) -> Iterator[Path]:
+    """A fresh temporary folder, locked as long as the block runs; gone afterwards unless renamed."""
+    folder = results_dir / f"{TEMPORARY_PREFIX}{name}.{os.getpid()}"
+    with _locked(results_dir):
+        _clear_abandoned(results_dir)
+        folder.mkdir()
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _clear_abandoned(results_dir: Path) -> None:
+    """Remove temporary folders whose writers are dead."""
+    for folder in results_dir.glob(f"{TEMPORARY_PREFIX}*"):
+        if folder.is_dir() and _is_abandoned(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def _settle(folder: Path) -> None:
+    """Make all files read-only and bring them, and the folders that name them, to the disk."""
+    for parent, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            path = Path(parent, name)
+            _fsync(path)
+            path.chmod(_READ_ONLY_FILE)
+        _fsync(Path(parent))
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,83 @@
+"""Secrets never reach a file: what looks like one by its key goes, and so does every known value."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from pydantic import JsonValue
+
+REDACTED = "[redacted]"
+
+# The last word of a Kafka property that holds a secret: sasl.password, ssl.key.pem, password.encoder.secret,
+# delegation.token.master.key, sasl.jaas.config. Not ssl.key.location or sasl.oauthbearer.token.endpoint.url.
+_SECRET_KEY = re.compile(
+    r"(^|[._-])(password|passwd|passphrase|secret|token|credentials?|jaas[._]config|user[._]info"
+    r"|key[._]pem|(private|secret|master|api|access)[._-]key)$",
+    re.IGNORECASE,
+)
+_SECRET_IN_TEXT = re.compile(
+    r"(?P<key>[\w.-]*(?:password|passwd|passphrase|secret)[\"']?\s*[=:]\s*)(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;}]+)",
+    re.IGNORECASE,
+)
+# Shorter values also occur by chance inside other words and numbers: they go only where they stand alone.
+_SAFE_LENGTH = 6
+
+
+class Redactor:
+    """Takes secrets out of documents and texts.
+
+    Args:
+        secrets: values known to be secret; a PEM's lines are each treated as one.
+    """
+
+    def __init__(self, secrets: Collection[str] = ()) -> None:
+        values = sorted(set(_values(secrets)), key=len, reverse=True)
+        self._known = re.compile("|".join(map(_pattern, values))) if values else None
+
+    def text(self, text: str) -> str:
+        """The text without known secrets and without what follows `password=` and its like."""
+        shorter = self._known.sub(REDACTED, text) if self._known else text
+        return _SECRET_IN_TEXT.sub(rf"\g<key>{REDACTED}", shorter)
+
+    def document(self, document: JsonValue, key: str = "") -> JsonValue:
+        """A copy of any JSON document without secrets; keys are searched too.
+
+        Args:
+            document: what to walk.
+            key: the key under which the document stands.
+        """
+        if isinstance(document, dict):
+            return {self.text(name): self.document(value, name) for name, value in document.items()}
+        if isinstance(document, list):
+            return [self.document(item, key) for item in document]
+        if isinstance(document, str):
+            return REDACTED if document and _SECRET_KEY.search(key) else self.text(document)
+        return document
+
+
+def redact(document: JsonValue, secrets: Collection[str] = ()) -> JsonValue:
+    """Copy a JSON document without secrets.
+
+    Args:
+        document: what to walk.
+        secrets: values known to be secret, to be taken out wherever they stand.
+
+    Returns:
+        The same document with `[redacted]` in the place of each secret.
+    """
+    return Redactor(secrets).document(document)
+
+
+def _values(secrets: Collection[str]) -> Iterator[str]:
+    """Each secret, and its lines: logs break at them."""
+    for secret in secrets:
+        yield from filter(None, (secret, *(line.strip() for line in secret.splitlines())))
+
+
+def _pattern(value: str) -> str:
+    escaped = re.escape(value)
+    return escaped if len(value) >= _SAFE_LENGTH else rf"(?<!\w){escaped}(?!\w)"
