@@ -1,0 +1,171 @@
+"""Delivery reports: the compiled callback that librdkafka calls for each record, and its slots.
+
+A record that is on its way occupies a slot, whose number travels as the record's opaque pointer. The
+sending thread takes slots from a ring of free ones, the thread that serves delivery reports gives them
+back: one writer and one reader, so two atomic counters are all the agreement they need.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numba
+import numpy as np
+from numba import types
+
+from loadlab.client import symbols
+from loadlab.client.symbols import memcpy, rd_kafka_message_status, rd_kafka_poll
+from loadlab.compiled import compiled
+from loadlab.measurement.intrinsics import (
+    address_of,
+    load_acquire,
+    monotonic_ns,
+    pointer_to,
+    store_release,
+)
+from loadlab.measurement.lane import count, count_error, enter_interval, phase_at, record_duration
+from loadlab.measurement.slab import ACK_LANE, SLAB, Counter, Metric
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+SLOT: Final = np.dtype([("intended_ns", "<i8"), ("sent_ns", "<i8"), ("bytes", "<i8")])
+DELIVERY: Final = np.dtype(
+    [
+        ("slab", "<u8"),
+        ("slots", "<u8"),
+        ("free", "<u8"),  # ring of free slot numbers
+        ("capacity", "<i8"),
+        ("taken", "<i8"),  # slots ever taken: written by the sending thread
+        ("given", "<i8"),  # slots ever given back: written by the serving thread
+        ("serving", "<i8"),
+        ("statistics", "<u8"),  # buffer for librdkafka's JSON
+        ("statistics_capacity", "<i8"),
+        ("statistics_bytes", "<i8"),
+        ("statistics_count", "<i8"),
+    ],
+)
+_FIELDS = DELIVERY.fields or {}
+TAKEN_OFFSET: Final = int(_FIELDS["taken"][1])
+GIVEN_OFFSET: Final = int(_FIELDS["given"][1])
+SERVING_OFFSET: Final = int(_FIELDS["serving"][1])
+STATISTICS_COUNT_OFFSET: Final = int(_FIELDS["statistics_count"][1])
+
+_STATISTICS_CAPACITY = 16 << 20
+_POLL_MS = 100
+_ACKED = int(Counter.ACKED)
+_ACKED_BYTES = int(Counter.ACKED_BYTES)
+_FAILED = int(Counter.FAILED)
+_INDETERMINATE = int(Counter.INDETERMINATE)
+_SERVICE_TIME = int(Metric.SERVICE_TIME)
+_PUBLISH_LATENCY = int(Metric.PUBLISH_LATENCY)
+_DELIVERY_TYPE = numba.from_dtype(DELIVERY)
+_MESSAGE_TYPE = numba.from_dtype(symbols.MESSAGE)
+
+
+@dataclass(frozen=True, eq=False)
+class Delivery:
+    """The memory behind one producer's records on their way.
+
+    Attributes:
+        state: the DELIVERY record, shape (1,).
+        slots: SLOT records, shape (capacity,).
+        free: ring of free slot numbers, shape (capacity,).
+        statistics: the latest statistics JSON, shape (capacity,).
+    """
+
+    state: npt.NDArray[np.void]
+    slots: npt.NDArray[np.void]
+    free: npt.NDArray[np.int64]
+    statistics: npt.NDArray[np.uint8]
+
+    @property
+    def address(self) -> int:
+        """Where the DELIVERY record lies: the opaque pointer of librdkafka's callbacks."""
+        return int(self.state.ctypes.data)
+
+    @property
+    def on_their_way(self) -> int:
+        """How many records have no delivery report yet."""
+        return int(self.state["taken"][0] - self.state["given"][0])
+
+
+def create_delivery(slab: npt.NDArray[np.void], capacity: int) -> Delivery:
+    """Makes the slots for a producer whose client queue holds `capacity` records."""
+    state = np.zeros(1, dtype=DELIVERY)
+    delivery = Delivery(
+        state=state,
+        slots=np.zeros(capacity, dtype=SLOT),
+        free=np.arange(capacity, dtype=np.int64),
+        statistics=np.empty(_STATISTICS_CAPACITY, dtype=np.uint8),
+    )
+    state["slab"] = slab.ctypes.data
+    state["slots"] = delivery.slots.ctypes.data
+    state["free"] = delivery.free.ctypes.data
+    state["capacity"] = capacity
+    state["serving"] = 1
+    state["statistics"] = delivery.statistics.ctypes.data
+    state["statistics_capacity"] = _STATISTICS_CAPACITY
+    return delivery
+
+
+@compiled
+def _report(delivery: np.void, message: np.void, status: int) -> None:
+    """Books one delivery report: what became of the record, and how long it took."""
+    now_ns = monotonic_ns()
+    slab = numba.carray(pointer_to(delivery.slab), 1, SLAB)[0]
+    lane = slab.lanes[ACK_LANE]
+    slots = numba.carray(pointer_to(delivery.slots), delivery.capacity, SLOT)
+    slot = slots[message.private]
+    enter_interval(slab, lane, now_ns)
+    intent, moment = phase_at(slab, slot.intended_ns), phase_at(slab, now_ns)
+    if message.err == symbols.ERR_NO_ERROR:
+        count(lane, _ACKED, intent, moment, 1)
+        count(lane, _ACKED_BYTES, intent, moment, slot.bytes)
+        record_duration(lane, _SERVICE_TIME, intent, now_ns - slot.sent_ns)
+        record_duration(lane, _PUBLISH_LATENCY, intent, now_ns - slot.intended_ns)
+        slab.last_acked_ns = now_ns
+    else:
+        lost = status == symbols.STATUS_NOT_PERSISTED
+        count(lane, _FAILED if lost else _INDETERMINATE, intent, moment, 1)
+        count_error(lane, message.err)
+    free = numba.carray(pointer_to(delivery.free), delivery.capacity, np.int64)
+    free[delivery.given % delivery.capacity] = message.private
+
+
+@numba.cfunc(
+    types.void(types.voidptr, types.CPointer(_MESSAGE_TYPE), types.CPointer(_DELIVERY_TYPE)),
+    cache=True,
+)
+def on_delivery(client, message, opaque):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201, ARG001
+    """librdkafka's dr_msg_cb: void (*)(rd_kafka_t *, const rd_kafka_message_t *, void *opaque)."""
+    delivery = numba.carray(opaque, 1)[0]
+    _report(delivery, numba.carray(message, 1)[0], rd_kafka_message_status(address_of(message)))
+    store_release(address_of(opaque) + GIVEN_OFFSET, delivery.given + 1)
+
+
+@numba.cfunc(
+    types.int32(types.voidptr, types.uintp, types.uintp, types.CPointer(_DELIVERY_TYPE)),
+    cache=True,
+)
+def on_statistics(client, json, json_bytes, opaque):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201, ARG001
+    """librdkafka's stats_cb: keeps a copy for the worker's main thread, which has the time to parse it."""
+    delivery = numba.carray(opaque, 1)[0]
+    if json_bytes <= delivery.statistics_capacity:
+        memcpy(delivery.statistics, json, json_bytes)
+        delivery.statistics_bytes = json_bytes
+        store_release(address_of(opaque) + STATISTICS_COUNT_OFFSET, delivery.statistics_count + 1)
+    return 0
+
+
+@compiled
+def serve_delivery_reports(client: int, delivery_address: int) -> None:
+    """Serves callbacks until `serving` is cleared; runs in a thread of its own.
+
+    Args:
+        client: the rd_kafka_t pointer.
+        delivery_address: where the DELIVERY record lies.
+    """
+    while load_acquire(delivery_address + SERVING_OFFSET) == 1:
+        rd_kafka_poll(client, _POLL_MS)

@@ -1,0 +1,79 @@
+"""When each record is due, as the produce loop asks for it.
+
+A schedule is a table of SEGMENTs over the time since the common start. Within a segment the rate changes
+linearly, so that constant rates, steps, ramps and bursts are all of one form. With L(t) for the integral of
+the rate from 0 to t, record n of a group (counted from 0) is due at the first t with L(t) >= n. The group's
+workers deal its records out in turn: worker w of W sends the records n with n mod W = w.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.compiled import compiled
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+SEGMENT: Final = np.dtype(
+    [
+        ("start_ns", "<i8"),  # since the common start
+        ("first", "<f8"),  # L(start): how many records the segments before it hold
+        ("rate_per_ns", "<f8"),  # at its start
+        ("slope", "<f8"),  # change of the rate, per ns²
+    ],
+)
+
+
+@compiled
+def _reached_ns(segment: np.void, records: float) -> float:
+    """How long after its start a segment has `records` records due; solves r·t + s·t²/2 = records."""
+    rate, slope = segment.rate_per_ns, segment.slope
+    if slope == 0.0:
+        return records / rate if rate > 0.0 else math.inf
+    root = rate * rate + 2.0 * slope * records
+    # The form without cancellation: it also holds where the slope is tiny.
+    return 2.0 * records / (rate + math.sqrt(root)) if root >= 0.0 else math.inf
+
+
+@compiled
+def due_ns(schedule: npt.NDArray[np.void], record: int) -> int:
+    """When record number `record` of the group is due, in nanoseconds since the common start."""
+    place = np.searchsorted(schedule["first"], np.float64(record), "right") - 1
+    # Of the segments that begin with this very count, the first one that holds a record is meant.
+    while place > 0 and schedule[place].first == record:
+        place -= 1
+    segment = schedule[place]
+    reached = _reached_ns(segment, record - segment.first)
+    while place + 1 < len(schedule) and segment.start_ns + reached > schedule[place + 1].start_ns:
+        place += 1
+        segment = schedule[place]
+        reached = _reached_ns(segment, max(0.0, record - segment.first))
+    return segment.start_ns + math.ceil(reached) if reached < 4e18 else np.int64(4e18)  # noqa: PLR2004
+
+
+@compiled
+def count_due(schedule: npt.NDArray[np.void], elapsed_ns: int) -> int:
+    """How many records of the group are due by a time since the common start (that moment included)."""
+    if elapsed_ns < 0:
+        return 0
+    place = np.searchsorted(schedule["start_ns"], elapsed_ns, "right") - 1
+    segment = schedule[place]
+    inside = float(elapsed_ns - segment.start_ns)
+    estimate = segment.first + segment.rate_per_ns * inside + 0.5 * segment.slope * inside * inside
+    count = int(estimate) + 1
+    # Rounding may put the estimate one record off; due_ns decides.
+    while count > 0 and due_ns(schedule, count - 1) > elapsed_ns:
+        count -= 1
+    while due_ns(schedule, count) <= elapsed_ns:
+        count += 1
+    return count
+
+
+@compiled
+def share_of_worker(records: int, worker: int, workers: int) -> int:
+    """How many of the group's first `records` records are this worker's."""
+    return (records - worker + workers - 1) // workers

@@ -1,0 +1,129 @@
+"""What record number n looks like, as the produce loop asks for it.
+
+Everything about a record follows from the seed and the record's number in its group, so that it does not
+depend on how many workers share the work: draws come from SplitMix64 (Steele, Lea and Flood, "Fast
+splittable pseudorandom number generators", OOPSLA 2014) of number, seed and purpose.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.compiled import compiled
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+NO_KEYS: Final = 0
+ROUND_ROBIN_KEYS: Final = 1
+UNIFORM_KEYS: Final = 2
+WEIGHTED_KEYS: Final = 3
+
+KEY_BYTES: Final = 16
+NULL_LENGTH: Final = -1
+
+_FOR_SIZE: Final = 1
+_FOR_KEY: Final = 2
+_FOR_KEY_ALIAS: Final = 3
+_FOR_NULL_KEY: Final = 4
+_FOR_TOMBSTONE: Final = 5
+_FOR_HEADERS: Final = 6
+
+RECORDS: Final = np.dtype(
+    [
+        ("seed", "<i8"),
+        ("run_tag", "<i8"),
+        ("worker_word", "<i8"),
+        ("worker", "<i8"),  # place in its group
+        ("workers", "<i8"),  # of its group
+        ("stamped", "<i8"),
+        ("partition", "<i8"),  # PARTITION_UA: the partitioner decides
+        ("key_kind", "<i8"),
+        ("key_count", "<i8"),
+        ("null_key_share", "<f8"),
+        ("tombstone_share", "<f8"),
+        ("header_share", "<f8"),
+        ("header_count", "<i8"),
+        ("header_bytes", "<i8"),
+    ],
+)
+"""One producer worker's records: the part that is numbers."""
+
+
+@compiled
+def draw(seed: int, record: int, purpose: int) -> np.uint64:
+    """64 random bits that belong to a record and a purpose."""
+    state = np.uint64(seed) * np.uint64(0xD1342543DE82EF95) + np.uint64(purpose)
+    state = state * np.uint64(0x9E3779B97F4A7C15) + np.uint64(record) * np.uint64(0x9E3779B97F4A7C15)
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return state ^ (state >> np.uint64(31))
+
+
+@compiled
+def draw_unit(seed: int, record: int, purpose: int) -> float:
+    """A uniform number in [0, 1) that belongs to a record and a purpose."""
+    return float(draw(seed, record, purpose) >> np.uint64(11)) * 2.0**-53
+
+
+@compiled
+def _chosen(share: float, seed: int, record: int, purpose: int) -> bool:
+    return share > 0.0 and draw_unit(seed, record, purpose) < share
+
+
+@compiled
+def value_length(plan: np.void, sizes: npt.NDArray[np.int64], record: int) -> int:
+    """The value's size in bytes, or NULL_LENGTH for a tombstone.
+
+    Args:
+        plan: the RECORDS entry.
+        sizes: equally likely sizes in bytes.
+        record: the record's number in its group.
+    """
+    if _chosen(plan.tombstone_share, plan.seed, record, _FOR_TOMBSTONE):
+        return NULL_LENGTH
+    if len(sizes) == 1:
+        return sizes[0]
+    return sizes[draw(plan.seed, record, _FOR_SIZE) % np.uint64(len(sizes))]
+
+
+@compiled
+def key_number(
+    plan: np.void,
+    likelihoods: npt.NDArray[np.float64],
+    aliases: npt.NDArray[np.int32],
+    record: int,
+) -> int:
+    """Which key the record carries, or NULL_LENGTH for none.
+
+    Args:
+        plan: the RECORDS entry.
+        likelihoods: the chance that a column of Walker's alias table keeps its own key.
+        aliases: the key that it gives otherwise.
+        record: the record's number in its group.
+    """
+    if plan.key_kind == NO_KEYS or _chosen(plan.null_key_share, plan.seed, record, _FOR_NULL_KEY):
+        return NULL_LENGTH
+    if plan.key_kind == ROUND_ROBIN_KEYS:
+        return record % plan.key_count
+    column = np.int64(draw(plan.seed, record, _FOR_KEY) % np.uint64(plan.key_count))
+    if plan.key_kind == UNIFORM_KEYS:
+        return column
+    kept = draw_unit(plan.seed, record, _FOR_KEY_ALIAS) < likelihoods[column]
+    return column if kept else np.int64(aliases[column])
+
+
+@compiled
+def has_headers(plan: np.void, record: int) -> bool:
+    """Whether the record carries headers."""
+    return _chosen(plan.header_share, plan.seed, record, _FOR_HEADERS)
+
+
+@compiled
+def write_key(buffer: npt.NDArray[np.uint8], key: int) -> None:
+    """Writes a key as KEY_BYTES lower-case hexadecimal digits."""
+    for place in range(KEY_BYTES):
+        digit = (key >> (4 * (KEY_BYTES - 1 - place))) & 15
+        buffer[place] = digit + (48 if digit < 10 else 87)  # noqa: PLR2004

@@ -1,0 +1,176 @@
+"""Log-linear histograms of durations: at most 0.8 % wide buckets, merged by addition only.
+
+Bucket layout (the scheme of HdrHistogram, with a binary sub-bucket count): durations below 1,024 ns
+fall into 128 buckets of 8 ns; each further power of two up to 2^37 ns (137 s) is divided into 128 equal
+buckets, so that a bucket is 1/128 (0.78 %) of its lower bound wide at most. A percentile is reported as
+the midpoint of the bucket that holds it; minimum, maximum and mean are exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from loadlab.compiled import compiled
+from loadlab.measurement.intrinsics import leading_zeros
+
+_SUB_BUCKET_BITS = 7
+_LINEAR_BITS = 10
+_LARGEST_BITS = 37
+SUB_BUCKETS = 1 << _SUB_BUCKET_BITS
+BUCKETS = SUB_BUCKETS * (1 + _LARGEST_BITS - _LINEAR_BITS)
+LARGEST_NS = (1 << _LARGEST_BITS) - 1
+
+PERCENTILES: dict[str, float] = {
+    "p50": 50.0,
+    "p90": 90.0,
+    "p95": 95.0,
+    "p99": 99.0,
+    "p999": 99.9,
+    "p9999": 99.99,
+}
+SAMPLES_BEYOND = 10
+"""A percentile is reported only where at least this many samples lie beyond it."""
+
+HISTOGRAM = np.dtype(
+    [
+        ("total_ns", "<i8"),
+        ("min_ns", "<i8"),
+        ("max_ns", "<i8"),
+        ("negative", "<i8"),  # samples below zero: counted, shown, in no bucket
+        ("beyond", "<i8"),  # samples above LARGEST_NS: counted, shown, in the last bucket
+        ("counts", "<i8", (BUCKETS,)),
+    ],
+)
+"""A histogram as it lies in a slab. A fresh one is all zero; `min_ns` holds minimum + 1, 0 for none."""
+
+
+@compiled
+def bucket_of(value_ns: int) -> int:
+    """The index of the bucket that a duration of 0 to LARGEST_NS nanoseconds falls into."""
+    if value_ns < (1 << _LINEAR_BITS):
+        return value_ns >> (_LINEAR_BITS - _SUB_BUCKET_BITS)
+    exponent = 63 - leading_zeros(value_ns)
+    offset = (value_ns >> (exponent - _SUB_BUCKET_BITS)) & (SUB_BUCKETS - 1)
+    return (exponent - _LINEAR_BITS + 1) * SUB_BUCKETS + offset
+
+
+@cache
+def lower_bounds_ns() -> npt.NDArray[np.int64]:
+    """The lower bound of each bucket in nanoseconds, and behind them the end of the last one.
+
+    Returns:
+        An array of shape (BUCKETS + 1,).
+    """
+    linear = np.arange(SUB_BUCKETS, dtype=np.int64) << (_LINEAR_BITS - _SUB_BUCKET_BITS)
+    mantissas = np.arange(SUB_BUCKETS, 2 * SUB_BUCKETS, dtype=np.int64)
+    shifts = range(_LINEAR_BITS - _SUB_BUCKET_BITS, _LARGEST_BITS - _SUB_BUCKET_BITS)
+    octaves = [mantissas << shift for shift in shifts]
+    return np.concatenate([linear, *octaves, np.array([LARGEST_NS + 1])])
+
+
+@cache
+def midpoints_ns() -> npt.NDArray[np.float64]:
+    """The midpoint of each bucket in nanoseconds, shape (BUCKETS,)."""
+    bounds = lower_bounds_ns()
+    return (bounds[:-1] + bounds[1:] - 1) / 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """Durations, counted by bucket. Merging is addition: `a + b`.
+
+    Attributes:
+        counts: samples by bucket, shape (BUCKETS,).
+        total_ns: the exact sum of all samples.
+        min_ns: the smallest sample, None when there is none.
+        max_ns: the largest sample, None when there is none.
+        negative: samples below zero, which are in no bucket.
+        beyond: samples above LARGEST_NS, which are in the last bucket.
+    """
+
+    counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(BUCKETS, dtype=np.int64))
+    total_ns: int = 0
+    min_ns: int | None = None
+    max_ns: int | None = None
+    negative: int = 0
+    beyond: int = 0
+
+    @classmethod
+    def read(cls, record: np.void) -> Histogram:
+        """Copies a HISTOGRAM record out of a slab."""
+        counts = np.array(record["counts"], dtype=np.int64)
+        empty = not counts.any()
+        return cls(
+            counts=counts,
+            total_ns=int(record["total_ns"]),
+            min_ns=None if empty else int(record["min_ns"]) - 1,
+            max_ns=None if empty else int(record["max_ns"]),
+            negative=int(record["negative"]),
+            beyond=int(record["beyond"]),
+        )
+
+    def __add__(self, other: Histogram) -> Histogram:
+        """All samples of both."""
+        minima = [value for value in (self.min_ns, other.min_ns) if value is not None]
+        maxima = [value for value in (self.max_ns, other.max_ns) if value is not None]
+        return Histogram(
+            counts=self.counts + other.counts,
+            total_ns=self.total_ns + other.total_ns,
+            min_ns=min(minima, default=None),
+            max_ns=max(maxima, default=None),
+            negative=self.negative + other.negative,
+            beyond=self.beyond + other.beyond,
+        )
+
+    @property
+    def count(self) -> int:
+        """How many samples it holds, those below zero left out."""
+        return int(self.counts.sum())
+
+    @property
+    def mean_ns(self) -> float | None:
+        """The exact mean, None when there is no sample."""
+        count = self.count
+        return self.total_ns / count if count else None
+
+    def percentile_ns(self, percentile: float) -> float | None:
+        """The duration that `percentile` percent of the samples do not exceed.
+
+        Args:
+            percentile: between 0 and 100.
+
+        Returns:
+            The midpoint of the bucket that holds the sample of rank ceil(percentile/100 x count), kept
+            within the exact minimum and maximum; None where fewer than SAMPLES_BEYOND samples lie
+            beyond it, because such a figure would be one of noise.
+        """
+        count = self.count
+        # Percentiles carry two digits behind the point: exact in units of 1/10,000.
+        beyond_parts = 10_000 - round(percentile * 100)
+        if count * beyond_parts < SAMPLES_BEYOND * 10_000:
+            return None
+        return self._at_rank(-(-count * (10_000 - beyond_parts) // 10_000))
+
+    def _at_rank(self, rank: int) -> float:
+        bucket = int(np.searchsorted(np.cumsum(self.counts), max(rank, 1)))
+        midpoint = float(midpoints_ns()[bucket])
+        return min(max(midpoint, float(self.min_ns or 0)), float(self.max_ns or 0))
+
+    def summary_us(self) -> dict[str, float | int | None]:
+        """Count, mean, min, percentiles and max in microseconds, as a `*_us` block of a result."""
+        percentiles = {name: _us(self.percentile_ns(value)) for name, value in PERCENTILES.items()}
+        return {
+            "count": self.count,
+            "mean": _us(self.mean_ns),
+            "min": _us(self.min_ns),
+            **percentiles,
+            "max": _us(self.max_ns),
+        }
+
+
+def _us(value_ns: float | None) -> float | None:
+    return None if value_ns is None else round(value_ns / 1_000, 3)

@@ -1,0 +1,80 @@
+"""Compiled writing into a lane of a slab. One thread writes one lane."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from loadlab.compiled import compiled
+from loadlab.measurement.histogram import LARGEST_NS, bucket_of
+from loadlab.measurement.slab import ERROR_CODES, INTERVAL_NS, RING_INTERVALS, Phase
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_WARMUP = int(Phase.WARMUP)
+_MEASURE = int(Phase.MEASURE)
+_DRAIN = int(Phase.DRAIN)
+
+
+@compiled
+def phase_at(slab: np.void, time_ns: int) -> int:
+    """The phase that a moment of CLOCK_MONOTONIC falls into."""
+    if slab.start_ns == 0 or time_ns < slab.warmup_end_ns:
+        return _WARMUP
+    if time_ns < slab.measure_end_ns:
+        return _MEASURE
+    return _DRAIN
+
+
+@compiled
+def enter_interval(slab: np.void, lane: np.void, now_ns: int) -> None:
+    """Makes the lane's current interval that of `now_ns`; a slot that comes round again is cleared."""
+    if slab.start_ns == 0 or now_ns < lane.interval_end_ns:
+        return
+    index = max(0, (now_ns - slab.start_ns) // INTERVAL_NS)
+    slot = index % RING_INTERVALS
+    interval = lane.ring[slot]
+    interval.counters[:] = 0
+    interval.counts[:, :] = 0
+    interval.index = index + 1
+    lane.interval = slot
+    lane.interval_end_ns = slab.start_ns + (index + 1) * INTERVAL_NS
+
+
+@compiled
+def count(lane: np.void, counter: int, intent: int, moment: int, amount: int) -> None:
+    """Adds to a counter: in both groupings and in the current interval."""
+    lane.by_intent[intent, counter] += amount
+    lane.by_moment[moment, counter] += amount
+    lane.ring[lane.interval].counters[counter] += amount
+
+
+@compiled
+def record_duration(lane: np.void, metric: int, phase: int, value_ns: int) -> None:
+    """Adds a sample to the phase's histogram and to the current interval's."""
+    histogram = lane.histograms[phase, metric]
+    if value_ns < 0:
+        histogram.negative += 1
+        return
+    histogram.total_ns += value_ns
+    if histogram.min_ns == 0 or value_ns < histogram.min_ns - 1:
+        histogram.min_ns = value_ns + 1
+    histogram.max_ns = max(histogram.max_ns, value_ns)
+    if value_ns > LARGEST_NS:
+        histogram.beyond += 1
+        value_ns = LARGEST_NS
+    bucket = bucket_of(value_ns)
+    histogram.counts[bucket] += 1
+    lane.ring[lane.interval].counts[metric, bucket] += 1
+
+
+@compiled
+def count_error(lane: np.void, code: int) -> None:
+    """Counts an error by its code."""
+    for place in range(ERROR_CODES - 1):
+        if lane.error_counts[place] == 0:
+            lane.error_codes[place] = code
+        if lane.error_codes[place] == code:
+            lane.error_counts[place] += 1
+            return
+    lane.error_counts[ERROR_CODES - 1] += 1
