@@ -82,6 +82,7 @@ class ClusterUsed(Model):
         config: broker properties that the scenario asked for.
         reason: why this provider was chosen; None where the scenario named it.
         cluster_id: Kafka's id of the cluster; None where it wasn't told.
+        cores: the CPUs that the brokers are pinned to, as cpuset writes them; None where they aren't.
     """
 
     provider: str
@@ -92,6 +93,7 @@ class ClusterUsed(Model):
     config: dict[str, str] = Field(default_factory=dict)
     reason: str | None = None
     cluster_id: str | None = None
+    cores: str | None = None
 
 
 class Phase(Model):

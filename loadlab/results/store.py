@@ -61,7 +61,7 @@ def save(
 
 
 def _without_secrets(result: RunResult, redactor: Redactor) -> RunResult:
-    """Search all free text. Ids, times and fixed words stay: a password "kafka" must not make a file unreadable."""
+    """Search all free text; ids, times and fixed words stay: a password "kafka" must not spoil the file."""
     document = result.model_dump(mode="json")
     for part in ("scenario", "environment", "thresholds", "warnings"):
         document[part] = redactor.document(document[part])

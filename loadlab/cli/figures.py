@@ -1,0 +1,72 @@
+"""Numbers as people read them: three significant digits, each with its unit."""
+
+from __future__ import annotations
+
+MISSING = "-"
+
+_DIGITS = 3
+_LATENCY_UNITS = (("s", 1e6), ("ms", 1e3), ("µs", 1.0))
+_SIZE_UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
+_WHOLE_FROM = 100
+_MINUTE_S = 60
+
+
+def count(number: int) -> str:
+    """A whole number with thousands apart: 1203 → "1,203"."""
+    return f"{number:,}"
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things: (1, "broker") → "1 broker", (3, "broker") → "3 brokers"."""
+    return f"{count(number)} {thing}" if number == 1 else f"{count(number)} {thing}s"
+
+
+def latency(microseconds: float | None) -> str:
+    """A latency in µs, ms or s: 4500 → "4.50 ms"; None is a dash."""
+    if microseconds is None:
+        return MISSING
+    return _scaled(microseconds, _LATENCY_UNITS)
+
+
+def duration(seconds: float) -> str:
+    """A time span: 0.3 → "0.3 s", 95 → "1 min 35 s"."""
+    if seconds < _MINUTE_S:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), _MINUTE_S)
+    return f"{minutes} min {rest} s"
+
+
+def record_rate(per_s: float | None) -> str:
+    """Records per second: 19998.4 → "19,998 records/s"; None is a dash."""
+    return MISSING if per_s is None else f"{_grouped(per_s)} records/s"
+
+
+def byte_rate(bytes_per_s: float) -> str:
+    """Bytes per second, in powers of 1000: 20.5e6 → "20.5 MB/s"."""
+    return f"{size(bytes_per_s)}/s"
+
+
+def size(size_bytes: float) -> str:
+    """Bytes in powers of 1000: 20.5e6 → "20.5 MB"."""
+    return _scaled(size_bytes, _SIZE_UNITS)
+
+
+def share(ratio: float) -> str:
+    """A share as a percentage: 0.9987 → "99.9 %"."""
+    return f"{ratio * 100:.1f} %"
+
+
+def _scaled(number: float, units: tuple[tuple[str, float], ...]) -> str:
+    """The number in the largest unit of which it has one or more."""
+    unit, scale = next(((unit, scale) for unit, scale in units if number >= scale), units[-1])
+    return f"{_three_digits(number / scale)} {unit}"
+
+
+def _three_digits(number: float) -> str:
+    whole_digits = len(str(int(number)))
+    return f"{number:.{max(0, _DIGITS - whole_digits)}f}"
+
+
+def _grouped(number: float) -> str:
+    """Thousands apart; a small number keeps a decimal."""
+    return f"{number:,.0f}" if number >= _WHOLE_FROM or number == int(number) else f"{number:.1f}"

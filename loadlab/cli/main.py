@@ -1,0 +1,145 @@
+"""The `loadlab` command: its subcommands, and what becomes of errors.
+
+Subcommands are imported when they are called, so that help comes at once and `validate` needs no compiler.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import sys
+import traceback
+from dataclasses import dataclass
+
+import click
+
+from loadlab import __version__
+from loadlab.cli.output import print_note
+from loadlab.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUN_FAILED, LoadlabError, ScenarioError
+
+
+@dataclass(frozen=True)
+class Subcommand:
+    """Where a subcommand stands, and its line in the overview."""
+
+    module: str
+    attribute: str
+    help: str
+
+
+SUBCOMMANDS = {
+    "run": Subcommand("loadlab.cli.run", "run", "Run a scenario and store its result."),
+    "demo": Subcommand("loadlab.cli.run", "demo", "Run the quickstart on the best cluster at hand."),
+    "validate": Subcommand("loadlab.cli.validate", "validate", "Check a scenario file; start nothing."),
+    "plan": Subcommand("loadlab.cli.plan", "plan", "Show what a run would do; start nothing."),
+    "doctor": Subcommand("loadlab.cli.doctor", "doctor", "Check what this machine can do."),
+    "list": Subcommand("loadlab.cli.stored", "list_command", "List stored runs."),
+    "show": Subcommand("loadlab.cli.stored", "show", "Show a stored run's summary."),
+    "schema": Subcommand("loadlab.cli.validate", "schema", "Print the JSON Schema of scenario files."),
+    "cluster": Subcommand("loadlab.cli.cluster", "cluster_group", "Start, stop, list and clean clusters."),
+    "image": Subcommand("loadlab.cli.image", "image_group", "Build the broker image."),
+}
+
+_DEBUG = "loadlab.debug"
+
+
+class LoadlabGroup(click.Group):
+    """The root group: loads subcommands when they are needed and turns errors into exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        """All subcommands, in the order in which a new user needs them."""
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a subcommand; it takes --debug too, wherever the user puts it."""
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        entry = SUBCOMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(entry.module), entry.attribute)
+        if not any(option.name == "debug" for option in command.params):
+            command.params.append(_debug_option(hidden=True))
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The overview, without importing what it names."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in SUBCOMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> None:
+        """Run the subcommand and leave with its exit code; no traceback reaches the user unless asked for."""
+        try:
+            code = super().invoke(ctx)
+        except LoadlabError as error:
+            _tell(ctx, error)
+            code = error.exit_code
+        except KeyboardInterrupt:
+            print_note("interrupted")
+            code = EXIT_INTERRUPTED
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # noqa: BLE001  the last place that can spare the user a traceback
+            _tell_unexpected(ctx, error)
+            code = EXIT_RUN_FAILED
+        ctx.exit(code if isinstance(code, int) else EXIT_OK)
+
+
+def _debug_option(*, hidden: bool = False) -> click.Option:
+    return click.Option(
+        ["--debug"],
+        is_flag=True,
+        expose_value=False,
+        hidden=hidden,
+        callback=_note_debug,
+        help="Show the traceback of an error.",
+    )
+
+
+def _note_debug(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:  # noqa: FBT001  click's signature
+    if wanted:
+        ctx.find_root().meta[_DEBUG] = True
+
+
+def _tell(ctx: click.Context, error: LoadlabError) -> None:
+    """The message and its fix; a scenario's problems start with their places, which editors can follow."""
+    _trace(ctx)
+    print_note(error.message if isinstance(error, ScenarioError) else f"error: {error.message}")
+    if error.fix:
+        print_note(f"fix: {error.fix}")
+
+
+def _tell_unexpected(ctx: click.Context, error: Exception) -> None:
+    _trace(ctx)
+    text = " ".join(str(error).split())
+    print_note(f"error: unexpected {type(error).__name__}: {text}")
+    print_note("fix: this is a fault of loadlab; run again with --debug and report what it shows")
+
+
+def _trace(ctx: click.Context) -> None:
+    if ctx.find_root().meta.get(_DEBUG):
+        print_note(traceback.format_exc())
+
+
+@click.group(
+    cls=LoadlabGroup,
+    params=[_debug_option()],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with `loadlab demo`, then `loadlab run scenarios/quickstart.yaml`.",
+)
+@click.version_option(__version__, prog_name="loadlab")
+def cli() -> None:
+    """Load-test and tune Apache Kafka.
+
+    Exit codes: 0 done, 2 bad scenario or usage, 3 no cluster, 4 the run failed, 5 the run is invalid and
+    --strict was given, 99 a threshold failed, 130 interrupted.
+    """
+
+
+def main() -> None:
+    """Entry point of the `loadlab` command."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that can't show "µ" gets "?" rather than a run that dies of it.
+        if isinstance(stream, io.TextIOWrapper):
+            with contextlib.suppress(ValueError):
+                stream.reconfigure(errors="replace")
+    cli(prog_name="loadlab")

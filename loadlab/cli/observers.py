@@ -1,0 +1,73 @@
+"""Who watches a run on the command line: a live view in a terminal, plain lines elsewhere; both on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING
+
+from loadlab.cli import figures
+from loadlab.cli.output import is_terminal, print_note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.run.progress import Progress, RunObserver
+
+
+class PlainObserver:
+    """Writes one line for each message and each interval."""
+
+    def message(self, text: str) -> None:
+        """Write what is being done."""
+        print_note(text)
+
+    def progress(self, progress: Progress) -> None:
+        """Write the interval."""
+        print_note(progress_line(progress))
+
+
+def progress_line(progress: Progress) -> str:
+    """One interval on one line."""
+    p50, p99 = figures.latency(progress.publish_p50_us), figures.latency(progress.publish_p99_us)
+    parts = [
+        f"{progress.elapsed_s:6.1f} s {progress.phase:<7}",
+        f"{max(0.0, progress.phase_left_s):.0f} s left",
+        target(progress),
+        f"acked {figures.record_rate(progress.acked_records_per_s)}",
+        f"consumed {figures.record_rate(progress.consumed_records_per_s)}",
+        f"publish p50 {p50} p99 {p99}",
+        f"end to end p99 {figures.latency(progress.end_to_end_p99_us)}",
+    ]
+    if progress.consumer_lag is not None:
+        parts.append(f"lag {figures.count(progress.consumer_lag)} records")
+    parts.append(f"errors {figures.count(progress.errors)}")
+    limit = limited_by(progress)
+    return " · ".join([*parts, limit] if limit else parts)
+
+
+def target(progress: Progress) -> str:
+    """What the schedules ask for."""
+    if progress.target_records_per_s is None:
+        return "target max"
+    return f"target {figures.record_rate(progress.target_records_per_s)}"
+
+
+def limited_by(progress: Progress) -> str | None:
+    """What holds the rate down, if anything does."""
+    if progress.generator_limited:
+        return "the generator is the limit"
+    return "the cluster is the limit" if progress.saturated else None
+
+
+@contextlib.contextmanager
+def watching() -> Iterator[RunObserver]:
+    """An observer for as long as a run goes on; the live view is gone afterwards."""
+    if not (is_terminal(sys.stdout) and is_terminal(sys.stderr)):
+        yield PlainObserver()
+        return
+    # rich takes its time to load, and pipes don't need it.
+    from loadlab.cli.display import live_observer  # noqa: PLC0415
+
+    with live_observer() as observer:
+        yield observer

@@ -1,0 +1,57 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+OutputFormat = Literal["text", "json"]
+
+PROVIDERS = ("auto", "docker", "local", "embedded", "external")
+
+
+def examples(*commands: str) -> str:
+    """A help text's last part: commands to copy, each on its line."""
+    return "\n".join(["\b", "Examples:", *(f"  {command}" for command in commands)])
+
+
+scenario_argument = click.argument("scenario", type=click.Path(path_type=Path))
+
+set_option = click.option(
+    "--set",
+    "overrides",
+    metavar="PATH=VALUE",
+    multiple=True,
+    help="Override a value, such as producers.checkout.config.linger.ms=20; may be repeated.",
+)
+
+provider_option = click.option(
+    "--provider",
+    type=click.Choice(PROVIDERS),
+    help="Where the cluster comes from; overrides the scenario's cluster.provider.",
+)
+
+output_option = click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json: stdout holds the JSON and nothing else.",
+)
+
+results_dir_option = click.option(
+    "--results-dir",
+    type=click.Path(path_type=Path),
+    envvar="LOADLAB_RESULTS_DIR",
+    default=Path("results"),
+    show_default=True,
+    show_envvar=True,
+    help="The folder of all results.",
+)
+
+
+def with_provider(overrides: tuple[str, ...], provider: str | None) -> list[str]:
+    """The overrides and the provider's, which goes last and so prevails."""
+    return [*overrides, f"cluster.provider={provider}"] if provider else list(overrides)

@@ -1,0 +1,83 @@
+"""`loadlab list` and `loadlab show`: stored runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from loadlab.cli import figures
+from loadlab.cli.options import OutputFormat, examples, output_option, results_dir_option
+from loadlab.cli.output import Line, print_json, print_lines, print_text
+from loadlab.cli.summary import summary_lines
+from loadlab.results.reader import RESULT_FILE, RunEntry, StoredRun, list_runs, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loadlab.results.model import RunResult
+
+
+@click.command("list", epilog=examples("loadlab list", "loadlab list --output json"))
+@output_option
+@results_dir_option
+def list_command(output: OutputFormat, results_dir: Path) -> None:
+    """List stored runs, oldest first."""
+    entries = list_runs(results_dir)
+    if output == "json":
+        print_json([_as_json(entry) for entry in entries])
+    elif not entries:
+        print_text(f"no runs in {results_dir}")
+    else:
+        width = max(len(entry.run_id) for entry in entries)
+        print_lines(Line(f"{entry.run_id:<{width}}  {_told(entry)}") for entry in entries)
+
+
+@click.command(
+    epilog=examples(
+        "loadlab show 20261123T161500-quickstart-k3f9",
+        "loadlab show results/20261123T161500-quickstart-k3f9 --output json",
+    )
+)
+@click.argument("run")
+@output_option
+@results_dir_option
+def show(run: str, output: OutputFormat, results_dir: Path) -> None:
+    """Show the summary of RUN: a run id, or the path of its folder."""
+    print_run(load(run, results_dir), output)
+
+
+def print_run(stored: StoredRun, output: OutputFormat) -> None:
+    """Print a stored run: the summary, or result.json as it stands on the disk."""
+    if output == "json":
+        print_text((stored.path / RESULT_FILE).read_text(encoding="utf-8").rstrip("\n"))
+    else:
+        print_lines(summary_lines(stored))
+
+
+def _told(entry: RunEntry) -> str:
+    if entry.result is None:
+        return f"can't be read: {entry.problem}"
+    result = entry.result
+    status = f"{result.verdict.status}{', interrupted' if result.interrupted else ''}"
+    return f"{status:<20} {figures.duration(result.duration_s):>12}  {_rates(result)}"
+
+
+def _rates(result: RunResult) -> str:
+    """What was sent and received, all groups added: rates may be added, percentiles may not."""
+    sent = sum(producer.throughput.records_per_s for producer in result.producers.values())
+    received = sum(consumer.throughput.records_per_s for consumer in result.consumers.values())
+    return f"sent {figures.record_rate(sent)}, consumed {figures.record_rate(received)}"
+
+
+def _as_json(entry: RunEntry) -> dict[str, object]:
+    result = entry.result
+    return {
+        "run_id": entry.run_id,
+        "path": str(entry.path),
+        "name": result.name if result else None,
+        "started_at": result.started_at.isoformat() if result else None,
+        "status": result.verdict.status if result else None,
+        "interrupted": result.interrupted if result else None,
+        "problem": entry.problem,
+    }

@@ -1,0 +1,138 @@
+"""What a run came to, on at most 25 lines: the same from a fresh run and from a stored one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from loadlab.cli import figures
+from loadlab.cli.output import Line, Style
+from loadlab.cli.sections import Block, Section, fit, row
+from loadlab.cli.summary_groups import group_sections
+
+if TYPE_CHECKING:
+    from loadlab.results.model import Reason, Reconciliation, RunResult, Verdict, VerdictStatus
+    from loadlab.results.reader import StoredRun
+
+MAX_LINES = 25
+
+_ERROR_NAMES_SHOWN = 5
+_STATUS_STYLE: dict[VerdictStatus, Style] = {"valid": "good", "suspect": "warn", "invalid": "bad"}
+_SATURATED = "saturated: the target was missed because the client queue was full: the cluster was the limit"
+
+
+def summary_lines(stored: StoredRun) -> list[Line]:
+    """Summarise a run: verdict and reasons, headline rows, lag, errors, warnings, path.
+
+    Args:
+        stored: the run, as stored.
+
+    Returns:
+        At most 25 lines; what has no room is counted and stands in result.json.
+    """
+    result = stored.result
+    sections = [
+        _verdict(result),
+        _reasons(result.verdict),
+        Section.of(row("cluster", _cluster(result))),
+        *group_sections(result),
+        Section.of(row("records", _records(result))),
+        Section.of(row("errors", _errors(result))),
+        _failed_thresholds(result),
+        Section.of(*(_note("warning", each.message, each.fix, "warn") for each in result.warnings)),
+        Section.of(row("result", str(stored.path))),
+    ]
+    return fit(sections, MAX_LINES)
+
+
+def _verdict(result: RunResult) -> Section:
+    status = result.verdict.status
+    measure = result.phase("measure")
+    measured = figures.duration(measure.end_s - measure.start_s) if measure else "nothing"
+    words = f"{status.upper()} · {result.name} · {measured} measured · {result.run_id}"
+    lines = [Line(words, _STATUS_STYLE[status])]
+    if result.interrupted:
+        lines.append(Line("interrupted: the figures are those until then", "warn"))
+    if result.cluster.kind == "mock":
+        lines.append(Line("mock broker: not Kafka", "warn"))
+    return Section.of(tuple(lines))
+
+
+def _reasons(verdict: Verdict) -> Section:
+    blocks = [_reason(reason) for reason in verdict.reasons]
+    if verdict.saturated and not any(reason.code == "saturated" for reason in verdict.reasons):
+        blocks.append((Line(_SATURATED, "warn"),))
+    return Section.of(*blocks)
+
+
+def _reason(reason: Reason) -> Block:
+    style: Style = "bad" if reason.severity == "invalid" else "warn"
+    return _note(reason.code, reason.message, reason.fix, style)
+
+
+def _note(label: str, message: str, fix: str | None, style: Style) -> Block:
+    """A message and its fix, one line each."""
+    first = Line(f"{label}: {_one_line(message)}", style)
+    return (first, Line(f"  fix: {_one_line(fix)}")) if fix else (first,)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _cluster(result: RunResult) -> str:
+    cluster = result.cluster
+    parts = [cluster.provider]
+    if cluster.kafka_version and cluster.kind == "kafka":
+        parts.append(f"Kafka {cluster.kafka_version}")
+    parts.append(figures.counted(cluster.brokers, "broker"))
+    if cluster.network:
+        parts.append(f"{cluster.network} network")
+    return " · ".join(parts)
+
+
+def _records(result: RunResult) -> str:
+    """What became of the records: by the producers, then by the ledger."""
+    parts = [f"{figures.count(result.reconciliation.acked)} acked"]
+    for fate in ("failed", "indeterminate", "rejected", "unsent"):
+        number = sum(getattr(producer.records, fate) for producer in result.producers.values())
+        if number:
+            parts.append(f"{figures.count(number)} {fate}")
+    return " · ".join([*parts, *_ledger(result.reconciliation)])
+
+
+def _ledger(reconciliation: Reconciliation) -> list[str]:
+    """Lost, duplicated and reordered always; what is seldom there only where it is."""
+    parts = []
+    for fate in ("lost", "duplicated", "reordered"):
+        number = getattr(reconciliation, fate)
+        parts.append(f"{fate} not known" if number is None else f"{figures.count(number)} {fate}")
+    for fate in ("unseen", "evicted", "unexplained"):
+        number = getattr(reconciliation, fate)
+        if number:
+            parts.append(f"{figures.count(number)} {fate}")
+    return parts
+
+
+def _errors(result: RunResult) -> str:
+    total: Counter[str] = Counter()
+    for producer in result.producers.values():
+        total.update(producer.errors)
+    for consumer in result.consumers.values():
+        total.update(consumer.errors)
+    shown = [f"{name} {figures.count(number)}" for name, number in total.most_common(_ERROR_NAMES_SHOWN)]
+    hidden = len(total) - len(shown)
+    return " · ".join([*shown, f"{hidden} other kinds"] if hidden > 0 else shown) or "none"
+
+
+def _failed_thresholds(result: RunResult) -> Section:
+    failed = [threshold for threshold in result.thresholds if not threshold.passed]
+    lines = (
+        (Line(f"threshold failed: {each.expression} (measured {_figure(each.measured)})", "bad"),)
+        for each in failed
+    )
+    return Section.of(*lines)
+
+
+def _figure(measured: float | None) -> str:
+    return "nothing" if measured is None else f"{measured:,.6g}"
