@@ -1,0 +1,103 @@
+"""The cluster that a scenario asks for, and which provider can honour which field."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, field_validator
+
+from loadlab.scenario.fields import (
+    Cpuset,
+    Duration,
+    HintedError,
+    Model,
+    Number,
+    PositiveSize,
+    Properties,
+    Whole,
+)
+
+Provider = Literal["auto", "docker", "local", "embedded", "external"]
+
+_VERSION: Final = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,3})")
+_OLDEST: Final = (3, 7, 0)
+_ENDPOINT: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+_OWN_CLUSTER: Final = frozenset({"brokers", "kafka_version", "config", "resources", "cpuset"})
+
+PROVIDER_FIELDS: Final[Mapping[str, frozenset[str]]] = {
+    "auto": _OWN_CLUSTER | {"network"},
+    "docker": _OWN_CLUSTER | {"network"},
+    "local": _OWN_CLUSTER,
+    "embedded": frozenset({"brokers", "round_trip"}),
+    "external": frozenset({"bootstrap_servers", "client_properties", "cluster_id"}),
+}
+"""The fields of ``cluster`` that each provider honours, by the names they have in the file."""
+
+LOCAL_RESOURCES: Final = frozenset({"heap"})
+"""The resources that the local provider can hold a broker to: a JVM takes its heap and no more."""
+
+
+class Resources(Model):
+    """What one broker may use."""
+
+    cpus: Number | None = Field(default=None, gt=0, le=1024)
+    memory_bytes: PositiveSize | None = Field(default=None, alias="memory")
+    heap_bytes: PositiveSize | None = Field(default=None, alias="heap")
+
+
+class ClusterSpec(Model):
+    """The cluster: which provider makes it, of which size and version, and its brokers' properties."""
+
+    provider: Provider = "auto"
+    brokers: Annotated[Whole, Field(ge=1, le=64)] = 1
+    kafka_version: str = "4.3.1"
+    network: Literal["auto", "host", "bridge"] = "auto"
+    config: Properties
+    resources: Resources | None = None
+    cpuset: Cpuset | None = None
+    bootstrap_servers: str | None = None
+    client_properties: Path | None = None
+    cluster_id: str | None = Field(default=None, min_length=1, max_length=128)
+    round_trip_s: Duration | None = Field(default=None, alias="round_trip", le=60)
+
+    @field_validator("kafka_version", mode="before")
+    @classmethod
+    def _version(cls, value: object) -> object:
+        found = _VERSION.fullmatch(value) if isinstance(value, str) else None
+        if found is None:
+            raise HintedError(f'must be a version of three numbers such as "4.3.1", not {value}', "4.3.1")
+        if tuple(map(int, found.groups())) < _OLDEST:
+            raise HintedError(f"{value} is too old: clusters need KRaft with combined roles, 3.7.0 or later")
+        return value
+
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _endpoints(cls, value: str | None) -> str | None:
+        for endpoint in (value or "").split(",") if value is not None else ():
+            found = _ENDPOINT.fullmatch(endpoint.strip())
+            if found is None or not 0 < int(found[2]) < 2**16:
+                raise HintedError(f'"{endpoint.strip()}" is no host:port such as 127.0.0.1:9092')
+        return value
+
+
+def set_aside(cluster: Mapping[str, object], provider: str) -> list[tuple[str, ...]]:
+    """The paths within ``cluster`` that a provider can't honour."""
+    fields = PROVIDER_FIELDS.get(provider, frozenset(cluster)) | {"provider"}
+    paths: list[tuple[str, ...]] = [(key,) for key in cluster if key not in fields]
+    resources = cluster.get("resources")
+    if provider == "local" and isinstance(resources, Mapping):
+        paths += [("resources", key) for key in resources if key not in LOCAL_RESOURCES]
+    return paths
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Whether a ``host:port`` can only be this machine."""
+    host = endpoint.strip().rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

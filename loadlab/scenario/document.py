@@ -1,0 +1,109 @@
+"""A scenario as plain data that remembers where each value came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Key = str | int
+Path = tuple[Key, ...]
+OriginKind = Literal["file", "environment", "set", "default"]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in a text; line and column count from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Where a key stands and where its value starts; an entry of a list has no key of its own."""
+
+    key: Mark
+    value: Mark
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a value comes from.
+
+    Attributes:
+        kind: the file, a variable of the environment, ``--set``, or the default.
+        place: ``file:line:column``, the variable's name, the text of ``--set``, or ``default``.
+    """
+
+    kind: OriginKind
+    place: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a problem's first line starts with, and the place in the file where there is one."""
+
+    name: str
+    mark: Mark | None
+
+
+@dataclass
+class Document:
+    """Plain data (mappings, lists, texts, numbers, true and false) with the origin of each value.
+
+    Attributes:
+        name: what the file is called in messages.
+        lines: the file's lines.
+        data: the mapping that the file holds, overrides applied.
+        marks: places of all that comes from the file.
+        overrides: origins of all that was set over it.
+    """
+
+    name: str
+    lines: list[str]
+    data: dict[str, object]
+    marks: dict[Path, Marks] = field(default_factory=dict)
+    overrides: dict[Path, Origin] = field(default_factory=dict)
+
+    def place(self, path: Path, *, at_key: bool = False) -> Place:
+        """Where the value of a path is, or the nearest thing around it that the user wrote."""
+        for length in range(len(path), -1, -1):
+            if path[:length] in self.overrides:
+                return Place(self.overrides[path[:length]].place, None)
+            if path[:length] in self.marks:
+                marks = self.marks[path[:length]]
+                mark = marks.key if at_key or length < len(path) else marks.value
+                return Place(f"{self.name}:{mark.line}:{mark.column}", mark)
+        return Place(self.name, None)
+
+    def origin(self, path: Path) -> Origin:
+        """Where the value of a path comes from."""
+        for length in range(len(path), -1, -1):
+            if path[:length] in self.overrides:
+                return self.overrides[path[:length]]
+        if path in self.marks:
+            return Origin("file", self.place(path).name)
+        return Origin("default", "default")
+
+    def forget(self, path: Path) -> None:
+        """Drops the origins of a path and of all below it."""
+        for known in (self.marks, self.overrides):
+            for old in [other for other in known if other[: len(path)] == path]:
+                del known[old]  # type: ignore[attr-defined]
+
+
+def value_at(data: object, path: Path) -> object:
+    """The value that a path leads to, or None where it leads nowhere."""
+    for key in path:
+        if (
+            isinstance(data, Mapping)
+            and key in data
+            or isinstance(data, list)
+            and isinstance(key, int)
+            and key < len(data)
+        ):
+            data = data[key]
+        else:
+            return None
+    return data

@@ -1,0 +1,93 @@
+"""Loads scenarios: file, then environment, then ``--set``; every problem at once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Final, cast
+
+from loadlab.scenario.checks import check
+from loadlab.scenario.document import Document, Origin, Path
+from loadlab.scenario.overrides import apply_overrides
+from loadlab.scenario.problems import Problem, dotted, scenario_error
+from loadlab.scenario.properties import resolve_properties
+from loadlab.scenario.providers import fit_to_override
+from loadlab.scenario.reader import parse, read_text
+from loadlab.scenario.validation import build
+
+if TYPE_CHECKING:
+    from loadlab.scenario.model import Scenario
+
+_NO_FILE: Final = FilePath("scenario")
+
+
+@dataclass(frozen=True)
+class LoadedScenario:
+    """A scenario with where it came from.
+
+    Attributes:
+        scenario: the resolved scenario.
+        path: its file.
+        origins: for each value of ``scenario.to_document()``, by dotted path, where it comes from.
+        warnings: what was set aside, such as a field that the provider of an override can't honour.
+    """
+
+    scenario: Scenario
+    path: FilePath
+    origins: Mapping[str, Origin]
+    warnings: tuple[str, ...] = ()
+
+
+def load(
+    path: FilePath, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None
+) -> LoadedScenario:
+    """Loads a scenario file.
+
+    Args:
+        path: the file.
+        overrides: texts of ``--set``, ``path=value`` each; they win over the environment.
+        environ: the environment, of which LOADLAB_PROVIDER and LOADLAB_SET… win over the file; none if None.
+
+    Raises:
+        ScenarioError: with every problem, each at its place.
+    """
+    document, problems = parse(read_text(path), str(path))
+    problems += apply_overrides(document, environ or {}, overrides)
+    return _loaded(document, problems, path)
+
+
+def load_document(data: Mapping[str, object], overrides: Sequence[str] = ()) -> LoadedScenario:
+    """Loads a scenario from plain data, such as ``Scenario.to_document()`` gives.
+
+    Raises:
+        ScenarioError: with every problem, each by its dotted path.
+    """
+    document = Document("scenario", [], cast("dict[str, object]", copy.deepcopy(dict(data))))
+    problems = apply_overrides(document, {}, overrides)
+    return _loaded(document, problems, _NO_FILE)
+
+
+def _loaded(document: Document, problems: list[Problem], path: FilePath) -> LoadedScenario:
+    warnings = fit_to_override(document)
+    problems += resolve_properties(document.data)
+    built = build(document.data)
+    problems += built.problems
+    problems += check(document.data, built, path.parent)
+    if problems or built.scenario is None:
+        raise scenario_error(problems, document)
+    return LoadedScenario(built.scenario, path, _origins(built.scenario, document), warnings)
+
+
+def _origins(scenario: Scenario, document: Document) -> dict[str, Origin]:
+    return {dotted(path): document.origin(path) for path in _leaves(scenario.to_document(), ())}
+
+
+def _leaves(value: object, path: Path) -> list[Path]:
+    """The paths of all values that hold no others."""
+    if isinstance(value, Mapping) and value:
+        return [leaf for key, below in value.items() for leaf in _leaves(below, (*path, str(key)))]
+    if isinstance(value, list) and value:
+        return [leaf for index, below in enumerate(value) for leaf in _leaves(below, (*path, index))]
+    return [path]

@@ -1,0 +1,171 @@
+"""Values set over the file: ``LOADLAB_*`` variables first, ``--set`` over them.
+
+``--set producers.checkout.config.batch.size=64KiB``: once a path enters a properties map (``config``), the rest is
+one key. The value is YAML, so that numbers, lists and mappings can be set; an empty value or null puts the default
+back. A path may lead through a group that is there, or end in a new one: ``topics.audit={partitions: 3}``.
+
+The environment has ``LOADLAB_PROVIDER`` (``cluster.provider``), and ``LOADLAB_SET`` and ``LOADLAB_SET_<ANYTHING>``,
+each holding one ``path=value`` a line. Property names have dots where names of variables can't, so the path stands
+in the value. Variables apply in the order of their names. A secret set so appears in no list of processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from loadlab.errors import ScenarioError
+from loadlab.scenario import shape
+from loadlab.scenario.document import Document, Origin, Path, value_at
+from loadlab.scenario.forms import near
+from loadlab.scenario.problems import Problem
+from loadlab.scenario.reader import parse_value
+from loadlab.scenario.secrets import redacted_line
+
+_PROVIDER = "LOADLAB_PROVIDER"
+_SET = "LOADLAB_SET"
+
+
+@dataclass(frozen=True)
+class _Override:
+    text: str
+    origin: Origin
+
+
+class _PathError(Exception):
+    """An override that leads nowhere."""
+
+    def __init__(self, message: str, suggestion: str | None = None) -> None:
+        super().__init__(message)
+        self.suggestion = suggestion
+
+
+def apply_overrides(document: Document, environ: Mapping[str, str], sets: Sequence[str]) -> list[Problem]:
+    """Sets values over the document's own.
+
+    Args:
+        document: changed in place.
+        environ: the environment; only LOADLAB_PROVIDER and LOADLAB_SET… are read.
+        sets: ``path=value`` each.
+
+    Returns:
+        A problem for each override that can't be applied.
+    """
+    overrides = [*_from_environment(environ), *(_override(text, "set", f"--set {text}") for text in sets)]
+    return [problem for override in overrides for problem in _apply(document, override)]
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[_Override]:
+    if provider := environ.get(_PROVIDER):
+        yield _override(f"cluster.provider={provider}", "environment", _PROVIDER)
+    for name in sorted(environ):
+        if name == _SET or name.startswith(f"{_SET}_"):
+            for line in filter(str.strip, environ[name].splitlines()):
+                yield _override(line.strip(), "environment", f"{name}: {line.strip()}")
+
+
+def _override(text: str, kind: Literal["set", "environment"], place: str) -> _Override:
+    return _Override(text, Origin(kind, redacted_line(place)))
+
+
+def _apply(document: Document, override: _Override) -> Iterator[Problem]:
+    """Applies one override; yields what is wrong with it."""
+    path_text, equals, value_text = _split(override.text)
+    try:
+        if not equals:
+            raise _PathError("must be PATH=VALUE, such as producers.checkout.workers=2")
+        path = _resolved(path_text, document.data)
+        _put(document, path, parse_value(value_text, "the value"))
+    except (_PathError, ScenarioError) as error:
+        message = error.message if isinstance(error, ScenarioError) else str(error)
+        yield Problem((), message, getattr(error, "suggestion", None), place=override.origin.place)
+    else:
+        document.overrides[path] = override.origin
+
+
+def _split(text: str) -> tuple[str, str, str]:
+    """Path and value; an equals sign within a selector's braces belongs to the path."""
+    brace = text.find("{")
+    equals = text.find("=")
+    if 0 <= brace < equals and "}" in text[brace:]:
+        equals = text.find("=", text.index("}", brace))
+    return (text[:equals].strip(), "=", text[equals + 1 :].strip()) if equals >= 0 else (text, "", "")
+
+
+def _resolved(text: str, data: Mapping[str, object]) -> Path:
+    """The keys of a dotted path, told apart by what may stand where."""
+    path: Path = ()
+    rest = text
+    while rest:
+        key, rest = _step(path, rest, data)
+        path = (*path, key)
+    if not path:
+        raise _PathError("must be PATH=VALUE, such as producers.checkout.workers=2")
+    return path
+
+
+def _step(path: Path, rest: str, data: Mapping[str, object]) -> tuple[str | int, str]:
+    """The next key of a path, and what is left of it."""
+    here = shape.shape_at(path)
+    first, _, left = rest.partition(".")
+    if shape.is_open_map(here):
+        return rest, ""
+    if shape.is_named_map(here):
+        return _named(path, rest, data)
+    if shape.is_list(here) and first.isdigit() and len(first) < len("1000"):
+        return int(first), left
+    known = shape.keys(here)
+    if first in known:
+        return first, left
+    if not known:
+        raise _PathError(f"{_dots(path)} is one value and has no part called {first}")
+    suggestion = near(first, known)
+    there = "" if suggestion else f"; there are {', '.join(known)}"
+    raise _PathError(
+        f"{_dots((*path, first))}: unknown key{there}", suggestion and _dots((*path, suggestion))
+    )
+
+
+def _named(path: Path, rest: str, data: Mapping[str, object]) -> tuple[str, str]:
+    """A name that the user chose; it may have dots, so the longest that is there is taken."""
+    there = value_at(data, path)
+    names = sorted(there, key=len, reverse=True) if isinstance(there, Mapping) else []
+    for name in names:
+        if rest == name or rest.startswith(f"{name}."):
+            return name, rest[len(name) + 1 :]
+    first, _, left = rest.partition(".")
+    if left:
+        raise _PathError(f"{_dots(path)} has nothing called {first}", near(first, names))
+    return first, ""
+
+
+def _put(document: Document, path: Path, value: object) -> None:
+    """Sets or, where the value is None, drops what a path leads to."""
+    parent: object = document.data
+    for depth, key in enumerate(path[:-1], start=1):
+        below = value_at(parent, (key,))
+        if below is None and isinstance(parent, dict):
+            below = parent[key] = {}
+        if not isinstance(below, dict | list):
+            raise _PathError(f"{_dots(path[:depth])} is one value here and has no parts to set")
+        parent = below
+    document.forget(path)
+    _assign(parent, path, value)
+
+
+def _assign(parent: object, path: Path, value: object) -> None:
+    key = path[-1]
+    if isinstance(parent, dict):
+        if value is None:
+            parent.pop(key, None)
+        else:
+            parent[key] = value
+    elif isinstance(parent, list) and isinstance(key, int) and key < len(parent):
+        parent[key] = value
+    else:
+        raise _PathError(f"{_dots(path)} is not there")
+
+
+def _dots(path: Path) -> str:
+    return ".".join(map(str, path))

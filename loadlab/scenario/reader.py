@@ -1,0 +1,215 @@
+"""Reads YAML into plain data with the place of each node; what a scenario has no use for is refused at once.
+
+Anchors, aliases, tags, directives, keys that are no text, more than one document, nesting over 32 and files over
+1 MiB never reach a model: most of them are ways to make a small file expand into a huge one.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+from ruamel.yaml.reader import ReaderError
+
+from loadlab.errors import ScenarioError
+from loadlab.scenario.document import Document, Mark, Marks, Path
+from loadlab.scenario.problems import Problem, scenario_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path as FilePath
+
+MAX_BYTES: Final = 2**20
+MAX_DEPTH: Final = 32
+MAX_NODES: Final = 20_000
+
+_INTEGER: Final = re.compile(r"[-+]?[0-9]{1,30}|0o[0-7]{1,20}|0x[0-9a-fA-F]{1,16}")
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,4})?")
+_WORDS: Final[dict[str, object]] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+
+
+def read_text(path: FilePath) -> str:
+    """The text of a file.
+
+    Raises:
+        ScenarioError: no file, no plain file, not readable, larger than MAX_BYTES, or not UTF-8.
+    """
+    try:
+        if path.is_dir():
+            raise ScenarioError(f"{path}: is a directory, not a scenario file")
+        if path.exists() and not path.is_file():
+            raise ScenarioError(f"{path}: is no plain file")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ScenarioError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ScenarioError(f"{path}: can't be read: {reason}") from None
+    if len(content) > MAX_BYTES:
+        raise ScenarioError(f"{path}: is larger than 1 MiB; a scenario is a few kB")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ScenarioError(f"{path}:{line}: is not UTF-8 text") from None
+
+
+def parse(text: str, name: str) -> tuple[Document, list[Problem]]:
+    """Reads a scenario's text.
+
+    Returns:
+        The document, and a problem for each key that is there twice.
+
+    Raises:
+        ScenarioError: not YAML, or YAML that a scenario may not have.
+    """
+    document = Document(name, text.splitlines(), {})
+    value, problems = _Reader(text, document).read()
+    if value is None:
+        raise ScenarioError(f"{name}: is empty; a scenario starts with name: and topics:")
+    if not isinstance(value, dict):
+        raise ScenarioError(f"{name}:1:1: must be a mapping with keys such as name and topics")
+    document.data = value
+    return document, problems
+
+
+def parse_value(text: str, name: str) -> object:
+    """Reads one value, as ``--set`` takes it.
+
+    Raises:
+        ScenarioError: not YAML, or YAML that a scenario may not have.
+    """
+    value, problems = _Reader(text, Document(name, [], {})).read()
+    if problems:
+        raise ScenarioError(f"{name}: {problems[0].message}")
+    return value
+
+
+class _Reader:
+    """Turns the events of ruamel.yaml into plain data and places."""
+
+    def __init__(self, text: str, document: Document) -> None:
+        self._events: Iterator[Event] = YAML(typ="safe", pure=True).parse(text)
+        self._document = document
+        self._nodes = 0
+        self._problems: list[Problem] = []
+
+    def read(self) -> tuple[object, list[Problem]]:
+        try:
+            return self._stream(), self._problems
+        except MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            at = Mark(mark.line + 1, mark.column + 1) if mark else Mark(1, 1)
+            self._refuse(f"is not YAML: {error.problem or error.context}", at)
+        except ReaderError as error:
+            raise ScenarioError(f"{self._document.name}: is not YAML: {error.reason}") from None
+        except YAMLError as error:
+            first = str(error).partition("\n")[0]
+            raise ScenarioError(f"{self._document.name}: is not YAML: {first}") from None
+
+    def _stream(self) -> object:
+        value: object = None
+        documents = 0
+        for event in self._events:
+            if isinstance(event, DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    self._refuse("a second document starts here; a scenario is one", _mark(event))
+                if event.version or event.tags:
+                    self._refuse("directives (%) have no use in a scenario", _mark(event))
+                value = self._node(next(self._events), (), None, 0)
+            elif isinstance(event, StreamEndEvent):
+                break
+        return value
+
+    def _node(self, event: Event, path: Path, key: Mark | None, depth: int) -> object:
+        mark = _mark(event)
+        self._guard(event, mark, depth)
+        self._document.marks[path] = Marks(key or mark, mark)
+        if isinstance(event, MappingStartEvent):
+            return self._mapping(path, depth)
+        if isinstance(event, SequenceStartEvent):
+            return self._sequence(path, depth)
+        if isinstance(event, ScalarEvent):
+            return event.value if event.style else _resolved(event.value)
+        raise AssertionError(f"ruamel.yaml sent a {type(event).__name__} where a node starts")
+
+    def _guard(self, event: Event, mark: Mark, depth: int) -> None:
+        """Refuses what could expand, and what a scenario has no use for."""
+        self._nodes += 1
+        if isinstance(event, AliasEvent):
+            self._refuse("aliases (*) are not allowed; write the value out", mark)
+        if event.anchor:
+            self._refuse("anchors (&) are not allowed; write the value out", mark)
+        if event.tag is not None:
+            self._refuse("tags (!) are not allowed", mark)
+        if depth > MAX_DEPTH:
+            self._refuse(f"nesting is deeper than {MAX_DEPTH}", mark)
+        if self._nodes > MAX_NODES:
+            self._refuse(f"holds more than {MAX_NODES:,} values", mark)
+
+    def _sequence(self, path: Path, depth: int) -> list[object]:
+        values: list[object] = []
+        while not isinstance(event := next(self._events), SequenceEndEvent):
+            values.append(self._node(event, (*path, len(values)), None, depth + 1))
+        return values
+
+    def _mapping(self, path: Path, depth: int) -> dict[str, object]:
+        values: dict[str, object] = {}
+        while not isinstance(event := next(self._events), MappingEndEvent):
+            mark = _mark(event)
+            self._guard(event, mark, depth)
+            if not isinstance(event, ScalarEvent):
+                self._refuse("a key must be a text", mark)
+            key = str(event.value)
+            if key in values:
+                self._twice(path, key, mark, depth)
+            else:
+                values[key] = self._node(next(self._events), (*path, key), mark, depth + 1)
+        return values
+
+    def _twice(self, path: Path, key: str, mark: Mark, depth: int) -> None:
+        """Keeps the first value of a key that is there twice, and tells where the second is."""
+        first = self._document.marks[(*path, key)].key.line
+        again = (*path, f"{key} (again)")
+        self._node(next(self._events), again, mark, depth + 1)
+        self._problems.append(
+            Problem(again, f'"{key}" is there twice; the first is on line {first}', at_key=True)
+        )
+
+    def _refuse(self, message: str, mark: Mark) -> NoReturn:
+        self._document.marks = {(): Marks(mark, mark)}
+        raise scenario_error([Problem((), message)], self._document)
+
+
+def _mark(event: Event) -> Mark:
+    return Mark(event.start_mark.line + 1, event.start_mark.column + 1)
+
+
+def _resolved(text: str) -> object:
+    """The value of a plain scalar by YAML 1.2's core schema: ``yes``, ``on`` and dates are texts."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    return text

@@ -1,0 +1,125 @@
+"""When records are due: the rate over time, counted from the common start of all workers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+
+from loadlab.scenario.fields import Count, Duration, HintedError, Model, PositiveRate, Rate
+from loadlab.scenario.forms import form_of, one_form
+
+_SHAPES: Final = ("ramp", "steps", "bursts")
+_LATER: Final = {
+    "trace": "traces are not built yet: a rate is a number per second, max, or a ramp, steps or bursts"
+}
+_PositiveDuration = Annotated[Duration, Field(gt=0)]
+
+
+class Ramp(Model):
+    """A rate that changes evenly from one value to another, and stays there."""
+
+    from_per_s: Rate = Field(alias="from")
+    to_per_s: Rate = Field(alias="to")
+    over_s: _PositiveDuration = Field(alias="over")
+
+    @model_validator(mode="after")
+    def _sends(self) -> Self:
+        if self.from_per_s == self.to_per_s == 0:
+            raise HintedError("from 0 to 0 sends nothing")
+        return self
+
+
+class Step(Model):
+    """One rate for some time."""
+
+    rate_per_s: Rate = Field(alias="rate")
+    for_s: _PositiveDuration = Field(alias="for")
+
+
+class Bursts(Model):
+    """A rate for the first ``for_s`` of every ``every_s``, and nothing in between."""
+
+    rate_per_s: PositiveRate = Field(alias="rate")
+    every_s: _PositiveDuration = Field(alias="every")
+    for_s: _PositiveDuration = Field(alias="for")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.for_s > self.every_s:
+            raise HintedError("a burst can't last longer (for) than the time between two starts (every)")
+        return self
+
+
+class RampRate(Model):
+    """``rate: {ramp: {from: 1k/s, to: 20k/s, over: 10s}}``."""
+
+    ramp: Ramp
+
+
+class StepsRate(Model):
+    """``rate: {steps: [{rate: 5k/s, for: 10s}, …]}``; the last rate stays."""
+
+    steps: tuple[Step, ...] = Field(min_length=1, max_length=1000)
+
+    @field_validator("steps")
+    @classmethod
+    def _sends(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        if not any(step.rate_per_s for step in steps):
+            raise HintedError("every step has rate 0: nothing would be sent")
+        return steps
+
+
+class BurstsRate(Model):
+    """``rate: {bursts: {rate: 20k/s, every: 5s, for: 1s}}``."""
+
+    bursts: Bursts
+
+
+def _plain_rate(value: object) -> object:
+    if isinstance(value, str) and not value[:1].isdigit():
+        raise HintedError(f'must be a rate such as "20k/s", or max, not "{value}"', "max" if value else None)
+    return value
+
+
+RateForm = Annotated[
+    Annotated[Literal["max"], Tag("<max>")]
+    | Annotated[PositiveRate, BeforeValidator(_plain_rate), Tag("<constant>")]
+    | Annotated[RampRate, Tag("<ramp>")]
+    | Annotated[StepsRate, Tag("<steps>")]
+    | Annotated[BurstsRate, Tag("<bursts>")],
+    Discriminator(lambda value: "<max>" if value == "max" else _rate_form(value)),
+    BeforeValidator(one_form(*_SHAPES, later=_LATER)),
+]
+_rate_form = form_of("constant", *_SHAPES)
+
+
+class Schedule(Model):
+    """When the records of a group are due; the rate is the group's total, its workers split it.
+
+    Attributes:
+        rate: per second, ``max``, or a shape over time.
+        arrivals: how records are spread over a second.
+        when_full: what happens to a record that is due while the client's queue is full.
+        records: how many the group sends at most, or None.
+    """
+
+    rate: RateForm
+    arrivals: Literal["uniform"] = "uniform"
+    when_full: Literal["wait", "reject"] = "wait"
+    records: Count | None = None
+
+    @field_validator("arrivals", mode="before")
+    @classmethod
+    def _not_yet(cls, value: object) -> object:
+        if value == "poisson":
+            raise HintedError("poisson arrivals are not built yet; uniform is what there is", "uniform")
+        return value
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.rate == "max" and self.when_full == "reject":
+            raise HintedError(
+                "at rate: max no record is due at a time, so none can be rejected; use when_full: wait"
+            )
+        return self

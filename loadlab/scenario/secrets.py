@@ -1,0 +1,46 @@
+"""Secrets by the names of their properties: never in a document, a message or a quoted source line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+REDACTED: Final = "[redacted]"
+
+_SECRET: Final = re.compile(
+    r"password|passphrase|secret|key\.pem|ssl[._]key$|jaas\.config|oauthbearer\.config"
+    r"|oauthbearer\.extensions|assertion\.private\.key(?!\.file)|keystore\.key$",
+    re.IGNORECASE,
+)
+_PLAIN: Final = re.compile(r"\.(type|location|file)$", re.IGNORECASE)
+_ASSIGNED: Final = re.compile(r"""(?P<key>[\w.\-]+)(?P<quote>["']?)(?P<sign>\s*[:=]\s*)(?P<value>\S.*)""")
+
+
+def is_secret(name: str) -> bool:
+    """Whether the property called ``name`` holds a secret."""
+    return bool(_SECRET.search(name)) and not _PLAIN.search(name)
+
+
+def redacted(document: object) -> object:
+    """A copy of plain data in which the value of every secret key is replaced."""
+    if isinstance(document, Mapping):
+        return {
+            key: REDACTED
+            if is_secret(str(key)) and not isinstance(value, Mapping | list)
+            else redacted(value)
+            for key, value in document.items()
+        }
+    if isinstance(document, list | tuple):
+        return [redacted(value) for value in document]
+    return document
+
+
+def redacted_line(line: str) -> str:
+    """A line of text with everything after the first secret key replaced."""
+    for found in _ASSIGNED.finditer(line):
+        if is_secret(found["key"]):
+            return line[: found.start("value")] + REDACTED
+        inner = redacted_line(found["value"])
+        return line[: found.start("value")] + inner
+    return line

@@ -1,0 +1,177 @@
+"""Builds the model and tells every problem in our own words, at the place where it is.
+
+A file with a mistake in one producer must still be told of the unknown topic in another. So what pydantic
+refuses is taken out and the rest is built, until a part stands that the checks across the file can be made on.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, cast
+
+from pydantic import ValidationError
+
+from loadlab.scenario.document import Path, value_at
+from loadlab.scenario.fields import HintedError
+from loadlab.scenario.forms import near
+from loadlab.scenario.model import Scenario
+from loadlab.scenario.problems import Problem
+from loadlab.scenario.shape import keys, shape_at
+from loadlab.units import UnitError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+_ROUNDS: Final = 8
+_MISSING: Final[Mapping[str, object]] = {"name": "unnamed", "topics": {"unnamed": {}}}
+_MESSAGES: Final[Mapping[str, str]] = {
+    "missing": "is required",
+    "greater_than": "must be more than {gt}, not {input}",
+    "greater_than_equal": "must be at least {ge}, not {input}",
+    "less_than": "must be less than {lt}, not {input}",
+    "less_than_equal": "must be at most {le}, not {input}",
+    "int_type": "must be a whole number, not {input}",
+    "int_from_float": "must be a whole number, not {input}",
+    "float_type": "must be a number, not {input}",
+    "finite_number": "must be a number, not {input}",
+    "string_type": "must be a text, not {input}",
+    "bool_type": "must be true or false, not {input}",
+    "dict_type": "must be a mapping, not {input}",
+    "model_type": "must be a mapping, not {input}",
+    "tuple_type": "must be a list, not {input}",
+    "path_type": "must be the path of a file, not {input}",
+    "literal_error": "must be one of {expected}, not {input}",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must not be empty",
+    "too_long": "must have at most {max_length} entries",
+    "string_pattern_mismatch": (
+        '{input} is no name: that is a-z, 0-9, ".", "_" and "-", at most 64 of them, a letter or digit first'
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Built:
+    """What could be built.
+
+    Attributes:
+        scenario: the whole scenario, or what was left of it; None where nothing was.
+        problems: what pydantic refused.
+        removed: the paths that had to be taken out.
+    """
+
+    scenario: Scenario | None
+    problems: list[Problem]
+    removed: list[Path]
+
+
+def build(data: Mapping[str, object]) -> Built:
+    """Builds as much of a scenario as can be built."""
+    rest = cast("dict[str, object]", copy.deepcopy(dict(data)))
+    problems: list[Problem] = []
+    removed: list[Path] = []
+    for _ in range(_ROUNDS):
+        try:
+            return Built(Scenario.model_validate(rest), problems, removed)
+        except ValidationError as error:
+            found = [(_problem(detail), _culprit(detail, rest)) for detail in error.errors()]
+        problems += [problem for problem, _ in found if not _follows(problem.path, removed)]
+        removed += [culprit for _, culprit in found]
+        for culprit in sorted({culprit for _, culprit in found}, key=_from_the_end):
+            _remove(rest, culprit)
+    return Built(None, problems, removed)
+
+
+def overlaps(path: Path, removed: list[Path]) -> bool:
+    """Whether a path lies above or below one that had to be taken out."""
+    return any(path[: len(other)] == other or other[: len(path)] == path for other in removed)
+
+
+def _follows(path: Path, removed: list[Path]) -> bool:
+    """Whether a problem comes of what was taken out: it is there or around it."""
+    return any(other[: len(path)] == path for other in removed)
+
+
+def _problem(detail: ErrorDetails) -> Problem:
+    path = _path(detail)
+    kind = detail["type"]
+    if kind == "extra_forbidden":
+        known = keys(shape_at(path[:-1]))
+        suggestion = near(str(path[-1]), known)
+        message = "unknown key" if suggestion else f"unknown key; there are {', '.join(known)}"
+        return Problem(path, message, suggestion, at_key=True)
+    at_key = detail["loc"][-1] == "[key]"
+    if kind == "value_error":
+        error = detail["ctx"]["error"]
+        suggestion = error.suggestion if isinstance(error, HintedError | UnitError) else None
+        return Problem(path, str(error), suggestion, at_key=at_key)
+    message, suggestion = _message(detail)
+    return Problem(path, message, suggestion, at_key=at_key)
+
+
+def _message(detail: ErrorDetails) -> tuple[str, str | None]:
+    given = detail["input"]
+    context = {**detail.get("ctx", {}), "input": _shown(given)}
+    if detail["type"] != "literal_error":
+        return _MESSAGES.get(detail["type"], detail["msg"]).format(**context), None
+    choices = [choice.strip("'") for choice in context["expected"].replace(" or ", ", ").split(", ")]
+    context["expected"] = ", ".join(choices)
+    return _MESSAGES["literal_error"].format(**context), near(str(given), choices)
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "empty"
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return str(value)
+        case Mapping():
+            return "a mapping"
+        case list() | tuple():
+            return "a list"
+    text = str(value)
+    return f'"{text[:60]}…"' if len(text) > 60 else f'"{text}"'  # noqa: PLR2004 - what fits on a line
+
+
+def _path(detail: ErrorDetails) -> Path:
+    """The path in the file: without the tags of forms, and without pydantic's mark of a key."""
+    return tuple(key for key in detail["loc"] if key != "[key]" and not str(key).startswith("<"))
+
+
+def _culprit(detail: ErrorDetails, data: Mapping[str, object]) -> Path:
+    """The path to take out: the nearest thing that is there; for a missing key, what misses it."""
+    path = _path(detail)
+    if detail["type"] == "missing":
+        return path if len(path) == 1 else path[:-1]
+    while path and value_at(data, path) is None and not _holds(data, path):
+        path = path[:-1]
+    return path
+
+
+def _from_the_end(path: Path) -> tuple[int, ...]:
+    """Sorts later entries of a list before earlier ones, so that taking one out moves none that is still to go."""
+    return tuple(-key for key in path if isinstance(key, int))
+
+
+def _holds(data: Mapping[str, object], path: Path) -> bool:
+    parent = value_at(data, path[:-1])
+    return isinstance(parent, dict) and path[-1] in parent
+
+
+def _remove(data: dict[str, object], path: Path) -> None:
+    parent = value_at(data, path[:-1])
+    if isinstance(parent, dict) and path:
+        parent.pop(path[-1], None)
+    elif isinstance(parent, list) and isinstance(path[-1], int) and path[-1] < len(parent):
+        parent.pop(path[-1])
+    for key in _required(data):
+        data[key] = _MISSING[key]
+
+
+def _required(data: Mapping[str, object]) -> Iterator[str]:
+    return (key for key in _MISSING if not data.get(key))
