@@ -74,7 +74,7 @@ def run_options(command: Command) -> Command:
 def run(scenario: Path, **options: Unpack[RunKeywords]) -> int:
     """Run SCENARIO: start its cluster, send and read its load, store and show what was measured.
 
-    The first Ctrl-C stops the load, drains for 5 s at most and keeps what was measured; a second ends at once.
+    Ctrl-C stops the load, drains for 5 s at most and keeps what was measured; the next ends it at once.
     """
     return _run(scenario, options)
 

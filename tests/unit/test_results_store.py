@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from result_samples import RUN_ID, result
+
+from loadlab.errors import RunError, UsageError
+from loadlab.results import publish
+from loadlab.results.artifacts import read_histograms, read_intervals
+from loadlab.results.store import Artifacts, Histograms, Interval, ensure_writable, list_runs, load, save
+
+FIXTURES = Path(__file__).parent / "data"
+
+
+def stored_files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_saved_result_is_loaded_back_as_it_was(tmp_path: Path) -> None:
+    stored = save(result(), Artifacts(), tmp_path)
+
+    assert stored.path == tmp_path / RUN_ID
+    assert load(RUN_ID, tmp_path).result == result() == stored.result
+
+
+@pytest.mark.parametrize("ending", ["", "result.json"])
+def test_a_run_is_found_by_its_path_too(tmp_path: Path, ending: str) -> None:
+    path = save(result(), Artifacts(), tmp_path).path
+
+    assert load(path / ending, tmp_path / "elsewhere").result.run_id == RUN_ID
+
+
+def test_the_artifacts_are_stored_beside_the_result(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    log.write_text("broker says: no space\n")
+    edges = np.array([1.0, 2.0, 4.0])
+    artifacts = Artifacts(
+        intervals=[
+            Interval(5.0, "producer/checkout", "acked_records_per_s", 19_990.0),
+            Interval(5.0, "consumer/billing", "consumer_lag_records", 12.0),
+        ],
+        histograms=Histograms(
+            edges, {"producer/checkout/publish_latency_us": np.array([3, 4], dtype=np.int64)}
+        ),
+        events=[{"at_s": 3.1, "kind": "rebalance", "group": "billing"}],
+        logs={"broker-1.log": log},
+    )
+    folder = save(result(), artifacts, tmp_path / "results").path
+
+    assert stored_files(folder) == {
+        "result.json",
+        "intervals.parquet",
+        "histograms.npz",
+        "events.jsonl",
+        "logs/broker-1.log",
+    }
+    assert read_intervals(folder).to_pylist()[0] == {
+        "interval_start_s": 5.0,
+        "source": "producer/checkout",
+        "metric": "acked_records_per_s",
+        "value": 19_990.0,
+    }
+    histograms = read_histograms(folder)
+    assert histograms is not None
+    assert histograms.bucket_edges_us.tolist() == [1.0, 2.0, 4.0]
+    assert histograms.counts["producer/checkout/publish_latency_us"].tolist() == [3, 4]
+    assert (folder / "logs/broker-1.log").read_text() == "broker says: no space\n"
+
+
+def test_a_run_without_intervals_or_histograms_is_stored(tmp_path: Path) -> None:
+    folder = save(result(), Artifacts(), tmp_path).path
+
+    assert read_intervals(folder).num_rows == 0
+    assert read_histograms(folder) is None
+
+
+def test_a_log_that_has_gone_does_not_cost_the_result(tmp_path: Path) -> None:
+    folder = save(result(), Artifacts(logs={"broker-1.log": tmp_path / "gone"}), tmp_path).path
+
+    assert "could not be read" in (folder / "logs/broker-1.log").read_text()
+
+
+def test_an_existing_run_is_never_changed(tmp_path: Path) -> None:
+    save(result(), Artifacts(), tmp_path)
+    with pytest.raises(RunError, match="exists already"):
+        save(result(seed=8), Artifacts(), tmp_path)
+
+    assert load(RUN_ID, tmp_path).result.seed == 7
+    assert [entry.run_id for entry in list_runs(tmp_path)] == [RUN_ID]
+
+
+def test_stored_files_are_read_only(tmp_path: Path) -> None:
+    folder = save(result(), Artifacts(), tmp_path).path
+
+    assert {oct(path.stat().st_mode & 0o777) for path in folder.iterdir()} == {"0o444"}
+
+
+def test_a_full_disk_leaves_nothing_behind_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(publish.os, "fsync", full)
+    with pytest.raises(RunError, match="No space left on device") as caught:
+        save(result(), Artifacts(), tmp_path)
+
+    assert "free disk space" in (caught.value.fix or "")
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_run(tmp_path: Path) -> None:
+    occupied = tmp_path / "file"
+    occupied.write_text("")
+
+    with pytest.raises(UsageError, match="can't be written") as caught:
+        ensure_writable(occupied / "results")
+    assert "--results-dir" in (caught.value.fix or "")
+
+
+def test_a_read_only_folder_is_refused_clearly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_only(*_arguments: object) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(publish.os, "open", read_only)
+    with pytest.raises(RunError, match="Read-only file system"):
+        save(result(), Artifacts(), tmp_path)
+
+
+def test_what_a_killed_writer_left_is_ignored_and_removed_by_the_next(tmp_path: Path) -> None:
+    killed = f"""
+import os, signal
+from pathlib import Path
+from loadlab.results.publish import published
+with published(Path({str(tmp_path)!r}), "killed") as folder:
+    (folder / "result.json").write_text("{{}}")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", killed], check=False, timeout=60)
+    (left,) = tmp_path.glob(".incomplete-*")
+
+    assert list_runs(tmp_path) == []
+    save(result(), Artifacts(), tmp_path)
+    assert not left.exists()
+
+
+def test_a_folder_that_a_living_writer_holds_is_left_alone(tmp_path: Path) -> None:
+    with publish.published(tmp_path, "other") as other:
+        save(result(), Artifacts(), tmp_path)
+        assert other.exists()
+    assert (tmp_path / "other").is_dir()
+
+
+def test_runs_are_listed_oldest_first_and_a_damaged_one_with_its_problem(tmp_path: Path) -> None:
+    for run_id in ("20261124T000000-b-aaaa", "20261123T000000-a-bbbb"):
+        save(result(run_id=run_id), Artifacts(), tmp_path)
+    damaged = tmp_path / "20261125T000000-c-cccc"
+    damaged.mkdir()
+    (damaged / "result.json").write_text('{"schema_version": 1, "run_')
+
+    entries = list_runs(tmp_path)
+    assert [entry.run_id for entry in entries] == [
+        "20261123T000000-a-bbbb",
+        "20261124T000000-b-aaaa",
+        "20261125T000000-c-cccc",
+    ]
+    assert entries[2].result is None
+    assert "damaged" in (entries[2].problem or "")
+
+
+def test_a_folder_that_does_not_exist_holds_no_runs(tmp_path: Path) -> None:
+    assert list_runs(tmp_path / "none") == []
+
+
+def test_an_unknown_run_gets_the_nearest_name(tmp_path: Path) -> None:
+    save(result(), Artifacts(), tmp_path)
+
+    with pytest.raises(UsageError, match=f"did you mean {RUN_ID}"):
+        load("20261123T161500-quickstart-k3f8", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"schema_version": 1, "run_id": "2026', "is damaged: Unterminated string"),
+        ("[]", "is not a result of loadlab"),
+        ("{}", "it has no schema version"),
+        ('{"schema_version": 1}', "is damaged: loadlab_version: Field required"),
+        ("\x00\xff", "is damaged"),
+    ],
+)
+def test_a_damaged_result_gets_one_clear_line(tmp_path: Path, text: str, said: str) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "result.json").write_text(text, encoding="latin-1")
+
+    with pytest.raises(UsageError) as caught:
+        load("run", tmp_path)
+    assert said in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_a_newer_schema_version_is_refused_clearly(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "result.json").write_text('{"schema_version": 999, "loadlab_version": "9.0.0"}')
+
+    with pytest.raises(UsageError, match="schema version 999") as caught:
+        load("run", tmp_path)
+    assert caught.value.fix == "use loadlab 9.0.0 or newer"
+
+
+@pytest.mark.parametrize("fixture", sorted(FIXTURES.glob("result-v*.json")), ids=lambda path: path.stem)
+def test_every_schema_version_stays_readable(tmp_path: Path, fixture: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    shutil.copy(fixture, folder / "result.json")
+
+    assert load("run", tmp_path).result.producers["checkout"].publish_latency_us.p99 == 4_500.0
