@@ -35,7 +35,8 @@ class Line:
 def print_lines(lines: Iterable[Line]) -> None:
     """Write lines to stdout, in colour where it is a terminal and NO_COLOR is not set."""
     colour = wants_colour(sys.stdout)
-    print_text("\n".join(_painted(line) if colour else line.text for line in lines))
+    for line in lines:
+        print_text(_painted(line) if colour else line.text)
 
 
 def print_text(text: str) -> None:

@@ -37,9 +37,10 @@ def validate(scenario: Path, overrides: tuple[str, ...], provider: str | None, o
     """Check SCENARIO and its Kafka properties; start nothing. All mistakes are told at once."""
     loaded = load(scenario, with_provider(overrides, provider), os.environ)
     if output == "json":
-        print_json(loaded.scenario.to_document())
-    else:
-        print_lines([Line(f"{scenario}: valid", "good")])
+        print_json({"valid": True, "warnings": loaded.warnings, "scenario": loaded.scenario.to_document()})
+        return
+    print_lines([Line(f"{scenario}: valid", "good")])
+    print_lines(Line(f"warning: {warning}", "warn") for warning in loaded.warnings)
 
 
 @click.command(epilog=examples("loadlab schema > scenario.schema.json"))

@@ -5,19 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from loadlab.scenario.secrets import REDACTED, is_secret
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from pydantic import JsonValue
 
-REDACTED = "[redacted]"
-
-# The last word of a Kafka property that holds a secret: sasl.password, ssl.key.pem, password.encoder.secret,
-# delegation.token.master.key, sasl.jaas.config. Not ssl.key.location or sasl.oauthbearer.token.endpoint.url.
-_SECRET_KEY = re.compile(
-    r"(^|[._-])(password|passwd|passphrase|secret|token|credentials?|jaas[._]config|user[._]info"
-    r"|key[._]pem|(private|secret|master|api|access)[._-]key)$",
-    re.IGNORECASE,
+# Beside what clients call a secret: what brokers and schema registries do, by the last word of its key.
+_ALSO_SECRET = re.compile(
+    r"(^|[._-])(passwd|token|credentials?|user[._]info|(private|master|api|access)[._-]key)$", re.IGNORECASE
 )
 _SECRET_IN_TEXT = re.compile(
     r"(?P<key>[\w.-]*(?:password|passwd|passphrase|secret)[\"']?\s*[=:]\s*)(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;}]+)",
@@ -55,7 +52,7 @@ class Redactor:
         if isinstance(document, list):
             return [self.document(item, key) for item in document]
         if isinstance(document, str):
-            return REDACTED if document and _SECRET_KEY.search(key) else self.text(document)
+            return REDACTED if document and _is_secret(key) else self.text(document)
         return document
 
 
@@ -70,6 +67,10 @@ def redact(document: JsonValue, secrets: Collection[str] = ()) -> JsonValue:
         The same document with `[redacted]` in the place of each secret.
     """
     return Redactor(secrets).document(document)
+
+
+def _is_secret(key: str) -> bool:
+    return is_secret(key) or _ALSO_SECRET.search(key) is not None
 
 
 def _values(secrets: Collection[str]) -> Iterator[str]:

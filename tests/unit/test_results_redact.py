@@ -6,8 +6,9 @@ import pytest
 from result_samples import result
 
 from loadlab.results.model import ClusterUsed, Reason, Verdict, Warned
-from loadlab.results.redact import REDACTED, Redactor, redact
+from loadlab.results.redact import Redactor, redact
 from loadlab.results.store import Artifacts, save
+from loadlab.scenario.secrets import REDACTED
 
 if TYPE_CHECKING:
     from pathlib import Path
