@@ -1,0 +1,46 @@
+# make demo    a Kafka cluster, a run, its summary: the first command to try
+# make test    lint, types, layers, unit, contract and integration tests: what CI calls
+# make bench   speed against Kafka's own tools and confluent-kafka, as ratios
+# make lint    only ruff, mypy and the layers
+# make clean   what the above made, and clusters that killed runs left; results stay
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+# Arguments for the demo: make demo ARGS="--provider local"
+ARGS   ?=
+
+.PHONY: help demo test bench lint clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+demo: $(VENV)/installed
+	@$(BIN)/loadlab demo $(ARGS)
+
+test: $(VENV)/installed-dev
+	@.ci/test
+
+bench: $(VENV)/installed-dev
+	@$(BIN)/python -m pytest tests/benchmarks -p no:cacheprovider -s $(ARGS)
+
+lint: $(VENV)/installed-dev
+	@.ci/lint
+
+clean:
+	@if [ -x $(BIN)/loadlab ]; then $(BIN)/loadlab cluster clean || true; fi
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .benchmarks .hypothesis
+	find loadlab tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp newer than pyproject.toml means that nothing has to be installed.
+$(VENV)/installed: pyproject.toml
+	@PYTHON="$(PYTHON)" .ci/make-venv $(VENV)
+	@echo "installing loadlab into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	@echo "installing what the tests need into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,java]"
+	@touch $@
