@@ -2,7 +2,8 @@
 
     LoadlabError
     ├── UsageError              2    the call or the scenario is wrong
-    │   └── ScenarioError       2    one or more problems in a scenario file, all at once
+    │   ├── ScenarioError       2    one or more problems in a scenario file, all at once
+    │   └── CapabilityError     2    a cluster was asked for what it can't do
     ├── ClusterError            3    no cluster could be had
     └── RunError                4    the run failed
         └── WorkerError         4    a worker could not start
@@ -45,6 +46,10 @@ class UsageError(LoadlabError):
 
 class ScenarioError(UsageError):
     """A scenario file can't be used; the message lists every problem, each with its place."""
+
+
+class CapabilityError(UsageError):
+    """Something was asked of a cluster that it has not declared."""
 
 
 class ClusterError(LoadlabError):

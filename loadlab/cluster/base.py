@@ -1,0 +1,154 @@
+"""What all clusters share: Kafka's admin API under the cluster protocol, and refusing what was not declared."""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING
+
+from confluent_kafka.admin import OffsetSpec
+
+from loadlab.cluster.admin import KafkaAdmin
+from loadlab.cluster.api import (
+    BrokerState,
+    Capability,
+    ClusterInfo,
+    OffsetSample,
+    Partition,
+    TopicDescription,
+    TopicRequest,
+)
+from loadlab.errors import CapabilityError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+_LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+_EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+_PROVIDERS_THAT_CAN = {
+    Capability.ADMIN: "docker, local or external",
+    Capability.DURABILITY: "docker or local",
+    Capability.PAUSE: "docker or local",
+    Capability.KILL: "docker or local",
+}
+
+
+class AdministeredCluster(abc.ABC):
+    """A cluster whose topics and offsets come by Kafka's protocol.
+
+    Args:
+        info: what a result says of it.
+        bootstrap_servers: host:port, comma separated.
+        capabilities: what works here.
+        client_properties: what every client must be given; secret.
+    """
+
+    def __init__(
+        self,
+        info: ClusterInfo,
+        bootstrap_servers: str,
+        capabilities: frozenset[Capability],
+        client_properties: Mapping[str, str] | None = None,
+    ) -> None:
+        self.info = info
+        self.bootstrap_servers = bootstrap_servers
+        self.capabilities = capabilities
+        self.client_properties: Mapping[str, str] = dict(client_properties or {})
+        self.admin = KafkaAdmin(bootstrap_servers, self.client_properties)
+
+    def require(self, capability: Capability) -> None:
+        """Refuse what was not declared.
+
+        Raises:
+            CapabilityError: it was not.
+        """
+        if capability in self.capabilities:
+            return
+        able = _PROVIDERS_THAT_CAN.get(capability)
+        raise CapabilityError(
+            f"the {self.info.provider} cluster has not the capability {capability.value}",
+            fix=f"use provider {able}" if able else None,
+        )
+
+    @abc.abstractmethod
+    def broker_states(self) -> list[BrokerState]:
+        """Say which brokers live."""
+
+    @abc.abstractmethod
+    def stop(self) -> None:
+        """End the cluster and all that it took."""
+
+    def create_topics(self, requests: Sequence[TopicRequest]) -> dict[str, str]:
+        """Create topics, wait for every partition's leader and return the ids by name."""
+        return self.admin.create_topics(requests)
+
+    def describe_topics(self, names: Sequence[str]) -> dict[str, TopicDescription | None]:
+        """Describe topics by name; None where there is none."""
+        return self.admin.describe_topics(names)
+
+    def topic_ids(self, names: Sequence[str]) -> dict[str, str | None]:
+        """Return the ids of topics by name; None where there is none."""
+        return {
+            name: topic.topic_id if topic else None for name, topic in self.describe_topics(names).items()
+        }
+
+    def delete_topics(self, ids: Mapping[str, str]) -> None:
+        """Delete topics whose id still is the given one."""
+        self.admin.delete_topics(ids)
+
+    def end_offsets(self, partitions: Sequence[Partition], timeout_s: float = 5.0) -> OffsetSample:
+        """Take each partition's high watermark."""
+        return self.admin.offsets(partitions, _LATEST, timeout_s)
+
+    def start_offsets(self, partitions: Sequence[Partition], timeout_s: float = 5.0) -> OffsetSample:
+        """Take each partition's first offset that can still be read."""
+        return self.admin.offsets(partitions, _EARLIEST, timeout_s)
+
+    def committed_offsets(
+        self, group_id: str, partitions: Sequence[Partition]
+    ) -> dict[Partition, int | None]:
+        """Return what a group committed; None where it has not."""
+        return self.admin.committed_offsets(group_id, partitions)
+
+    def topic_config(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Return the effective configuration of topics."""
+        self.require(Capability.ADMIN)
+        return self.admin.topic_config(names)
+
+    def broker_config(self) -> dict[str, str]:
+        """Return the first living broker's properties that are not Kafka's defaults."""
+        self.require(Capability.ADMIN)
+        living = [state.broker_id for state in self.broker_states() if state.alive]
+        return self.admin.broker_config(min(living, default=1))
+
+    def log_size_bytes(self) -> int | None:
+        """Return None: loadlab does not see this cluster's disk."""
+        return None
+
+    def free_disk_bytes(self) -> int | None:
+        """Return None: loadlab does not see this cluster's disk."""
+        return None
+
+    def pause(self, broker_id: int) -> None:
+        """Freeze one broker."""
+        self.require(Capability.PAUSE)
+        raise NotImplementedError(broker_id)
+
+    def resume(self, broker_id: int) -> None:
+        """Continue a paused broker."""
+        self.require(Capability.PAUSE)
+        raise NotImplementedError(broker_id)
+
+    def kill(self, broker_id: int) -> None:
+        """End one broker at once."""
+        self.require(Capability.KILL)
+        raise NotImplementedError(broker_id)
+
+    def restart(self, broker_id: int) -> None:
+        """Start a killed broker again."""
+        self.require(Capability.KILL)
+        raise NotImplementedError(broker_id)
+
+    def save_logs(self, directory: Path) -> list[Path]:  # noqa: ARG002  (no logs to write there)
+        """Return nothing: this cluster's brokers keep no log that loadlab can read."""
+        return []

@@ -1,0 +1,113 @@
+"""Whether the machine bears the cluster that is asked for; said before anything starts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from loadlab.cluster.affinity import check_cores
+from loadlab.errors import ClusterError, UsageError
+
+if TYPE_CHECKING:
+    from loadlab.scenario.cluster import ClusterSpec
+
+DEFAULT_HEAP_BYTES = 1 << 30  # Kafka's own default
+_BROKERS_PER_CORE = 4
+_FEWEST_REFUSED = 4  # three brokers are the smallest real cluster: any machine may try them
+_DISK_PER_BROKER_BYTES = 256 << 20
+
+
+def heap_bytes(spec: ClusterSpec) -> int:
+    """Return a broker's heap: as asked, else Kafka's default, else half of a smaller memory limit."""
+    resources = spec.resources
+    if resources is None:
+        return DEFAULT_HEAP_BYTES
+    if resources.heap_bytes:
+        return resources.heap_bytes
+    return (
+        min(DEFAULT_HEAP_BYTES, resources.memory_bytes // 2) if resources.memory_bytes else DEFAULT_HEAP_BYTES
+    )
+
+
+def broker_memory_bytes(spec: ClusterSpec) -> int:
+    """Return what one broker takes: its limit, else its heap with what a JVM has beside it (code, threads, buffers)."""
+    limit = spec.resources.memory_bytes if spec.resources else None
+    heap = heap_bytes(spec)
+    return limit or heap + heap // 4 + (256 << 20)
+
+
+def data_root() -> Path:
+    """Return the directory for brokers' data: LOADLAB_DATA_DIR, else a temporary one that is on a disk."""
+    if own := os.environ.get("LOADLAB_DATA_DIR"):
+        return Path(own)
+    on_disk = Path("/var/tmp")  # noqa: S108  (the parent only; and /tmp is often memory, which would falsify results)
+    return on_disk if os.access(on_disk, os.W_OK) else Path(tempfile.gettempdir())
+
+
+def free_bytes(directory: Path) -> int:
+    """Return the space left on the disk that holds a directory."""
+    return shutil.disk_usage(directory).free
+
+
+def check_machine(spec: ClusterSpec, directory: Path, needed_disk_bytes: int = 0) -> None:
+    """Refuse a cluster that the machine can't bear.
+
+    Args:
+        spec: what is asked for.
+        directory: where the brokers' data will be.
+        needed_disk_bytes: what the run will write, replicas included.
+
+    Raises:
+        UsageError: the request contradicts itself or the machine's cores.
+        ClusterError: too little memory or disk now.
+    """
+    _check_cores(spec)
+    _check_memory(spec)
+    needed = max(needed_disk_bytes, spec.brokers * _DISK_PER_BROKER_BYTES)
+    if directory.exists() and (free := free_bytes(directory)) < needed:
+        raise ClusterError(
+            f"the plan needs {_size(needed)} of disk, and {_size(free)} are free in {directory}",
+            fix="free some space, shorten the run, or set LOADLAB_DATA_DIR to a larger disk",
+        )
+
+
+def _check_cores(spec: ClusterSpec) -> None:
+    cores = os.cpu_count() or 1
+    most = max(_FEWEST_REFUSED - 1, cores * _BROKERS_PER_CORE)
+    if spec.brokers > most:
+        raise ClusterError(
+            f"{spec.brokers} brokers are more than this machine bears: at most {most} on its {cores} cores",
+            fix=f"--set cluster.brokers={most} or fewer",
+        )
+    if spec.cpuset:
+        check_cores(spec.cpuset)
+    if spec.resources and spec.resources.cpus and spec.resources.cpus > cores:
+        raise UsageError(
+            f"cluster.resources.cpus {spec.resources.cpus:g} is more than this machine's {cores} cores",
+            fix=f"--set cluster.resources.cpus={cores}",
+        )
+
+
+def _check_memory(spec: ClusterSpec) -> None:
+    one = broker_memory_bytes(spec)
+    if heap_bytes(spec) >= one:
+        raise UsageError(
+            f"cluster.resources.heap {_size(heap_bytes(spec))} leaves a broker nothing of its memory {_size(one)}",
+            fix="half of the memory is a good heap: the page cache counts too",
+        )
+    available = psutil.virtual_memory().available
+    if one * spec.brokers > available:
+        raise ClusterError(
+            f"{spec.brokers} brokers need {_size(one * spec.brokers)} of memory ({_size(one)} each), and"
+            f" {_size(available)} are available: at most {available // one} fit",
+            fix="--set cluster.resources.heap=512MiB, or fewer brokers",
+        )
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / 2**30:.1f} GiB" if size_bytes >= 2**30 else f"{size_bytes / 2**20:.0f} MiB"

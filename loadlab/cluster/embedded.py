@@ -1,0 +1,184 @@
+"""The embedded provider: librdkafka's mock brokers in a process of their own. Not Kafka, and labelled so."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from confluent_kafka import cimpl, libversion
+
+from loadlab.cluster import mock_process
+from loadlab.cluster.admin import described
+from loadlab.cluster.api import (
+    Availability,
+    BrokerState,
+    ClusterInfo,
+    StartRequest,
+    TopicDescription,
+    TopicRequest,
+)
+from loadlab.cluster.base import AdministeredCluster
+from loadlab.cluster.processes import ProcessIdentity
+from loadlab.cluster.state import BrokerProcess, ClusterRecord
+from loadlab.errors import ClusterError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from loadlab.scenario.cluster import ClusterSpec
+
+_ANSWER_TIMEOUT_S = 10.0
+_SOCKET = "control"
+
+
+class EmbeddedCluster(AdministeredCluster):
+    """Mock brokers in one process; topics are made through its control socket.
+
+    Args:
+        record: what loadlab remembers of it.
+        process: the process, where this one started it and it ends with this one.
+    """
+
+    def __init__(self, record: ClusterRecord, process: subprocess.Popen[str] | None = None) -> None:
+        super().__init__(record.info, record.bootstrap_servers, frozenset())
+        self._record = record
+        self._process = process
+
+    def broker_states(self) -> list[BrokerState]:
+        """Say which brokers live: all of them while their process does."""
+        identity = self._record.brokers[0].identity
+        alive = identity.is_alive
+        detail = f"mock, pid {identity.pid}" if alive else "the mock's process ended"
+        return [BrokerState(broker_id, alive, detail) for broker_id in range(1, self.info.brokers + 1)]
+
+    def create_topics(self, requests: Sequence[TopicRequest]) -> dict[str, str]:
+        """Create topics; the mock gives them leaders at once. Their configuration means nothing to it."""
+        known = self._ids()
+        if existing := [request.name for request in requests if request.name in known]:
+            raise UsageError(
+                f"topics {', '.join(existing)} exist already", fix="name another, or say `existing: true`"
+            )
+        return {
+            request.name: str(
+                self._ask(f"create {request.name} {request.partitions} {request.replication_factor}")
+            )
+            for request in requests
+        }
+
+    def describe_topics(self, names: Sequence[str]) -> dict[str, TopicDescription | None]:
+        """Describe topics by name; None where there is none."""
+        known = self._ids()
+        metadata = self.admin.metadata().topics if known else {}
+        return {name: described(metadata[name], known[name]) if name in known else None for name in names}
+
+    def delete_topics(self, ids: Mapping[str, str]) -> None:
+        """Delete topics whose id still is the given one."""
+        for name, topic_id in ids.items():
+            self._ask(f"delete {name} {topic_id}")
+
+    def _ids(self) -> dict[str, str]:
+        answer = self._ask("ids")
+        return (
+            {str(name): str(topic_id) for name, topic_id in answer.items()}
+            if isinstance(answer, dict)
+            else {}
+        )
+
+    def _ask(self, line: str) -> object:
+        path = Path(self._record.brokers[0].directory, _SOCKET)
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(_ANSWER_TIMEOUT_S)
+                connection.connect(str(path))
+                connection.sendall(f"{line}\n".encode())
+                answer = json.loads(connection.makefile(encoding="utf-8").readline())
+        except (OSError, ValueError) as error:
+            raise ClusterError(f"the embedded mock did not answer {line.split(maxsplit=1)[0]!r}: {error}") from error
+        if "error" in answer:
+            raise UsageError(f"the embedded mock refuses: {answer['error']}")
+        return answer["result"]
+
+    def stop(self) -> None:
+        """End the process, unless the cluster stands by a name."""
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        process.kill()
+        process.communicate()
+        shutil.rmtree(self._record.brokers[0].directory, ignore_errors=True)
+        self._record.forget()
+
+
+class EmbeddedProvider:
+    """Starts mock brokers; can always."""
+
+    name = "embedded"
+
+    def check(self, spec: ClusterSpec) -> Availability:  # noqa: ARG002  (it needs nothing of the machine)
+        """Say that it can."""
+        return Availability(available=True, reason=f"librdkafka {libversion()[0]} brings mock brokers")
+
+    def start(self, spec: ClusterSpec, request: StartRequest) -> EmbeddedCluster:
+        """Start the process; it prints where it answers as soon as it does."""
+        request.progress("starting mock brokers (librdkafka): not Kafka")
+        directory = Path(tempfile.mkdtemp(prefix="loadlab-mock-"))
+        process = _launch(directory, spec, request)
+        bootstrap_servers = process.stdout.readline().strip() if process.stdout else ""
+        identity = ProcessIdentity.of(process.pid)
+        if not bootstrap_servers or identity is None:
+            detail = process.communicate()[1].strip()
+            shutil.rmtree(directory, ignore_errors=True)
+            raise ClusterError(f"the embedded mock did not start: {detail}")
+        broker = BrokerProcess(1, identity, str(directory), ())
+        record = ClusterRecord(
+            run_id=request.run_id,
+            name=request.standing_name,
+            owner=ProcessIdentity.current(),
+            info=_info(spec, request),
+            bootstrap_servers=bootstrap_servers,
+            data_dir=str(directory),
+            brokers=(broker,),
+        )
+        record.save()
+        return EmbeddedCluster(record, process)
+
+
+def _launch(directory: Path, spec: ClusterSpec, request: StartRequest) -> subprocess.Popen[str]:
+    round_trip_ms = math.ceil((spec.round_trip_s or 0) * 1000)
+    mode = "standing" if request.standing_name else "owned"
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        str(mock_process.__file__),
+        str(cimpl.__file__),
+        str(directory / _SOCKET),
+    ]
+    return subprocess.Popen(
+        [*command, str(spec.brokers), str(round_trip_ms), mode, f"loadlab.run={request.run_id}"],
+        stdin=subprocess.PIPE if mode == "owned" else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # a Ctrl-C in the terminal is the run's to handle, not the brokers'
+    )
+
+
+def _info(spec: ClusterSpec, request: StartRequest) -> ClusterInfo:
+    return ClusterInfo(
+        provider="embedded",
+        kind="mock",
+        kafka_version=None,
+        brokers=spec.brokers,
+        network=None,
+        config={},
+        reason=request.reason,
+        cluster_id="mock",
+    )

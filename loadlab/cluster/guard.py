@@ -1,0 +1,54 @@
+"""A small process that ends brokers when the process that started them is gone, however it went.
+
+Run as a file with nothing but the standard library: python guard.py MARKER DIRECTORY. Its standard input holds one
+line for each broker, `PID START_TIME`; when the input ends (its writer ended, even by SIGKILL) it kills those
+that are still the same processes, waits for them and removes the directory. A line `release` lets all go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+_WAIT_S = 10.0
+
+
+def main(marker: str, directory: str) -> None:
+    """Read the brokers until the input ends, then end them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    brokers: set[tuple[int, str]] = set()
+    for line in sys.stdin:
+        if line.strip() == "release":
+            return
+        pid, started = line.split()
+        brokers.add((int(pid), started))
+    for pid, started in brokers:
+        if _is_same(pid, started, marker):
+            with contextlib.suppress(ProcessLookupError):  # it ended by itself in between
+                os.kill(pid, signal.SIGKILL)
+    deadline_s = time.monotonic() + _WAIT_S
+    while any(_is_same(pid, started, marker) for pid, started in brokers) and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _is_same(pid: int, started: str, marker: str) -> bool:
+    """Say whether a pid still is the broker: the same start time, and our marker in its command line."""
+    try:
+        fields = (
+            Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        )
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return fields[0] not in "ZX" and fields[19] == started and marker.encode() in command
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

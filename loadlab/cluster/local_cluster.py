@@ -1,0 +1,213 @@
+"""A cluster of JVM processes on this machine."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from loadlab.cluster import guard, local_broker
+from loadlab.cluster.affinity import children_on
+from loadlab.cluster.api import BrokerState, Capability
+from loadlab.cluster.base import AdministeredCluster
+from loadlab.cluster.capacity import free_bytes
+from loadlab.cluster.leftovers import marker, remove_processes
+from loadlab.cluster.processes import ProcessIdentity
+from loadlab.cluster.readiness import wait_until_listening
+from loadlab.cluster.state import BrokerProcess, ClusterRecord
+from loadlab.errors import ClusterError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_CAPABILITIES = frozenset({Capability.ADMIN, Capability.DURABILITY, Capability.PAUSE, Capability.KILL})
+_RESTART_TIMEOUT_S = 60.0
+
+
+class Brokers:
+    """The broker processes of one cluster: started, watched over and ended together.
+
+    Args:
+        record: what is remembered of the cluster; its brokers are added as they start.
+    """
+
+    def __init__(self, record: ClusterRecord) -> None:
+        self.record = record
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._guard: subprocess.Popen[str] | None = None
+
+    def guard(self) -> None:
+        """Start the process that ends the brokers if this one dies."""
+        self._guard = subprocess.Popen(
+            [
+                sys.executable,
+                "-I",
+                "-S",
+                str(guard.__file__),
+                marker(self.record.run_id),
+                str(self.record.data_dir),
+            ],
+            stdin=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def launch(self, broker_id: int, directory: Path, command: Sequence[str]) -> None:
+        """Start one broker, tell the guard and remember it."""
+        with children_on(self.record.info.cores):
+            child = local_broker.launch(directory, command)
+        identity = ProcessIdentity.of(child.pid)
+        if identity is None:
+            child.wait()
+            raise ClusterError(f"broker {broker_id} ended at once with status {child.returncode}")
+        self._children[broker_id] = child
+        if self._guard and self._guard.stdin:
+            self._guard.stdin.write(f"{identity.pid} {identity.started}\n")
+            self._guard.stdin.flush()
+        others = tuple(one for one in self.record.brokers if one.broker_id != broker_id)
+        broker = BrokerProcess(broker_id, identity, str(directory), tuple(command))
+        self.record = replace(self.record, brokers=(*others, broker))
+        self.record.save()
+
+    def find(self, broker_id: int) -> BrokerProcess:
+        """Find a broker by its id.
+
+        Raises:
+            UsageError: there is none.
+        """
+        for broker in self.record.brokers:
+            if broker.broker_id == broker_id:
+                return broker
+        raise UsageError(
+            f"there is no broker {broker_id}", fix=f"brokers are 1 to {len(self.record.brokers)}"
+        )
+
+    def state(self, broker: BrokerProcess) -> BrokerState:
+        """Say whether a broker lives, and how it ended."""
+        child = self._children.get(broker.broker_id)
+        status = child.poll() if child else None
+        if status is None and broker.identity.is_alive:
+            paused = psutil.Process(broker.identity.pid).status() == psutil.STATUS_STOPPED
+            return BrokerState(
+                broker.broker_id, alive=True, detail="paused" if paused else f"pid {broker.identity.pid}"
+            )
+        how = (
+            ""
+            if status is None
+            else f" by {_signal_name(-status)}"
+            if status < 0
+            else f" with status {status}"
+        )
+        return BrokerState(broker.broker_id, alive=False, detail=f"its process ended{how}")
+
+    def states(self) -> list[BrokerState]:
+        """Say which brokers live, in the order of their ids."""
+        return [self.state(one) for one in sorted(self.record.brokers, key=lambda one: one.broker_id)]
+
+    def ending(self) -> str | None:
+        """Tell how a broker ended; None while all live."""
+        ended = (f"broker {state.broker_id}: {state.detail}" for state in self.states() if not state.alive)
+        return next(ended, None)
+
+    def end(self) -> None:
+        """Kill all brokers, remove their directory and forget them."""
+        remove_processes(self.record)
+        for child in self._children.values():
+            child.wait()
+        self._children.clear()
+        if self._guard:
+            self._guard.communicate("release\n")
+            self._guard = None
+
+    def save_logs(self, directory: Path) -> dict[int, Path]:
+        """Write each broker's log into a directory; returns the files by broker id."""
+        return {
+            one.broker_id: local_broker.save_log(
+                Path(one.directory), directory / f"broker-{one.broker_id}.log"
+            )
+            for one in sorted(self.record.brokers, key=lambda one: one.broker_id)
+            if Path(one.directory).is_dir()
+        }
+
+
+class LocalCluster(AdministeredCluster):
+    """Real Kafka brokers as processes of this machine.
+
+    Args:
+        brokers: the processes.
+        ends_with_owner: False where it stands under a name, and `stop` must leave it.
+    """
+
+    def __init__(self, brokers: Brokers, *, ends_with_owner: bool) -> None:
+        super().__init__(brokers.record.info, brokers.record.bootstrap_servers, _CAPABILITIES)
+        self._brokers = brokers
+        self._ends_with_owner = ends_with_owner
+
+    def broker_states(self) -> list[BrokerState]:
+        """Say which brokers live."""
+        return self._brokers.states()
+
+    def log_size_bytes(self) -> int | None:
+        """Add up the disk blocks of all brokers' data."""
+        return sum(
+            local_broker.disk_use_bytes(local_broker.data_dir(Path(one.directory)))
+            for one in self._brokers.record.brokers
+        )
+
+    def free_disk_bytes(self) -> int | None:
+        """Return the space left on the disk of the data."""
+        return free_bytes(Path(str(self._brokers.record.data_dir)))
+
+    def pause(self, broker_id: int) -> None:
+        """Freeze one broker (SIGSTOP)."""
+        self._signal(broker_id, signal.SIGSTOP)
+
+    def resume(self, broker_id: int) -> None:
+        """Continue a paused broker (SIGCONT)."""
+        self._signal(broker_id, signal.SIGCONT)
+
+    def kill(self, broker_id: int) -> None:
+        """End one broker at once (SIGKILL)."""
+        self._signal(broker_id, signal.SIGKILL)
+        self._brokers.find(broker_id).identity.wait_until_gone()
+
+    def restart(self, broker_id: int) -> None:
+        """Start a killed broker again with its data and its address, and wait until it listens."""
+        broker = self._brokers.find(broker_id)
+        if broker.identity.is_alive:
+            raise UsageError(f"broker {broker_id} lives; only a killed broker can be started again")
+        self._brokers.launch(broker_id, Path(broker.directory), broker.command)
+        wait_until_listening(
+            self.bootstrap_servers.split(",")[broker_id - 1],
+            lambda: self._ending(broker_id),
+            _RESTART_TIMEOUT_S,
+        )
+
+    def _ending(self, broker_id: int) -> str | None:
+        state = self._brokers.state(self._brokers.find(broker_id))
+        return None if state.alive else f"broker {broker_id}: {state.detail}"
+
+    def _signal(self, broker_id: int, number: signal.Signals) -> None:
+        if not self._brokers.find(broker_id).identity.send(number):
+            raise ClusterError(f"broker {broker_id} is not running")
+
+    def save_logs(self, directory: Path) -> list[Path]:
+        """Write each broker's own log into a directory."""
+        return list(self._brokers.save_logs(directory).values())
+
+    def stop(self) -> None:
+        """Kill the brokers (nothing of their data is kept) and remove what they took."""
+        if self._ends_with_owner:
+            self._brokers.end()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,99 @@
+"""Waiting for a cluster by asking it; nothing here trusts a time or a log line."""
+
+from __future__ import annotations
+
+import socket
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from loadlab.cluster.admin import KafkaAdmin
+from loadlab.errors import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OFFSETS_TOPIC = "__consumer_offsets"
+_PROBE_GROUP = "loadlab-ready"
+_POLL_S = 0.02
+_ASK_TIMEOUT_S = 2.0
+
+
+class ReadinessWait:
+    """Waits until a cluster of ours is ready, or says why it never will be.
+
+    Args:
+        bootstrap_servers: host:port of all brokers, comma separated.
+        ended: tells how a broker ended, or None while all live.
+        timeout_s: the longest wait.
+    """
+
+    def __init__(self, bootstrap_servers: str, ended: Callable[[], str | None], timeout_s: float) -> None:
+        self._bootstrap_servers = bootstrap_servers
+        self._ended = ended
+        self._timeout_s = timeout_s
+        self._deadline_s = time.monotonic() + timeout_s
+
+    def wait(self) -> None:
+        """Wait for listening sockets, all brokers in the metadata, and a group coordinator with its whole topic.
+
+        Raises:
+            ClusterError: a broker ended, or the time is over.
+        """
+        self.wait_for_sockets()
+        brokers = len(self._bootstrap_servers.split(","))
+        admin = KafkaAdmin(self._bootstrap_servers)
+        self._until(f"{brokers} brokers in the metadata", lambda: _brokers(admin) == brokers)
+        self._until("a group coordinator", lambda: admin.finds_coordinator(_PROBE_GROUP, _ASK_TIMEOUT_S))
+        self._until(f"a leader for every partition of {OFFSETS_TOPIC}", lambda: _is_whole(admin))
+
+    def wait_for_sockets(self) -> None:
+        """Wait until every broker takes connections."""
+        for address in self._bootstrap_servers.split(","):
+            self._until(f"{address} to listen", partial(_listens, address))
+
+    def _until(self, what: str, holds: Callable[[], bool]) -> None:
+        while not holds():
+            if ending := self._ended():
+                raise ClusterError(f"a broker ended while the cluster started: {ending}")
+            if time.monotonic() > self._deadline_s:
+                raise ClusterError(
+                    f"the cluster was not ready after {self._timeout_s:.0f} s: still waiting for {what}"
+                )
+            time.sleep(_POLL_S)
+
+
+def wait_until_listening(address: str, ended: Callable[[], str | None], timeout_s: float) -> None:
+    """Wait until a broker takes connections.
+
+    Raises:
+        ClusterError: it ended, or the time is over.
+    """
+    ReadinessWait(address, ended, timeout_s).wait_for_sockets()
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def _brokers(admin: KafkaAdmin) -> int:
+    try:
+        return len(admin.metadata(OFFSETS_TOPIC, _ASK_TIMEOUT_S).brokers)
+    except ClusterError:
+        return 0  # not yet; the wait itself has the last word
+
+
+def _is_whole(admin: KafkaAdmin) -> bool:
+    try:
+        topic = admin.metadata(OFFSETS_TOPIC, _ASK_TIMEOUT_S).topics[OFFSETS_TOPIC]
+    except ClusterError:
+        return False
+    partitions = (topic.partitions or {}).values()
+    return bool(partitions) and all(
+        one.leader >= 0 and len(one.isrs) == len(one.replicas) for one in partitions
+    )

@@ -1,0 +1,135 @@
+"""What loadlab remembers of its own clusters: one small file each, so that a killed run leaves a trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loadlab.cluster.api import ClusterInfo
+from loadlab.cluster.processes import ProcessIdentity
+from loadlab.errors import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def state_dir() -> Path:
+    """Where records of clusters and logs of failed starts are kept."""
+    return _user_dir("LOADLAB_STATE_DIR", "XDG_STATE_HOME", ".local/state")
+
+
+def cache_dir() -> Path:
+    """Where jars and what an image is built of are kept; losing it costs time only."""
+    return _user_dir("LOADLAB_CACHE_DIR", "XDG_CACHE_HOME", ".cache")
+
+
+def _user_dir(own_variable: str, base_variable: str, base_default: str) -> Path:
+    if own := os.environ.get(own_variable):
+        return Path(own)
+    base = os.environ.get(base_variable)
+    return (Path(base) if base else Path.home() / base_default) / "loadlab"
+
+
+@dataclass(frozen=True)
+class BrokerProcess:
+    """One broker that runs as a process of this machine, and how to start it again."""
+
+    broker_id: int
+    identity: ProcessIdentity
+    directory: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ClusterRecord:
+    """A cluster of ours, as its file holds it.
+
+    Args:
+        run_id: the mark on its processes and containers.
+        name: the name that it stands under, or None if it ends with its owner.
+        owner: the process that it belongs to.
+        info: what the cluster says of itself.
+        bootstrap_servers: where it answers.
+        created_s: when it was started, in seconds since 1970.
+        data_dir: the directory to remove with it; None if there is none.
+        brokers: its processes.
+    """
+
+    run_id: str
+    name: str | None
+    owner: ProcessIdentity
+    info: ClusterInfo
+    bootstrap_servers: str
+    created_s: float = field(default_factory=time.time)
+    data_dir: str | None = None
+    brokers: tuple[BrokerProcess, ...] = ()
+
+    def save(self) -> None:
+        """Write the file; a reader sees the old one or this one, never a part."""
+        path = _path(self.run_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(f".{os.getpid()}.tmp")
+        draft.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+        draft.replace(path)
+
+    def forget(self) -> None:
+        """Remove the file."""
+        _path(self.run_id).unlink(missing_ok=True)
+
+
+def records() -> Iterator[ClusterRecord]:
+    """Read the records of all clusters; a file that is no record (a torn or foreign one) is passed over."""
+    for path in sorted(_records_dir().glob("*.json")):
+        record = _read(path)
+        if record is not None:
+            yield record
+
+
+def standing(name: str) -> ClusterRecord:
+    """Find the cluster that stands under a name.
+
+    Raises:
+        ClusterError: there is none.
+    """
+    named = {record.name: record for record in records() if record.name}
+    if name not in named:
+        known = ", ".join(sorted(named)) or "none"
+        raise ClusterError(
+            f"no cluster stands under the name {name!r} (standing: {known})",
+            fix=f"loadlab cluster up --name {name}",
+        )
+    return named[name]
+
+
+def _records_dir() -> Path:
+    return state_dir() / "clusters"
+
+
+def _path(run_id: str) -> Path:
+    return _records_dir() / f"{run_id}.json"
+
+
+def _read(path: Path) -> ClusterRecord | None:
+    try:
+        return _from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _from_json(fields: dict[str, Any]) -> ClusterRecord:
+    brokers = tuple(
+        BrokerProcess(
+            broker_id=broker["broker_id"],
+            identity=ProcessIdentity(**broker["identity"]),
+            directory=broker["directory"],
+            command=tuple(broker["command"]),
+        )
+        for broker in fields.pop("brokers")
+    )
+    owner = ProcessIdentity(**fields.pop("owner"))
+    info = ClusterInfo(**fields.pop("info"))
+    return ClusterRecord(owner=owner, info=info, brokers=brokers, **fields)
