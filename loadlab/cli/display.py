@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARKLINE_LENGTH = 40
 _REDRAWS_PER_S = 4
+_LABEL_WIDTH = len("end to end")
 
 
 class LiveObserver:
@@ -70,7 +71,7 @@ def view(progress: Progress, lags: Sequence[int]) -> RenderableType:
         lags: consumer lag of the last intervals, in records, oldest first.
     """
     table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
+    table.add_column(style="bold", no_wrap=True, min_width=_LABEL_WIDTH)
     table.add_column(no_wrap=True, overflow="ellipsis")
     for label, text in _rows(progress, lags):
         table.add_row(label, text)

@@ -30,7 +30,7 @@ def latency(microseconds: float | None) -> str:
 
 def duration(seconds: float) -> str:
     """A time span: 0.3 → "0.3 s", 95 → "1 min 35 s"."""
-    if seconds < _MINUTE_S:
+    if round(seconds, 1) < _MINUTE_S:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), _MINUTE_S)
     return f"{minutes} min {rest} s"
@@ -57,14 +57,15 @@ def share(ratio: float) -> str:
 
 
 def _scaled(number: float, units: tuple[tuple[str, float], ...]) -> str:
-    """The number in the largest unit of which it has one or more."""
-    unit, scale = next(((unit, scale) for unit, scale in units if number >= scale), units[-1])
-    return f"{_three_digits(number / scale)} {unit}"
+    """The number in the largest unit of which it has one or more, rounded first: 999.6 µs are 1.00 ms."""
+    rounded = float(f"{number:.{_DIGITS}g}")
+    unit, scale = next(((unit, scale) for unit, scale in units if rounded >= scale), units[-1])
+    return f"{_three_digits(rounded / scale)} {unit}"
 
 
 def _three_digits(number: float) -> str:
     whole_digits = len(str(int(number)))
-    return f"{number:.{max(0, _DIGITS - whole_digits)}f}"
+    return f"{number:.{max(0, _DIGITS - whole_digits)}f}" if number else "0"
 
 
 def _grouped(number: float) -> str:

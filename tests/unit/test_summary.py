@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from result_samples import RUN_ID, consumer, producer, result
+
+from loadlab.cli.summary import MAX_LINES, summary_lines
+from loadlab.results.model import ClusterUsed, Reason, Reconciliation, RunResult, Threshold, Verdict, Warned
+from loadlab.results.reader import StoredRun
+
+PATH = Path("results") / RUN_ID
+
+
+def told(run: RunResult) -> list[str]:
+    return [line.text for line in summary_lines(StoredRun(run, PATH))]
+
+
+def test_a_plain_run_says_what_it_reached_with_units() -> None:
+    assert told(result()) == [
+        f"VALID · quickstart · 30.0 s measured · {RUN_ID}",
+        "cluster          docker · Kafka 4.3.1 · 1 broker · host network",
+        "throughput       19,998 records/s · 20.5 MB/s · target 20,000 records/s · consumed 19,998 records/s",
+        "publish latency  p50 1.21 ms · p90 2.03 ms · p99 4.50 ms · p99.9 9.10 ms · max 22.4 ms",
+        "end to end       p50 1.69 ms · p90 2.84 ms · p99 6.30 ms · p99.9 12.7 ms · max 31.4 ms",
+        "lag              max 1,203 · mean 210 · final 0 records · drained in 0.3 s",
+        "records          700,000 acked · 0 lost · 0 duplicated · 0 reordered",
+        "errors           none",
+        f"result           results/{RUN_ID}",
+    ]
+
+
+def test_reasons_stand_under_the_verdict_each_with_its_fix() -> None:
+    reason = Reason(
+        code="generator_limited",
+        message="send_delay p99 was 3.1 ms\n(limit 1 ms)",
+        fix="give the producer more workers",
+        figure=3.1,
+        limit=1.0,
+        severity="invalid",
+    )
+    lines = told(result(verdict=Verdict(status="invalid", reasons=(reason,))))
+
+    assert lines[0].startswith("INVALID")
+    assert lines[1] == "generator_limited: send_delay p99 was 3.1 ms (limit 1 ms)"
+    assert lines[2] == "  fix: give the producer more workers"
+
+
+def test_a_mock_is_never_taken_for_kafka() -> None:
+    lines = told(
+        result(cluster=ClusterUsed(provider="embedded", kind="mock", brokers=1, kafka_version="4.0"))
+    )
+
+    assert lines[1] == "mock broker: not Kafka"
+    assert "cluster          embedded · 1 broker" in lines
+
+
+def test_saturation_and_interruption_are_said() -> None:
+    lines = told(result(interrupted=True, verdict=Verdict(status="valid", saturated=True)))
+
+    assert lines[1] == "interrupted: the figures are those until then"
+    assert lines[2].startswith("saturated: the target was missed")
+
+
+def test_at_rate_max_the_latency_is_labelled_as_service_time() -> None:
+    fast = producer().model_copy(
+        update={"target_records_per_s": None, "publish_latency_is_service_time": True}
+    )
+    lines = told(result(producers={"checkout": fast}))
+
+    assert any("as fast as it can" in line for line in lines)
+    assert any(
+        line.startswith("publish latency") and "service time, as the rate is max" in line for line in lines
+    )
+
+
+def test_a_percentile_without_a_sample_is_left_out() -> None:
+    few = producer().model_copy(
+        update={"publish_latency_us": producer().publish_latency_us.model_copy(update={"p999": None})}
+    )
+
+    assert not any("p99.9" in line for line in told(result(producers={"checkout": few}))[:4])
+
+
+def test_several_groups_are_told_apart_by_name() -> None:
+    lines = told(
+        result(producers={"checkout": producer(), "a": producer()}, consumers={"billing": consumer()})
+    )
+
+    assert "throughput       checkout  19,998 records/s · 20.5 MB/s · target 20,000 records/s" in lines
+    assert "                 a         19,998 records/s · 20.5 MB/s · target 20,000 records/s" in lines
+    assert "consumed         19,998 records/s · 20.5 MB/s" in lines
+
+
+def test_errors_losses_and_failed_thresholds_are_told() -> None:
+    failing = producer().model_copy(update={"errors": {"_MSG_TIMED_OUT": 1_200, "NOT_LEADER_OR_FOLLOWER": 3}})
+    lines = told(
+        result(
+            producers={"checkout": failing},
+            reconciliation=Reconciliation(acked=100, lost=2, duplicated=None, reordered=0, unseen=5),
+            thresholds=(
+                Threshold(expression="publish_latency p99 < 4ms", measured=4_500.0, passed=False),
+                Threshold(expression="consumer_lag final == 0", measured=0.0, passed=True),
+            ),
+        )
+    )
+
+    assert "errors           _MSG_TIMED_OUT 1,200 · NOT_LEADER_OR_FOLLOWER 3" in lines
+    assert "records          100 acked · 2 lost · duplicated not known · 0 reordered · 5 unseen" in lines
+    assert [line for line in lines if "threshold" in line] == [
+        "threshold failed: publish_latency p99 < 4ms (measured 4,500)"
+    ]
+
+
+def test_a_run_that_measured_nothing_has_a_summary() -> None:
+    lines = told(result(phases=(), producers={}, consumers={}, topics={}, interrupted=True))
+
+    assert "nothing measured" in lines[0]
+
+
+def test_a_run_with_everything_fits_on_25_lines_and_says_what_it_left_out() -> None:
+    reasons = tuple(
+        Reason(code=f"reason_{index}", message="m", fix="f", severity="suspect") for index in range(8)
+    )
+    crowded = result(
+        interrupted=True,
+        cluster=ClusterUsed(provider="embedded", kind="mock", brokers=1),
+        verdict=Verdict(status="invalid", reasons=reasons, saturated=True),
+        producers={f"p{index}": producer() for index in range(12)},
+        consumers={f"c{index}": consumer() for index in range(12)},
+        thresholds=tuple(Threshold(expression=f"e{index}", passed=False) for index in range(9)),
+        warnings=tuple(Warned(message=f"w{index}", fix="f") for index in range(9)),
+    )
+    lines = told(crowded)
+
+    assert len(lines) == MAX_LINES
+    assert any("more in result.json" in line for line in lines)
+    assert lines[-1].startswith("result")
+    assert any(line.startswith("reason_0") for line in lines)
+    assert any(line.startswith("warning: w0") for line in lines)
+
+
+def test_every_status_has_a_colour() -> None:
+    statuses = get_args(Verdict.model_fields["status"].annotation)
+
+    assert {
+        status: summary_lines(StoredRun(result(verdict=Verdict(status=status)), PATH))[0].style
+        for status in statuses
+    } == {"valid": "good", "suspect": "warn", "invalid": "bad"}
+
+
+@pytest.mark.parametrize("block", ["lag", "end_to_end_latency_us"])
+def test_what_was_not_measured_is_said_to_be_so(block: str) -> None:
+    blind = consumer().model_copy(update={block: None})
+
+    assert any("not measured" in line for line in told(result(consumers={"billing": blind})))
