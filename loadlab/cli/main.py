@@ -6,6 +6,7 @@ Subcommands are imported when they are called, so that help comes at once and `v
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
 import io
 import sys
@@ -60,6 +61,15 @@ class LoadlabGroup(click.Group):
         if not any(option.name == "debug" for option in command.params):
             command.params.append(_debug_option(hidden=True))
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the subcommand that the arguments start with, or fail with the nearest name."""
+        near = [] if args[0] in SUBCOMMANDS else difflib.get_close_matches(args[0], SUBCOMMANDS, n=1)
+        if near:
+            ctx.fail(f"No such command '{args[0]}'. Did you mean {near[0]}?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The overview, without importing what it names."""

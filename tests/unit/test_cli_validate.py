@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner, Result
+
+from loadlab.cli.main import cli
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCENARIO = """\
+name: small
+topics: {orders: {partitions: 2}}
+producers:
+  checkout:
+    topic: orders
+    schedule: {rate: 1k/s}
+    records: {size: 100}
+phases: {measure: 5s}
+"""
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(SCENARIO)
+    return path
+
+
+def called(*arguments: str | Path, **environment: str) -> Result:
+    return CliRunner(env=environment).invoke(cli, [str(argument) for argument in arguments])
+
+
+def resolved(*arguments: str | Path, **environment: str) -> dict[str, object]:
+    told = called("validate", *arguments, "--output", "json", **environment)
+    assert told.exit_code == 0, told.stderr
+    document = json.loads(told.stdout)
+    assert document["valid"] is True
+    scenario: dict[str, object] = document["scenario"]
+    return scenario
+
+
+def test_a_valid_scenario_exits_0(scenario: Path) -> None:
+    told = called("validate", scenario)
+
+    assert (told.exit_code, told.stdout) == (0, f"{scenario}: valid\n")
+
+
+def test_all_mistakes_are_told_on_stderr_and_exit_2(scenario: Path) -> None:
+    scenario.write_text(SCENARIO.replace("size: 100", "sise: 100").replace("measure: 5s", "mesure: 5s"))
+    told = called("validate", scenario, "--output", "json")
+
+    assert told.exit_code == 2
+    assert told.stdout == ""
+    assert f"{scenario}:7:" in told.stderr
+    assert f"{scenario}:8:" in told.stderr
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+    told = called("validate", tmp_path / "none.yaml")
+
+    assert told.exit_code == 2
+    assert len(told.stderr.splitlines()) == 1
+
+
+def test_set_goes_before_the_environment_and_that_before_the_file(scenario: Path) -> None:
+    def provider(*arguments: str, **environment: str) -> object:
+        cluster = resolved(scenario, *arguments, **environment)["cluster"]
+        assert isinstance(cluster, dict)
+        return cluster["provider"]
+
+    assert provider() == "auto"
+    assert provider(LOADLAB_PROVIDER="local") == "local"
+    assert provider("--set", "cluster.provider=embedded", LOADLAB_PROVIDER="local") == "embedded"
+    assert provider("--provider", "docker", "--set", "cluster.provider=embedded") == "docker"
+
+
+def test_an_unknown_provider_is_wrong_usage(scenario: Path) -> None:
+    assert called("validate", scenario, "--provider", "cloud").exit_code == 2
