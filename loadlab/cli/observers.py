@@ -1,18 +1,14 @@
-"""Who watches a run on the command line: a live view in a terminal, plain lines elsewhere; both on stderr."""
+"""A run as plain lines on stderr, and the words that the live view shares with them."""
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from typing import TYPE_CHECKING
 
 from loadlab.cli import figures
-from loadlab.cli.output import is_terminal, print_note
+from loadlab.cli.output import print_note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from loadlab.run.progress import Progress, RunObserver
+    from loadlab.run.progress import Progress
 
 
 class PlainObserver:
@@ -58,16 +54,3 @@ def limited_by(progress: Progress) -> str | None:
     if progress.generator_limited:
         return "the generator is the limit"
     return "the cluster is the limit" if progress.saturated else None
-
-
-@contextlib.contextmanager
-def watching() -> Iterator[RunObserver]:
-    """An observer for as long as a run goes on; the live view is gone afterwards."""
-    if not (is_terminal(sys.stdout) and is_terminal(sys.stderr)):
-        yield PlainObserver()
-        return
-    # rich takes its time to load, and pipes don't need it.
-    from loadlab.cli.display import live_observer  # noqa: PLC0415
-
-    with live_observer() as observer:
-        yield observer

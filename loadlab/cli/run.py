@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 import click
 
 from loadlab.cli.exit_codes import exit_code
-from loadlab.cli.observers import watching
 from loadlab.cli.options import (
     OutputFormat,
     examples,
@@ -22,6 +21,7 @@ from loadlab.cli.options import (
 )
 from loadlab.cli.quickstart import quickstart_scenario
 from loadlab.cli.stored import print_run
+from loadlab.cli.watching import watching
 from loadlab.results.reader import StoredRun
 from loadlab.run.runner import RunOptions, run_scenario
 from loadlab.scenario import load

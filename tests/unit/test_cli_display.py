@@ -12,9 +12,10 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from loadlab.cli import observers
+from loadlab.cli import watching as watching_module
 from loadlab.cli.display import LiveObserver, live_observer, sparkline, view
-from loadlab.cli.observers import PlainObserver, progress_line, watching
+from loadlab.cli.observers import PlainObserver, progress_line
+from loadlab.cli.watching import watching
 from loadlab.run.progress import Progress
 
 PROGRESS = Progress(
@@ -38,7 +39,7 @@ PROGRESS = Progress(
 
 WATCHED = f"""
 import sys
-from loadlab.cli.observers import watching
+from loadlab.cli.watching import watching
 from loadlab.run.progress import Progress
 with watching() as observer:
     observer.message("starting cluster…")
@@ -143,7 +144,7 @@ def test_without_a_terminal_plain_lines_go_to_stderr(capsys: pytest.CaptureFixtu
 
 
 def test_a_terminal_gets_the_live_view(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observers, "is_terminal", lambda _stream: True)
+    monkeypatch.setattr(watching_module, "is_terminal", lambda _stream: True)
     with watching() as observer:
         assert isinstance(observer, LiveObserver)
 
