@@ -2,23 +2,217 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
-from loadlab.cluster.api import Availability, Cluster, StartRequest
+from loadlab.cluster.api import Availability, ClusterInfo, StartRequest
+from loadlab.cluster.capacity import check_machine, data_root, heap_bytes
+from loadlab.cluster.container_cluster import Containers, DockerCluster
+from loadlab.cluster.docker import (
+    DATA_PATH,
+    NAME_LABEL,
+    OWNER_LABEL,
+    RUN_LABEL,
+    ContainerRequest,
+    Engine,
+)
+from loadlab.cluster.image import find_image
+from loadlab.cluster.logs import failed_start, shows_port_clash
+from loadlab.cluster.ports import LOOPBACK, HeldPorts
+from loadlab.cluster.processes import ProcessIdentity
+from loadlab.cluster.properties import (
+    BrokerEndpoints,
+    Endpoint,
+    as_environment,
+    broker_properties,
+    new_cluster_id,
+    shared_properties,
+)
+from loadlab.cluster.readiness import ReadinessWait
+from loadlab.cluster.state import ClusterRecord, state_dir
+from loadlab.errors import ClusterError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from loadlab.scenario.cluster import ClusterSpec
+
+_ATTEMPTS = 3
+_READY_TIMEOUT_S = 120.0
+_CLIENT_PORT, _CONTROLLER_PORT, _BROKER_PORT = 9092, 9093, 19092  # inside a container with a network of its own
 
 
 class DockerProvider:
-    """Starts brokers in containers."""
+    """Starts brokers in containers of an image that follows the apache/kafka contract."""
 
     name = "docker"
 
-    def check(self, spec: ClusterSpec) -> Availability:  # noqa: ARG002  (being written)
-        """Say that no engine is used yet."""
-        return Availability(available=False, reason="not written yet", fix="use another provider")
+    def check(self, spec: ClusterSpec) -> Availability:
+        """Say whether an engine answers and an image is at hand or can be pulled."""
+        try:
+            engine = Engine()
+        except ClusterError as error:
+            return Availability(available=False, reason=error.message, fix=error.fix)
+        if spec.network == "host" and not engine.shares_loopback:
+            return Availability(
+                available=False,
+                reason=f"{engine.version} does not share this machine's loopback address",
+                fix="cluster.network: bridge",
+            )
+        image = find_image(engine, spec.kafka_version)
+        if image is None:
+            return Availability(
+                available=False,
+                reason=f"{engine.version} has no image of Kafka {spec.kafka_version}, and none could be pulled",
+                fix=f"loadlab image build --kafka-version {spec.kafka_version}",
+            )
+        return Availability(available=True, reason=f"{engine.version} answers and has {image}")
 
-    def start(self, spec: ClusterSpec, request: StartRequest) -> Cluster:
-        """Not yet."""
-        raise NotImplementedError
+    def start(self, spec: ClusterSpec, request: StartRequest) -> DockerCluster:
+        """Start the brokers and wait until they are ready; a port lost to another process is tried again."""
+        engine = Engine()
+        check_machine(spec, engine.data_root or data_root(), request.needed_disk_bytes)
+        image = find_image(engine, spec.kafka_version)
+        if image is None:
+            raise ClusterError(f"there is no image of Kafka {spec.kafka_version}", fix="loadlab image build")
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return _Start(spec, request, engine, image).run()
+            except _PortClashError:
+                if attempt == _ATTEMPTS:
+                    raise
+                request.progress("another process took a port; trying again with others")
+        raise AssertionError  # the loop returns or raises
+
+
+class _PortClashError(ClusterError):
+    """A broker found its port taken."""
+
+
+class _Start:
+    """One attempt to start a cluster."""
+
+    def __init__(self, spec: ClusterSpec, request: StartRequest, engine: Engine, image: str) -> None:
+        self._spec = spec
+        self._request = request
+        self._engine = engine
+        self._image = image
+        self._cluster_id = new_cluster_id()
+        on_host = spec.network == "host" or (spec.network == "auto" and engine.shares_loopback)
+        self._network = "host" if on_host else "bridge"
+        self._shared = shared_properties(spec.brokers, spec.kafka_version, spec.config)
+        self._owner = ProcessIdentity.current()
+
+    def run(self) -> DockerCluster:
+        """Start it, or clean up and raise what the brokers said."""
+        with HeldPorts(2 * self._spec.brokers) as held:
+            endpoints = self._endpoints(held.ports)
+            servers = ",".join(one.clients.reached_at for one in endpoints)
+            record = self._record(servers)
+            containers = Containers(self._engine, record)
+            try:
+                record.save()
+                self._launch(endpoints)
+                ReadinessWait(servers, containers.ending, _READY_TIMEOUT_S).wait()
+            except ClusterError as error:
+                failure = self._failure(error, containers)
+                containers.end()
+                raise failure from error
+            except BaseException:
+                containers.end()
+                raise
+        return DockerCluster(containers, ends_with_owner=self._request.standing_name is None)
+
+    @property
+    def _labels(self) -> dict[str, str]:
+        name = self._request.standing_name
+        named = {NAME_LABEL: name} if name else {}
+        return {RUN_LABEL: self._request.run_id, OWNER_LABEL: str(self._owner), **named}
+
+    def _name(self, broker_id: int) -> str:
+        return f"loadlab-{self._request.run_id}-{broker_id}"
+
+    def _endpoints(self, ports: list[int]) -> list[BrokerEndpoints]:
+        pairs = list(enumerate(zip(ports[::2], ports[1::2], strict=True), 1))
+        if self._network == "host":
+            return [BrokerEndpoints(broker_id, _here(one), _here(other)) for broker_id, (one, other) in pairs]
+        return [
+            BrokerEndpoints(
+                broker_id,
+                clients=Endpoint(f"0.0.0.0:{_CLIENT_PORT}", f"{LOOPBACK}:{port}"),
+                controller=_inside(self._name(broker_id), _CONTROLLER_PORT),
+                brokers=_inside(self._name(broker_id), _BROKER_PORT),
+            )
+            for broker_id, (port, _) in pairs
+        ]
+
+    def _launch(self, endpoints: list[BrokerEndpoints]) -> None:
+        network = "host" if self._network == "host" else f"loadlab-{self._request.run_id}"
+        if network != "host":
+            self._engine.create_network(network, self._labels)
+        count, version = len(endpoints), self._spec.kafka_version
+        self._request.progress(f"starting {count} container(s) of {self._image} (Kafka {version})")
+        for one in endpoints:
+            self._engine.start(self._container(one, endpoints, network))
+
+    def _container(
+        self, broker: BrokerEndpoints, cluster: list[BrokerEndpoints], network: str
+    ) -> ContainerRequest:
+        resources = self._spec.resources
+        port = int(broker.clients.reached_at.rpartition(":")[2])
+        return ContainerRequest(
+            name=self._name(broker.broker_id),
+            image=self._image,
+            environment=self._environment(broker_properties(broker, cluster, self._shared, DATA_PATH)),
+            labels=self._labels,
+            network=network,
+            published={} if network == "host" else {port: _CLIENT_PORT},
+            cpus=resources.cpus if resources else None,
+            memory_bytes=resources.memory_bytes if resources else None,
+            cpuset=self._spec.cpuset,
+        )
+
+    def _environment(self, properties: Mapping[str, str]) -> dict[str, str]:
+        heap = heap_bytes(self._spec)
+        return {
+            **as_environment(properties),
+            "CLUSTER_ID": self._cluster_id,
+            "KAFKA_HEAP_OPTS": f"-Xms{heap} -Xmx{heap}",
+        }
+
+    def _record(self, bootstrap_servers: str) -> ClusterRecord:
+        info = ClusterInfo(
+            provider="docker",
+            kind="kafka",
+            kafka_version=self._spec.kafka_version,
+            brokers=self._spec.brokers,
+            network=self._network,
+            config=self._shared,
+            reason=self._request.reason,
+            cluster_id=self._cluster_id,
+            image=self._image,
+            engine=self._engine.version,
+            cores=self._spec.cpuset,
+        )
+        return ClusterRecord(
+            run_id=self._request.run_id,
+            name=self._request.standing_name,
+            owner=self._owner,
+            info=info,
+            bootstrap_servers=bootstrap_servers,
+        )
+
+    def _failure(self, error: ClusterError, containers: Containers) -> ClusterError:
+        kept = self._request.logs_dir or state_dir() / "logs" / self._request.run_id
+        logs = containers.save_logs(kept)
+        if shows_port_clash(logs) or "already allocated" in error.message or "already in use" in error.message:
+            return _PortClashError(failed_start(error, logs).message)
+        return failed_start(error, logs)
+
+
+def _here(port: int) -> Endpoint:
+    return Endpoint(f"{LOOPBACK}:{port}", f"{LOOPBACK}:{port}")
+
+
+def _inside(name: str, port: int) -> Endpoint:
+    return Endpoint(f"0.0.0.0:{port}", f"{name}:{port}")

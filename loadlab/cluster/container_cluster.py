@@ -1,0 +1,157 @@
+"""A cluster of containers."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loadlab.cluster.api import BrokerState, Capability
+from loadlab.cluster.base import AdministeredCluster
+from loadlab.cluster.capacity import free_bytes
+from loadlab.cluster.docker import DATA_PATH, Engine, Marked
+from loadlab.cluster.local_broker import disk_use_bytes
+from loadlab.cluster.readiness import wait_until_listening
+from loadlab.errors import ClusterError, UsageError
+
+if TYPE_CHECKING:
+    from loadlab.cluster.state import ClusterRecord
+
+_CAPABILITIES = frozenset({Capability.ADMIN, Capability.DURABILITY, Capability.PAUSE, Capability.KILL})
+_RESTART_TIMEOUT_S = 60.0
+
+
+class Containers:
+    """The containers, volumes and networks of one cluster.
+
+    Args:
+        engine: where they are.
+        record: what is remembered of the cluster.
+    """
+
+    def __init__(self, engine: Engine, record: ClusterRecord) -> None:
+        self.engine = engine
+        self.record = record
+
+    def name(self, broker_id: int) -> str:
+        """Return a broker's container.
+
+        Raises:
+            UsageError: there is no such broker.
+        """
+        if not 1 <= broker_id <= self.record.info.brokers:
+            raise UsageError(f"there is no broker {broker_id}", fix=f"brokers are 1 to {self.record.info.brokers}")
+        return f"loadlab-{self.record.run_id}-{broker_id}"
+
+    def states(self) -> list[BrokerState]:
+        """Say which brokers live."""
+        found = {one.name: one for one in self.engine.containers(self.record.run_id)}
+        ids = range(1, self.record.info.brokers + 1)
+        return [_state(broker_id, found.get(self.name(broker_id))) for broker_id in ids]
+
+    def ending(self) -> str | None:
+        """Tell how a broker ended; None while all live."""
+        ended = (f"broker {state.broker_id}: {state.detail}" for state in self.states() if not state.alive)
+        return next(ended, None)
+
+    def end(self) -> None:
+        """Remove all that has the run's label, and forget the cluster."""
+        remove_run(self.engine, self.record.run_id)
+        self.record.forget()
+
+    def save_logs(self, directory: Path) -> dict[int, Path]:
+        """Write each container's log into a directory; returns the files by broker id."""
+        directory.mkdir(parents=True, exist_ok=True)
+        saved = {}
+        there = {one.name for one in self.engine.containers(self.record.run_id)}
+        for broker_id in range(1, self.record.info.brokers + 1):
+            if self.name(broker_id) in there:
+                saved[broker_id] = directory / f"broker-{broker_id}.log"
+                saved[broker_id].write_bytes(self.engine.log(self.name(broker_id)))
+        return saved
+
+
+class DockerCluster(AdministeredCluster):
+    """Real Kafka brokers in containers.
+
+    Args:
+        containers: the brokers.
+        ends_with_owner: False where it stands under a name, and `stop` must leave it.
+    """
+
+    def __init__(self, containers: Containers, *, ends_with_owner: bool) -> None:
+        super().__init__(containers.record.info, containers.record.bootstrap_servers, _CAPABILITIES)
+        self._containers = containers
+        self._engine = containers.engine
+        self._ends_with_owner = ends_with_owner
+
+    def broker_states(self) -> list[BrokerState]:
+        """Say which brokers live."""
+        return self._containers.states()
+
+    def log_size_bytes(self) -> int | None:
+        """Add up the disk blocks of all brokers' data; from inside where the volumes can't be read from here."""
+        volumes = self._engine.volumes(self._containers.record.run_id)
+        if all(os.access(volume.detail, os.R_OK | os.X_OK) for volume in volumes):
+            return sum(disk_use_bytes(Path(volume.detail)) for volume in volumes)
+        living = [state.broker_id for state in self.broker_states() if state.alive]
+        return sum(self._first_figure(broker_id, ["du", "-sk", DATA_PATH]) for broker_id in living) * 1024
+
+    def free_disk_bytes(self) -> int | None:
+        """Return the space left on the disk of the data."""
+        if self._engine.data_root is not None:
+            return free_bytes(self._engine.data_root)
+        living = [state.broker_id for state in self.broker_states() if state.alive]
+        if not living:
+            return None
+        answer = self._engine.run_inside(self._containers.name(living[0]), ["df", "-Pk", DATA_PATH])
+        return int(answer.splitlines()[-1].split()[3]) * 1024
+
+    def _first_figure(self, broker_id: int, command: list[str]) -> int:
+        return int(self._engine.run_inside(self._containers.name(broker_id), command).split()[0])
+
+    def pause(self, broker_id: int) -> None:
+        """Freeze one broker (the engine's freezer)."""
+        self._engine.signal(self._containers.name(broker_id), "pause")
+
+    def resume(self, broker_id: int) -> None:
+        """Continue a paused broker."""
+        self._engine.signal(self._containers.name(broker_id), "unpause")
+
+    def kill(self, broker_id: int) -> None:
+        """End one broker at once (SIGKILL)."""
+        self._engine.signal(self._containers.name(broker_id), "kill")
+
+    def restart(self, broker_id: int) -> None:
+        """Start a killed broker again with its data and its address, and wait until it listens."""
+        if self._containers.states()[broker_id - 1].alive:
+            raise UsageError(f"broker {broker_id} lives; only a killed broker can be started again")
+        self._engine.signal(self._containers.name(broker_id), "start")
+        address = self.bootstrap_servers.split(",")[broker_id - 1]
+        wait_until_listening(address, lambda: self._ending(broker_id), _RESTART_TIMEOUT_S)
+
+    def _ending(self, broker_id: int) -> str | None:
+        state = self._containers.states()[broker_id - 1]
+        return None if state.alive else f"broker {broker_id}: {state.detail}"
+
+    def save_logs(self, directory: Path) -> list[Path]:
+        """Write each broker's own log into a directory."""
+        return list(self._containers.save_logs(directory).values())
+
+    def stop(self) -> None:
+        """Remove the containers with their data, and all else that the cluster took."""
+        if self._ends_with_owner:
+            self._containers.end()
+
+
+def remove_run(engine: Engine, run_id: str) -> list[str]:
+    """Remove all that has a run's label: containers first, since they hold the rest; returns what was removed."""
+    marked = [*engine.containers(run_id), *engine.volumes(run_id), *engine.networks(run_id)]
+    return [f"{one.kind} {one.name}" for one in marked if engine.remove(one)]
+
+
+def _state(broker_id: int, container: Marked | None) -> BrokerState:
+    if container is None:
+        return BrokerState(broker_id, alive=False, detail="its container is gone")
+    detail = "paused" if container.state == "paused" else f"container {container.name}, {container.detail}"
+    return BrokerState(broker_id, container.is_running, detail)

@@ -1,0 +1,280 @@
+"""The container engine, by the docker SDK, which no other module imports."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import docker
+import requests
+from docker import errors
+from docker.types import LogConfig
+
+from loadlab.errors import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+RUN_LABEL = "loadlab.run"
+OWNER_LABEL = "loadlab.owner"
+NAME_LABEL = "loadlab.name"
+DATA_PATH = "/var/lib/kafka/data"
+_CONNECT_TIMEOUT_S = 5
+_CALL_TIMEOUT_S = 60
+_BUILD_TIMEOUT_S = 600
+_PIDS_LIMIT = 8192
+_LOG_BYTES = "16m"
+_Failure: TypeAlias = tuple[type[BaseException], ...]
+_FAILURES: _Failure = (errors.DockerException, requests.exceptions.RequestException)
+
+
+@dataclass(frozen=True)
+class ContainerRequest:
+    """A broker's container.
+
+    Args:
+        name: its name and the name of its volume.
+        image: what it runs.
+        environment: its variables.
+        labels: what marks it as ours.
+        network: "host", or the name of a network of ours.
+        published: ports of the container by the port of 127.0.0.1 that leads to each.
+        cpus: the most CPU time it may take, in cores; None for no limit.
+        memory_bytes: the most memory, page cache included; None for no limit.
+        cpuset: the cores it may run on; None for all.
+    """
+
+    name: str
+    image: str
+    environment: Mapping[str, str]
+    labels: Mapping[str, str]
+    network: str
+    published: Mapping[int, int] = field(default_factory=dict)
+    cpus: float | None = None
+    memory_bytes: int | None = None
+    cpuset: str | None = None
+
+
+@dataclass(frozen=True)
+class Marked:
+    """Something on the engine that has our label."""
+
+    kind: str
+    name: str
+    labels: Mapping[str, str]
+    state: str
+    detail: str = ""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is a container whose process lives."""
+        return self.state in {"running", "paused"}
+
+
+class Engine:
+    """A container engine that answered.
+
+    Raises:
+        ClusterError: none does.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self._client = docker.from_env(timeout=_CONNECT_TIMEOUT_S)
+            self._info: dict[str, Any] = self._client.info()
+            self._client.api.timeout = _CALL_TIMEOUT_S
+        except _FAILURES as error:
+            raise ClusterError(
+                f"no container engine answers ({_why_no_engine(error)})",
+                fix="start one (as root: `dockerd &` or `systemctl start docker`)",
+            ) from error
+
+    @property
+    def version(self) -> str:
+        """Name the engine and its version."""
+        return f"docker {self._info.get('ServerVersion', '?')}, {self._info.get('OperatingSystem', '?')}"
+
+    @property
+    def shares_loopback(self) -> bool:
+        """Whether a container on the host's network has this machine's loopback address."""
+        options = " ".join(self._info.get("SecurityOptions") or [])
+        is_here = str(self._client.api.base_url).startswith("http+docker://")
+        is_desktop = "Docker Desktop" in str(self._info.get("OperatingSystem"))
+        return is_here and sys.platform == "linux" and not is_desktop and "rootless" not in options
+
+    @property
+    def data_root(self) -> Path | None:
+        """Return where the engine keeps volumes, if that is a directory of this machine."""
+        root = Path(str(self._info.get("DockerRootDir", "")))
+        return root if self.shares_loopback and root.is_absolute() and root.is_dir() else None
+
+    def has_image(self, image: str) -> bool:
+        """Say whether an image is at hand."""
+        return self.image_labels(image) is not None
+
+    def image_labels(self, image: str) -> dict[str, str] | None:
+        """Return an image's labels; None if it is not at hand."""
+        with _translated(f"image {image}"):
+            try:
+                return dict(self._client.images.get(image).labels)
+            except errors.ImageNotFound:
+                return None
+
+    def pull(self, image: str, timeout_s: float) -> bool:
+        """Try to pull an image within a time; returns whether it is at hand."""
+        deadline_s = time.monotonic() + timeout_s
+        repository, _, tag = image.rpartition(":")
+        try:
+            api = docker.from_env(timeout=max(1, int(timeout_s))).api
+            with contextlib.closing(api.pull(repository, tag, stream=True, decode=True)) as events:
+                for event in events:
+                    if "error" in event or time.monotonic() > deadline_s:
+                        return False
+        except _FAILURES:
+            return False
+        return self.has_image(image)
+
+    def import_root(self, archive: Path, image: str, labels: Mapping[str, str]) -> None:
+        """Make an image of one layer from a tar file."""
+        repository, _, tag = image.rpartition(":")
+        changes = [f"LABEL {key}={value}" for key, value in labels.items()]
+        with _translated(f"import of {image}"):
+            self._client.api.import_image_from_file(str(archive), repository=repository, tag=tag, changes=changes)
+        if not self.has_image(image):
+            raise ClusterError(f"the container engine did not import {image} from {archive}")
+
+    def build(
+        self, context: Path, image: str, arguments: Mapping[str, str], labels: Mapping[str, str]
+    ) -> Iterator[str]:
+        """Build an image from a directory, without a network; yields what the engine says.
+
+        Raises:
+            ClusterError: it fails.
+        """
+        with _translated(f"build of {image}"):
+            api = docker.from_env(timeout=_BUILD_TIMEOUT_S).api
+            for event in api.build(
+                path=str(context),
+                tag=image,
+                buildargs=dict(arguments),
+                labels=dict(labels),
+                network_mode="none",
+                rm=True,
+                forcerm=True,
+                decode=True,
+            ):
+                if "error" in event:
+                    raise ClusterError(f"image {image} could not be built: {event['error']}")
+                yield str(event.get("stream", "")).rstrip()
+
+    def start(self, request: ContainerRequest) -> None:
+        """Create a broker's volume and container and start it, with no more rights than a broker needs."""
+        with _translated(f"start of {request.name}"):
+            self._client.volumes.create(request.name, labels=dict(request.labels))
+            self._client.containers.run(
+                request.image,
+                name=request.name,
+                detach=True,
+                environment=dict(request.environment),
+                labels=dict(request.labels),
+                network=request.network,
+                ports={f"{inside}/tcp": ("127.0.0.1", port) for port, inside in request.published.items()},
+                volumes={request.name: {"bind": DATA_PATH, "mode": "rw"}},
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+                pids_limit=_PIDS_LIMIT,
+                nano_cpus=int(request.cpus * 1e9) if request.cpus else None,
+                mem_limit=request.memory_bytes,
+                memswap_limit=request.memory_bytes,
+                cpuset_cpus=request.cpuset,
+                log_config=LogConfig(type="json-file", config={"max-size": _LOG_BYTES, "max-file": "2"}),
+            )
+
+    def create_network(self, name: str, labels: Mapping[str, str]) -> None:
+        """Create a bridge network."""
+        with _translated(f"network {name}"):
+            self._client.networks.create(name, driver="bridge", labels=dict(labels))
+
+    def containers(self, run_id: str | None = None) -> list[Marked]:
+        """List our containers, of one run or of all."""
+        with _translated("list of containers"):
+            found = self._client.api.containers(all=True, filters={"label": _label(run_id)})
+        return [
+            Marked("container", one["Names"][0].lstrip("/"), one.get("Labels") or {}, one["State"], one["Status"])
+            for one in found
+        ]
+
+    def volumes(self, run_id: str | None = None) -> list[Marked]:
+        """List our volumes, of one run or of all."""
+        with _translated("list of volumes"):
+            found = self._client.api.volumes(filters={"label": _label(run_id)})["Volumes"] or []
+        return [Marked("volume", one["Name"], one.get("Labels") or {}, "", one["Mountpoint"]) for one in found]
+
+    def networks(self, run_id: str | None = None) -> list[Marked]:
+        """List our networks, of one run or of all."""
+        with _translated("list of networks"):
+            found = self._client.api.networks(filters={"label": _label(run_id)})
+        return [Marked("network", one["Name"], one.get("Labels") or {}, "") for one in found]
+
+    def remove(self, marked: Marked) -> bool:
+        """Remove something of ours; returns whether it was there and is gone."""
+        api = self._client.api
+        try:
+            if marked.kind == "container":
+                api.remove_container(marked.name, v=True, force=True)
+            elif marked.kind == "volume":
+                api.remove_volume(marked.name, force=True)
+            else:
+                api.remove_network(marked.name)
+        except errors.NotFound:
+            return False
+        except _FAILURES as error:
+            raise ClusterError(f"{marked.kind} {marked.name} could not be removed: {error}") from error
+        return True
+
+    def signal(self, container: str, action: str) -> None:
+        """Do one of pause, unpause, kill and start to a container."""
+        with _translated(f"{action} of {container}"):
+            getattr(self._client.api, action)(container)
+
+    def log(self, container: str) -> bytes:
+        """Return what a container wrote, within the bound of its log."""
+        with _translated(f"log of {container}"):
+            return bytes(self._client.api.logs(container, stdout=True, stderr=True))
+
+    def run_inside(self, container: str, command: list[str]) -> str:
+        """Run a command in a container and return what it wrote."""
+        with _translated(f"command in {container}"):
+            made = self._client.api.exec_create(container, command)
+            return bytes(self._client.api.exec_start(made["Id"])).decode("utf-8", errors="replace")
+
+
+@contextlib.contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Turn the SDK's errors into ours."""
+    try:
+        yield
+    except _FAILURES as error:
+        explanation = getattr(error, "explanation", None) or error
+        raise ClusterError(f"the container engine refuses ({what}): {explanation}") from error
+
+
+def _label(run_id: str | None) -> str:
+    return RUN_LABEL if run_id is None else f"{RUN_LABEL}={run_id}"
+
+
+def _why_no_engine(error: BaseException) -> str:
+    host = os.environ.get("DOCKER_HOST")
+    if host:
+        return f"DOCKER_HOST is {host}: {type(error).__name__}"
+    text = str(error)
+    if "Permission" in text:
+        return "this user may not use its socket"
+    if "No such file" in text or "Connection refused" in text:
+        return "nothing listens on its socket"
+    return text.splitlines()[0] if text else type(error).__name__
