@@ -9,7 +9,8 @@
 
 A duration needs its unit (only 0 may go without): a bare 5 would be read as seconds by one and as
 milliseconds by the next. KiB, MiB and GiB are powers of 1024; kB, MB and GB powers of 1000; a bare K or M is
-refused for a size. Arithmetic is exact (fractions), so that ``0.3ms`` is the float nearest to it and not a rounded product.
+refused for a size. Arithmetic is exact (fractions), so that ``0.3ms`` is the float nearest to it and not a
+rounded product.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from fractions import Fraction
 from typing import Final, TypeGuard
 
 _NUMBER: Final = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([A-Za-zµ/]*)")
+_PLAIN_NUMBER: Final = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 
 DURATION_UNITS: Final[Mapping[str, Fraction]] = {
     "h": Fraction(3600),
@@ -129,6 +131,26 @@ def count(value: object) -> int:
     if unit not in COUNT_UNITS:
         raise UnitError(f'"{value}" is no whole number: write it as 1000, "50k" or "2M"')
     return _whole(number * COUNT_UNITS[unit], value)
+
+
+def property_value(name: str, value: str) -> str:
+    """The value of a Kafka property in the unit that the property's name says.
+
+    Kafka writes ``linger.ms=5`` and ``batch.size=65536``; people may also write ``5ms`` and ``64KiB``. A plain
+    number, and the value of a property whose name says no unit, comes back as it is.
+
+    Raises:
+        UnitError: the name says a unit and the value is neither a number nor in such a unit.
+    """
+    if _PLAIN_NUMBER.fullmatch(value):
+        return value
+    if name.endswith(".ms"):
+        return _plain(round(Fraction(duration_s(value)) * 1000, 6))
+    if name.endswith(".kbytes"):
+        return str(_whole(Fraction(size_bytes(value), 1024), value, " of KiB"))
+    if name.endswith(".bytes") or name == "batch.size":
+        return str(size_bytes(value))
+    return value
 
 
 def format_duration(seconds: float) -> str:

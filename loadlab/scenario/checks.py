@@ -2,17 +2,54 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from loadlab.scenario import checks_cluster, checks_thresholds, checks_workload
+from loadlab.scenario.finding import Finding, View
+from loadlab.scenario.validation import Built, overlaps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from loadlab.scenario.problems import Problem
-    from loadlab.scenario.validation import Built
+
+_CHECKS: Final[tuple[Callable[[View], Iterator[Finding]], ...]] = (
+    checks_cluster.provider_fields,
+    checks_cluster.external_target,
+    checks_cluster.client_properties_file,
+    checks_cluster.heap_within_memory,
+    checks_cluster.replication,
+    checks_workload.topic_names,
+    checks_workload.known_topics,
+    checks_workload.fixed_partitions,
+    checks_workload.record_sizes,
+    checks_workload.stamps,
+    checks_workload.something_to_do,
+    checks_workload.senders,
+    checks_workload.starts_in_time,
+    checks_workload.own_groups,
+    checks_thresholds.known_selectors,
+    checks_thresholds.measured_by_someone,
+    checks_thresholds.stamped_records,
+    checks_thresholds.judged_in_time,
+)
 
 
 def check(data: Mapping[str, object], built: Built, folder: Path) -> list[Problem]:
-    """The problems between parts of a scenario."""
-    del data, built, folder
-    return []
+    """The problems between parts of a scenario.
+
+    Args:
+        data: the document, for the names of things that could not be built.
+        built: what could be built; a finding about something that was refused already is not told.
+        folder: what paths in the file are relative to.
+    """
+    if built.scenario is None:
+        return []
+    view = View(data, built.scenario, folder)
+    return [
+        finding.problem
+        for find in _CHECKS
+        for finding in find(view)
+        if not any(overlaps(path, built.removed) for path in finding.about)
+    ]

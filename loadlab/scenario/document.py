@@ -88,21 +88,16 @@ class Document:
 
     def forget(self, path: Path) -> None:
         """Drops the origins of a path and of all below it."""
-        for known in (self.marks, self.overrides):
-            for old in [other for other in known if other[: len(path)] == path]:
-                del known[old]  # type: ignore[attr-defined]
+        self.marks = {other: marks for other, marks in self.marks.items() if other[: len(path)] != path}
+        self.overrides = {other: one for other, one in self.overrides.items() if other[: len(path)] != path}
 
 
 def value_at(data: object, path: Path) -> object:
     """The value that a path leads to, or None where it leads nowhere."""
     for key in path:
-        if (
-            isinstance(data, Mapping)
-            and key in data
-            or isinstance(data, list)
-            and isinstance(key, int)
-            and key < len(data)
-        ):
+        if isinstance(data, Mapping):
+            data = data.get(key)
+        elif isinstance(data, list) and isinstance(key, int) and key < len(data):
             data = data[key]
         else:
             return None

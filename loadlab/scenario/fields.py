@@ -66,6 +66,8 @@ def property_text(value: object) -> str:
     """
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, str) and not value.isprintable():
+        raise HintedError("holds a character that no property can have, such as a line break")
     if isinstance(value, str | int | float):
         return str(value)
     if value is None:

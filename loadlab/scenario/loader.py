@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from loadlab.scenario.checks import check
 from loadlab.scenario.document import Document, Origin, Path
@@ -64,7 +64,7 @@ def load_document(data: Mapping[str, object], overrides: Sequence[str] = ()) -> 
     Raises:
         ScenarioError: with every problem, each by its dotted path.
     """
-    document = Document("scenario", [], cast("dict[str, object]", copy.deepcopy(dict(data))))
+    document = Document("scenario", [], copy.deepcopy(dict(data)))
     problems = apply_overrides(document, {}, overrides)
     return _loaded(document, problems, _NO_FILE)
 

@@ -1,12 +1,14 @@
 """Values set over the file: ``LOADLAB_*`` variables first, ``--set`` over them.
 
-``--set producers.checkout.config.batch.size=64KiB``: once a path enters a properties map (``config``), the rest is
-one key. The value is YAML, so that numbers, lists and mappings can be set; an empty value or null puts the default
-back. A path may lead through a group that is there, or end in a new one: ``topics.audit={partitions: 3}``.
+``--set producers.checkout.config.batch.size=64KiB``: once a path enters a properties map (``config``), the
+rest is one key. The value is YAML, so that numbers, lists and mappings can be set; an empty value or null
+puts the default back. A path may lead through a group that is there, or end in a new one:
+``topics.audit={partitions: 3}``.
 
-The environment has ``LOADLAB_PROVIDER`` (``cluster.provider``), and ``LOADLAB_SET`` and ``LOADLAB_SET_<ANYTHING>``,
-each holding one ``path=value`` a line. Property names have dots where names of variables can't, so the path stands
-in the value. Variables apply in the order of their names. A secret set so appears in no list of processes.
+The environment has ``LOADLAB_PROVIDER`` (``cluster.provider``), and ``LOADLAB_SET`` and
+``LOADLAB_SET_<ANYTHING>``, each holding one ``path=value`` a line. Property names have dots where names of
+variables can't, so the path stands in the value. Variables apply in the order of their names. A secret set so
+appears in no list of processes.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from loadlab.scenario.secrets import redacted_line
 
 _PROVIDER = "LOADLAB_PROVIDER"
 _SET = "LOADLAB_SET"
+_FORM = "must be PATH=VALUE, such as producers.checkout.workers=2"
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,8 @@ def _override(text: str, kind: Literal["set", "environment"], place: str) -> _Ov
 
 def _apply(document: Document, override: _Override) -> Iterator[Problem]:
     """Applies one override; yields what is wrong with it."""
-    path_text, equals, value_text = _split(override.text)
     try:
-        if not equals:
-            raise _PathError("must be PATH=VALUE, such as producers.checkout.workers=2")
+        path_text, value_text = _split(override.text)
         path = _resolved(path_text, document.data)
         _put(document, path, parse_value(value_text, "the value"))
     except (_PathError, ScenarioError) as error:
@@ -84,13 +85,15 @@ def _apply(document: Document, override: _Override) -> Iterator[Problem]:
         document.overrides[path] = override.origin
 
 
-def _split(text: str) -> tuple[str, str, str]:
+def _split(text: str) -> tuple[str, str]:
     """Path and value; an equals sign within a selector's braces belongs to the path."""
     brace = text.find("{")
     equals = text.find("=")
     if 0 <= brace < equals and "}" in text[brace:]:
         equals = text.find("=", text.index("}", brace))
-    return (text[:equals].strip(), "=", text[equals + 1 :].strip()) if equals >= 0 else (text, "", "")
+    if equals <= 0:
+        raise _PathError(_FORM)
+    return text[:equals].strip(), text[equals + 1 :].strip()
 
 
 def _resolved(text: str, data: Mapping[str, object]) -> Path:
@@ -100,8 +103,6 @@ def _resolved(text: str, data: Mapping[str, object]) -> Path:
     while rest:
         key, rest = _step(path, rest, data)
         path = (*path, key)
-    if not path:
-        raise _PathError("must be PATH=VALUE, such as producers.checkout.workers=2")
     return path
 
 

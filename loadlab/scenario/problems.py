@@ -25,7 +25,7 @@ class Problem:
         message: what is wrong, in one sentence without a full stop.
         suggestion: what was probably meant, or None.
         at_key: whether the key is wrong, and not its value.
-        place: what the problem is in, where that is no part of the document, such as a ``--set`` that leads nowhere.
+        place: what the problem is in, where the document has no such place: a ``--set`` that leads nowhere.
     """
 
     path: Path

@@ -1,14 +1,97 @@
-"""Kafka properties of a scenario."""
+"""Every properties map of a scenario, checked and written as Kafka writes it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from loadlab.client import properties as client_properties
+from loadlab.client.properties import PropertyProblem
+from loadlab.scenario import kafka_properties
+from loadlab.scenario.document import Path, value_at
+from loadlab.scenario.fields import HintedError, property_text
+from loadlab.scenario.problems import Problem
 
 if TYPE_CHECKING:
-    from loadlab.scenario.problems import Problem
+    from loadlab.client.property_table import Client
+
+_DEFAULT_VERSION: Final = "4.3.1"
+_GROUPS: Final[Mapping[str, Client]] = {"producers": "producer", "consumers": "consumer"}
+
+Resolver = Callable[[str, str], str | PropertyProblem]
+
+
+@dataclass(frozen=True)
+class _Properties:
+    """One properties map of a document, and what its names and values are checked by."""
+
+    path: Path
+    values: dict[str, object]
+    resolve: Resolver
+    client: Client | None = None
 
 
 def resolve_properties(data: dict[str, object]) -> list[Problem]:
-    """Checks every properties map and writes its values as Kafka does, in place."""
-    del data
-    return []
+    """Checks every properties map and writes its values as Kafka does, in place.
+
+    What is no mapping, or no plain value, is left for the model to refuse.
+    """
+    return [problem for properties in _maps(data) for problem in _resolve(properties)]
+
+
+def _maps(data: Mapping[str, object]) -> Iterator[_Properties]:
+    version = value_at(data, ("cluster", "kafka_version"))
+    kafka_version = version if isinstance(version, str) else _DEFAULT_VERSION
+    for path, values in _configs(data, "cluster"):
+        yield _Properties(path, values, _kafka_resolver("broker", kafka_version))
+    for path, values in _configs(data, "topics"):
+        yield _Properties(path, values, _kafka_resolver("topic", kafka_version))
+    for kind, client in _GROUPS.items():
+        for path, values in _configs(data, kind):
+            yield _Properties(path, values, _client_resolver(client), client)
+
+
+def _configs(data: Mapping[str, object], part: str) -> Iterator[tuple[Path, dict[str, object]]]:
+    """The properties maps of a part, with their paths."""
+    owners: list[Path] = [(part,)]
+    if part != "cluster":
+        named = data.get(part)
+        owners = [(part, name) for name in named] if isinstance(named, Mapping) else []
+    for owner in owners:
+        values = value_at(data, (*owner, "config"))
+        if isinstance(values, dict):
+            yield (*owner, "config"), values
+
+
+def _kafka_resolver(owner: kafka_properties.Owner, version: str) -> Resolver:
+    return lambda name, value: kafka_properties.resolve_property(owner, version, name, value)
+
+
+def _client_resolver(client: Client) -> Resolver:
+    return lambda name, value: client_properties.resolve_property(client, name, value)
+
+
+def _resolve(properties: _Properties) -> Iterator[Problem]:
+    sound = True
+    for name, value in list(properties.values.items()):
+        try:
+            resolved = properties.resolve(name, property_text(value))
+        except HintedError:
+            sound = False  # the model tells of it
+            continue
+        if isinstance(resolved, str):
+            properties.values[name] = resolved
+        else:
+            sound = False
+            yield _problem(properties, resolved)
+    if sound and properties.client is not None:
+        texts = {name: str(value) for name, value in properties.values.items()}
+        apart = client_properties.check_together(properties.client, texts)
+        if apart is not None:
+            yield _problem(properties, apart)
+
+
+def _problem(properties: _Properties, found: PropertyProblem) -> Problem:
+    path = properties.path if found.name is None else (*properties.path, found.name)
+    return Problem(path, found.message, found.suggestion, at_key=found.at_key)

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from loadlab.scenario.cluster import ClusterSpec, Provider, set_aside
 from loadlab.scenario.document import Document, Path, value_at
-from loadlab.scenario.problems import Problem, dotted
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from loadlab.scenario.problems import dotted
 
 _ASKED = ("cluster", "provider")
 
@@ -17,8 +12,8 @@ _ASKED = ("cluster", "provider")
 def fit_to_override(document: Document) -> tuple[str, ...]:
     """Sets aside what the file asks of its own provider where another one was set over it.
 
-    A file that names its provider must fit it. But ``--provider local`` on a file with ``cpus`` is a fair wish:
-    the run goes on without them, and says so.
+    A file that names its provider must fit it. But ``--provider local`` on a file with ``cpus`` is a fair
+    wish: the run goes on without them, and says so.
 
     Returns:
         A warning for each field that was set aside.
@@ -53,19 +48,12 @@ def fitted(cluster: ClusterSpec, provider: Provider) -> tuple[ClusterSpec, tuple
     return rest, tuple(_warning(("cluster", *path), provider) for path in paths)
 
 
-def check_provider(cluster: Mapping[str, object], provider: str) -> list[Problem]:
-    """A problem for each field that the provider named beside it can't honour."""
-    return [
-        Problem(("cluster", *path), _refusal(path, provider), at_key=True)
-        for path in set_aside(cluster, provider)
-    ]
-
-
 def _warning(path: Path, provider: str) -> str:
     return f"{dotted(path)} is set aside: provider {provider} can't honour it"
 
 
-def _refusal(path: tuple[str, ...], provider: str) -> str:
+def refusal(path: tuple[str, ...], provider: str) -> str:
+    """Why a provider can't honour a field of ``cluster``."""
     if path[0] == "resources":
         return f"provider {provider} takes heap and can't limit {path[-1]}; use provider docker for it"
     return f"provider {provider} has no use for {path[-1]}"

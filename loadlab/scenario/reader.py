@@ -1,7 +1,7 @@
 """Reads YAML into plain data with the place of each node; what a scenario has no use for is refused at once.
 
-Anchors, aliases, tags, directives, keys that are no text, more than one document, nesting over 32 and files over
-1 MiB never reach a model: most of them are ways to make a small file expand into a huge one.
+Anchors, aliases, tags, directives, keys that are no text, more than one document, nesting over 32 and files
+over 1 MiB never reach a model: most of them are ways to make a small file expand into a huge one.
 """
 
 from __future__ import annotations
@@ -157,9 +157,9 @@ class _Reader:
         self._nodes += 1
         if isinstance(event, AliasEvent):
             self._refuse("aliases (*) are not allowed; write the value out", mark)
-        if event.anchor:
+        if getattr(event, "anchor", None):
             self._refuse("anchors (&) are not allowed; write the value out", mark)
-        if event.tag is not None:
+        if getattr(event, "tag", None) is not None:
             self._refuse("tags (!) are not allowed", mark)
         if depth > MAX_DEPTH:
             self._refuse(f"nesting is deeper than {MAX_DEPTH}", mark)

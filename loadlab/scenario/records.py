@@ -91,7 +91,7 @@ SizeForm = Annotated[
 
 
 class Keys(Model):
-    """Which key a record gets: one of ``count`` keys, picked as ``kind`` says; null for ``null_share`` of them."""
+    """Which key a record gets: one of ``count``, picked as ``kind`` says, or null for ``null_share`` of them."""
 
     kind: Literal["none", "round_robin", "uniform", "zipf"] = "none"
     count: Count = 10_000

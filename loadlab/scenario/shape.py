@@ -41,7 +41,7 @@ def is_model(kind: object) -> bool:
 
 
 def is_named_map(shape: Shape) -> bool:
-    """Whether the keys are names that the user chose, of things with fixed keys: topics, producers, consumers."""
+    """Whether the keys are names that the user chose, of things that have fixed keys, such as topics."""
     return any(get_origin(kind) is dict and any(map(is_model, _flat(get_args(kind)[1]))) for kind in shape)
 
 

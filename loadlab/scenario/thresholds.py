@@ -159,7 +159,7 @@ class Threshold(Model):
 
     @property
     def selector(self) -> Mapping[str, str]:
-        """``{"producer": NAME}``, ``{"consumer": NAME}``, ``{"topic": NAME}``, or empty: all groups merged."""
+        """Which producer, consumer or topic it is taken of, as ``{"producer": NAME}``; empty: all merged."""
         return parse_key(self.key).selector
 
     @property
@@ -207,7 +207,7 @@ def _readable_key(key: str) -> bool:
 
 
 def with_keys(value: object) -> object:
-    """A pydantic before-validator: gives each expression of a mapping of lists the key that it stands under."""
+    """A pydantic before-validator: gives each expression the key that it stands under."""
     if not isinstance(value, Mapping):
         return value
     return {

@@ -1,7 +1,7 @@
 """Builds the model and tells every problem in our own words, at the place where it is.
 
 A file with a mistake in one producer must still be told of the unknown topic in another. So what pydantic
-refuses is taken out and the rest is built, until a part stands that the checks across the file can be made on.
+refuses is taken out and the rest is built, until a part stands that the checks across the file can see.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
@@ -70,7 +70,7 @@ class Built:
 
 def build(data: Mapping[str, object]) -> Built:
     """Builds as much of a scenario as can be built."""
-    rest = cast("dict[str, object]", copy.deepcopy(dict(data)))
+    rest = copy.deepcopy(dict(data))
     problems: list[Problem] = []
     removed: list[Path] = []
     for _ in range(_ROUNDS):
@@ -154,7 +154,7 @@ def _culprit(detail: ErrorDetails, data: Mapping[str, object]) -> Path:
 
 
 def _from_the_end(path: Path) -> tuple[int, ...]:
-    """Sorts later entries of a list before earlier ones, so that taking one out moves none that is still to go."""
+    """Sorts later entries of a list first, so that taking one out moves none that is still to go."""
     return tuple(-key for key in path if isinstance(key, int))
 
 

@@ -1,0 +1,229 @@
+"""Checks client properties against librdkafka itself, before anything starts.
+
+Each property is set on a configuration of librdkafka's, whose own message is told. What librdkafka lets pass
+and would then read otherwise than meant is caught here: it takes ``batch.size=64KiB`` for 64, ``5.5`` for 5.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import difflib
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from loadlab import units
+from loadlab.client.java_properties import COUNTERPARTS, NOTES, WITHOUT_COUNTERPART
+from loadlab.client.library import library_path
+from loadlab.client.property_table import NOT_BY_TEXT, Client, Property, known_properties, names_for
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+_COMMITS: Final = "loadlab commits every second and at the end, so that lag can be told"
+_CLUSTER: Final = "the cluster gives it; for one of your own set cluster.bootstrap_servers"
+_LOG: Final = "loadlab reads the client's log itself"
+_TRANSACTIONS: Final = "transactions are not supported"
+
+OWNED: Final[Mapping[str, str]] = {
+    "auto.commit.enable": _COMMITS,
+    "auto.commit.interval.ms": _COMMITS,
+    "bootstrap.servers": _CLUSTER,
+    "client.id": "loadlab names each worker's client after its run",
+    "delivery.report.only.error": "every record's ack is measured",
+    "enable.auto.commit": _COMMITS,
+    "enable.auto.offset.store": _COMMITS,
+    "enable.partition.eof": "loadlab tells the end of a partition by broker offsets",
+    "enabled_events": "loadlab serves the client's events itself",
+    "group.id": "use group_id, beside config",
+    "group.instance.id": "all workers of the group would share it",
+    "log.queue": _LOG,
+    "log_level": _LOG,
+    "metadata.broker.list": _CLUSTER,
+    "offset.store.method": _COMMITS,
+    "plugin.library.paths": "a scenario loads no code",
+    "statistics.interval.ms": "loadlab takes the client's statistics itself",
+    "transaction.timeout.ms": _TRANSACTIONS,
+    "transactional.id": _TRANSACTIONS,
+}
+"""Properties that a scenario can't set, each with the reason."""
+
+_MECHANISMS: Final = ("GSSAPI", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
+_ACKS: Final = ("all", "-1", "1", "0")
+_CHOICES: Final = {
+    "acks": _ACKS,
+    "request.required.acks": _ACKS,
+    "partitioner": (
+        "random",
+        "consistent",
+        "consistent_random",
+        "murmur2",
+        "murmur2_random",
+        "fnv1a",
+        "fnv1a_random",
+    ),
+    "sasl.mechanism": _MECHANISMS,
+    "sasl.mechanisms": _MECHANISMS,
+}
+"""Choices that librdkafka's table tells in prose only, and for acks those that brokers take."""
+
+_NUMBERS: Final = {
+    "integer": (re.compile(r"[-+]?[0-9]+"), "a whole number"),
+    "float": (re.compile(r"[-+]?[0-9]+(\.[0-9]+)?"), "a number"),
+}
+_ONE_OF: Final = ("enum value", "boolean", "string", "integer")
+_ACTS_WHEN_BUILT: Final = ("sasl.", "ssl.engine.", "ssl.providers")
+"""Properties by which building a client runs a command, loads code or asks a server: not for a mere check."""
+
+_ERROR_BYTES: Final = 512
+
+
+@dataclass(frozen=True)
+class PropertyProblem:
+    """A property that can't be used.
+
+    Attributes:
+        name: the property, or None where the properties don't fit each other and none can be named.
+        message: what is wrong, in one sentence without a full stop.
+        suggestion: what was probably meant, or None.
+        at_key: whether the name is wrong, and not the value.
+    """
+
+    name: str | None
+    message: str
+    suggestion: str | None = None
+    at_key: bool = False
+
+
+def resolve_property(client: Client, name: str, value: str) -> str | PropertyProblem:
+    """A property's value as librdkafka takes it: checked, and in the unit of the property's name.
+
+    Args:
+        client: whose property it is.
+        name: librdkafka's name of it.
+        value: as written: ``65536``, or ``64KiB`` for a property of bytes, ``5ms`` for one of milliseconds.
+    """
+    refused = _refused_name(client, name)
+    if refused is not None:
+        return refused
+    known = known_properties()[name]
+    try:
+        plain = units.property_value(name, value) if known.kind in _NUMBERS else value
+    except units.UnitError as error:
+        return PropertyProblem(name, str(error), error.suggestion)
+    message = _refused_value(known, plain)
+    if message is None:
+        return plain
+    return PropertyProblem(name, message, near(value, _choices(known)))
+
+
+def check_together(client: Client, config: Mapping[str, str]) -> PropertyProblem | None:
+    """Whether properties that are right one by one fit each other: librdkafka builds a client of them.
+
+    The client has no broker to reach. Where building one does more, as with SASL, the check is left out.
+    """
+    sasl = config.get("security.protocol", "").lower().startswith("sasl")
+    if sasl or any(name.startswith(_ACTS_WHEN_BUILT) for name in config):
+        return None
+    message = _built(client, config)
+    if message is None:
+        return None
+    named = [name for name in re.findall(r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+|acks", message) if name in config]
+    return PropertyProblem(named[0] if named else None, f"librdkafka refuses it: {message}")
+
+
+def near(word: str, known: Collection[str]) -> str | None:
+    """The known word that ``word`` was probably meant to be, or None."""
+    wanted = word.lower().replace("_", ".") if any("." in name for name in known) else word.lower()
+    found = difflib.get_close_matches(wanted, sorted(known), n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def _refused_name(client: Client, name: str) -> PropertyProblem | None:
+    """What is wrong with a name, or None where the client has such a property and a text can set it."""
+    known = known_properties().get(name)
+    suggestion = None
+    if name in OWNED:
+        message = f"can't be set: {OWNED[name]}"
+    elif name in COUNTERPARTS:
+        suggestion = COUNTERPARTS[name]
+        note = f", {NOTES[name]}" if name in NOTES else ""
+        message = f"is a property of Java's clients; librdkafka has {suggestion}{note}"
+    elif name in WITHOUT_COUNTERPART:
+        message = f"is a property of Java's clients without a counterpart: {WITHOUT_COUNTERPART[name]}"
+    elif known is None:
+        suggestion = near(name, [*names_for(client)])
+        message = f"librdkafka has no {client} property of this name"
+    elif client not in known.clients:
+        message = f"is a {next(iter(known.clients))} property; a {client} has no use for it"
+    elif known.kind == NOT_BY_TEXT:
+        message = "can't be set in a file: it takes code, not a value"
+    else:
+        return None
+    return PropertyProblem(name, message, suggestion, at_key=True)
+
+
+def _refused_value(known: Property, value: str) -> str | None:
+    """Why a value is wrong, or None."""
+    choices = _choices(known)
+    if choices and known.kind in _ONE_OF and value not in choices:
+        return f'must be one of {", ".join(choices)}, not "{value}"'
+    if known.kind in _NUMBERS and known.name not in _CHOICES and not _NUMBERS[known.kind][0].fullmatch(value):
+        return f'must be {_NUMBERS[known.kind][1]}, not "{value}"'
+    message = _set(known.name, value)
+    return None if message is None else f"librdkafka refuses it: {message}"
+
+
+def _choices(known: Property) -> tuple[str, ...]:
+    return _CHOICES.get(known.name, known.choices)
+
+
+def _set(name: str, value: str) -> str | None:
+    """Sets one property on a configuration; librdkafka's message, or None where it took it."""
+    library = _library()
+    error = ctypes.create_string_buffer(_ERROR_BYTES)
+    configuration = library.rd_kafka_conf_new()
+    try:
+        refused = library.rd_kafka_conf_set(configuration, name.encode(), value.encode(), error, _ERROR_BYTES)
+        return error.value.decode(errors="replace").strip() if refused else None
+    finally:
+        library.rd_kafka_conf_destroy(configuration)
+
+
+def _built(client: Client, config: Mapping[str, str]) -> str | None:
+    """Builds a client without brokers and drops it; librdkafka's message, or None where it could be built."""
+    library = _library()
+    error = ctypes.create_string_buffer(_ERROR_BYTES)
+    configuration = library.rd_kafka_conf_new()
+    library.rd_kafka_conf_set_log_cb(configuration, None)
+    group = {"group.id": "check"} if client == "consumer" else {}
+    for name, value in {**config, **group}.items():
+        library.rd_kafka_conf_set(configuration, name.encode(), value.encode(), error, _ERROR_BYTES)
+    handle = library.rd_kafka_new(int(client == "consumer"), configuration, error, _ERROR_BYTES)
+    if handle:
+        library.rd_kafka_destroy(handle)
+        return None
+    library.rd_kafka_conf_destroy(configuration)
+    return error.value.decode(errors="replace").strip()
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    """The part of librdkafka that is used here."""
+    library = ctypes.CDLL(library_path())
+    pointer, text, size = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t
+    # rd_kafka_conf_t *rd_kafka_conf_new(void)
+    library.rd_kafka_conf_new.restype = pointer
+    # rd_kafka_conf_res_t rd_kafka_conf_set(conf, const char *name, const char *value, char *errstr, size_t)
+    library.rd_kafka_conf_set.argtypes = [pointer, text, text, text, size]
+    # void rd_kafka_conf_destroy(rd_kafka_conf_t *conf)  # noqa: ERA001 - the C signature
+    library.rd_kafka_conf_destroy.argtypes = [pointer]
+    # void rd_kafka_conf_set_log_cb(conf, void (*)(rk, int level, const char *fac, const char *buf))
+    library.rd_kafka_conf_set_log_cb.argtypes = [pointer, pointer]
+    # rd_kafka_t *rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, char *errstr, size_t)
+    library.rd_kafka_new.restype = pointer
+    library.rd_kafka_new.argtypes = [ctypes.c_int, pointer, text, size]
+    # void rd_kafka_destroy(rd_kafka_t *rk)
+    library.rd_kafka_destroy.argtypes = [pointer]
+    return library

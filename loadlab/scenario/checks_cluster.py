@@ -1,0 +1,95 @@
+"""Checks of the cluster, and of what topics ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from loadlab import units
+from loadlab.scenario.cluster import ClusterSpec, is_loopback, set_aside
+from loadlab.scenario.finding import found
+from loadlab.scenario.providers import refusal
+from loadlab.scenario.shape import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.scenario.document import Path
+    from loadlab.scenario.finding import Finding, View
+
+_PROVIDER = ("cluster", "provider")
+_MIN_INSYNC = "min.insync.replicas"
+
+
+def provider_fields(view: View) -> Iterator[Finding]:
+    """Each field belongs to the provider beside it."""
+    cluster = view.data.get("cluster")
+    if not isinstance(cluster, Mapping):
+        return
+    provider = view.scenario.cluster.provider
+    known = keys((ClusterSpec,))
+    for path in set_aside(cluster, provider):
+        if path[0] in known:
+            yield found(("cluster", *path), refusal(path, provider), about=(_PROVIDER,), at_key=True)
+
+
+def external_target(view: View) -> Iterator[Finding]:
+    """An external cluster has an address, and one that is not this machine has our user's consent."""
+    cluster = view.scenario.cluster
+    servers = ("cluster", "bootstrap_servers")
+    if cluster.provider != "external":
+        return
+    if cluster.bootstrap_servers is None:
+        yield found(servers, "is required for provider external", about=(_PROVIDER,))
+        return
+    away = [target for target in cluster.bootstrap_servers.split(",") if not is_loopback(target)]
+    if away and cluster.cluster_id is None:
+        message = (
+            f"{away[0].strip()} is not this machine: put load on it only with consent, "
+            "by giving the cluster's id as cluster.cluster_id"
+        )
+        yield found(servers, message, about=(_PROVIDER, ("cluster", "cluster_id")))
+
+
+def client_properties_file(view: View) -> Iterator[Finding]:
+    """The file of client properties is there; its path is relative to the scenario's."""
+    given = view.scenario.cluster.client_properties
+    if given is not None and not (view.folder / given).is_file():
+        yield found(("cluster", "client_properties"), f"no such file: {given}", about=(_PROVIDER,))
+
+
+def heap_within_memory(view: View) -> Iterator[Finding]:
+    """A broker's heap leaves room for what a JVM needs besides, and for the page cache."""
+    resources = view.scenario.cluster.resources
+    if resources is None or resources.heap_bytes is None or resources.memory_bytes is None:
+        return
+    if resources.heap_bytes >= resources.memory_bytes:
+        heap, memory = units.format_size(resources.heap_bytes), units.format_size(resources.memory_bytes)
+        message = f"a heap of {heap} leaves no room in memory of {memory} for what a JVM needs besides"
+        yield found(("cluster", "resources", "heap"), message, about=(("cluster", "resources", "memory"),))
+
+
+def replication(view: View) -> Iterator[Finding]:
+    """Replicas have brokers to live on, and writes have enough replicas to be acked."""
+    cluster = view.scenario.cluster
+    for name, topic in view.scenario.topics.items():
+        path: Path = ("topics", name, "replication_factor")
+        factor = topic.replication_factor
+        if topic.existing or cluster.provider == "external":
+            continue
+        if factor > cluster.brokers:
+            message = f"{factor} replicas need {factor} brokers, and the cluster has {cluster.brokers}"
+            yield found(path, message, about=(("cluster", "brokers"), _PROVIDER))
+    yield from _min_insync(view)
+
+
+def _min_insync(view: View) -> Iterator[Finding]:
+    everywhere: Path = ("cluster", "config", _MIN_INSYNC)
+    for name, topic in view.scenario.topics.items():
+        own: Path = ("topics", name, "config", _MIN_INSYNC)
+        path = own if _MIN_INSYNC in topic.config else everywhere
+        asked = {**view.scenario.cluster.config, **topic.config}.get(_MIN_INSYNC, "")
+        factor = topic.replication_factor
+        if not topic.existing and asked.isdigit() and int(asked) > factor:
+            message = f"{asked} in-sync replicas can't be had: {name} has a replication_factor of {factor}"
+            yield found(path, message, about=(("topics", name),))

@@ -1,0 +1,153 @@
+"""Checks of who sends what to which topic, and of who reads it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from loadlab import units
+from loadlab.scenario.fields import HintedError
+from loadlab.scenario.finding import Finding, View, found
+from loadlab.scenario.forms import near
+from loadlab.scenario.records import STAMP_BYTES
+from loadlab.scenario.workload import check_topic_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.scenario.document import Path
+    from loadlab.scenario.workload import ProducerSpec
+
+_MAX_BYTES: Final = "message.max.bytes"
+_CLIENT_MAX_BYTES: Final = 1_000_000
+_TOPIC_MAX_BYTES: Final = 1_048_588
+_BATCH_OVERHEAD_BYTES: Final = 100
+
+
+def topic_names(view: View) -> Iterator[Finding]:
+    """Names made by ``count`` are allowed, and no two topics have the same."""
+    made = Counter(name for key, topic in view.scenario.topics.items() for name in topic.names(key))
+    for key, topic in view.scenario.topics.items():
+        path: Path = ("topics", key)
+        names = topic.names(key)
+        twice = next((name for name in names if made[name] > 1), None)
+        if twice is not None:
+            yield found(path, f"another topic is called {twice} as well", at_key=True)
+        try:
+            check_topic_name(names[-1])
+        except HintedError as error:
+            yield found(path, str(error), at_key=True)
+
+
+def known_topics(view: View) -> Iterator[Finding]:
+    """Producers and consumers name topics that are there."""
+    names = view.names("topics")
+    for path, group in view.groups():
+        if group.topic not in names:
+            suggestion = near(group.topic, names)
+            there = "" if suggestion else f"; there is {', '.join(names[:5]) or 'none'}"
+            yield found((*path, "topic"), f'no topic is called "{group.topic}"{there}', suggestion)
+
+
+def fixed_partitions(view: View) -> Iterator[Finding]:
+    """A fixed partition is one that the topic has."""
+    for name, producer in view.scenario.producers.items():
+        topic = view.scenario.topics.get(producer.topic)
+        partition = producer.records.partition
+        if topic is None or topic.existing or partition is None or partition < topic.partitions:
+            continue
+        message = f"{producer.topic} has partitions 0 to {topic.partitions - 1}, so none is {partition}"
+        path = ("producers", name, "records", "partition")
+        yield found(
+            path, message, about=(("topics", producer.topic, "partitions"), ("producers", name, "topic"))
+        )
+
+
+def record_sizes(view: View) -> Iterator[Finding]:
+    """The largest record passes the client's limit and, where it isn't compressed, the topic's."""
+    for name, producer in view.scenario.producers.items():
+        size: Path = ("producers", name, "records", "size")
+        config: Path = ("producers", name, "config")
+        for limit, what, about in _limits(view, name, producer):
+            largest = producer.records.largest_bytes
+            if largest > limit:
+                message = f"{_exact(largest)} is more than {what} lets through, {_exact(limit)}; raise it"
+                yield found(size, message, about=(*about, config))
+                break
+
+
+def _limits(view: View, name: str, producer: ProducerSpec) -> Iterator[tuple[int, str, tuple[Path, ...]]]:
+    """The limits on a record of a producer: bytes of a value, what sets it, and where it is set."""
+    own = int(producer.config.get(_MAX_BYTES, _CLIENT_MAX_BYTES))
+    yield own - _BATCH_OVERHEAD_BYTES, f"producers.{name}.config.{_MAX_BYTES}", ()
+    topic = view.scenario.topics.get(producer.topic)
+    compressed = producer.config.get("compression.type", producer.config.get("compression.codec", "none"))
+    if topic is None or topic.existing or compressed != "none":
+        return
+    about: tuple[Path, ...] = (("topics", producer.topic, "config"), ("cluster", "config"))
+    if "max.message.bytes" in topic.config:
+        limit, what = topic.config["max.message.bytes"], f"topics.{producer.topic}.config.max.message.bytes"
+    else:
+        limit = view.scenario.cluster.config.get(_MAX_BYTES, str(_TOPIC_MAX_BYTES))
+        what = f"the topic's max.message.bytes (topics.{producer.topic}.config)"
+    if limit.isdigit():
+        yield int(limit) - _BATCH_OVERHEAD_BYTES, what, about
+
+
+def _exact(size_bytes: int) -> str:
+    text = units.format_size(size_bytes)
+    return f"{size_bytes:,} B" if text.removesuffix("B").isdigit() else text
+
+
+def stamps(view: View) -> Iterator[Finding]:
+    """Records that a consumer's end-to-end latency is told from have room for the stamp."""
+    readers = {consumer.topic: name for name, consumer in view.scenario.consumers.items()}
+    for name, producer in view.scenario.producers.items():
+        records = producer.records
+        reader = readers.get(producer.topic)
+        if reader is None or not records.stamp or records.smallest_bytes >= STAMP_BYTES:
+            continue
+        message = (
+            f"a record of {records.smallest_bytes} B has no room for the stamp of {STAMP_BYTES} B from which "
+            f"{reader}'s end-to-end latency is told; send {STAMP_BYTES}B or more, or set stamp: false"
+        )
+        size = ("producers", name, "records", "size")
+        yield found(size, message, about=(("consumers", reader), ("producers", name, "records")))
+
+
+def something_to_do(view: View) -> Iterator[Finding]:
+    """Somebody sends or reads."""
+    if not view.names("producers") and not view.names("consumers"):
+        yield found((), "has neither producers nor consumers: nothing would be sent or read")
+
+
+def senders(view: View) -> Iterator[Finding]:
+    """A consumer reads a topic that somebody sends to, or that was there before."""
+    sent_to = {producer.topic for producer in view.scenario.producers.values()}
+    for name, consumer in view.scenario.consumers.items():
+        topic = view.scenario.topics.get(consumer.topic)
+        if topic is not None and not topic.existing and consumer.topic not in sent_to:
+            message = f"no producer sends to {consumer.topic}, so there is nothing to read"
+            yield found(("consumers", name, "topic"), message, about=(("producers",), ("topics",)))
+
+
+def starts_in_time(view: View) -> Iterator[Finding]:
+    """A consumer that starts late starts before the run ends."""
+    phases = view.scenario.phases
+    end_s = phases.total_s
+    for name, consumer in view.scenario.consumers.items():
+        if consumer.start_after_s is not None and consumer.start_after_s >= end_s:
+            message = f"would never start: all phases are over after {units.format_duration(end_s)}"
+            yield found(("consumers", name, "start_after"), message, about=(("phases",),))
+
+
+def own_groups(view: View) -> Iterator[Finding]:
+    """Two consumers don't share a group.id: they would share the partitions."""
+    first: dict[str, str] = {}
+    for name, consumer in view.scenario.consumers.items():
+        if consumer.group_id is None:
+            continue
+        other = first.setdefault(consumer.group_id, name)
+        if other != name:
+            message = f"{other} has the same group_id; the two would share the partitions of one group"
+            yield found(("consumers", name, "group_id"), message)

@@ -1,0 +1,138 @@
+"""Checks topic and broker properties against Kafka's own list.
+
+tools/kafka_properties.py takes that list from Kafka's jars; it says how to make it anew.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Final, Literal
+
+from loadlab import units
+from loadlab.client.properties import PropertyProblem, near
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Owner = Literal["topic", "broker"]
+Limit = int | float | None
+
+_PLACES: Final = "loadlab places the brokers and finds them again by it"
+OWNED: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        (
+            "advertised.listeners",
+            "broker.id",
+            "inter.broker.listener.name",
+            "listener.security.protocol.map",
+            "listeners",
+            "log.dir",
+            "log.dirs",
+            "metadata.log.dir",
+            "node.id",
+            "process.roles",
+            "security.inter.broker.protocol",
+        ),
+        _PLACES,
+    ),
+}
+"""Broker properties that the provider sets, each with the reason."""
+_OWNED_PREFIXES: Final = ("controller.quorum.bootstrap", "controller.quorum.voters", "controller.listener")
+
+_BITS: Final = {"SHORT": 16, "INT": 32, "LONG": 64}
+_WHOLE: Final = re.compile(r"[-+]?[0-9]+")
+_NUMBER: Final = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What Kafka says of a property.
+
+    Attributes:
+        kind: Kafka's type: INT, LONG, SHORT, DOUBLE, BOOLEAN, STRING, LIST, CLASS or PASSWORD.
+        lowest: the lowest value, or None.
+        highest: the highest value, or None.
+        choices: the values that it may have, or that its list may hold; empty where they are free.
+    """
+
+    kind: str
+    lowest: Limit
+    highest: Limit
+    choices: tuple[str, ...]
+
+
+@cache
+def definitions(owner: Owner, kafka_version: str) -> Mapping[str, Definition]:
+    """Kafka's properties by name: those of 3.9.1 for a version 3, those of 4.3.1 for a later one."""
+    text = resources.files("loadlab.scenario").joinpath("kafka_properties.json").read_text("utf-8")
+    listed = json.loads(text)["3.9.1" if kafka_version.startswith("3.") else "4.3.1"][owner]
+    return {
+        name: Definition(kind, lowest, highest, tuple(choices))
+        for name, (kind, lowest, highest, choices) in listed.items()
+    }
+
+
+def resolve_property(owner: Owner, kafka_version: str, name: str, value: str) -> str | PropertyProblem:
+    """A property's value as Kafka takes it: checked, and in the unit of the property's name."""
+    if owner == "broker" and (name in OWNED or name.startswith(_OWNED_PREFIXES)):
+        return PropertyProblem(name, f"can't be set: {OWNED.get(name, _PLACES)}", at_key=True)
+    known = definitions(owner, kafka_version)
+    if name not in known:
+        return _unknown(owner, kafka_version, name, known)
+    definition = known[name]
+    try:
+        plain = units.property_value(name, value) if definition.kind in {*_BITS, "DOUBLE"} else value
+    except units.UnitError as error:
+        return PropertyProblem(name, str(error), error.suggestion)
+    message = _refused(definition, plain)
+    return plain if message is None else PropertyProblem(name, message, near(plain, definition.choices))
+
+
+def _unknown(owner: Owner, kafka_version: str, name: str, known: Mapping[str, Definition]) -> PropertyProblem:
+    """Tells of a name that the owner doesn't have; the other owner often has it, with or without ``log.``."""
+    twin = f"log.{name}" if owner == "broker" else name.removeprefix("log.")
+    suggestion = twin if twin in known else near(name, known)
+    message = f"Kafka {kafka_version} has no {owner} property of this name"
+    return PropertyProblem(name, message, suggestion, at_key=True)
+
+
+def _refused(definition: Definition, value: str) -> str | None:
+    """Why a value is wrong, or None."""
+    match definition.kind:
+        case "BOOLEAN":
+            return None if value.lower() in {"true", "false"} else f'must be true or false, not "{value}"'
+        case "INT" | "LONG" | "SHORT":
+            return _refused_whole(definition, value)
+        case "DOUBLE":
+            if not _NUMBER.fullmatch(value):
+                return f'must be a number, not "{value}"'
+            return _out_of_range(float(value), definition.lowest, definition.highest)
+        case "LIST":
+            return _not_among([part.strip() for part in value.split(",") if part.strip()], definition.choices)
+    return _not_among([value], definition.choices)
+
+
+def _refused_whole(definition: Definition, value: str) -> str | None:
+    if not _WHOLE.fullmatch(value) or len(value) > len(str(2**63)) + 1:
+        return f'must be a whole number, not "{value}"'
+    limit = 2 ** (_BITS[definition.kind] - 1)
+    lowest = -limit if definition.lowest is None else definition.lowest
+    highest = limit - 1 if definition.highest is None else definition.highest
+    return _out_of_range(int(value), lowest, highest)
+
+
+def _out_of_range(number: float, lowest: Limit, highest: Limit) -> str | None:
+    if lowest is not None and number < lowest:
+        return f"must be at least {lowest}, not {number}"
+    if highest is not None and number > highest:
+        return f"must be at most {highest}, not {number}"
+    return None
+
+
+def _not_among(values: list[str], choices: tuple[str, ...]) -> str | None:
+    wrong = next((value for value in values if choices and value not in choices), None)
+    return None if wrong is None else f'must be one of {", ".join(choices)}, not "{wrong}"'
