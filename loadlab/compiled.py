@@ -1,14 +1,39 @@
-"""How loadlab compiles its hot loops: one decorator, typed, cached on disk, free of the GIL."""
+"""How loadlab compiles its hot loops: decorators, typed, cached on disk, free of the GIL.
+
+numba keys its cache by the file of the outermost function alone: machine code that inlined an older version
+of another module would be taken for good. So the cache lies in a directory named after the text of all
+modules that hold compiled code.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
 
 import numba
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_COMPILED_PACKAGES = ("client", "measurement", "workload")
+
+
+def cache_directory() -> Path:
+    """Where machine code is kept: under XDG_CACHE_HOME, one directory for each state of the sources."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    digest = hashlib.sha256()
+    here = Path(__file__).parent
+    for package in _COMPILED_PACKAGES:
+        for module in sorted((here / package).glob("*.py")):
+            digest.update(module.read_bytes())
+    return root / "loadlab" / "numba" / digest.hexdigest()[:16]
+
+
+if "NUMBA_CACHE_DIR" not in os.environ:
+    numba.config.CACHE_DIR = str(cache_directory())
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
@@ -17,3 +42,24 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     The function runs without the GIL, so that a worker's loops run side by side in threads.
     """
     return cast("Callable[P, R]", numba.njit(nogil=True, cache=True)(function))
+
+
+def entry_point(signature: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Compiles a function for one signature when its module is imported: for what Python code calls.
+
+    A loop that compiled itself on its first call would be seconds late for the common start.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        return cast("Callable[P, R]", numba.njit(signature, nogil=True, cache=True)(function))
+
+    return decorate
+
+
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """Compiles a function into its compiled callers: for what is called once a record.
+
+    A call that stays a call counts a reference up and down for every array that it passes, atomically:
+    for a tuple of fifteen arrays that is a multiple of the work itself.
+    """
+    return cast("Callable[P, R]", numba.njit(nogil=True, cache=True, forceinline=True)(function))

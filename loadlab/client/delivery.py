@@ -16,7 +16,7 @@ from numba import types
 
 from loadlab.client import symbols
 from loadlab.client.symbols import memcpy, rd_kafka_message_status, rd_kafka_poll
-from loadlab.compiled import compiled
+from loadlab.compiled import entry_point, inlined
 from loadlab.measurement.intrinsics import (
     address_of,
     load_acquire,
@@ -36,7 +36,8 @@ DELIVERY: Final = np.dtype(
         ("slab", "<u8"),
         ("slots", "<u8"),
         ("free", "<u8"),  # ring of free slot numbers
-        ("capacity", "<i8"),
+        ("ring", "<i8"),  # size of both: a power of two, because a division costs more than the rest
+        ("capacity", "<i8"),  # how many records the client queue takes
         ("taken", "<i8"),  # slots ever taken: written by the sending thread
         ("given", "<i8"),  # slots ever given back: written by the serving thread
         ("serving", "<i8"),
@@ -70,9 +71,9 @@ class Delivery:
 
     Attributes:
         state: the DELIVERY record, shape (1,).
-        slots: SLOT records, shape (capacity,).
-        free: ring of free slot numbers, shape (capacity,).
-        statistics: the latest statistics JSON, shape (capacity,).
+        slots: SLOT records, shape (ring,).
+        free: ring of free slot numbers, shape (ring,).
+        statistics: the latest statistics JSON.
     """
 
     state: npt.NDArray[np.void]
@@ -94,15 +95,17 @@ class Delivery:
 def create_delivery(slab: npt.NDArray[np.void], capacity: int) -> Delivery:
     """Makes the slots for a producer whose client queue holds `capacity` records."""
     state = np.zeros(1, dtype=DELIVERY)
+    ring = 1 << (capacity - 1).bit_length()
     delivery = Delivery(
         state=state,
-        slots=np.zeros(capacity, dtype=SLOT),
-        free=np.arange(capacity, dtype=np.int64),
+        slots=np.zeros(ring, dtype=SLOT),
+        free=np.arange(ring, dtype=np.int64),
         statistics=np.empty(_STATISTICS_CAPACITY, dtype=np.uint8),
     )
     state["slab"] = slab.ctypes.data
     state["slots"] = delivery.slots.ctypes.data
     state["free"] = delivery.free.ctypes.data
+    state["ring"] = ring
     state["capacity"] = capacity
     state["serving"] = 1
     state["statistics"] = delivery.statistics.ctypes.data
@@ -110,14 +113,25 @@ def create_delivery(slab: npt.NDArray[np.void], capacity: int) -> Delivery:
     return delivery
 
 
-@compiled
+@inlined
+def free_ring(delivery: np.void) -> npt.NDArray[np.int64]:
+    """The ring of free slot numbers; entry n of it lies at n mod ring."""
+    return numba.carray(pointer_to(delivery.free), delivery.ring, np.int64)
+
+
+@inlined
+def slot_at(delivery: np.void, slot: int) -> np.void:
+    """The SLOT record of a slot number."""
+    return numba.carray(pointer_to(delivery.slots), delivery.ring, SLOT)[slot]
+
+
+@inlined
 def _report(delivery: np.void, message: np.void, status: int) -> None:
     """Books one delivery report: what became of the record, and how long it took."""
     now_ns = monotonic_ns()
     slab = numba.carray(pointer_to(delivery.slab), 1, SLAB)[0]
     lane = slab.lanes[ACK_LANE]
-    slots = numba.carray(pointer_to(delivery.slots), delivery.capacity, SLOT)
-    slot = slots[message.private]
+    slot = slot_at(delivery, message.private)
     enter_interval(slab, lane, now_ns)
     intent, moment = phase_at(slab, slot.intended_ns), phase_at(slab, now_ns)
     if message.err == symbols.ERR_NO_ERROR:
@@ -130,8 +144,7 @@ def _report(delivery: np.void, message: np.void, status: int) -> None:
         lost = status == symbols.STATUS_NOT_PERSISTED
         count(lane, _FAILED if lost else _INDETERMINATE, intent, moment, 1)
         count_error(lane, message.err)
-    free = numba.carray(pointer_to(delivery.free), delivery.capacity, np.int64)
-    free[delivery.given % delivery.capacity] = message.private
+    free_ring(delivery)[delivery.given & (delivery.ring - 1)] = message.private
 
 
 @numba.cfunc(
@@ -159,7 +172,7 @@ def on_statistics(client, json, json_bytes, opaque):  # type: ignore[no-untyped-
     return 0
 
 
-@compiled
+@entry_point("void(int64, int64)")
 def serve_delivery_reports(client: int, delivery_address: int) -> None:
     """Serves callbacks until `serving` is cleared; runs in a thread of its own.
 

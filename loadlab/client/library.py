@@ -49,8 +49,6 @@ _PROTOTYPES: Final[dict[str, tuple[type | None, list[type]]]] = {
     "rd_kafka_conf_set_error_cb": (None, [c_void_p, c_void_p]),
     # rd_kafka_t *rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, char *errstr, size_t)
     "rd_kafka_new": (c_void_p, [c_int, c_void_p, c_char_p, c_size_t]),
-    # const rd_kafka_conf_t *rd_kafka_conf(rd_kafka_t *rk)
-    "rd_kafka_conf": (c_void_p, [c_void_p]),
     # void rd_kafka_destroy(rd_kafka_t *rk)
     "rd_kafka_destroy": (None, [c_void_p]),
     # rd_kafka_topic_t *rd_kafka_topic_new(rk, const char *topic, rd_kafka_topic_conf_t *conf)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.compiled import compiled
+from loadlab.compiled import compiled, inlined
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,8 +27,10 @@ SEGMENT: Final = np.dtype(
     ],
 )
 
+_NEVER_NS: Final = 4e18
 
-@compiled
+
+@inlined
 def _reached_ns(segment: np.void, records: float) -> float:
     """How long after its start a segment has `records` records due; solves r·t + s·t²/2 = records."""
     rate, slope = segment.rate_per_ns, segment.slope
@@ -39,20 +41,42 @@ def _reached_ns(segment: np.void, records: float) -> float:
     return 2.0 * records / (rate + math.sqrt(root)) if root >= 0.0 else math.inf
 
 
-@compiled
+@inlined
+def _segment_of_record(schedule: npt.NDArray[np.void], record: int) -> int:
+    """The last segment that begins before the record's turn, by bisection."""
+    low, high = 0, len(schedule)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if schedule[middle].first < record:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@inlined
+def _segment_at(schedule: npt.NDArray[np.void], elapsed_ns: int) -> int:
+    """The last segment that begins at a time or before it, by bisection."""
+    low, high = 0, len(schedule)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if schedule[middle].start_ns <= elapsed_ns:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@inlined
 def due_ns(schedule: npt.NDArray[np.void], record: int) -> int:
     """When record number `record` of the group is due, in nanoseconds since the common start."""
-    place = np.searchsorted(schedule["first"], np.float64(record), "right") - 1
-    # Of the segments that begin with this very count, the first one that holds a record is meant.
-    while place > 0 and schedule[place].first == record:
-        place -= 1
+    place = _segment_of_record(schedule, record)
     segment = schedule[place]
     reached = _reached_ns(segment, record - segment.first)
-    while place + 1 < len(schedule) and segment.start_ns + reached > schedule[place + 1].start_ns:
-        place += 1
-        segment = schedule[place]
-        reached = _reached_ns(segment, max(0.0, record - segment.first))
-    return segment.start_ns + math.ceil(reached) if reached < 4e18 else np.int64(4e18)  # noqa: PLR2004
+    # Rounding in `first` may leave a record's turn to the next segment by a hair.
+    if place + 1 < len(schedule) and segment.start_ns + reached > schedule[place + 1].start_ns:
+        return schedule[place + 1].start_ns
+    return segment.start_ns + math.ceil(reached) if reached < _NEVER_NS else np.int64(_NEVER_NS)
 
 
 @compiled
@@ -60,8 +84,7 @@ def count_due(schedule: npt.NDArray[np.void], elapsed_ns: int) -> int:
     """How many records of the group are due by a time since the common start (that moment included)."""
     if elapsed_ns < 0:
         return 0
-    place = np.searchsorted(schedule["start_ns"], elapsed_ns, "right") - 1
-    segment = schedule[place]
+    segment = schedule[_segment_at(schedule, elapsed_ns)]
     inside = float(elapsed_ns - segment.start_ns)
     estimate = segment.first + segment.rate_per_ns * inside + 0.5 * segment.slope * inside * inside
     count = int(estimate) + 1
@@ -73,7 +96,7 @@ def count_due(schedule: npt.NDArray[np.void], elapsed_ns: int) -> int:
     return count
 
 
-@compiled
+@inlined
 def share_of_worker(records: int, worker: int, workers: int) -> int:
     """How many of the group's first `records` records are this worker's."""
     return (records - worker + workers - 1) // workers

@@ -7,14 +7,13 @@ splittable pseudorandom number generators", OOPSLA 2014) of number, seed and pur
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+import numba
 import numpy as np
 
-from loadlab.compiled import compiled
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from loadlab.compiled import inlined
+from loadlab.measurement.intrinsics import pointer_to
 
 NO_KEYS: Final = 0
 ROUND_ROBIN_KEYS: Final = 1
@@ -40,8 +39,14 @@ RECORDS: Final = np.dtype(
         ("workers", "<i8"),  # of its group
         ("stamped", "<i8"),
         ("partition", "<i8"),  # PARTITION_UA: the partitioner decides
+        ("sizes", "<u8"),  # address of equally likely value sizes in bytes, int64
+        ("size_count", "<i8"),
         ("key_kind", "<i8"),
         ("key_count", "<i8"),
+        # Weighted keys by Walker's alias method (1977): the chance of each key to be kept when its column
+        # is drawn, float64, and the key that is taken otherwise, int32.
+        ("likelihoods", "<u8"),
+        ("aliases", "<u8"),
         ("null_key_share", "<f8"),
         ("tombstone_share", "<f8"),
         ("header_share", "<f8"),
@@ -49,10 +54,11 @@ RECORDS: Final = np.dtype(
         ("header_bytes", "<i8"),
     ],
 )
-"""One producer worker's records: the part that is numbers."""
+"""One producer worker's records. Addresses instead of arrays, because numba counts references to arrays at
+each call: see `loadlab.compiled.inlined`. Whoever fills the record in keeps the arrays alive."""
 
 
-@compiled
+@inlined
 def draw(seed: int, record: int, purpose: int) -> np.uint64:
     """64 random bits that belong to a record and a purpose."""
     state = np.uint64(seed) * np.uint64(0xD1342543DE82EF95) + np.uint64(purpose)
@@ -62,68 +68,58 @@ def draw(seed: int, record: int, purpose: int) -> np.uint64:
     return state ^ (state >> np.uint64(31))
 
 
-@compiled
+@inlined
 def draw_unit(seed: int, record: int, purpose: int) -> float:
     """A uniform number in [0, 1) that belongs to a record and a purpose."""
     return float(draw(seed, record, purpose) >> np.uint64(11)) * 2.0**-53
 
 
-@compiled
+@inlined
 def _chosen(share: float, seed: int, record: int, purpose: int) -> bool:
     return share > 0.0 and draw_unit(seed, record, purpose) < share
 
 
-@compiled
-def value_length(plan: np.void, sizes: npt.NDArray[np.int64], record: int) -> int:
-    """The value's size in bytes, or NULL_LENGTH for a tombstone.
-
-    Args:
-        plan: the RECORDS entry.
-        sizes: equally likely sizes in bytes.
-        record: the record's number in its group.
-    """
+@inlined
+def value_length(plan: np.void, record: int) -> int:
+    """The size in bytes of the value of a record of the group, or NULL_LENGTH for a tombstone."""
     if _chosen(plan.tombstone_share, plan.seed, record, _FOR_TOMBSTONE):
         return NULL_LENGTH
-    if len(sizes) == 1:
+    sizes = numba.carray(pointer_to(plan.sizes), plan.size_count, np.int64)
+    if plan.size_count == 1:
         return sizes[0]
-    return sizes[draw(plan.seed, record, _FOR_SIZE) % np.uint64(len(sizes))]
+    return sizes[draw(plan.seed, record, _FOR_SIZE) % np.uint64(plan.size_count)]
 
 
-@compiled
-def key_number(
-    plan: np.void,
-    likelihoods: npt.NDArray[np.float64],
-    aliases: npt.NDArray[np.int32],
-    record: int,
-) -> int:
-    """Which key the record carries, or NULL_LENGTH for none.
+@inlined
+def _weighted_key(plan: np.void, record: int, column: int) -> int:
+    likelihoods = numba.carray(pointer_to(plan.likelihoods), plan.key_count, np.float64)
+    if draw_unit(plan.seed, record, _FOR_KEY_ALIAS) < likelihoods[column]:
+        return column
+    aliases = numba.carray(pointer_to(plan.aliases), plan.key_count, np.int32)
+    return np.int64(aliases[column])
 
-    Args:
-        plan: the RECORDS entry.
-        likelihoods: the chance that a column of Walker's alias table keeps its own key.
-        aliases: the key that it gives otherwise.
-        record: the record's number in its group.
-    """
+
+@inlined
+def key_number(plan: np.void, record: int) -> int:
+    """Which key a record of the group carries, or NULL_LENGTH for none."""
     if plan.key_kind == NO_KEYS or _chosen(plan.null_key_share, plan.seed, record, _FOR_NULL_KEY):
         return NULL_LENGTH
     if plan.key_kind == ROUND_ROBIN_KEYS:
         return record % plan.key_count
     column = np.int64(draw(plan.seed, record, _FOR_KEY) % np.uint64(plan.key_count))
-    if plan.key_kind == UNIFORM_KEYS:
-        return column
-    kept = draw_unit(plan.seed, record, _FOR_KEY_ALIAS) < likelihoods[column]
-    return column if kept else np.int64(aliases[column])
+    return column if plan.key_kind == UNIFORM_KEYS else _weighted_key(plan, record, column)
 
 
-@compiled
+@inlined
 def has_headers(plan: np.void, record: int) -> bool:
     """Whether the record carries headers."""
     return _chosen(plan.header_share, plan.seed, record, _FOR_HEADERS)
 
 
-@compiled
-def write_key(buffer: npt.NDArray[np.uint8], key: int) -> None:
+@inlined
+def write_key(address: int, key: int) -> None:
     """Writes a key as KEY_BYTES lower-case hexadecimal digits."""
+    buffer = numba.carray(pointer_to(address), KEY_BYTES, np.uint8)
     for place in range(KEY_BYTES):
         digit = (key >> (4 * (KEY_BYTES - 1 - place))) & 15
         buffer[place] = digit + (48 if digit < 10 else 87)  # noqa: PLR2004

@@ -34,6 +34,8 @@ MESSAGE: Final = np.dtype(
 )
 """struct rd_kafka_message_s of rdkafka.h."""
 
+MESSAGE_BYTES: Final = MESSAGE.itemsize
+
 ARGUMENT: Final = np.dtype(
     {
         "names": ["vtype", "first", "second", "third"],

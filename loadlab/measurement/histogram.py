@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from loadlab.compiled import compiled
+from loadlab.compiled import inlined
 from loadlab.measurement.intrinsics import leading_zeros
 
 _SUB_BUCKET_BITS = 7
@@ -48,7 +48,7 @@ HISTOGRAM = np.dtype(
 """A histogram as it lies in a slab. A fresh one is all zero; `min_ns` holds minimum + 1, 0 for none."""
 
 
-@compiled
+@inlined
 def bucket_of(value_ns: int) -> int:
     """The index of the bucket that a duration of 0 to LARGEST_NS nanoseconds falls into."""
     if value_ns < (1 << _LINEAR_BITS):

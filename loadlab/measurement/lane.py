@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.compiled import compiled
+from loadlab.compiled import compiled, inlined
 from loadlab.measurement.histogram import LARGEST_NS, bucket_of
 from loadlab.measurement.slab import ERROR_CODES, INTERVAL_NS, RING_INTERVALS, Phase
 
@@ -16,7 +16,7 @@ _MEASURE = int(Phase.MEASURE)
 _DRAIN = int(Phase.DRAIN)
 
 
-@compiled
+@inlined
 def phase_at(slab: np.void, time_ns: int) -> int:
     """The phase that a moment of CLOCK_MONOTONIC falls into."""
     if slab.start_ns == 0 or time_ns < slab.warmup_end_ns:
@@ -41,7 +41,7 @@ def enter_interval(slab: np.void, lane: np.void, now_ns: int) -> None:
     lane.interval_end_ns = slab.start_ns + (index + 1) * INTERVAL_NS
 
 
-@compiled
+@inlined
 def count(lane: np.void, counter: int, intent: int, moment: int, amount: int) -> None:
     """Adds to a counter: in both groupings and in the current interval."""
     lane.by_intent[intent, counter] += amount
@@ -49,7 +49,7 @@ def count(lane: np.void, counter: int, intent: int, moment: int, amount: int) ->
     lane.ring[lane.interval].counters[counter] += amount
 
 
-@compiled
+@inlined
 def record_duration(lane: np.void, metric: int, phase: int, value_ns: int) -> None:
     """Adds a sample to the phase's histogram and to the current interval's."""
     histogram = lane.histograms[phase, metric]

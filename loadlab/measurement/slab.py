@@ -129,15 +129,18 @@ SLAB = np.dtype(
         ("heartbeat_ns", "<i8"),
         ("first_sent_ns", "<i8"),
         ("last_acked_ns", "<i8"),
+        ("unsent", "<i8"),  # due and never handed over
         ("max_rss_bytes", "<i8"),
         ("rebalances", "<i8"),
         ("rebalance_ns", "<i8"),
-        ("assigned", "<i8"),
+        ("assigned", "<i8"),  # partitions held now
+        ("assignments", "<i8"),  # how often the group gave it any
         ("batches", "<i8"),  # of the measure phase, from librdkafka's statistics
         ("batch_records", "<i8"),
         ("batch_bytes", "<i8"),
         ("usage", USAGE, (_PHASES,)),  # at the end of each phase, cumulative
         ("usage_at_start", USAGE),
+        ("loop_cpu_ns", "<i8"),  # of the thread of the loop, once that has ended
         ("lanes", LANE, (2,)),
     ],
 )

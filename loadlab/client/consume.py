@@ -1,0 +1,185 @@
+"""The compiled consume loop: takes records in batches, reads their stamps, and notes positions."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numba
+import numpy as np
+
+from loadlab.client import symbols
+from loadlab.client.symbols import (
+    rd_kafka_consume_batch_queue,
+    rd_kafka_consume_queue,
+    rd_kafka_message_destroy,
+    rd_kafka_topic_name,
+)
+from loadlab.compiled import compiled, entry_point, inlined
+from loadlab.measurement.intrinsics import load_acquire, monotonic_ns, pointer_to, sleep_until
+from loadlab.measurement.lane import count, count_error, enter_interval, phase_at, record_duration
+from loadlab.measurement.slab import COMMAND_OFFSET, CONSUME_LANE, SLAB, Command, Counter, Metric
+from loadlab.measurement.stamp import INTENDED_WORD, RUN_WORD, STAMP_BYTES, STAMP_WORDS
+
+BATCH_RECORDS: Final = 1_000
+"""How many records are taken in one call at the most."""
+
+TOPIC: Final = np.dtype(
+    [
+        ("handle", "<u8"),  # rd_kafka_topic_t * of its messages; 0: not met yet
+        ("name", "<u8"),  # address of its zero-terminated name
+        ("first_position", "<i8"),  # where its partitions' positions begin
+        ("partitions", "<i8"),
+    ],
+)
+CONSUMPTION: Final = np.dtype(
+    [
+        ("queue", "<u8"),  # rd_kafka_queue_t *
+        ("slab", "<u8"),
+        ("positions", "<u8"),
+        ("position_count", "<i8"),
+        ("topics", "<u8"),  # address of TOPIC records
+        ("topic_count", "<i8"),
+        ("last_topic", "<i8"),  # the one that the latest record came from
+        ("messages", "<u8"),  # address of BATCH_RECORDS rd_kafka_message_t pointers
+        ("run_tag", "<i8"),
+        ("rate_per_ns", "<f8"),  # the most that is read; 0: no limit
+        ("consumed", "<i8"),
+    ],
+)
+"""All that one consumer worker's loop reads and writes."""
+
+_POLL_MS: Final = 50
+_LIMITED_SLEEP_NS: Final = 1_000_000
+_UNKNOWN_TOPIC: Final = -1
+_STOP = int(Command.STOP)
+_CONSUMED = int(Counter.CONSUMED)
+_CONSUMED_BYTES = int(Counter.CONSUMED_BYTES)
+_UNSTAMPED = int(Counter.UNSTAMPED)
+_FOREIGN = int(Counter.FOREIGN)
+_END_TO_END_LATENCY = int(Metric.END_TO_END_LATENCY)
+
+
+@inlined
+def _same_text(left: int, right: int) -> bool:
+    """Whether two zero-terminated texts are the same."""
+    place = 0
+    while True:
+        first = numba.carray(pointer_to(left + place), 1, np.uint8)[0]
+        second = numba.carray(pointer_to(right + place), 1, np.uint8)[0]
+        if first != second:
+            return False
+        if first == 0:
+            return True
+        place += 1
+
+
+@compiled
+def _find_topic(work: np.void, handle: int) -> int:
+    """The topic that a message's handle belongs to; a handle is compared by name only once."""
+    topics = numba.carray(pointer_to(work.topics), work.topic_count, TOPIC)
+    for place in range(work.topic_count):
+        if topics[place].handle == handle:
+            return place
+    name = rd_kafka_topic_name(handle)
+    for place in range(work.topic_count):
+        if _same_text(topics[place].name, name):
+            topics[place].handle = handle
+            return place
+    return _UNKNOWN_TOPIC
+
+
+@inlined
+def _note_position(work: np.void, message: np.void) -> None:
+    topics = numba.carray(pointer_to(work.topics), work.topic_count, TOPIC)
+    if topics[work.last_topic].handle != message.rkt:
+        found = _find_topic(work, message.rkt)
+        if found == _UNKNOWN_TOPIC:
+            return
+        work.last_topic = found
+    topic = topics[work.last_topic]
+    if message.partition < topic.partitions:
+        positions = numba.carray(pointer_to(work.positions), work.position_count, np.int64)
+        positions[topic.first_position + message.partition] = message.offset + 1
+
+
+@inlined
+def _take(work: np.void, slab: np.void, lane: np.void, message: np.void, moment: int, now_ns: int) -> None:
+    """Books one record that the consumer holds since `now_ns`."""
+    intent = moment
+    if message.payload == 0 or message.len < STAMP_BYTES:
+        count(lane, _UNSTAMPED, intent, moment, 1)
+    else:
+        stamp = numba.carray(pointer_to(message.payload), STAMP_WORDS, np.int64)
+        if stamp[RUN_WORD] == work.run_tag:
+            intent = phase_at(slab, stamp[INTENDED_WORD])
+            record_duration(lane, _END_TO_END_LATENCY, intent, now_ns - stamp[INTENDED_WORD])
+        else:
+            count(lane, _FOREIGN, intent, moment, 1)
+    count(lane, _CONSUMED, intent, moment, 1)
+    count(lane, _CONSUMED_BYTES, intent, moment, message.len + message.key_len)
+    _note_position(work, message)
+
+
+@compiled
+def _take_batch(work: np.void, slab: np.void, amount: int) -> None:
+    lane = slab.lanes[CONSUME_LANE]
+    now_ns = monotonic_ns()
+    enter_interval(slab, lane, now_ns)
+    moment = phase_at(slab, now_ns)
+    addresses = numba.carray(pointer_to(work.messages), BATCH_RECORDS, np.uint64)
+    for place in range(amount):
+        message = numba.carray(pointer_to(addresses[place]), 1, symbols.MESSAGE)[0]
+        if message.err == symbols.ERR_NO_ERROR:
+            _take(work, slab, lane, message, moment, now_ns)
+            work.consumed += 1
+        elif message.err != symbols.ERR_PARTITION_EOF:
+            count_error(lane, message.err)
+        rd_kafka_message_destroy(addresses[place])
+
+
+@compiled
+def _allowed(work: np.void, slab: np.void) -> int:
+    """How many records may be read now."""
+    if work.rate_per_ns == 0.0:
+        return BATCH_RECORDS
+    if slab.start_ns == 0:
+        return 1
+    earned = int((monotonic_ns() - slab.start_ns) * work.rate_per_ns)
+    return min(BATCH_RECORDS, earned - work.consumed)
+
+
+@compiled
+def _receive(work: np.void, wanted: int) -> int:
+    """Takes up to `wanted` records: at once what is there, else the first that comes."""
+    amount = rd_kafka_consume_batch_queue(work.queue, 0, work.messages, wanted)
+    if amount > 0:
+        return amount
+    first = rd_kafka_consume_queue(work.queue, _POLL_MS)
+    if first == 0:
+        return 0
+    addresses = numba.carray(pointer_to(work.messages), BATCH_RECORDS, np.uint64)
+    addresses[0] = first
+    if wanted == 1:
+        return 1
+    # A batch call waits for the batch to be full unless it must not wait at all.
+    more = rd_kafka_consume_batch_queue(work.queue, 0, work.messages + 8, wanted - 1)
+    return 1 + max(0, more)
+
+
+@entry_point("void(int64)")
+def consume(address: int) -> None:
+    """Reads records until the parent says stop.
+
+    Args:
+        address: where the CONSUMPTION record lies.
+    """
+    work = numba.carray(pointer_to(address), 1, CONSUMPTION)[0]
+    slab = numba.carray(pointer_to(work.slab), 1, SLAB)[0]
+    while load_acquire(work.slab + COMMAND_OFFSET) != _STOP:
+        wanted = _allowed(work, slab)
+        if wanted <= 0:
+            sleep_until(monotonic_ns() + _LIMITED_SLEEP_NS)
+            continue
+        amount = _receive(work, wanted)
+        if amount > 0:
+            _take_batch(work, slab, amount)

@@ -1,0 +1,165 @@
+"""One consuming client: librdkafka's handle, its rebalances, and the consume loop's memory."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from ctypes import CFUNCTYPE, POINTER, c_int, c_void_p
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.client.consume import BATCH_RECORDS, CONSUMPTION, TOPIC, consume
+from loadlab.client.handle import CONSUMER, new_client, new_configuration
+from loadlab.client.library import error_text, librdkafka
+from loadlab.errors import WorkerError
+from loadlab.measurement.stamp import run_tag
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from loadlab.client.settings import ConsumerSettings
+    from loadlab.measurement.slab import Slab
+
+_ASSIGN_PARTITIONS: Final = -175
+_COMMIT_INTERVAL_MS: Final = 1_000
+_COOPERATIVE: Final = b"COOPERATIVE"
+_NO_OFFSET: Final = -168
+
+# void (*)(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *, void *opaque)
+_REBALANCE_CALLBACK = CFUNCTYPE(None, c_void_p, c_int, POINTER(c_int), c_void_p)
+
+
+class Consumer:
+    """A consuming client.
+
+    Args:
+        settings: what it is to do.
+        slab: where it writes what it measures.
+
+    Raises:
+        WorkerError: librdkafka refuses the properties.
+    """
+
+    def __init__(self, settings: ConsumerSettings, slab: Slab) -> None:
+        self._settings = settings
+        self._slab = slab
+        self._revoked_ns: int | None = None
+        properties = {
+            "auto.offset.reset": "earliest",
+            "auto.commit.interval.ms": str(_COMMIT_INTERVAL_MS),
+            **settings.properties,
+        }
+        configuration = new_configuration(properties)
+        library = librdkafka()
+        self._callback = _REBALANCE_CALLBACK(self._on_rebalance)
+        library.rd_kafka_conf_set_rebalance_cb(configuration, ctypes.cast(self._callback, c_void_p))
+        self._client = new_client(CONSUMER, configuration)
+        library.rd_kafka_poll_set_consumer(self._client)
+        self._queue: int = library.rd_kafka_queue_get_consumer(self._client)
+        self._kept: list[object] = []
+        self._work = self._make_work()
+
+    def _make_topics(self) -> npt.NDArray[np.void]:
+        topics = np.zeros(len(self._settings.topics), dtype=TOPIC)
+        first_position = 0
+        for entry, topic in zip(topics, self._settings.topics, strict=True):
+            name = ctypes.create_string_buffer(topic.name.encode())
+            self._kept.append(name)
+            entry["name"] = ctypes.addressof(name)
+            entry["first_position"] = first_position
+            entry["partitions"] = topic.partitions
+            first_position += topic.partitions
+        return topics
+
+    def _make_work(self) -> npt.NDArray[np.void]:
+        topics = self._make_topics()
+        messages = np.zeros(BATCH_RECORDS, dtype=np.uint64)
+        self._kept += [topics, messages]
+        work = np.zeros(1, dtype=CONSUMPTION)
+        work["queue"] = self._queue
+        work["slab"] = self._slab.record.ctypes.data
+        work["positions"] = self._slab.positions.ctypes.data
+        work["position_count"] = len(self._slab.positions)
+        work["topics"] = topics.ctypes.data
+        work["topic_count"] = len(topics)
+        work["messages"] = messages.ctypes.data
+        work["run_tag"] = run_tag(self._settings.run_id)
+        work["rate_per_ns"] = (self._settings.max_rate_per_s or 0.0) / 1e9
+        return work
+
+    def _on_rebalance(self, client: int, error: int, partitions: POINTER, opaque: int) -> None:  # type: ignore[valid-type] # noqa: ARG002
+        """Follows the group: takes what is assigned, gives up what is revoked, and times the gap."""
+        now_ns = time.monotonic_ns()
+        library = librdkafka()
+        # The first field of rd_kafka_topic_partition_list_t is its length.
+        amount: int = partitions[0]  # type: ignore[index]
+        record = self._slab.record
+        cooperative = library.rd_kafka_rebalance_protocol(client) == _COOPERATIVE
+        if error == _ASSIGN_PARTITIONS:
+            self._assign(client, partitions, cooperative=cooperative)
+            record["assigned"] += amount
+            record["assignments"] += 1
+            self._note_gap(now_ns)
+        else:
+            self._unassign(client, partitions, cooperative=cooperative)
+            record["assigned"] -= amount
+            self._revoked_ns = now_ns
+
+    def _note_gap(self, now_ns: int) -> None:
+        """Counts a rebalance after the common start, and how long no record could come."""
+        if self._revoked_ns is not None and int(self._slab.record["start_ns"][0]):
+            self._slab.record["rebalances"] += 1
+            self._slab.record["rebalance_ns"] += now_ns - self._revoked_ns
+        self._revoked_ns = None
+
+    def _assign(self, client: int, partitions: object, *, cooperative: bool) -> None:
+        library = librdkafka()
+        if not cooperative:
+            library.rd_kafka_assign(client, ctypes.cast(partitions, c_void_p))  # type: ignore[arg-type]
+            return
+        error = library.rd_kafka_incremental_assign(client, ctypes.cast(partitions, c_void_p))  # type: ignore[arg-type]
+        if error:
+            library.rd_kafka_error_destroy(error)
+
+    def _unassign(self, client: int, partitions: object, *, cooperative: bool) -> None:
+        library = librdkafka()
+        if not cooperative:
+            library.rd_kafka_assign(client, None)
+            return
+        error = library.rd_kafka_incremental_unassign(client, ctypes.cast(partitions, c_void_p))  # type: ignore[arg-type]
+        if error:
+            library.rd_kafka_error_destroy(error)
+
+    def subscribe(self) -> None:
+        """Joins the group; `receive` must run for the group to come about.
+
+        Raises:
+            WorkerError: librdkafka refuses.
+        """
+        library = librdkafka()
+        names = [topic.name for topic in self._settings.topics]
+        topics = library.rd_kafka_topic_partition_list_new(len(names))
+        for name in names:
+            library.rd_kafka_topic_partition_list_add(topics, name.encode(), -1)
+        error = library.rd_kafka_subscribe(self._client, topics)
+        library.rd_kafka_topic_partition_list_destroy(topics)
+        if error:
+            raise WorkerError(f"librdkafka can't subscribe: {error_text(error)}")
+
+    def receive(self) -> None:
+        """Runs the consume loop until the parent says stop."""
+        consume(int(self._work.ctypes.data))
+
+    def close(self) -> str | None:
+        """Commits, leaves the group and frees the client.
+
+        Returns:
+            Why the last commit failed, or None.
+        """
+        library = librdkafka()
+        error = library.rd_kafka_commit(self._client, None, 0)
+        library.rd_kafka_queue_destroy(self._queue)
+        library.rd_kafka_consumer_close(self._client)
+        library.rd_kafka_destroy(self._client)
+        return None if error in (0, _NO_OFFSET) else error_text(error)

@@ -1,0 +1,167 @@
+"""The messages of one hand-over: value, key, stamp and slot of each record, made in compiled code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numba
+import numpy as np
+
+from loadlab.client import symbols
+from loadlab.client.delivery import DELIVERY, TAKEN_OFFSET, free_ring, slot_at
+from loadlab.client.pacing import SEGMENT, due_ns
+from loadlab.client.records import KEY_BYTES, NULL_LENGTH, RECORDS, key_number, value_length, write_key
+from loadlab.compiled import compiled, inlined
+from loadlab.measurement.intrinsics import pointer_to, store_release
+from loadlab.measurement.slab import SLAB
+from loadlab.measurement.stamp import (
+    INTENDED_WORD,
+    RUN_WORD,
+    SEQUENCE_WORD,
+    STAMP_BYTES,
+    STAMP_WORDS,
+    WORKER_WORD,
+)
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+BATCH_RECORDS: Final = 128
+"""How many records are handed over in one call at the most."""
+
+PRODUCTION: Final = np.dtype(
+    [
+        ("client", "<u8"),  # rd_kafka_t *
+        ("slab", "<u8"),  # addresses of a SLAB, a DELIVERY and a RECORDS record
+        ("delivery", "<u8"),
+        ("plan", "<u8"),
+        ("schedule", "<u8"),  # address of SEGMENT records in the order of time
+        ("segments", "<i8"),
+        ("at_max_rate", "<i8"),
+        ("reject_when_full", "<i8"),
+        ("topics", "<u8"),  # address of rd_kafka_topic_t pointers; the records go round them in turn
+        ("topic_count", "<i8"),
+        ("pool", "<u8"),  # address of the values' bytes, as words; stamps are written into it
+        ("pool_words", "<i8"),
+        ("messages", "<u8"),  # address of BATCH_RECORDS MESSAGE records
+        ("keys", "<u8"),  # address of their keys
+        ("arguments", "<u8"),  # address of the ARGUMENT records of one rd_kafka_produceva call
+        ("header", "<u8"),  # address of a header's zero-terminated name
+        ("header_value", "<u8"),  # address of its value
+        ("sent", "<i8"),  # records of this worker handed over or given up
+        ("held", "<i8"),  # the client queue was full, and the loop has not caught up since
+        ("full_since_ns", "<i8"),  # 0: there is room
+        ("handed_over_ns", "<i8"),  # when the loop last handed records over
+        ("cursor", "<i8"),  # where the next value begins in the pool, in words
+    ],
+)
+"""All that one producer worker's loop reads and writes."""
+
+_WORD_BYTES: Final = 8
+
+
+@inlined
+def slab_of(work: np.void) -> np.void:
+    """The worker's SLAB record."""
+    return numba.carray(pointer_to(work.slab), 1, SLAB)[0]
+
+
+@inlined
+def delivery_of(work: np.void) -> np.void:
+    """The worker's DELIVERY record."""
+    return numba.carray(pointer_to(work.delivery), 1, DELIVERY)[0]
+
+
+@inlined
+def plan_of(work: np.void) -> np.void:
+    """The worker's RECORDS record."""
+    return numba.carray(pointer_to(work.plan), 1, RECORDS)[0]
+
+
+@inlined
+def schedule_of(work: np.void) -> npt.NDArray[np.void]:
+    """The group's schedule."""
+    return numba.carray(pointer_to(work.schedule), work.segments, SEGMENT)
+
+
+@inlined
+def message_at(work: np.void, place: int) -> np.void:
+    """A MESSAGE record of the current hand-over."""
+    return numba.carray(pointer_to(work.messages), BATCH_RECORDS, symbols.MESSAGE)[place]
+
+
+@inlined
+def record_number(work: np.void, place: int) -> int:
+    """The number in its group of the record that is `place` records ahead."""
+    plan = plan_of(work)
+    return (work.sent + place) * plan.workers + plan.worker
+
+
+@inlined
+def intended_ns(work: np.void, record: int, now_ns: int) -> int:
+    """A record's intended send time; at the maximum rate that is now."""
+    if work.at_max_rate:
+        return now_ns
+    return slab_of(work).start_ns + due_ns(schedule_of(work), record)
+
+
+@inlined
+def _write_stamp(work: np.void, place: int, sequence: int, due: int) -> None:
+    address = work.pool + place * _WORD_BYTES
+    stamp = numba.carray(pointer_to(address), STAMP_WORDS, np.int64)
+    stamp[RUN_WORD] = plan_of(work).run_tag
+    stamp[WORKER_WORD] = plan_of(work).worker_word
+    stamp[SEQUENCE_WORD] = sequence
+    stamp[INTENDED_WORD] = due
+
+
+@inlined
+def _fill_value(work: np.void, message: np.void, length: int, sequence: int, due: int) -> None:
+    """Points a message at the next stretch of the pool and writes the stamp into it."""
+    if length == NULL_LENGTH:
+        message.payload = 0
+        message.len = 0
+        return
+    words = (length + _WORD_BYTES - 1) // _WORD_BYTES
+    place = work.cursor if work.cursor + words <= work.pool_words else 0
+    work.cursor = place + words
+    if plan_of(work).stamped and length >= STAMP_BYTES:
+        _write_stamp(work, place, sequence, due)
+    message.payload = work.pool + place * _WORD_BYTES
+    message.len = length
+
+
+@inlined
+def _fill_key(work: np.void, message: np.void, place: int, record: int) -> None:
+    key = key_number(plan_of(work), record)
+    if key == NULL_LENGTH:
+        message.key = 0
+        message.key_len = 0
+        return
+    message.key = work.keys + place * KEY_BYTES
+    message.key_len = KEY_BYTES
+    write_key(message.key, key)
+
+
+@inlined
+def _take_slot(work: np.void, message: np.void, place: int, due: int) -> None:
+    delivery = delivery_of(work)
+    number = free_ring(delivery)[(delivery.taken + place) & (delivery.ring - 1)]
+    slot = slot_at(delivery, number)
+    slot.intended_ns = due
+    slot.bytes = message.len + message.key_len
+    message.private = number
+
+
+@compiled
+def fill(work: np.void, amount: int, now_ns: int) -> None:
+    """Makes the worker's next `amount` messages, each with a slot of its own."""
+    for place in range(amount):
+        record = record_number(work, place)
+        due = intended_ns(work, record, now_ns)
+        message = message_at(work, place)
+        _fill_value(work, message, value_length(plan_of(work), record), work.sent + place, due)
+        _fill_key(work, message, place, record)
+        _take_slot(work, message, place, due)
+        message.err = symbols.ERR_NO_ERROR
+    store_release(work.delivery + TAKEN_OFFSET, delivery_of(work).taken + amount)

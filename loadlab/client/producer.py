@@ -1,0 +1,171 @@
+"""One producing client: librdkafka's handle and the memory that the compiled produce loop works on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.client import symbols
+from loadlab.client.delivery import create_delivery, on_delivery, on_statistics, serve_delivery_reports
+from loadlab.client.handle import PRODUCER, await_metadata, new_client, new_configuration, property_of
+from loadlab.client.library import librdkafka
+from loadlab.client.messages import BATCH_RECORDS, PRODUCTION
+from loadlab.client.pacing import SEGMENT
+from loadlab.client.produce import FIRST_HEADER, produce
+from loadlab.client.records import KEY_BYTES, RECORDS
+from loadlab.client.statistics import STATISTICS_INTERVAL_MS, BatchSums, batch_sums
+from loadlab.measurement.stamp import run_tag, worker_word
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from loadlab.client.settings import ProducerSettings
+    from loadlab.measurement.slab import Slab
+
+_HEADER_NAME: Final = b"loadlab\0"
+_UNBOUNDED_QUEUE: Final = 10_000_000
+_PURGE = symbols.PURGE_F_QUEUE | symbols.PURGE_F_INFLIGHT
+
+
+class Producer:
+    """A producing client, made ready but not yet sending.
+
+    Args:
+        settings: what it is to do.
+        slab: where it writes what it measures.
+        pool: the bytes of its values; they are written to.
+        alias_table: likelihoods and aliases of weighted keys; empty for any other keys.
+
+    Raises:
+        WorkerError: librdkafka refuses the properties.
+    """
+
+    def __init__(
+        self,
+        settings: ProducerSettings,
+        slab: Slab,
+        pool: npt.NDArray[np.int64],
+        alias_table: tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]],
+    ) -> None:
+        self._settings = settings
+        self._slab = slab
+        self._seen_statistics = 0
+        properties = {"statistics.interval.ms": str(STATISTICS_INTERVAL_MS), **settings.properties}
+        configuration = new_configuration(properties)
+        library = librdkafka()
+        library.rd_kafka_conf_set_dr_msg_cb(configuration, on_delivery.address)
+        library.rd_kafka_conf_set_stats_cb(configuration, on_statistics.address)
+        # The opaque pointer is known only when the queue's size is, which the configuration tells.
+        self._delivery = create_delivery(slab.record, _queue_records(configuration))
+        library.rd_kafka_conf_set_opaque(configuration, self._delivery.address)
+        self._client = new_client(PRODUCER, configuration)
+        names = [topic.name for topic in settings.topics]
+        self._topics = [library.rd_kafka_topic_new(self._client, name.encode(), None) for name in names]
+        self._kept: list[npt.NDArray[np.generic]] = [pool, *alias_table]
+        self._work = self._make_work(pool, alias_table)
+
+    def _keep(self, array: npt.NDArray[np.generic]) -> int:
+        """Keeps an array alive as long as the producer, and gives its address to compiled code."""
+        self._kept.append(array)
+        return int(array.ctypes.data)
+
+    def _make_plan(self, alias_table: tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]) -> int:
+        records = self._settings.records
+        plan = np.zeros(1, dtype=RECORDS)
+        plan["seed"] = records.seed
+        plan["run_tag"] = run_tag(self._settings.run_id)
+        plan["worker_word"] = worker_word(self._settings.worker)
+        plan["worker"] = self._settings.place
+        plan["workers"] = self._settings.workers
+        plan["stamped"] = records.stamped
+        plan["partition"] = records.partition
+        plan["sizes"] = self._keep(np.array(records.sizes_bytes, dtype=np.int64))
+        plan["size_count"] = len(records.sizes_bytes)
+        plan["key_kind"] = records.key_kind
+        plan["key_count"] = records.key_count
+        plan["likelihoods"], plan["aliases"] = (array.ctypes.data for array in alias_table)
+        plan["null_key_share"] = records.null_key_share
+        plan["tombstone_share"] = records.tombstone_share
+        plan["header_share"] = records.header_share
+        plan["header_count"] = records.header_count
+        plan["header_bytes"] = records.header_bytes
+        return self._keep(plan)
+
+    def _make_work(
+        self,
+        pool: npt.NDArray[np.int64],
+        alias_table: tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]],
+    ) -> npt.NDArray[np.void]:
+        settings = self._settings
+        work = np.zeros(1, dtype=PRODUCTION)
+        work["client"] = self._client
+        work["slab"] = self._slab.record.ctypes.data
+        work["delivery"] = self._delivery.address
+        work["plan"] = self._make_plan(alias_table)
+        work["schedule"] = self._keep(np.array(list(settings.schedule), dtype=SEGMENT))
+        work["segments"] = len(settings.schedule)
+        work["at_max_rate"] = settings.at_max_rate
+        work["reject_when_full"] = settings.reject_when_full
+        work["topics"] = self._keep(np.array(self._topics, dtype=np.uint64))
+        work["topic_count"] = len(self._topics)
+        work["pool"] = pool.ctypes.data
+        work["pool_words"] = len(pool)
+        work["messages"] = self._keep(np.zeros(BATCH_RECORDS, dtype=symbols.MESSAGE))
+        work["keys"] = self._keep(np.zeros((BATCH_RECORDS, KEY_BYTES), dtype=np.uint8))
+        arguments = FIRST_HEADER + settings.records.header_count
+        work["arguments"] = self._keep(np.zeros(arguments, dtype=symbols.ARGUMENT))
+        work["header"] = self._keep(np.frombuffer(_HEADER_NAME, dtype=np.uint8))
+        work["header_value"] = self._keep(np.zeros(settings.records.header_bytes, dtype=np.uint8))
+        return work
+
+    def connect(self, timeout_s: float) -> None:
+        """Waits until the client knows its topics.
+
+        Raises:
+            WorkerError: the cluster did not answer in time.
+        """
+        for topic in self._topics:
+            await_metadata(self._client, topic, timeout_s)
+
+    def send(self) -> int:
+        """Runs the produce loop to its end; returns how many due records were never handed over."""
+        return produce(int(self._work.ctypes.data))
+
+    def serve(self) -> None:
+        """Serves delivery reports until `stop_serving`; for a thread of its own."""
+        serve_delivery_reports(self._client, self._delivery.address)
+
+    def stop_serving(self) -> None:
+        """Ends `serve` within its poll time."""
+        self._delivery.state["serving"] = 0
+
+    @property
+    def on_their_way(self) -> int:
+        """How many records have no delivery report yet."""
+        return self._delivery.on_their_way
+
+    def purge(self) -> None:
+        """Gives up every record that is still on its way; each gets a report that says how far it came."""
+        librdkafka().rd_kafka_purge(self._client, _PURGE)
+
+    def new_statistics(self) -> BatchSums | None:
+        """The batches of the latest statistics window, None where there is no new one."""
+        count = int(self._delivery.state["statistics_count"][0])
+        if count == self._seen_statistics:
+            return None
+        self._seen_statistics = count
+        size = int(self._delivery.state["statistics_bytes"][0])
+        return batch_sums(self._delivery.statistics[:size].tobytes())
+
+    def close(self) -> None:
+        """Frees the client; nothing may be on its way any more."""
+        library = librdkafka()
+        for topic in self._topics:
+            library.rd_kafka_topic_destroy(topic)
+        library.rd_kafka_destroy(self._client)
+
+
+def _queue_records(configuration: int) -> int:
+    """How many records the client queue takes: queue.buffering.max.messages, where 0 means no limit."""
+    return int(property_of(configuration, "queue.buffering.max.messages")) or _UNBOUNDED_QUEUE

@@ -1,0 +1,95 @@
+"""What a client is told: plain data, so that it can travel to a worker process.
+
+Property values may be secret: these objects are never printed or stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from loadlab.client.records import NO_KEYS
+from loadlab.client.symbols import PARTITION_UA
+
+
+@dataclass(frozen=True)
+class TopicSettings:
+    """A topic and how many partitions it has."""
+
+    name: str
+    partitions: int
+
+
+@dataclass(frozen=True)
+class RecordSettings:
+    """What the records of a group look like; see `loadlab.client.records`.
+
+    Attributes:
+        sizes_bytes: equally likely value sizes.
+        compressibility: the share of the bytes that is fixed text.
+        seed: of all that is drawn.
+        pool_bytes: how much memory the values are cut from.
+    """
+
+    sizes_bytes: tuple[int, ...]
+    compressibility: float
+    seed: int
+    pool_bytes: int
+    stamped: bool = True
+    partition: int = PARTITION_UA
+    key_kind: int = NO_KEYS
+    key_count: int = 0
+    key_exponent: float = 1.0
+    null_key_share: float = 0.0
+    tombstone_share: float = 0.0
+    header_share: float = 0.0
+    header_count: int = 0
+    header_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class ProducerSettings:
+    """One producing worker.
+
+    Attributes:
+        properties: librdkafka's, bootstrap.servers included.
+        topics: the topics it sends to, in turn.
+        records: what it sends.
+        schedule: SEGMENT rows: start_ns, first, rate_per_ns, slope.
+        at_max_rate: whether it sends as fast as it can, whatever the schedule.
+        reject_when_full: whether a record that finds the client queue full is given up.
+        run_id: goes into the stamp.
+        worker: run-wide id, goes into the stamp.
+        place: its place in its group, from 0.
+        workers: how many its group has.
+    """
+
+    properties: Mapping[str, str] = field(repr=False)
+    topics: tuple[TopicSettings, ...]
+    records: RecordSettings
+    schedule: tuple[tuple[int, float, float, float], ...]
+    at_max_rate: bool
+    reject_when_full: bool
+    run_id: str
+    worker: int
+    place: int
+    workers: int
+
+
+@dataclass(frozen=True)
+class ConsumerSettings:
+    """One consuming worker.
+
+    Attributes:
+        properties: librdkafka's, bootstrap.servers and group.id included.
+        topics: the topics it reads.
+        run_id: records with another stamp are counted as foreign.
+        max_rate_per_s: the most that it reads, or None.
+        start_after_s: when it joins the group, after the common start; None: before it.
+    """
+
+    properties: Mapping[str, str] = field(repr=False)
+    topics: tuple[TopicSettings, ...]
+    run_id: str
+    max_rate_per_s: float | None = None
+    start_after_s: float | None = None

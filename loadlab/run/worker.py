@@ -1,0 +1,236 @@
+"""The worker process: `python -m loadlab.run.worker`, its order on standard input.
+
+Its main thread follows the parent's commands in the slab, takes the process's CPU time at the ends of
+phases and keeps the heartbeat; the compiled loops run beside it in threads of their own, without the GIL.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.client.kernel import die_with_parent, wake_punctually
+from loadlab.client.records import WEIGHTED_KEYS
+from loadlab.client.settings import ConsumerSettings, ProducerSettings
+from loadlab.errors import LoadlabError
+from loadlab.measurement.slab import Command, Phase, State, attach_slab
+from loadlab.run.order import read_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    from loadlab.client.producer import Producer
+    from loadlab.client.settings import RecordSettings
+    from loadlab.measurement.slab import Slab
+
+_NS_PER_S: Final = 1_000_000_000
+_COMMAND_POLL_S: Final = 0.001
+_WATCH_POLL_S: Final = 0.02
+_CONNECT_TIMEOUT_S: Final = 30.0
+_PURGE_TIMEOUT_S: Final = 2.0
+_STATISTICS_HALF_NS: Final = 500_000_000
+
+
+class Watch:
+    """The worker's side of the slab: commands, heartbeat and CPU time.
+
+    Args:
+        slab: the worker's slab.
+        loop: the thread whose CPU time counts as the loop's.
+    """
+
+    def __init__(self, slab: Slab, loop: threading.Thread) -> None:
+        self._record = slab.record
+        self._loop = loop
+        self._next_phase = 0
+        self._started = False
+
+    def told(self, command: Command) -> bool:
+        """Whether the parent has come as far as this command."""
+        return bool(self._record["command"][0] >= command)
+
+    def await_command(self, command: Command) -> None:
+        """Waits for a command; the kernel ends the wait if the parent dies."""
+        while not self.told(command):
+            self.beat()
+            time.sleep(_COMMAND_POLL_S)
+
+    def beat(self) -> None:
+        """Notes that the worker lives, and takes CPU times at each end of a phase that has passed."""
+        now_ns = time.monotonic_ns()
+        self._record["heartbeat_ns"] = now_ns
+        start_ns = int(self._record["start_ns"][0])
+        if start_ns and not self._started and now_ns >= start_ns:
+            self._take(self._record["usage_at_start"])
+            self._started = True
+        ends_ns = [int(self._record[name][0]) for name in ("warmup_end_ns", "measure_end_ns")]
+        while self._started and self._next_phase < len(ends_ns) and now_ns >= ends_ns[self._next_phase]:
+            self._take(self._record["usage"][:, self._next_phase])
+            self._next_phase += 1
+
+    def finish(self) -> None:
+        """Takes the last CPU times and the most memory that was held."""
+        self.beat()
+        self._take(self._record["usage"][:, Phase.DRAIN])
+        self._record["max_rss_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+    def _take(self, usage: npt.NDArray[np.void]) -> None:
+        usage["cpu_ns"] = time.process_time_ns()
+        if self._loop.is_alive() and self._loop.ident is not None:
+            clock = time.pthread_getcpuclockid(self._loop.ident)
+            usage["loop_cpu_ns"] = time.clock_gettime_ns(clock)
+        else:
+            usage["loop_cpu_ns"] = self._record["loop_cpu_ns"]
+
+
+def _timed(slab: Slab, loop: Callable[[], object]) -> Callable[[], None]:
+    """A loop that leaves its own CPU time behind when it ends."""
+
+    def run() -> None:
+        loop()
+        slab.record["loop_cpu_ns"] = time.thread_time_ns()
+
+    return run
+
+
+def _alias_table(records: RecordSettings) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
+    from loadlab.workload.keys import alias_table, zipf_weights  # noqa: PLC0415 (loads compiled code)
+
+    if records.key_kind != WEIGHTED_KEYS:
+        return np.zeros(0), np.zeros(0, dtype=np.int32)
+    return alias_table(zipf_weights(records.key_count, records.key_exponent))
+
+
+def _make_producer(settings: ProducerSettings, slab: Slab) -> Producer:
+    from loadlab.client.producer import Producer  # noqa: PLC0415 (a consumer does not load it)
+    from loadlab.workload.payload import make_pool  # noqa: PLC0415
+
+    records = settings.records
+    pool = make_pool(records.pool_bytes, records.compressibility, records.seed + settings.worker)
+    return Producer(settings, slab, pool, _alias_table(records))
+
+
+def _note_batches(producer: Producer, slab: Slab) -> None:
+    """Adds a statistics window to the measure phase's sums if its middle lies within that phase."""
+    sums = producer.new_statistics()
+    if sums is None:
+        return
+    middle_ns = time.monotonic_ns() - _STATISTICS_HALF_NS
+    record = slab.record
+    if record["warmup_end_ns"][0] <= middle_ns < record["measure_end_ns"][0]:
+        record["batches"] += sums.batches
+        record["batch_records"] += sums.records
+        record["batch_bytes"] += sums.size_bytes
+
+
+def _drain(producer: Producer, slab: Slab, watch: Watch) -> None:
+    """Waits for the last delivery reports; gives up at the stop time, with a report for each record."""
+    stop_ns = slab.record["stop_ns"]
+    while producer.on_their_way and time.monotonic_ns() < stop_ns[0] and not watch.told(Command.STOP):
+        _note_batches(producer, slab)
+        watch.beat()
+        time.sleep(_COMMAND_POLL_S)
+    if producer.on_their_way:
+        producer.purge()
+    give_up_s = time.monotonic() + _PURGE_TIMEOUT_S
+    while producer.on_their_way and time.monotonic() < give_up_s:
+        time.sleep(_COMMAND_POLL_S)
+
+
+def _work_as_producer(settings: ProducerSettings, slab: Slab) -> None:
+    producer = _make_producer(settings, slab)
+
+    def send() -> None:
+        slab.record["unsent"] = producer.send()
+
+    loop = threading.Thread(target=_timed(slab, send), name="send", daemon=True)
+    serving = threading.Thread(target=producer.serve, name="delivery-reports", daemon=True)
+    watch = Watch(slab, loop)
+    watch.await_command(Command.CONNECT)
+    producer.connect(_CONNECT_TIMEOUT_S)
+    serving.start()
+    slab.record["state"] = State.READY
+    watch.await_command(Command.GO)
+    loop.start()
+    while loop.is_alive():
+        _note_batches(producer, slab)
+        watch.beat()
+        loop.join(_WATCH_POLL_S)
+    slab.record["state"] = State.SENT
+    _drain(producer, slab, watch)
+    producer.stop_serving()
+    serving.join()
+    watch.finish()
+    if not producer.on_their_way:
+        producer.close()
+    slab.record["state"] = State.FINISHED
+
+
+def _join_late(settings: ConsumerSettings, slab: Slab, watch: Watch) -> None:
+    """Waits until a consumer that starts later is to join; returns at once on a stop."""
+    watch.await_command(Command.GO)
+    due_ns = int(slab.record["start_ns"][0]) + int((settings.start_after_s or 0.0) * _NS_PER_S)
+    while time.monotonic_ns() < due_ns and not watch.told(Command.STOP):
+        watch.beat()
+        time.sleep(_WATCH_POLL_S)
+
+
+def _work_as_consumer(settings: ConsumerSettings, slab: Slab) -> None:
+    from loadlab.client.consumer import Consumer  # noqa: PLC0415 (a producer does not load it)
+
+    consumer = Consumer(settings, slab)
+    loop = threading.Thread(target=_timed(slab, consumer.receive), name="receive", daemon=True)
+    watch = Watch(slab, loop)
+    watch.await_command(Command.CONNECT)
+    if settings.start_after_s is not None:
+        slab.record["state"] = State.READY
+        _join_late(settings, slab, watch)
+    consumer.subscribe()
+    loop.start()
+    while loop.is_alive():
+        if slab.state is State.STARTING and slab.record["assignments"][0]:
+            slab.record["state"] = State.READY
+        watch.beat()
+        loop.join(_WATCH_POLL_S)
+    watch.finish()
+    problem = consumer.close()
+    if problem is not None:
+        sys.stderr.write(f"the last commit failed: {problem}\n")
+    slab.record["state"] = State.FINISHED
+
+
+def main() -> int:
+    """Carries an order out; returns the exit code."""
+    # Ctrl-C reaches the whole process group; the parent alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    received = read_order(sys.stdin.readline())
+    die_with_parent(received.parent_pid)
+    wake_punctually()
+    if received.order.cores:
+        os.sched_setaffinity(0, received.order.cores)
+    slab = attach_slab(received.slab_fd)
+    slab.record["pid"] = os.getpid()
+    settings = received.order.settings
+    try:
+        if isinstance(settings, ProducerSettings):
+            _work_as_producer(settings, slab)
+        else:
+            _work_as_consumer(settings, slab)
+    except LoadlabError as error:
+        slab.record["state"] = State.FAILED
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""From the scenario's rate to the table of segments that the produce loop reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.client.pacing import SEGMENT, count_due, due_ns
+from loadlab.scenario import BurstsRate, RampRate, StepsRate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from loadlab.scenario import Schedule
+
+_NS_PER_S: Final = 1_000_000_000
+
+Piece = tuple[float, float, float]
+"""A stretch of a schedule: its length in seconds, its rate per second at the start and at the end."""
+
+
+def segments(schedule: Schedule, sending_s: float) -> npt.NDArray[np.void]:
+    """The schedule of a group as the produce loop reads it.
+
+    Args:
+        schedule: the scenario's.
+        sending_s: how long the group sends at most: warm-up and measure phase.
+
+    Returns:
+        SEGMENT records in the order of time. After the last piece the rate stays what it was at its end;
+        where `schedule.records` limits the group, or the rate ends at zero, nothing more is due. At the
+        maximum rate no record is due at a time of its own, and the table holds one empty segment.
+    """
+    return table(list(_pieces(schedule, sending_s)), schedule.records)
+
+
+def _pieces(schedule: Schedule, sending_s: float) -> Iterator[Piece]:
+    match schedule.rate:
+        case "max":
+            yield sending_s, 0.0, 0.0
+        case RampRate(ramp=ramp):
+            yield ramp.over_s, ramp.from_per_s, ramp.to_per_s
+            yield sending_s, ramp.to_per_s, ramp.to_per_s
+        case StepsRate(steps=steps):
+            for step in steps:
+                yield step.for_s, step.rate_per_s, step.rate_per_s
+            yield sending_s, steps[-1].rate_per_s, steps[-1].rate_per_s
+        case BurstsRate(bursts=bursts):
+            for _ in range(int(sending_s / bursts.every_s) + 1):
+                yield bursts.for_s, bursts.rate_per_s, bursts.rate_per_s
+                yield bursts.every_s - bursts.for_s, 0.0, 0.0
+        case rate:
+            yield sending_s, rate, rate
+
+
+def table(pieces: Sequence[Piece], limit: int | None = None) -> npt.NDArray[np.void]:
+    """Lays pieces end to end.
+
+    Args:
+        pieces: in the order of time.
+        limit: how many records the group sends at most, or None.
+
+    Returns:
+        SEGMENT records; behind the last piece its final rate goes on.
+    """
+    rows, start_s, first = [], 0.0, 0.0
+    for length_s, rate, end_rate in pieces:
+        slope = (end_rate - rate) / length_s if length_s > 0.0 else 0.0
+        rows.append((round(start_s * _NS_PER_S), first, rate / _NS_PER_S, slope / _NS_PER_S**2))
+        start_s += length_s
+        first += length_s * (rate + end_rate) / 2.0
+    last = pieces[-1][2]
+    rows.append((round(start_s * _NS_PER_S), first, last / _NS_PER_S, 0.0))
+    schedule = np.array(rows, dtype=SEGMENT)
+    return schedule if limit is None else _cut(schedule, limit)
+
+
+def _cut(schedule: npt.NDArray[np.void], limit: int) -> npt.NDArray[np.void]:
+    """Ends a schedule when `limit` records are due: the rest of it gets rate zero."""
+    end_ns = due_ns(schedule, limit - 1) + 1
+    kept = schedule[schedule["start_ns"] < end_ns]
+    end = np.array([(end_ns, float(limit) - 0.5, 0.0, 0.0)], dtype=SEGMENT)
+    return np.concatenate([kept, end])
+
+
+def records_due(schedule: npt.NDArray[np.void], from_s: float, to_s: float) -> int:
+    """How many records of a group are due from one time (included) to another (not included)."""
+    start, end = round(from_s * _NS_PER_S), round(to_s * _NS_PER_S)
+    return count_due(schedule, end - 1) - count_due(schedule, start - 1)
