@@ -136,7 +136,7 @@ def count(value: object) -> int:
 def property_value(name: str, value: str) -> str:
     """The value of a Kafka property in the unit that the property's name says.
 
-    Kafka writes ``linger.ms=5`` and ``batch.size=65536``; people may also write ``5ms`` and ``64KiB``. A plain
+    Kafka writes ``linger.ms=5`` and ``batch.size=65536``; people may write ``5ms`` and ``64KiB``. A plain
     number, and the value of a property whose name says no unit, comes back as it is.
 
     Raises:

@@ -213,11 +213,11 @@ def _library() -> ctypes.CDLL:
     """The part of librdkafka that is used here."""
     library = ctypes.CDLL(library_path())
     pointer, text, size = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t
-    # rd_kafka_conf_t *rd_kafka_conf_new(void)
+    # rd_kafka_conf_t *rd_kafka_conf_new(void)  # noqa: ERA001 - the C signature
     library.rd_kafka_conf_new.restype = pointer
     # rd_kafka_conf_res_t rd_kafka_conf_set(conf, const char *name, const char *value, char *errstr, size_t)
     library.rd_kafka_conf_set.argtypes = [pointer, text, text, text, size]
-    # void rd_kafka_conf_destroy(rd_kafka_conf_t *conf)  # noqa: ERA001 - the C signature
+    # void rd_kafka_conf_destroy(rd_kafka_conf_t *conf)
     library.rd_kafka_conf_destroy.argtypes = [pointer]
     # void rd_kafka_conf_set_log_cb(conf, void (*)(rk, int level, const char *fac, const char *buf))
     library.rd_kafka_conf_set_log_cb.argtypes = [pointer, pointer]

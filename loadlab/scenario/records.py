@@ -91,7 +91,7 @@ SizeForm = Annotated[
 
 
 class Keys(Model):
-    """Which key a record gets: one of ``count``, picked as ``kind`` says, or null for ``null_share`` of them."""
+    """Which key a record gets: one of ``count``, picked as ``kind`` says, or, for ``null_share``, null."""
 
     kind: Literal["none", "round_robin", "uniform", "zipf"] = "none"
     count: Count = 10_000

@@ -7,7 +7,7 @@ refuses is taken out and the rest is built, until a part stands that the checks 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _ROUNDS: Final = 8
-_MISSING: Final[Mapping[str, object]] = {"name": "unnamed", "topics": {"unnamed": {}}}
+_STAND_INS: Final[Mapping[tuple[str, ...], object]] = {
+    ("name",): "unnamed",
+    ("topics",): {"unnamed": {}},
+    ("producers", "*", "topic"): "unnamed",
+    ("producers", "*", "schedule"): {"rate": 1},
+    ("producers", "*", "schedule", "rate"): 1,
+    ("producers", "*", "records"): {"size": 1024},
+    ("producers", "*", "records", "size"): 1024,
+    ("consumers", "*", "topic"): "unnamed",
+}
+"""What takes the place of something required that had to be taken out, so that the rest around it stands."""
 _MESSAGES: Final[Mapping[str, str]] = {
     "missing": "is required",
     "greater_than": "must be more than {gt}, not {input}",
@@ -147,7 +157,7 @@ def _culprit(detail: ErrorDetails, data: Mapping[str, object]) -> Path:
     """The path to take out: the nearest thing that is there; for a missing key, what misses it."""
     path = _path(detail)
     if detail["type"] == "missing":
-        return path if len(path) == 1 else path[:-1]
+        return path if _stand_in(path) is not None else path[:-1]
     while path and value_at(data, path) is None and not _holds(data, path):
         path = path[:-1]
     return path
@@ -164,14 +174,18 @@ def _holds(data: Mapping[str, object], path: Path) -> bool:
 
 
 def _remove(data: dict[str, object], path: Path) -> None:
+    """Takes out what a path leads to, or puts its stand-in there."""
     parent = value_at(data, path[:-1])
-    if isinstance(parent, dict) and path:
+    stand_in = _stand_in(path)
+    if isinstance(parent, dict):
         parent.pop(path[-1], None)
+        if stand_in is not None:
+            parent[path[-1]] = copy.deepcopy(stand_in)
     elif isinstance(parent, list) and isinstance(path[-1], int) and path[-1] < len(parent):
         parent.pop(path[-1])
-    for key in _required(data):
-        data[key] = _MISSING[key]
 
 
-def _required(data: Mapping[str, object]) -> Iterator[str]:
-    return (key for key in _MISSING if not data.get(key))
+def _stand_in(path: Path) -> object:
+    """The stand-in for a path, whatever the group is called; None where it needs none."""
+    general = tuple("*" if place == 1 else str(key) for place, key in enumerate(path))
+    return _STAND_INS.get(general)
