@@ -113,6 +113,20 @@ class Histogram:
             beyond=int(record["beyond"]),
         )
 
+    @classmethod
+    def of_counts(cls, counts: npt.NDArray[np.integer]) -> Histogram:
+        """A histogram of which only the buckets were kept: sum, minimum and maximum are theirs."""
+        filled = np.flatnonzero(counts)
+        if len(filled) == 0:
+            return cls()
+        bounds = lower_bounds_ns()
+        return cls(
+            counts=counts.astype(np.int64),
+            total_ns=int(counts @ midpoints_ns()),
+            min_ns=int(bounds[filled[0]]),
+            max_ns=int(bounds[filled[-1] + 1] - 1),
+        )
+
     def __add__(self, other: Histogram) -> Histogram:
         """All samples of both."""
         minima = [value for value in (self.min_ns, other.min_ns) if value is not None]

@@ -1,0 +1,249 @@
+"""The verdict: whether a measurement can be trusted, from figures alone.
+
+Each rule looks at figures of one run and gives the findings that they make: what was measured, its limit
+and what to do. docs/measurement.md lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Severity = Literal["info", "suspect", "invalid"]
+
+ACHIEVED_LIMIT: Final = 0.995
+"""The least share of the intended records that must be sent, and acked, within the measure phase."""
+
+QUEUE_FULL_LIMIT: Final = 0.05
+"""The least share of the time for which the client queue must have been full to call the cluster the limit."""
+
+SEND_DELAY_LIMIT_US: Final = 10_000.0
+"""The most that send_delay may be at its 99th percentile while the client queue has room."""
+
+WORKER_CPU_LIMIT: Final = 0.9
+"""The most of a core that a produce loop may use at a fixed rate: above it, it may be the limit."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One reason for a verdict.
+
+    Attributes:
+        code: its stable name.
+        message: what was found, with figure and limit.
+        fix: what to do.
+        figure: what was measured, None where there is no single number.
+        limit: its limit, in the same unit.
+        severity: what it makes of the run.
+    """
+
+    code: str
+    message: str
+    fix: str
+    figure: float | None
+    limit: float | None
+    severity: Severity
+
+
+@dataclass(frozen=True)
+class ProducerFigures:
+    """What the rules need to know of a producer group, all of the measure phase.
+
+    Attributes:
+        name: in the scenario.
+        intended: records due; None at the maximum rate.
+        sent: records handed over within the phase.
+        acked: acks received within the phase.
+        queue_full_share: the share of the workers' time for which the client queue was full.
+        own_send_delay_p99_us: of the records that no full client queue held up; None without a sample.
+        loop_cpu_share: the busiest worker's produce loop, of a core.
+    """
+
+    name: str
+    intended: int | None
+    sent: int
+    acked: int
+    queue_full_share: float
+    own_send_delay_p99_us: float | None
+    loop_cpu_share: float
+
+
+@dataclass(frozen=True)
+class Death:
+    """A worker or broker that ended before its time: which one, and how."""
+
+    who: str
+    how: str
+
+
+@dataclass(frozen=True)
+class RunFigures:
+    """What the rules need to know of a run.
+
+    Attributes:
+        producers: each group.
+        dead_workers: workers that did not come to their end.
+        dead_brokers: brokers seen dead.
+        unexplained: records in the log that nothing accounts for (negative: acked ones missing); None
+            where the log could not be asked.
+        unread: records in the log that a group had not read at the end, by consumer name.
+        unacknowledged: records without an answer, or never sent, when the drain phase ended.
+    """
+
+    producers: Sequence[ProducerFigures]
+    dead_workers: Sequence[Death]
+    dead_brokers: Sequence[Death]
+    unexplained: int | None
+    unread: dict[str, int]
+    unacknowledged: int
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict on a run.
+
+    Attributes:
+        status: of the worst finding.
+        findings: worst first.
+        saturated: the target was missed because the cluster was the limit.
+    """
+
+    status: Literal["valid", "suspect", "invalid"]
+    findings: tuple[Finding, ...]
+    saturated: bool
+
+
+def judge(run: RunFigures) -> Judgement:
+    """Applies all rules to a run."""
+    findings = [*_deaths(run), *_reconciliation(run), *_drain(run)]
+    for producer in run.producers:
+        findings += _generator(producer)
+    order: dict[Severity, int] = {"invalid": 0, "suspect": 1, "info": 2}
+    findings.sort(key=lambda finding: order[finding.severity])
+    severities = {finding.severity for finding in findings}
+    return Judgement(
+        status="invalid" if "invalid" in severities else "suspect" if "suspect" in severities else "valid",
+        findings=tuple(findings),
+        saturated=any(is_saturated(producer) for producer in run.producers),
+    )
+
+
+def is_saturated(producer: ProducerFigures) -> bool:
+    """Whether the cluster was the limit: the target was missed while the client queue was full, or sent and not acked."""
+    if producer.intended is None:
+        return producer.queue_full_share >= QUEUE_FULL_LIMIT
+    if _share(producer.sent, producer.intended) < ACHIEVED_LIMIT:
+        return producer.queue_full_share >= QUEUE_FULL_LIMIT
+    return _share(producer.acked, producer.intended) < ACHIEVED_LIMIT
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 1.0
+
+
+def _generator(producer: ProducerFigures) -> Iterator[Finding]:
+    if producer.intended is None:
+        yield from _generator_at_max(producer)
+        return
+    achieved = _share(producer.sent, producer.intended)
+    if achieved < ACHIEVED_LIMIT and producer.queue_full_share < QUEUE_FULL_LIMIT:
+        yield Finding(
+            code="generator_limited",
+            message=(
+                f"producer {producer.name} sent {achieved:.1%} of the records that were due (limit "
+                f"{ACHIEVED_LIMIT:.1%}), while its client queue had room"
+            ),
+            fix="give the producer more workers or cores, or lower the rate",
+            figure=achieved,
+            limit=ACHIEVED_LIMIT,
+            severity="invalid",
+        )
+    delay = producer.own_send_delay_p99_us
+    if delay is not None and delay > SEND_DELAY_LIMIT_US:
+        yield Finding(
+            code="generator_limited",
+            message=(
+                f"producer {producer.name} sent records late: send_delay p99 {delay / 1000:.1f} ms (limit "
+                f"{SEND_DELAY_LIMIT_US / 1000:.0f} ms), while its client queue had room"
+            ),
+            fix="leave the workers a core of their own (cpuset), use more workers, or lower the rate",
+            figure=delay,
+            limit=SEND_DELAY_LIMIT_US,
+            severity="invalid",
+        )
+    if producer.loop_cpu_share > WORKER_CPU_LIMIT:
+        yield Finding(
+            code="worker_cpu",
+            message=(
+                f"a produce loop of {producer.name} used {producer.loop_cpu_share:.0%} of a core (limit "
+                f"{WORKER_CPU_LIMIT:.0%})"
+            ),
+            fix="give the producer more workers",
+            figure=producer.loop_cpu_share,
+            limit=WORKER_CPU_LIMIT,
+            severity="suspect",
+        )
+
+
+def _generator_at_max(producer: ProducerFigures) -> Iterator[Finding]:
+    if producer.queue_full_share < QUEUE_FULL_LIMIT:
+        yield Finding(
+            code="generator_limited",
+            message=(
+                f"producer {producer.name} at rate: max had its client queue full for "
+                f"{producer.queue_full_share:.1%} of the time (limit {QUEUE_FULL_LIMIT:.0%}): the cluster "
+                "could have taken more"
+            ),
+            fix="give the producer more workers or cores",
+            figure=producer.queue_full_share,
+            limit=QUEUE_FULL_LIMIT,
+            severity="invalid",
+        )
+
+
+def _deaths(run: RunFigures) -> Iterator[Finding]:
+    for death in run.dead_workers:
+        yield Finding(
+            code="worker_died",
+            message=f"{death.who} {death.how}",
+            fix="see its log beside the result, and run again",
+            figure=None,
+            limit=None,
+            severity="invalid",
+        )
+    for death in run.dead_brokers:
+        yield Finding(
+            code="broker_died",
+            message=f"{death.who} {death.how}",
+            fix="see the broker's log beside the result; the figures include the failover",
+            figure=None,
+            limit=None,
+            severity="suspect",
+        )
+
+
+def _reconciliation(run: RunFigures) -> Iterator[Finding]:
+    if run.unexplained:
+        more = run.unexplained > 0
+        yield Finding(
+            code="unreconciled",
+            message=(
+                f"the log holds {abs(run.unexplained):,} {'more' if more else 'fewer'} records than were acked"
+            ),
+            fix="is somebody else writing to these topics?" if more else "acked records are missing: see docs",
+            figure=float(run.unexplained),
+            limit=0.0,
+            severity="invalid",
+        )
+
+
+def _drain(run: RunFigures) -> Iterator[Finding]:
+    fix = "lengthen phases.drain, or lower the rate to what is read and acked"
+    for name, unread in run.unread.items():
+        if unread > 0:
+            message = f"consumer {name} had {unread:,} records still to read when the drain phase ended"
+            yield Finding("undrained", message, fix, float(unread), 0.0, "suspect")
+    if run.unacknowledged > 0:
+        message = f"{run.unacknowledged:,} records were not sent or not acked when the drain phase ended"
+        yield Finding("undrained", message, fix, float(run.unacknowledged), 0.0, "suspect")

@@ -1,0 +1,206 @@
+"""The worker processes of a run, seen from the parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from loadlab.errors import WorkerError
+from loadlab.measurement.slab import Command, State, create_slab
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from loadlab.measurement.slab import Slab
+    from loadlab.run.order import Order
+
+_POLL_S: Final = 0.01
+_READY_TIMEOUT_S: Final = 60.0
+_LAST_LINES: Final = 5
+
+
+@dataclass(frozen=True, eq=False)
+class WorkerProcess:
+    """One worker process and its slab.
+
+    Attributes:
+        order: what it was told.
+        slab: what it measures into; it outlives the process.
+        process: the process.
+        log: where its standard error goes.
+    """
+
+    order: Order
+    slab: Slab
+    process: subprocess.Popen[str]
+    log: Path
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self.process.poll() is None
+
+    @property
+    def finished(self) -> bool:
+        """Whether it came to its end as it should."""
+        return self.slab.state is State.FINISHED
+
+    @property
+    def died(self) -> bool:
+        """Whether the process is gone without having finished."""
+        return not self.alive and not self.finished
+
+    def last_words(self) -> str:
+        """The last lines that it wrote to standard error."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return "\n".join(lines[-_LAST_LINES:])
+
+    def exit_text(self) -> str:
+        """How it ended, for people: "finished", "killed by SIGKILL", "exit code 1"."""
+        code = self.process.poll()
+        if code is None:
+            return "running"
+        if code < 0:
+            return f"killed by {signal.Signals(-code).name}"
+        return "finished" if code == 0 else f"exit code {code}"
+
+
+def _spawn(order: Order, log: Path) -> WorkerProcess:
+    slab = create_slab(order.partitions)
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "loadlab.run.worker"],
+            stdin=subprocess.PIPE,
+            stdout=errors,
+            stderr=errors,
+            pass_fds=(slab.fd,),
+            text=True,
+            # Ctrl-C is the parent's to interpret.
+            process_group=0,
+        )
+    worker = WorkerProcess(order=order, slab=slab, process=process, log=log)
+    if process.stdin is None:
+        raise WorkerError("the worker has no standard input")
+    try:
+        process.stdin.write(order.to_json(slab.fd, os.getpid()) + "\n")
+        process.stdin.close()
+    except BrokenPipeError as error:
+        process.wait()
+        raise WorkerError(f"worker {order.worker} ended at once: {worker.last_words()}") from error
+    return worker
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """All workers of a run.
+
+    Attributes:
+        logs_dir: where their logs go.
+        workers: in the order of their ids.
+    """
+
+    logs_dir: Path
+    workers: list[WorkerProcess] = field(default_factory=list)
+
+    @property
+    def producers(self) -> list[WorkerProcess]:
+        """The workers that send."""
+        return [worker for worker in self.workers if worker.order.produces]
+
+    @property
+    def consumers(self) -> list[WorkerProcess]:
+        """The workers that read."""
+        return [worker for worker in self.workers if not worker.order.produces]
+
+    def group(self, name: str, *, produces: bool) -> list[WorkerProcess]:
+        """The workers of one group."""
+        of_kind = self.producers if produces else self.consumers
+        return [worker for worker in of_kind if worker.order.group == name]
+
+    def spawn(self, orders: Sequence[Order]) -> None:
+        """Starts a process for each order; they wait to be told to connect.
+
+        Raises:
+            WorkerError: a process could not start.
+        """
+        for order in orders:
+            self.workers.append(_spawn(order, self.logs_dir / f"worker-{order.worker}.log"))
+
+    def command(self, command: Command, workers: Sequence[WorkerProcess] | None = None) -> None:
+        """Tells workers, all of them unless named, what to do."""
+        for worker in self.workers if workers is None else workers:
+            worker.slab.command(command)
+
+    def await_ready(self, check: Callable[[], None]) -> None:
+        """Waits until every worker is ready and every group that starts now holds its partitions.
+
+        Args:
+            check: called again and again; raises to end the wait.
+
+        Raises:
+            WorkerError: a worker ended, or one was not ready in time.
+        """
+        deadline = time.monotonic() + _READY_TIMEOUT_S
+        while not self._ready():
+            check()
+            self._refuse_dead()
+            if time.monotonic() > deadline:
+                raise WorkerError(self._late(), fix="is the cluster reachable from this machine?")
+            time.sleep(_POLL_S)
+
+    def _ready(self) -> bool:
+        if any(worker.slab.state is State.STARTING for worker in self.workers):
+            return False
+        return all(self._assigned(worker.order.group) for worker in self.consumers)
+
+    def _assigned(self, group: str) -> bool:
+        """Whether a group holds all its partitions, or is to join only later."""
+        workers = self.group(group, produces=False)
+        if any(getattr(worker.order.settings, "start_after_s", None) is not None for worker in workers):
+            return True
+        held = sum(int(worker.slab.record["assigned"][0]) for worker in workers)
+        return held == workers[0].order.partitions
+
+    def _late(self) -> str:
+        waiting = [worker for worker in self.workers if worker.slab.state is State.STARTING]
+        if waiting:
+            names = ", ".join(f"{worker.order.group} (worker {worker.order.worker})" for worker in waiting)
+            return f"not ready within {_READY_TIMEOUT_S:.0f} s: {names}"
+        return f"a consumer group did not hold all its partitions within {_READY_TIMEOUT_S:.0f} s"
+
+    def _refuse_dead(self) -> None:
+        for worker in self.workers:
+            if not worker.alive:
+                raise WorkerError(
+                    f"worker {worker.order.worker} of {worker.order.group} could not start: "
+                    f"{worker.last_words() or worker.exit_text()}"
+                )
+
+    def end(self, timeout_s: float) -> None:
+        """Tells all workers to stop; kills those that have not ended in time."""
+        self.command(Command.STOP)
+        deadline = time.monotonic() + timeout_s
+        for worker in self.workers:
+            try:
+                worker.process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                worker.process.kill()
+                worker.process.wait()
+
+    def kill(self) -> None:
+        """Ends all workers at once."""
+        for worker in self.workers:
+            worker.process.kill()
+        for worker in self.workers:
+            worker.process.wait()
+
+    def close(self) -> None:
+        """Gives the slabs' descriptors back; what they measured can still be read."""
+        for worker in self.workers:
+            worker.slab.close()

@@ -1,0 +1,193 @@
+"""Log ends, positions and committed offsets over time: lag as the brokers see it.
+
+A thread of its own asks the brokers, because a request to a dead one takes its whole timeout, and the run
+must go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.errors import ClusterError
+from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, NO_POSITION, Counter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from loadlab.cluster import Cluster, OffsetSample
+    from loadlab.run.fleet import Fleet, WorkerProcess
+
+Partition = tuple[str, int]
+
+_SAMPLE_EVERY_S: Final = 1.0
+_TIMEOUT_S: Final = 3.0
+
+
+@dataclass(frozen=True)
+class Group:
+    """A consumer group whose lag is followed.
+
+    Attributes:
+        name: in the scenario.
+        group_id: Kafka's.
+        partitions: what it reads, in the order of its workers' positions.
+        start: where it begins in each of them.
+        producers: the groups that send what it reads.
+    """
+
+    name: str
+    group_id: str
+    partitions: tuple[Partition, ...]
+    start: npt.NDArray[np.int64]
+    producers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GroupSample:
+    """One consumer group at one moment.
+
+    Attributes:
+        lag: log end - position by partition; positions were read after the log ends, so it is never too
+            large by records that came meanwhile.
+        committed_lag: log end - committed offset, all partitions; None where a log end is unknown.
+        backlog: records acked and not yet consumed.
+    """
+
+    lag: npt.NDArray[np.int64]
+    committed_lag: int | None
+    backlog: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one round of questions gave.
+
+    Attributes:
+        at_ns: CLOCK_MONOTONIC in the middle of the request for log ends.
+        ends: log end by partition; those that answered.
+        groups: by consumer name.
+    """
+
+    at_ns: int
+    ends: Mapping[Partition, int]
+    groups: Mapping[str, GroupSample]
+
+
+def positions(workers: Sequence[WorkerProcess], group: Group) -> npt.NDArray[np.int64]:
+    """The group's position by partition: the furthest of its workers, its start where none has read."""
+    furthest = np.full(len(group.partitions), NO_POSITION, dtype=np.int64)
+    for worker in workers:
+        furthest = np.maximum(furthest, worker.slab.positions)
+    return np.where(furthest == NO_POSITION, group.start, furthest)
+
+
+def _total(worker: WorkerProcess, lane: int, counter: Counter) -> int:
+    return int(worker.slab.record["lanes"][0, lane]["by_moment"][:, counter].sum())
+
+
+@dataclass(eq=False)
+class OffsetSampler:
+    """Asks for offsets once a second and at the ends of phases, until it is stopped.
+
+    Attributes:
+        cluster: is asked.
+        fleet: whose positions are read.
+        partitions: all partitions of the run's topics.
+        groups: whose lag is followed.
+        samples: in the order of time.
+        failures: rounds that got no answer, with the error.
+    """
+
+    cluster: Cluster
+    fleet: Fleet
+    partitions: Sequence[Partition]
+    groups: Sequence[Group]
+    samples: list[Sample] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, start_ns: int, marks_ns: Sequence[int]) -> None:
+        """Begins at the common start.
+
+        Args:
+            start_ns: the common start.
+            marks_ns: further moments at which a sample is wanted: the ends of phases.
+        """
+        self._thread = threading.Thread(
+            target=self._follow,
+            args=(start_ns, sorted(marks_ns)),
+            name="offsets",
+            daemon=True,
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the sampling; a request under way is waited for."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _follow(self, start_ns: int, marks_ns: list[int]) -> None:
+        marks = [mark for mark in marks_ns if mark > start_ns]
+        due_ns = start_ns
+        while not self._stop.wait(max(0.0, (due_ns - time.monotonic_ns()) / 1e9)):
+            self.take()
+            now_ns = time.monotonic_ns()
+            passed = (now_ns - start_ns) // int(_SAMPLE_EVERY_S * 1e9) + 1
+            due_ns = start_ns + passed * int(_SAMPLE_EVERY_S * 1e9)
+            marks = [mark for mark in marks if mark > now_ns]
+            due_ns = min([due_ns, *marks])
+
+    def take(self) -> Sample | None:
+        """Takes one sample; None (and a failure noted) where the cluster did not answer."""
+        try:
+            ends = self.cluster.end_offsets(self.partitions, timeout_s=_TIMEOUT_S)
+            sample = self._sample(ends)
+        except ClusterError as error:
+            self.failures.append(str(error))
+            return None
+        self.samples.append(sample)
+        return sample
+
+    def _sample(self, ends: OffsetSample) -> Sample:
+        groups = {group.name: self._group_sample(group, ends) for group in self.groups}
+        return Sample((ends.before_ns + ends.after_ns) // 2, ends.offsets, groups)
+
+    def _group_sample(self, group: Group, ends: OffsetSample) -> GroupSample:
+        workers = self.fleet.group(group.name, produces=False)
+        at = positions(workers, group)
+        log_ends = np.array([ends.offsets.get(partition, NO_POSITION) for partition in group.partitions])
+        known = log_ends != NO_POSITION
+        lag = np.where(known, np.maximum(log_ends - at, 0), 0)
+        committed = self._committed(group)
+        committed_lag = int(np.maximum(log_ends - committed, 0).sum()) if known.all() else None
+        return GroupSample(lag=lag, committed_lag=committed_lag, backlog=self._backlog(group))
+
+    def _committed(self, group: Group) -> npt.NDArray[np.int64]:
+        offsets = self.cluster.committed_offsets(group.group_id, group.partitions)
+        known = [offsets.get(partition) for partition in group.partitions]
+        pairs = zip(known, group.start, strict=True)
+        return np.array([start if offset is None else offset for offset, start in pairs], dtype=np.int64)
+
+    def _backlog(self, group: Group) -> int:
+        """Records acked less records consumed; the consumer may hold one before its ack is served."""
+        consumed = sum(
+            _total(worker, CONSUME_LANE, Counter.CONSUMED)
+            for worker in self.fleet.group(group.name, produces=False)
+        )
+        acked = sum(
+            _total(worker, ACK_LANE, Counter.ACKED)
+            for name in group.producers
+            for worker in self.fleet.group(name, produces=True)
+        )
+        return max(0, acked - consumed)

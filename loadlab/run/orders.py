@@ -1,0 +1,146 @@
+"""From the scenario to one order for each worker process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from loadlab.client.records import NO_KEYS, ROUND_ROBIN_KEYS, UNIFORM_KEYS, WEIGHTED_KEYS
+from loadlab.client.settings import ConsumerSettings, ProducerSettings, RecordSettings, TopicSettings
+from loadlab.client.symbols import PARTITION_UA
+from loadlab.run.order import Order
+from loadlab.scenario import Headers, cpuset_cores
+from loadlab.workload.payload import pool_bytes
+from loadlab.workload.schedule import segments
+from loadlab.workload.sizes import size_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from loadlab.run.plan import PlannedConsumer, PlannedProducer, RunPlan
+    from loadlab.scenario import ProducerSpec, Scenario
+
+_KEY_KINDS: Final = {
+    "none": NO_KEYS,
+    "round_robin": ROUND_ROBIN_KEYS,
+    "uniform": UNIFORM_KEYS,
+    "zipf": WEIGHTED_KEYS,
+}
+_LIBRDKAFKA_BATCH_BYTES: Final = 1_000_000
+_MOCK_FETCH_WAIT_MS: Final = "5"
+_NO_HEADERS: Final = Headers(share=0.0)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What orders need to know of the cluster.
+
+    Attributes:
+        bootstrap_servers: host:port, comma separated.
+        client_properties: for every client; may be secret.
+        partitions: by topic name on the cluster.
+        is_mock: an empty fetch is answered only after fetch.wait.max.ms there.
+    """
+
+    bootstrap_servers: str
+    client_properties: Mapping[str, str] = field(repr=False)
+    partitions: Mapping[str, int]
+    is_mock: bool
+
+
+def group_id(run_id: str, consumer: PlannedConsumer) -> str:
+    """The group.id of a consumer group."""
+    return consumer.group_id or f"loadlab-{run_id}-{consumer.name}"
+
+
+def make_orders(scenario: Scenario, plan: RunPlan, run_id: str, target: Target) -> list[Order]:
+    """One order for each worker, in the order of their ids."""
+    orders: list[Order] = []
+    for producer in plan.producers:
+        orders += _producer_orders(scenario, producer, run_id, target)
+    for consumer in plan.consumers:
+        orders += _consumer_orders(scenario, consumer, run_id, target)
+    return orders
+
+
+def _cores(cpuset: str | None) -> tuple[int, ...]:
+    return tuple(sorted(cpuset_cores(cpuset))) if cpuset else ()
+
+
+def _topics(names: Sequence[str], target: Target) -> tuple[TopicSettings, ...]:
+    return tuple(TopicSettings(name, target.partitions[name]) for name in names)
+
+
+def _properties(run_id: str, worker: int, target: Target, config: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "bootstrap.servers": target.bootstrap_servers,
+        "client.id": f"loadlab-{run_id}-{worker}",
+        **target.client_properties,
+        **config,
+    }
+
+
+def _record_settings(spec: ProducerSpec, seed: int) -> RecordSettings:
+    records = spec.records
+    headers = records.headers or _NO_HEADERS
+    batch_bytes = int(spec.config.get("batch.size", _LIBRDKAFKA_BATCH_BYTES))
+    return RecordSettings(
+        sizes_bytes=tuple(int(size) for size in size_table(records)),
+        compressibility=records.compressibility,
+        seed=seed,
+        pool_bytes=pool_bytes(records.largest_bytes, batch_bytes),
+        stamped=records.stamped,
+        partition=PARTITION_UA if records.partition is None else records.partition,
+        key_kind=_KEY_KINDS[records.keys.kind],
+        key_count=records.keys.count,
+        key_exponent=records.keys.exponent,
+        null_key_share=records.keys.null_share,
+        tombstone_share=records.tombstones,
+        header_share=headers.share,
+        header_count=headers.count if headers.share else 0,
+        header_bytes=headers.size_bytes,
+    )
+
+
+def _producer_orders(scenario: Scenario, producer: PlannedProducer, run_id: str, target: Target) -> list[Order]:
+    spec = scenario.producers[producer.name]
+    sending_s = scenario.phases.warmup_s + scenario.phases.measure_s
+    schedule = tuple(tuple(row.item()) for row in segments(spec.schedule, sending_s))
+    records = _record_settings(spec, scenario.seed)
+    settings = [
+        ProducerSettings(
+            properties=_properties(run_id, worker, target, producer.config),
+            topics=_topics(producer.topics, target),
+            records=records,
+            schedule=schedule,
+            at_max_rate=spec.schedule.rate == "max",
+            reject_when_full=spec.schedule.when_full == "reject",
+            run_id=run_id,
+            worker=worker,
+            place=place,
+            workers=len(producer.workers),
+        )
+        for place, worker in enumerate(producer.workers)
+    ]
+    cores = _cores(spec.cpuset)
+    return [Order(producer.name, each.worker, each, cores) for each in settings]
+
+
+def _consumer_orders(scenario: Scenario, consumer: PlannedConsumer, run_id: str, target: Target) -> list[Order]:
+    spec = scenario.consumers[consumer.name]
+    workers = len(consumer.workers)
+    orders = []
+    for worker in consumer.workers:
+        properties = _properties(run_id, worker, target, consumer.config)
+        properties["group.id"] = group_id(run_id, consumer)
+        if target.is_mock:
+            properties.setdefault("fetch.wait.max.ms", _MOCK_FETCH_WAIT_MS)
+        settings = ConsumerSettings(
+            properties=properties,
+            topics=_topics(consumer.topics, target),
+            run_id=run_id,
+            max_rate_per_s=consumer.max_rate_per_s and consumer.max_rate_per_s / workers,
+            start_after_s=consumer.start_after_s,
+        )
+        orders.append(Order(consumer.name, worker, settings, _cores(spec.cpuset)))
+    return orders

@@ -1,0 +1,208 @@
+"""What a run will do, worked out from the scenario alone: no cluster is needed to see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from loadlab.workload.schedule import records_due, segments
+from loadlab.workload.sizes import size_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from loadlab.scenario import ConsumerSpec, LoadedScenario, ProducerSpec, Scenario
+
+_RECORD_OVERHEAD_BYTES: Final = 10
+_MOCK_PARTITION_BYTES: Final = 5 << 20
+
+
+@dataclass(frozen=True)
+class PlannedTopic:
+    """A topic on the cluster.
+
+    Attributes:
+        name: on the cluster.
+        key: in the scenario.
+        partitions: None where the topic exists already and the cluster has to be asked.
+        replication_factor: None likewise.
+        config: its properties.
+    """
+
+    name: str
+    key: str
+    partitions: int | None
+    replication_factor: int | None
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PlannedProducer:
+    """A producer group.
+
+    Attributes:
+        name: in the scenario.
+        topics: names on the cluster.
+        workers: run-wide ids of its worker processes.
+        target_records_per_s: mean of the measure phase; None at the maximum rate.
+        records: due in all phases together; None at the maximum rate.
+        record_bytes_mean: mean size of a value.
+        config: its properties.
+    """
+
+    name: str
+    topics: tuple[str, ...]
+    workers: tuple[int, ...]
+    target_records_per_s: float | None
+    records: int | None
+    record_bytes_mean: float
+    config: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class PlannedConsumer:
+    """A consumer group.
+
+    Attributes:
+        name: in the scenario.
+        topics: names on the cluster.
+        workers: run-wide ids of its worker processes.
+        group_id: as given; None for loadlab-<run-id>-<name>.
+        start_after_s: when it joins, after the common start; None: before it.
+        max_rate_per_s: the most that it reads; None: no limit.
+        config: its properties.
+    """
+
+    name: str
+    topics: tuple[str, ...]
+    workers: tuple[int, ...]
+    group_id: str | None
+    start_after_s: float | None
+    max_rate_per_s: float | None
+    config: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What would run.
+
+    Attributes:
+        name: the scenario's.
+        provider: as the scenario says; "auto" is decided at the start.
+        brokers: how many.
+        warmup_s: length of the phase, as are measure_s and drain_s (at most).
+        topics: as they will be on the cluster.
+        producers: the groups that send.
+        consumers: the groups that read.
+        data_bytes: what the producers will send, before compression; None at the maximum rate.
+        disk_bytes: data_bytes with its replicas.
+        warnings: what the user should know before the start.
+    """
+
+    name: str
+    provider: str
+    brokers: int
+    warmup_s: float
+    measure_s: float
+    drain_s: float
+    topics: tuple[PlannedTopic, ...]
+    producers: tuple[PlannedProducer, ...]
+    consumers: tuple[PlannedConsumer, ...]
+    data_bytes: int | None
+    disk_bytes: int | None
+    warnings: tuple[str, ...] = ()
+
+
+def plan_scenario(loaded: LoadedScenario) -> RunPlan:
+    """Works out what a scenario will do."""
+    scenario = loaded.scenario
+    ids = _worker_ids(scenario)
+    producers = tuple(_producer(scenario, name, spec, ids) for name, spec in scenario.producers.items())
+    consumers = tuple(_consumer(scenario, name, spec, ids) for name, spec in scenario.consumers.items())
+    data_bytes = _data_bytes(scenario, producers, replicated=False)
+    return RunPlan(
+        name=scenario.name,
+        provider=scenario.cluster.provider,
+        brokers=scenario.cluster.brokers,
+        warmup_s=scenario.phases.warmup_s,
+        measure_s=scenario.phases.measure_s,
+        drain_s=scenario.phases.drain_s,
+        topics=tuple(_topics(scenario)),
+        producers=producers,
+        consumers=consumers,
+        data_bytes=data_bytes,
+        disk_bytes=_data_bytes(scenario, producers, replicated=True),
+        warnings=(*loaded.warnings, *_mock_warnings(scenario, data_bytes)),
+    )
+
+
+def _worker_ids(scenario: Scenario) -> Iterator[int]:
+    """Run-wide worker ids: producers first, in the order of the scenario."""
+    groups = [*scenario.producers.values(), *scenario.consumers.values()]
+    return iter(range(sum(group.workers for group in groups)))
+
+
+def _topics(scenario: Scenario) -> Iterator[PlannedTopic]:
+    for key, spec in scenario.topics.items():
+        for name in spec.names(key):
+            if spec.existing:
+                yield PlannedTopic(name, key, None, None)
+            else:
+                yield PlannedTopic(name, key, spec.partitions, spec.replication_factor, spec.config)
+
+
+def _producer(scenario: Scenario, name: str, spec: ProducerSpec, ids: Iterator[int]) -> PlannedProducer:
+    phases = scenario.phases
+    sending_s = phases.warmup_s + phases.measure_s
+    at_max = spec.schedule.rate == "max"
+    schedule = segments(spec.schedule, sending_s)
+    measured = None if at_max else records_due(schedule, phases.warmup_s, sending_s)
+    return PlannedProducer(
+        name=name,
+        topics=tuple(scenario.topics[spec.topic].names(spec.topic)),
+        workers=tuple(next(ids) for _ in range(spec.workers)),
+        target_records_per_s=None if measured is None else measured / phases.measure_s,
+        records=None if at_max else records_due(schedule, 0.0, sending_s),
+        record_bytes_mean=float(size_table(spec.records).mean()),
+        config=spec.config,
+    )
+
+
+def _consumer(scenario: Scenario, name: str, spec: ConsumerSpec, ids: Iterator[int]) -> PlannedConsumer:
+    return PlannedConsumer(
+        name=name,
+        topics=tuple(scenario.topics[spec.topic].names(spec.topic)),
+        workers=tuple(next(ids) for _ in range(spec.workers)),
+        group_id=spec.group_id,
+        start_after_s=spec.start_after_s,
+        max_rate_per_s=spec.max_rate_per_s,
+        config=spec.config,
+    )
+
+
+def _data_bytes(
+    scenario: Scenario,
+    producers: tuple[PlannedProducer, ...],
+    *,
+    replicated: bool,
+) -> int | None:
+    total = 0.0
+    for producer in producers:
+        if producer.records is None:
+            return None
+        topic = scenario.topics[scenario.producers[producer.name].topic]
+        copies = topic.replication_factor if replicated else 1
+        total += producer.records * (producer.record_bytes_mean + _RECORD_OVERHEAD_BYTES) * copies
+    return round(total)
+
+
+def _mock_warnings(scenario: Scenario, data_bytes: int | None) -> Iterator[str]:
+    """The mock keeps 5 MiB a partition: what a consumer has not read by then is evicted."""
+    if scenario.cluster.provider != "embedded" or not scenario.consumers:
+        return
+    partitions = sum(topic.partitions * topic.count for topic in scenario.topics.values())
+    if data_bytes is None or data_bytes > partitions * _MOCK_PARTITION_BYTES:
+        yield (
+            "the mock keeps 5 MiB of each partition: records that a consumer has not read by then are "
+            "evicted, and counted as such"
+        )

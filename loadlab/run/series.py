@@ -1,0 +1,171 @@
+"""The interval series: what each group did in each second, drained from the slabs while the run goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.measurement.histogram import BUCKETS, Histogram
+from loadlab.measurement.slab import (
+    ACK_LANE,
+    CONSUME_LANE,
+    INTERVAL_NS,
+    RING_INTERVALS,
+    SEND_LANE,
+    Counter,
+    Metric,
+)
+from loadlab.results.artifacts import Interval
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from loadlab.run.fleet import Fleet, WorkerProcess
+
+INTERVAL_S: Final = INTERVAL_NS / 1_000_000_000
+_METRICS: Final = 2
+
+_LATENCIES: Final = {
+    SEND_LANE: {"send_delay": Metric.SEND_DELAY},
+    ACK_LANE: {"service_time": Metric.SERVICE_TIME, "publish_latency": Metric.PUBLISH_LATENCY},
+}
+_CONSUMER_LATENCIES: Final = {CONSUME_LANE: {"end_to_end_latency": Metric.END_TO_END_LATENCY}}
+_RATES: Final = {
+    SEND_LANE: {"attempted": Counter.ATTEMPTED, "rejected": Counter.REJECTED},
+    ACK_LANE: {
+        "acked": Counter.ACKED,
+        "acked_bytes": Counter.ACKED_BYTES,
+        "failed": Counter.FAILED,
+        "indeterminate": Counter.INDETERMINATE,
+    },
+}
+_CONSUMER_RATES: Final = {
+    CONSUME_LANE: {"consumed": Counter.CONSUMED, "consumed_bytes": Counter.CONSUMED_BYTES}
+}
+_SHOWN: Final = ("p50", "p90", "p95", "p99", "p999", "max")
+
+
+@dataclass(frozen=True, eq=False)
+class LaneInterval:
+    """One interval of one lane, or of several added up.
+
+    Attributes:
+        counters: by Counter.
+        counts: histogram buckets by Metric, shape (2, BUCKETS).
+    """
+
+    counters: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64]
+
+    @classmethod
+    def empty(cls) -> LaneInterval:
+        """An interval in which nothing happened."""
+        return cls(np.zeros(len(Counter), np.int64), np.zeros((_METRICS, BUCKETS), np.int64))
+
+    def histogram(self, metric: Metric) -> Histogram:
+        """One metric's durations."""
+        return Histogram.of_counts(self.counts[metric])
+
+
+def read_interval(worker: WorkerProcess, lane: int, index: int) -> LaneInterval:
+    """What a worker's lane holds of an interval that has ended."""
+    slot = worker.slab.record["lanes"][0, lane]["ring"][index % RING_INTERVALS]
+    if int(slot["index"]) != index + 1:
+        return LaneInterval.empty()
+    return LaneInterval(slot["counters"].copy(), slot["counts"].astype(np.int64))
+
+
+@dataclass(eq=False)
+class Series:
+    """The rows of all intervals drained so far.
+
+    Attributes:
+        fleet: whose slabs are drained.
+        rows: one per interval, source and metric.
+        drained: how many intervals have been drained, from the common start.
+        counted: samples and events in them, by worker and lane: what is missing against the totals came
+            too late for its interval.
+    """
+
+    fleet: Fleet
+    rows: list[Interval] = field(default_factory=list)
+    drained: int = 0
+    counted: dict[tuple[int, int], npt.NDArray[np.int64]] = field(default_factory=dict)
+
+    def drain(self, until: int) -> LaneInterval | None:
+        """Drains the intervals before number `until`.
+
+        Returns:
+            The last of them with all lanes of all groups added up, or None where there was none.
+        """
+        latest = None
+        while self.drained < until:
+            latest = self._drain_one(self.drained)
+            self.drained += 1
+        return latest
+
+    def _drain_one(self, index: int) -> LaneInterval:
+        everything = LaneInterval.empty()
+        for name in dict.fromkeys(worker.order.group for worker in self.fleet.producers):
+            workers = self.fleet.group(name, produces=True)
+            for lane in (SEND_LANE, ACK_LANE):
+                total = self._add(workers, lane, index)
+                self._write(index, f"producer/{name}", total, _RATES[lane], _LATENCIES[lane])
+                everything.counters[:] += total.counters
+                if lane == ACK_LANE:
+                    everything.counts[Metric.PUBLISH_LATENCY] += total.counts[Metric.PUBLISH_LATENCY]
+        for name in dict.fromkeys(worker.order.group for worker in self.fleet.consumers):
+            total = self._add(self.fleet.group(name, produces=False), CONSUME_LANE, index)
+            rates, latencies = _CONSUMER_RATES[CONSUME_LANE], _CONSUMER_LATENCIES[CONSUME_LANE]
+            self._write(index, f"consumer/{name}", total, rates, latencies)
+            everything.counters[:] += total.counters
+            everything.counts[Metric.END_TO_END_LATENCY] += total.counts[Metric.END_TO_END_LATENCY]
+        return everything
+
+    def _add(self, workers: list[WorkerProcess], lane: int, index: int) -> LaneInterval:
+        total = LaneInterval.empty()
+        for worker in workers:
+            part = read_interval(worker, lane, index)
+            total.counters[:] += part.counters
+            total.counts[:] += part.counts
+            key = (worker.order.worker, lane)
+            self.counted[key] = self.counted.get(key, 0) + part.counters
+        return total
+
+    def _write(
+        self,
+        index: int,
+        source: str,
+        total: LaneInterval,
+        rates: dict[str, Counter],
+        latencies: dict[str, Metric],
+    ) -> None:
+        start_s = index * INTERVAL_S
+        for name, counter in rates.items():
+            metric = f"{name}_per_s" if name.endswith("_bytes") else f"{name}_records_per_s"
+            self.rows.append(Interval(start_s, source, metric, total.counters[counter] / INTERVAL_S))
+        for name, metric in latencies.items():
+            self.rows += _latency_rows(start_s, source, name, total.histogram(metric))
+
+    def late(self) -> int:
+        """Events that were booked into an interval after it had been drained."""
+        missing = 0
+        for worker in self.fleet.workers:
+            for lane in (SEND_LANE, ACK_LANE):
+                totals = worker.slab.record["lanes"][0, lane]["by_moment"].sum(axis=0)
+                drained = self.counted.get((worker.order.worker, lane))
+                if drained is not None:
+                    missing += int(np.abs(totals - drained)[: Counter.QUEUE_FULL_NS].sum())
+        return missing
+
+
+def _latency_rows(start_s: float, source: str, name: str, histogram: Histogram) -> Iterator[Interval]:
+    summary = histogram.summary_us()
+    for statistic in _SHOWN:
+        value = summary[statistic]
+        if value is not None:
+            yield Interval(start_s, source, f"{name}_{statistic}_us", float(value))
