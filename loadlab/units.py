@@ -22,6 +22,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Final, TypeGuard
 
+from loadlab.hints import HintedError
+
 _NUMBER: Final = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([A-Za-zµ/]*)")
 _PLAIN_NUMBER: Final = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 
@@ -48,17 +50,8 @@ _RATE_UNITS: Final[Mapping[str, Fraction]] = {f"{prefix}/s": by for prefix, by i
 _DURATION_NAMES: Final[Mapping[str, Fraction]] = {**DURATION_UNITS, "µs": DURATION_UNITS["us"]}
 
 
-class UnitError(ValueError):
-    """A text that is no duration, size, rate or count.
-
-    Args:
-        message: what is wrong, in one sentence without a full stop.
-        suggestion: what was probably meant, or None.
-    """
-
-    def __init__(self, message: str, suggestion: str | None = None) -> None:
-        super().__init__(message)
-        self.suggestion = suggestion
+class UnitError(HintedError):
+    """A text that is no duration, size, rate or count."""
 
 
 def duration_s(value: object) -> float:

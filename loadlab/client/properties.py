@@ -7,7 +7,6 @@ and would then read otherwise than meant is caught here: it takes ``batch.size=6
 from __future__ import annotations
 
 import ctypes
-import difflib
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -17,9 +16,10 @@ from loadlab import units
 from loadlab.client.java_properties import COUNTERPARTS, NOTES, WITHOUT_COUNTERPART
 from loadlab.client.library import library_path
 from loadlab.client.property_table import NOT_BY_TEXT, Client, Property, known_properties, names_for
+from loadlab.hints import near
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
 _COMMITS: Final = "loadlab commits every second and at the end, so that lag can be told"
 _CLUSTER: Final = "the cluster gives it; for one of your own set cluster.bootstrap_servers"
@@ -131,13 +131,6 @@ def check_together(client: Client, config: Mapping[str, str]) -> PropertyProblem
         return None
     named = [name for name in re.findall(r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+|acks", message) if name in config]
     return PropertyProblem(named[0] if named else None, f"librdkafka refuses it: {message}")
-
-
-def near(word: str, known: Collection[str]) -> str | None:
-    """The known word that ``word`` was probably meant to be, or None."""
-    wanted = word.lower().replace("_", ".") if any("." in name for name in known) else word.lower()
-    found = difflib.get_close_matches(wanted, sorted(known), n=1, cutoff=0.6)
-    return found[0] if found else None
 
 
 def _refused_name(client: Client, name: str) -> PropertyProblem | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from loadlab import units
+from loadlab.hints import near
 from loadlab.scenario.finding import Finding, View, found
-from loadlab.scenario.forms import near
 from loadlab.scenario.thresholds import METRICS, parse_key
 
 if TYPE_CHECKING:

@@ -6,9 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from loadlab import units
-from loadlab.scenario.fields import HintedError
+from loadlab.hints import HintedError, near
 from loadlab.scenario.finding import Finding, View, found
-from loadlab.scenario.forms import near
 from loadlab.scenario.records import STAMP_BYTES
 from loadlab.scenario.workload import check_topic_name
 

@@ -10,10 +10,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, field_validator
 
+from loadlab.hints import HintedError
 from loadlab.scenario.fields import (
     Cpuset,
     Duration,
-    HintedError,
     Model,
     Number,
     PositiveSize,
@@ -22,6 +22,8 @@ from loadlab.scenario.fields import (
 )
 
 Provider = Literal["auto", "docker", "local", "embedded", "external"]
+
+DEFAULT_KAFKA_VERSION: Final = "4.3.1"
 
 _VERSION: Final = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,3})")
 _OLDEST: Final = (3, 7, 0)
@@ -54,7 +56,7 @@ class ClusterSpec(Model):
 
     provider: Provider = "auto"
     brokers: Annotated[Whole, Field(ge=1, le=64)] = 1
-    kafka_version: str = "4.3.1"
+    kafka_version: str = DEFAULT_KAFKA_VERSION
     network: Literal["auto", "host", "bridge"] = "auto"
     config: Properties
     resources: Resources | None = None
@@ -69,7 +71,9 @@ class ClusterSpec(Model):
     def _version(cls, value: object) -> object:
         found = _VERSION.fullmatch(value) if isinstance(value, str) else None
         if found is None:
-            raise HintedError(f'must be a version of three numbers such as "4.3.1", not {value}', "4.3.1")
+            raise HintedError(
+                f'must be a version of three numbers such as "4.3.1", not {value}', DEFAULT_KAFKA_VERSION
+            )
         if tuple(map(int, found.groups())) < _OLDEST:
             raise HintedError(f"{value} is too old: clusters need KRaft with combined roles, 3.7.0 or later")
         return value

@@ -9,22 +9,10 @@ from typing import Annotated, Final
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from loadlab import units
+from loadlab.hints import HintedError
 
 NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 _CPUSET: Final = re.compile(r"[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*")
-
-
-class HintedError(ValueError):
-    """A value that is wrong, with what was probably meant.
-
-    Args:
-        message: what is wrong, in one sentence without a full stop.
-        suggestion: the near value, or None.
-    """
-
-    def __init__(self, message: str, suggestion: str | None = None) -> None:
-        super().__init__(message)
-        self.suggestion = suggestion
 
 
 class Model(BaseModel):

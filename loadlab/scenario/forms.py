@@ -5,17 +5,9 @@ Tags of forms stand in angle brackets, so that an error's place can tell them fr
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
-from loadlab.scenario.fields import HintedError
-
-
-def near(word: str, known: Collection[str]) -> str | None:
-    """The known word that ``word`` was probably meant to be, or None."""
-    by_lower = {name.lower(): name for name in sorted(known, reverse=True)}
-    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[found[0]] if found else None
+from loadlab.hints import HintedError, near
 
 
 def form_of(plain: str, *named: str) -> Callable[[object], str]:

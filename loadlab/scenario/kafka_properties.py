@@ -13,7 +13,8 @@ from importlib import resources
 from typing import TYPE_CHECKING, Final, Literal
 
 from loadlab import units
-from loadlab.client.properties import PropertyProblem, near
+from loadlab.client.properties import PropertyProblem
+from loadlab.hints import near
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +66,11 @@ class Definition:
     choices: tuple[str, ...]
 
 
+def is_owned(name: str) -> bool:
+    """Whether a broker property is the provider's to set."""
+    return name in OWNED or name.startswith(_OWNED_PREFIXES)
+
+
 @cache
 def definitions(owner: Owner, kafka_version: str) -> Mapping[str, Definition]:
     """Kafka's properties by name: those of 3.9.1 for a version 3, those of 4.3.1 for a later one."""
@@ -78,7 +84,7 @@ def definitions(owner: Owner, kafka_version: str) -> Mapping[str, Definition]:
 
 def resolve_property(owner: Owner, kafka_version: str, name: str, value: str) -> str | PropertyProblem:
     """A property's value as Kafka takes it: checked, and in the unit of the property's name."""
-    if owner == "broker" and (name in OWNED or name.startswith(_OWNED_PREFIXES)):
+    if owner == "broker" and is_owned(name):
         return PropertyProblem(name, f"can't be set: {OWNED.get(name, _PLACES)}", at_key=True)
     known = definitions(owner, kafka_version)
     if name not in known:

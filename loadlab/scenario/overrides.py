@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from loadlab.errors import ScenarioError
+from loadlab.hints import near
 from loadlab.scenario import shape
 from loadlab.scenario.document import Document, Origin, Path, value_at
-from loadlab.scenario.forms import near
 from loadlab.scenario.problems import Problem
 from loadlab.scenario.reader import parse_value
 from loadlab.scenario.secrets import redacted_line

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.client import properties as client_properties
 from loadlab.client.properties import PropertyProblem
+from loadlab.hints import HintedError
 from loadlab.scenario import kafka_properties
+from loadlab.scenario.cluster import DEFAULT_KAFKA_VERSION
 from loadlab.scenario.document import Path, value_at
-from loadlab.scenario.fields import HintedError, property_text
+from loadlab.scenario.fields import property_text
 from loadlab.scenario.problems import Problem
 
 if TYPE_CHECKING:
     from loadlab.client.property_table import Client
 
-_DEFAULT_VERSION: Final = "4.3.1"
 _GROUPS: Final[Mapping[str, Client]] = {"producers": "producer", "consumers": "consumer"}
 
 Resolver = Callable[[str, str], str | PropertyProblem]
@@ -42,7 +43,7 @@ def resolve_properties(data: dict[str, object]) -> list[Problem]:
 
 def _maps(data: Mapping[str, object]) -> Iterator[_Properties]:
     version = value_at(data, ("cluster", "kafka_version"))
-    kafka_version = version if isinstance(version, str) else _DEFAULT_VERSION
+    kafka_version = version if isinstance(version, str) else DEFAULT_KAFKA_VERSION
     for path, values in _configs(data, "cluster"):
         yield _Properties(path, values, _kafka_resolver("broker", kafka_version))
     for path, values in _configs(data, "topics"):

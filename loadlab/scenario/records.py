@@ -7,7 +7,8 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_serializer, model_validator
 
 from loadlab import units
-from loadlab.scenario.fields import Count, HintedError, Model, Number, PositiveSize, Share, Whole
+from loadlab.hints import HintedError
+from loadlab.scenario.fields import Count, Model, Number, PositiveSize, Share, Whole
 from loadlab.scenario.forms import form_of, one_form
 
 STAMP_BYTES: Final = 32

@@ -6,7 +6,8 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from loadlab.scenario.fields import Count, Duration, HintedError, Model, PositiveRate, Rate
+from loadlab.hints import HintedError
+from loadlab.scenario.fields import Count, Duration, Model, PositiveRate, Rate
 from loadlab.scenario.forms import form_of, one_form
 
 _SHAPES: Final = ("ramp", "steps", "bursts")

@@ -1,10 +1,66 @@
-"""The JSON Schema of scenario files, for editors."""
+"""The JSON Schema of scenario files: editors complete keys, properties and choices by it."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final, cast
+
+from loadlab.client.properties import OWNED as OWNED_CLIENT
+from loadlab.client.property_table import Client, Property, known_properties, names_for
+from loadlab.scenario.cluster import DEFAULT_KAFKA_VERSION
+from loadlab.scenario.kafka_properties import Definition, Owner, definitions, is_owned
 from loadlab.scenario.model import Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_SCALAR: Final = {"type": ["string", "number", "boolean"]}
+
+Schema = dict[str, object]
 
 
 def json_schema() -> dict[str, object]:
-    """The JSON Schema that a scenario file obeys."""
-    return Scenario.model_json_schema(by_alias=True, mode="validation")
+    """The JSON Schema that every right scenario obeys.
+
+    It is looser than loading: it knows keys, types, choices and which properties there are, but not what
+    librdkafka and Kafka say of a value, nor what must fit together.
+    """
+    schema = Scenario.model_json_schema(by_alias=True, mode="validation")
+    models = cast("dict[str, Schema]", schema["$defs"])
+    _name_properties(models["ClusterSpec"], _of_kafka("broker"))
+    _name_properties(models["TopicSpec"], _of_kafka("topic"))
+    _name_properties(models["ProducerSpec"], _of_client("producer"))
+    _name_properties(models["ConsumerSpec"], _of_client("consumer"))
+    return {"$schema": _DIALECT, **schema, "title": "loadlab scenario"}
+
+
+def _name_properties(model: Schema, properties: Mapping[str, Schema]) -> None:
+    """Tells which properties a model's ``config`` may hold."""
+    fields = cast("dict[str, Schema]", model["properties"])
+    fields["config"] = {"type": "object", "properties": dict(properties), "additionalProperties": False}
+
+
+def _of_kafka(owner: Owner) -> dict[str, Schema]:
+    listed = {**definitions(owner, "3.9.1"), **definitions(owner, DEFAULT_KAFKA_VERSION)}
+    return {
+        name: _of_definition(definition)
+        for name, definition in sorted(listed.items())
+        if owner == "topic" or not is_owned(name)
+    }
+
+
+def _of_definition(definition: Definition) -> Schema:
+    if definition.choices and definition.kind == "STRING":
+        return {"enum": list(definition.choices)}
+    return dict(_SCALAR)
+
+
+def _of_client(client: Client) -> dict[str, Schema]:
+    names = [name for name in names_for(client) if name not in OWNED_CLIENT]
+    return {name: _of_property(known_properties()[name]) for name in sorted(names)}
+
+
+def _of_property(known: Property) -> Schema:
+    if known.choices and known.kind == "enum value":
+        return {"enum": list(known.choices)}
+    return dict(_SCALAR)

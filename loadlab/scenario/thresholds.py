@@ -10,8 +10,8 @@ from typing import Annotated, Final, Literal, Self, cast
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_serializer, model_validator
 
 from loadlab import units
-from loadlab.scenario.fields import Duration, HintedError, Model
-from loadlab.scenario.forms import near
+from loadlab.hints import HintedError, near
+from loadlab.scenario.fields import Duration, Model
 
 Operator = Literal["<", "<=", ">", ">=", "=="]
 Unit = Literal["us", "records", "records/s", "bytes/s"]

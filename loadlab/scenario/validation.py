@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
+from loadlab.hints import HintedError, near
 from loadlab.scenario.document import Path, value_at
-from loadlab.scenario.fields import HintedError
-from loadlab.scenario.forms import near
 from loadlab.scenario.model import Scenario
 from loadlab.scenario.problems import Problem
 from loadlab.scenario.shape import keys, shape_at
-from loadlab.units import UnitError
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -116,7 +114,7 @@ def _problem(detail: ErrorDetails) -> Problem:
     at_key = detail["loc"][-1] == "[key]"
     if kind == "value_error":
         error = detail["ctx"]["error"]
-        suggestion = error.suggestion if isinstance(error, HintedError | UnitError) else None
+        suggestion = error.suggestion if isinstance(error, HintedError) else None
         return Problem(path, str(error), suggestion, at_key=at_key)
     message, suggestion = _message(detail)
     return Problem(path, message, suggestion, at_key=at_key)

@@ -14,10 +14,10 @@ from pydantic import (
     model_validator,
 )
 
+from loadlab.hints import HintedError
 from loadlab.scenario.fields import (
     Cpuset,
     Duration,
-    HintedError,
     Model,
     PositiveRate,
     Properties,

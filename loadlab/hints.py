@@ -1,0 +1,38 @@
+"""What was probably meant: near names, and errors that carry one."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_LIKENESS: Final = 0.6
+
+
+class HintedError(ValueError):
+    """A value that is wrong, with what was probably meant.
+
+    Args:
+        message: what is wrong, in one sentence without a full stop.
+        suggestion: the near value, or None.
+    """
+
+    def __init__(self, message: str, suggestion: str | None = None) -> None:
+        super().__init__(message)
+        self.suggestion = suggestion
+
+
+def near(word: str, known: Collection[str]) -> str | None:
+    """The known word that ``word`` was probably meant to be, or None.
+
+    Case, and underscores where dots belong, count as no difference.
+    """
+    by_form = {_form(name): name for name in sorted(known, reverse=True)}
+    found = difflib.get_close_matches(_form(word), by_form, n=1, cutoff=_LIKENESS)
+    return by_form[found[0]] if found else None
+
+
+def _form(word: str) -> str:
+    return word.lower().replace("_", ".")
