@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
 import click
 
+from loadlab.cli.demo_image import ensure_image
 from loadlab.cli.exit_codes import exit_code
 from loadlab.cli.options import (
     OutputFormat,
@@ -83,10 +84,10 @@ def run(scenario: Path, **options: Unpack[RunKeywords]) -> int:
 @run_options
 def demo(**options: Unpack[RunKeywords]) -> int:
     """Run the quickstart scenario on the best cluster at hand: containers, Kafka's own JVM, or the mock."""
-    return _run(quickstart_scenario(), options)
+    return _run(quickstart_scenario(), options, builds_image=options["cluster_name"] is None)
 
 
-def _run(scenario: Path, options: RunKeywords) -> int:
+def _run(scenario: Path, options: RunKeywords, *, builds_image: bool = False) -> int:
     loaded = load(scenario, with_provider(options["overrides"], options["provider"]), os.environ)
     run_choices = RunOptions(
         results_dir=options["results_dir"],
@@ -94,6 +95,8 @@ def _run(scenario: Path, options: RunKeywords) -> int:
         keep_topics=options["keep_topics"],
     )
     with watching() as observer:
+        if builds_image:
+            ensure_image(loaded.scenario.cluster, observer.message)
         stored = run_scenario(loaded, run_choices, observer)
     print_run(StoredRun(stored.result, stored.path), options["output"])
     return exit_code(stored.result, strict=options["strict"])

@@ -1,0 +1,167 @@
+"""`loadlab plan`: what a run would do, and where each value comes from, without a cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from loadlab.cli import figures
+from loadlab.cli.options import (
+    OutputFormat,
+    examples,
+    output_option,
+    provider_option,
+    scenario_argument,
+    set_option,
+    with_provider,
+)
+from loadlab.cli.output import Line, print_json, print_lines
+from loadlab.cli.sections import row
+from loadlab.results.redact import redact
+from loadlab.run.plan import plan_scenario
+from loadlab.scenario import load
+from loadlab.units import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from pydantic import JsonValue
+
+    from loadlab.run.plan import PlannedConsumer, PlannedProducer, PlannedTopic, RunPlan
+    from loadlab.scenario import LoadedScenario
+
+_TOPICS_SHOWN = 10
+
+
+@click.command(
+    epilog=examples(
+        "loadlab plan scenarios/quickstart.yaml",
+        "loadlab plan scenarios/quickstart.yaml --set topics.orders.partitions=12 --explain",
+    )
+)
+@scenario_argument
+@set_option
+@provider_option
+@click.option(
+    "--explain", is_flag=True, help="Say of each value whether file, environment, --set or default set it."
+)
+@output_option
+def plan(
+    scenario: Path, overrides: tuple[str, ...], provider: str | None, *, explain: bool, output: OutputFormat
+) -> None:
+    """Show what a run of SCENARIO would do; start nothing."""
+    loaded = load(scenario, with_provider(overrides, provider), os.environ)
+    planned = plan_scenario(loaded)
+    if output == "json":
+        origins: dict[str, JsonValue] = {"origins": _origins(loaded)} if explain else {}
+        print_json(redact({**_as_json(planned), **origins}))
+        return
+    print_lines(_told(planned))
+    if explain:
+        print_lines(_explained(loaded))
+
+
+def _told(planned: RunPlan) -> Iterator[Line]:
+    yield Line(f"plan of {planned.name}", "good")
+    yield from row("cluster", f"{planned.provider} · {figures.counted(planned.brokers, 'broker')}")
+    yield from row("phases", _phases(planned))
+    for topic in planned.topics[:_TOPICS_SHOWN]:
+        yield from row("topic", _topic(topic))
+    if len(planned.topics) > _TOPICS_SHOWN:
+        yield from row("", f"… {len(planned.topics) - _TOPICS_SHOWN} more")
+    for producer in planned.producers:
+        yield from row("producer", _producer(producer))
+        yield from _config(producer.config)
+    for consumer in planned.consumers:
+        yield from row("consumer", _consumer(consumer))
+        yield from _config(consumer.config)
+    yield from row("data", _data(planned))
+    for warning in planned.warnings:
+        yield Line(f"warning: {warning}", "warn")
+
+
+def _phases(planned: RunPlan) -> str:
+    warmup, measure, drain = map(format_duration, (planned.warmup_s, planned.measure_s, planned.drain_s))
+    return f"warm-up {warmup} · measure {measure} · drain {drain} at most"
+
+
+def _topic(topic: PlannedTopic) -> str:
+    if topic.partitions is None:
+        return f"{topic.name} · exists already"
+    partitions = figures.counted(topic.partitions, "partition")
+    config = "".join(f" · {key}={value}" for key, value in topic.config.items())
+    return f"{topic.name} · {partitions} · replication factor {topic.replication_factor}{config}"
+
+
+def _producer(producer: PlannedProducer) -> str:
+    target = producer.target_records_per_s
+    rate = "as fast as it can" if target is None else figures.record_rate(target)
+    records = "" if producer.records is None else f" · {figures.counted(producer.records, 'record')} in all"
+    workers = figures.counted(len(producer.workers), "worker")
+    size_bytes = figures.count(round(producer.record_bytes_mean))
+    return f"{producer.name} → {_names(producer.topics)} · {workers} · {rate} of {size_bytes} B{records}"
+
+
+def _consumer(consumer: PlannedConsumer) -> str:
+    parts = [f"{consumer.name} ← {_names(consumer.topics)}", figures.counted(len(consumer.workers), "worker")]
+    parts.append(f"group {consumer.group_id or f'loadlab-<run-id>-{consumer.name}'}")
+    if consumer.start_after_s is not None:
+        parts.append(f"starts after {format_duration(consumer.start_after_s)}")
+    if consumer.max_rate_per_s is not None:
+        parts.append(f"at most {figures.record_rate(consumer.max_rate_per_s)}")
+    return " · ".join(parts)
+
+
+def _names(topics: tuple[str, ...]) -> str:
+    return topics[0] if len(topics) == 1 else f"{topics[0]} … {topics[-1]} ({len(topics)} topics)"
+
+
+def _config(config: Mapping[str, str]) -> Iterator[Line]:
+    clean = redact(dict(config))
+    if isinstance(clean, dict) and clean:
+        yield from row("", " ".join(f"{key}={value}" for key, value in clean.items()))
+
+
+def _data(planned: RunPlan) -> str:
+    if planned.data_bytes is None or planned.disk_bytes is None:
+        return "as much as the cluster takes: a rate is max"
+    return f"{figures.size(planned.data_bytes)} sent · {figures.size(planned.disk_bytes)} with replicas"
+
+
+def _as_json(planned: RunPlan) -> dict[str, JsonValue]:
+    # Through JSON, as `asdict` alone leaves tuples.
+    document: dict[str, JsonValue] = json.loads(json.dumps(asdict(planned)))
+    return document
+
+
+def _origins(loaded: LoadedScenario) -> dict[str, JsonValue]:
+    return {path: {"kind": origin.kind, "place": origin.place} for path, origin in loaded.origins.items()}
+
+
+def _explained(loaded: LoadedScenario) -> Iterator[Line]:
+    """Each value of the resolved scenario beside the place that set it."""
+    values = dict(_leaves(loaded.scenario.to_document(), ""))
+    width = max(map(len, loaded.origins), default=0)
+    for path, origin in loaded.origins.items():
+        value = values.get(path)
+        shown = value if isinstance(value, str) else json.dumps(value)
+        yield Line(
+            f"{path:<{width}}  {shown}  ({origin.place})", "dim" if origin.kind == "default" else "plain"
+        )
+
+
+def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
+    """The values that hold no others, by dotted path."""
+    if isinstance(value, dict) and value:
+        for key, below in value.items():
+            yield from _leaves(below, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and value:
+        for index, below in enumerate(value):
+            yield from _leaves(below, f"{path}[{index}]")
+    else:
+        yield path, value

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner, Result
+
+from loadlab.cli.main import cli
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCENARIO = """\
+name: small
+cluster: {provider: local, brokers: 3}
+topics: {orders: {partitions: 2, replication_factor: 3, config: {min.insync.replicas: 2}}}
+producers:
+  checkout:
+    topic: orders
+    workers: 2
+    schedule: {rate: 1k/s}
+    records: {size: 100}
+    config: {linger.ms: 5}
+consumers:
+  billing: {topic: orders, start_after: 2s, max_rate: 500/s}
+phases: {warmup: 1s, measure: 5s, drain: 10s}
+"""
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(SCENARIO)
+    return path
+
+
+def called(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli, ["plan", *(str(argument) for argument in arguments)])
+
+
+def test_a_plan_tells_who_sends_what_and_when(scenario: Path) -> None:
+    told = called(scenario)
+
+    assert told.exit_code == 0, told.stderr
+    assert told.stdout.splitlines() == [
+        "plan of small",
+        "cluster          local · 3 brokers",
+        "phases           warm-up 1s · measure 5s · drain 10s at most",
+        "topic            orders · 2 partitions · replication factor 3 · min.insync.replicas=2",
+        "producer         checkout → orders · 2 workers · 1,000 records/s of 100 B · 6,000 records in all",
+        "                 linger.ms=5",
+        ("consumer         billing ← orders · 1 worker · group loadlab-<run-id>-billing · starts after 2s"
+        " · at most 500 records/s"),
+        "data             660 kB sent · 1.98 MB with replicas",
+    ]
+
+
+def test_a_plan_at_the_maximum_rate_promises_no_size(scenario: Path) -> None:
+    told = called(scenario, "--set", "producers.checkout.schedule.rate=max").stdout
+
+    assert "as fast as it can of 100 B" in told
+    assert "as much as the cluster takes" in told
+
+
+def test_explain_tells_where_each_value_comes_from(scenario: Path) -> None:
+    lines = called(scenario, "--explain", "--set", "producers.checkout.workers=4").stdout.splitlines()
+
+    def explained(path: str) -> str:
+        return next(line for line in lines if line.startswith(f"{path} "))
+
+    assert f"  2  ({scenario}:3:31)" in explained("topics.orders.partitions")
+    assert "  4  (--set producers.checkout.workers=4)" in explained("producers.checkout.workers")
+    assert "(default)" in explained("cluster.kafka_version")
+
+
+def test_a_plan_as_json_holds_the_same(scenario: Path) -> None:
+    document = json.loads(called(scenario, "--output", "json", "--explain").stdout)
+
+    assert document["producers"][0]["target_records_per_s"] == 1_000.0
+    assert document["origins"]["cluster.brokers"] == {"kind": "file", "place": f"{scenario}:2:37"}
+
+
+def test_a_plan_shows_no_secret(scenario: Path) -> None:
+    for output in ("text", "json"):
+        told = called(
+            *(scenario, "--explain", "--output", output),
+            *("--set", "producers.checkout.config.sasl.password=hunter2"),
+        )
+        assert told.exit_code == 0, told.stderr
+        assert "hunter2" not in told.stdout
+
+
+def test_a_mock_that_would_evict_is_warned_of(scenario: Path) -> None:
+    told = called(scenario, "--provider", "embedded", "--set", "producers.checkout.schedule.rate=max").stdout
+
+    assert "warning: the mock keeps 5 MiB" in told
