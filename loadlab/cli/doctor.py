@@ -32,7 +32,7 @@ def doctor(output: OutputFormat) -> int:
 
 def _told(check: Check) -> Iterator[Line]:
     yield Line(
-        f"{'ok' if check.ok else 'missing':<8} {check.name}: {check.detail}", "plain" if check.ok else "bad"
+        f"{'ok' if check.ok else 'failed':<8} {check.name}: {check.detail}", "plain" if check.ok else "bad"
     )
     if not check.ok and check.fix:
         yield Line(f"{'':<8} fix: {check.fix}")
