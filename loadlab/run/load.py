@@ -1,0 +1,171 @@
+"""Carries a run through its phases: start together, watch, stop, drain."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from loadlab.errors import ClusterError
+from loadlab.measurement.slab import Command, Phase, State
+from loadlab.measurement.validity import Death
+from loadlab.run.offsets import positions
+from loadlab.run.timeline import NS_PER_S, Timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loadlab.cluster import Cluster
+    from loadlab.run.events import Events
+    from loadlab.run.fleet import Fleet
+    from loadlab.run.interrupts import Interrupts
+    from loadlab.run.offsets import OffsetSampler, Sample
+    from loadlab.run.plan import RunPlan
+
+_LEAD_NS: Final = 100_000_000
+_TICK_S: Final = 0.02
+_CHECK_EVERY_NS: Final = NS_PER_S
+_END_TIMEOUT_S: Final = 10.0
+LOW_DISK_BYTES: Final = 1 << 30
+"""The load stops when the brokers' disk has less space left than this."""
+
+
+@dataclass(eq=False)
+class Load:
+    """A run's load, from the common start to the last read.
+
+    Attributes:
+        plan: what is to happen.
+        fleet: the workers, all ready.
+        cluster: where to.
+        sampler: follows log ends and positions.
+        events: is told what happens.
+        interrupts: what the user asks for.
+        each_interval: called once an interval with its number and the timeline.
+        timeline: once started.
+        interrupted: the load was stopped before its time.
+        dead_workers: workers that ended before their time.
+        dead_brokers: brokers seen dead.
+        drained_ns: when each consumer group had read all, by name.
+    """
+
+    plan: RunPlan
+    fleet: Fleet
+    cluster: Cluster
+    sampler: OffsetSampler
+    events: Events
+    interrupts: Interrupts
+    each_interval: Callable[[int, Timeline], None]
+    timeline: Timeline = field(default_factory=lambda: Timeline(0, 0, 0, 0))
+    interrupted: bool = False
+    dead_workers: dict[int, Death] = field(default_factory=dict)
+    dead_brokers: dict[int, Death] = field(default_factory=dict)
+    drained_ns: dict[str, int] = field(default_factory=dict)
+    _checked_ns: int = 0
+    _intervals: int = 0
+
+    def run(self) -> int:
+        """Carries the load through; returns when it ended, CLOCK_MONOTONIC in nanoseconds."""
+        self._start()
+        while time.monotonic_ns() < self.timeline.measure_end_ns:
+            self._tick()
+            if not any(worker.alive for worker in self.fleet.workers):
+                self._cut_short("all workers are gone")
+        self._phase_event(Phase.DRAIN)
+        final = self._drain()
+        while final is not None and not self._all_read(final) and self._time_left():
+            self._tick()
+        self.sampler.stop()
+        self.fleet.end(_END_TIMEOUT_S)
+        self._check_workers()
+        return time.monotonic_ns()
+
+    def _start(self) -> None:
+        self.timeline = Timeline.of(self.plan, time.monotonic_ns() + _LEAD_NS)
+        for worker in self.fleet.workers:
+            self.timeline.write(worker.slab)
+        self.fleet.command(Command.GO)
+        marks = [self.timeline.warmup_end_ns, self.timeline.measure_end_ns]
+        self.sampler.start(self.timeline.start_ns, marks)
+        self.events.note("start", "load started", phase="warmup")
+
+    def _phase_event(self, phase: Phase) -> None:
+        self.events.note("phase", f"{phase.name.lower()} phase", phase=phase.name.lower())
+
+    def _time_left(self) -> bool:
+        return time.monotonic_ns() < self.timeline.stop_ns
+
+    def _drain(self) -> Sample | None:
+        """Waits for the last acks; returns the log ends after them, None where they can't be known."""
+        while self._time_left() and any(self._sends(place) for place in range(len(self.fleet.producers))):
+            self._tick()
+        return self.sampler.take()
+
+    def _sends(self, place: int) -> bool:
+        worker = self.fleet.producers[place]
+        return worker.alive and worker.slab.state is not State.FINISHED
+
+    def _all_read(self, final: Sample) -> bool:
+        """Whether every group has read up to the log ends; notes when each one had."""
+        for group in self.sampler.groups:
+            if group.name in self.drained_ns:
+                continue
+            workers = self.fleet.group(group.name, produces=False)
+            at = positions(workers, group)
+            ends = (final.ends.get(partition) for partition in group.partitions)
+            if all(end is None or position >= end for end, position in zip(ends, at, strict=True)):
+                self.drained_ns[group.name] = time.monotonic_ns()
+        return len(self.drained_ns) == len(self.sampler.groups)
+
+    def _tick(self) -> None:
+        """One round of the watch."""
+        time.sleep(_TICK_S)
+        now_ns = time.monotonic_ns()
+        if self.interrupts.requested and not self.interrupted:
+            self._cut_short("interrupted: the load stops, what was measured is kept")
+        self._check_workers()
+        intervals = (now_ns - self.timeline.start_ns) // NS_PER_S
+        if intervals > self._intervals:
+            self._intervals = intervals
+            self.each_interval(intervals, self.timeline)
+        if now_ns - self._checked_ns >= _CHECK_EVERY_NS:
+            self._checked_ns = now_ns
+            self._check_cluster()
+
+    def _cut_short(self, why: str) -> None:
+        self.interrupted = True
+        self.timeline = self.timeline.cut_short(time.monotonic_ns())
+        for worker in self.fleet.workers:
+            self.timeline.write(worker.slab)
+        self.events.note("cut_short", why)
+
+    def _check_workers(self) -> None:
+        for worker in self.fleet.workers:
+            number = worker.order.worker
+            if number not in self.dead_workers and worker.died:
+                death = Death(f"worker {number} of {worker.order.group}", f"ended: {worker.exit_text()}")
+                self.dead_workers[number] = death
+                self.events.note("worker_died", f"{death.who} {death.how}", worker=number)
+
+    def _check_cluster(self) -> None:
+        try:
+            self._check_brokers()
+            self._check_disk()
+        except ClusterError as error:
+            self.events.note("cluster_unanswering", str(error))
+
+    def _check_brokers(self) -> None:
+        for broker in self.cluster.broker_states():
+            if not broker.alive and broker.broker_id not in self.dead_brokers:
+                at_s = self.timeline.elapsed_s(time.monotonic_ns())
+                death = Death(f"broker {broker.broker_id}", f"died {at_s:.1f} s after the start: {broker.detail}")
+                self.dead_brokers[broker.broker_id] = death
+                self.events.note("broker_died", f"{death.who} {death.how}", broker=broker.broker_id)
+
+    def _check_disk(self) -> None:
+        free_bytes = self.cluster.free_disk_bytes()
+        if free_bytes is not None and free_bytes < LOW_DISK_BYTES and not self.interrupted:
+            self._cut_short(
+                f"the brokers' disk has {free_bytes / (1 << 20):.0f} MiB left: the load stops, what was "
+                "measured is kept"
+            )
