@@ -8,20 +8,20 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TextIO
 
-import click
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Style = Literal["plain", "good", "warn", "bad", "dim"]
 
-_COLOURS: dict[Style, dict[str, str | bool]] = {
-    "plain": {},
-    "good": {"fg": "green", "bold": True},
-    "warn": {"fg": "yellow", "bold": True},
-    "bad": {"fg": "red", "bold": True},
-    "dim": {"dim": True},
+# ECMA-48 "select graphic rendition".
+_LOOKS: dict[Style, str] = {
+    "plain": "",
+    "good": "\x1b[1;32m",
+    "warn": "\x1b[1;33m",
+    "bad": "\x1b[1;31m",
+    "dim": "\x1b[2m",
 }
+_LOOK_END = "\x1b[0m"
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ def wants_colour(stream: TextIO) -> bool:
 
 
 def _painted(line: Line) -> str:
-    look = _COLOURS[line.style]
-    return click.style(line.text, **look) if look else line.text  # type: ignore[arg-type]
+    look = _LOOKS[line.style]
+    return f"{look}{line.text}{_LOOK_END}" if look else line.text
 
 
 def _write(stream: TextIO, text: str) -> None:
