@@ -79,3 +79,19 @@ def await_metadata(client: int, topic: int, timeout_s: float) -> None:
     if error:
         raise WorkerError(f"the cluster did not answer within {timeout_s:g} s: {error_text(error)}")
     library.rd_kafka_metadata_destroy(metadata)
+
+
+def effective_properties(properties: Mapping[str, str]) -> dict[str, str]:
+    """All properties of a client that is given these, librdkafka's defaults included.
+
+    Values that point into memory (callbacks, opaque pointers) are left out.
+    """
+    library = librdkafka()
+    configuration = new_configuration(properties)
+    amount = ctypes.c_size_t()
+    dump = library.rd_kafka_conf_dump(configuration, ctypes.byref(amount))
+    texts = [dump[place].decode(errors="replace") for place in range(amount.value)]
+    library.rd_kafka_conf_dump_free(dump, amount)
+    library.rd_kafka_conf_destroy(configuration)
+    pairs = zip(texts[::2], texts[1::2], strict=True)
+    return {name: value for name, value in pairs if not value.startswith("0x")}

@@ -15,7 +15,7 @@ from loadlab.errors import WorkerError
 from loadlab.measurement.slab import Command, State, create_slab
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from loadlab.measurement.slab import Slab
     from loadlab.run.order import Order
@@ -137,18 +137,14 @@ class Fleet:
         for worker in self.workers if workers is None else workers:
             worker.slab.command(command)
 
-    def await_ready(self, check: Callable[[], None]) -> None:
+    def await_ready(self) -> None:
         """Waits until every worker is ready and every group that starts now holds its partitions.
-
-        Args:
-            check: called again and again; raises to end the wait.
 
         Raises:
             WorkerError: a worker ended, or one was not ready in time.
         """
         deadline = time.monotonic() + _READY_TIMEOUT_S
         while not self._ready():
-            check()
             self._refuse_dead()
             if time.monotonic() > deadline:
                 raise WorkerError(self._late(), fix="is the cluster reachable from this machine?")

@@ -43,7 +43,8 @@ class Load:
         interrupts: what the user asks for.
         each_interval: called once an interval with its number and the timeline.
         timeline: once started.
-        interrupted: the load was stopped before its time.
+        interrupted: the user stopped the load before its time.
+        failure: why the load could not go on to its end; None where it could.
         dead_workers: workers that ended before their time.
         dead_brokers: brokers seen dead.
         drained_ns: when each consumer group had read all, by name.
@@ -58,6 +59,7 @@ class Load:
     each_interval: Callable[[int, Timeline], None]
     timeline: Timeline = field(default_factory=lambda: Timeline(0, 0, 0, 0))
     interrupted: bool = False
+    failure: str | None = None
     dead_workers: dict[int, Death] = field(default_factory=dict)
     dead_brokers: dict[int, Death] = field(default_factory=dict)
     drained_ns: dict[str, int] = field(default_factory=dict)
@@ -69,8 +71,8 @@ class Load:
         self._start()
         while time.monotonic_ns() < self.timeline.measure_end_ns:
             self._tick()
-            if not any(worker.alive for worker in self.fleet.workers):
-                self._cut_short("all workers are gone")
+            if self.failure is None and not any(worker.alive for worker in self.fleet.workers):
+                self._fail("all workers are gone")
         self._phase_event(Phase.DRAIN)
         final = self._drain()
         while final is not None and not self._all_read(final) and self._time_left():
@@ -122,6 +124,7 @@ class Load:
         time.sleep(_TICK_S)
         now_ns = time.monotonic_ns()
         if self.interrupts.requested and not self.interrupted:
+            self.interrupted = True
             self._cut_short("interrupted: the load stops, what was measured is kept")
         self._check_workers()
         intervals = (now_ns - self.timeline.start_ns) // NS_PER_S
@@ -132,8 +135,11 @@ class Load:
             self._checked_ns = now_ns
             self._check_cluster()
 
+    def _fail(self, why: str) -> None:
+        self.failure = why
+        self._cut_short(f"{why}: the load stops, what was measured is kept")
+
     def _cut_short(self, why: str) -> None:
-        self.interrupted = True
         self.timeline = self.timeline.cut_short(time.monotonic_ns())
         for worker in self.fleet.workers:
             self.timeline.write(worker.slab)
@@ -164,8 +170,5 @@ class Load:
 
     def _check_disk(self) -> None:
         free_bytes = self.cluster.free_disk_bytes()
-        if free_bytes is not None and free_bytes < LOW_DISK_BYTES and not self.interrupted:
-            self._cut_short(
-                f"the brokers' disk has {free_bytes / (1 << 20):.0f} MiB left: the load stops, what was "
-                "measured is kept"
-            )
+        if free_bytes is not None and free_bytes < LOW_DISK_BYTES and self.failure is None:
+            self._fail(f"the brokers' disk has {free_bytes / (1 << 20):.0f} MiB left")

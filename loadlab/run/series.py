@@ -20,11 +20,12 @@ from loadlab.measurement.slab import (
 from loadlab.results.artifacts import Interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
     from loadlab.run.fleet import Fleet, WorkerProcess
+    from loadlab.run.offsets import Sample
 
 INTERVAL_S: Final = INTERVAL_NS / 1_000_000_000
 _METRICS: Final = 2
@@ -150,6 +151,18 @@ class Series:
             self.rows.append(Interval(start_s, source, metric, total.counters[counter] / INTERVAL_S))
         for name, metric in latencies.items():
             self.rows += _latency_rows(start_s, source, name, total.histogram(metric))
+
+    def add_lag(self, samples: Sequence[Sample], start_ns: int) -> None:
+        """Adds each group's lag; these rows stand at the times of the samples."""
+        for sample in samples:
+            at_s = (sample.at_ns - start_ns) / 1_000_000_000
+            for name, group in sample.groups.items():
+                source = f"consumer/{name}"
+                self.rows.append(Interval(at_s, source, "consumer_lag_records", float(group.lag.sum())))
+                self.rows.append(Interval(at_s, source, "backlog_records", float(group.backlog)))
+                if group.committed_lag is not None:
+                    lag = float(group.committed_lag)
+                    self.rows.append(Interval(at_s, source, "committed_lag_records", lag))
 
     def late(self) -> int:
         """Events that were booked into an interval after it had been drained."""

@@ -1,0 +1,376 @@
+"""Makes the result of a run out of slabs, samples and what the cluster says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import loadlab
+from loadlab.client.handle import effective_properties
+from loadlab.client.library import version
+from loadlab.cluster import Capability
+from loadlab.errors import ClusterError
+from loadlab.measurement.histogram import lower_bounds_ns
+from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, SEND_LANE, Counter, Metric
+from loadlab.measurement.validity import Judgement, RunFigures, judge
+from loadlab.results.artifacts import Histograms
+from loadlab.results.model import (
+    ClusterUsed,
+    Environment,
+    Reason,
+    Reconciliation,
+    RunResult,
+    Throughput,
+    TopicResult,
+    Verdict,
+    Warned,
+)
+from loadlab.run.groups import ConsumerGroup, ProducerGroup, merged, total
+from loadlab.run.offsets import positions
+from loadlab.run.timeline import NS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from loadlab.cluster import Cluster
+    from loadlab.results.model_environment import HostEnvironment
+    from loadlab.run.load import Load
+    from loadlab.run.offsets import Partition, Sample
+    from loadlab.scenario import Scenario
+
+_FLUSH_PROPERTIES: Final = ("log.flush.interval.messages", "log.flush.interval.ms")
+_KAFKA_NEVER_FLUSHES: Final = "9223372036854775807"
+_STARTING_MARGIN_NS: Final = NS_PER_S // 4
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A run's load after its end, with all that is needed to make a result of it.
+
+    Attributes:
+        run_id: the run's.
+        started_at: when it began, UTC.
+        duration_s: from then to the end of the load.
+        scenario: the scenario as resolved.
+        load: what happened.
+        ended_ns: when the load ended.
+        baseline: log ends before the start, by partition.
+        host: the machine before the start.
+        late: events booked into an interval after it had been drained.
+    """
+
+    run_id: str
+    started_at: datetime
+    duration_s: float
+    scenario: Scenario
+    load: Load
+    ended_ns: int
+    baseline: Mapping[Partition, int]
+    host: HostEnvironment
+    late: int
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster that was used."""
+        return self.load.cluster
+
+    def producers(self) -> dict[str, ProducerGroup]:
+        """The producer groups by name."""
+        fleet, specs = self.load.fleet, self.scenario.producers
+        return {
+            plan.name: ProducerGroup(
+                plan=plan,
+                spec=specs[plan.name],
+                workers=fleet.group(plan.name, produces=True),
+                timeline=self.load.timeline,
+            )
+            for plan in self.load.plan.producers
+        }
+
+    def consumers(self) -> dict[str, ConsumerGroup]:
+        """The consumer groups by name."""
+        return {group.name: self._consumer(group.name) for group in self.load.sampler.groups}
+
+    def _consumer(self, name: str) -> ConsumerGroup:
+        load = self.load
+        group = next(group for group in load.sampler.groups if group.name == name)
+        specs = self.scenario.producers
+        senders = [worker for worker in load.fleet.producers if worker.order.group in group.producers]
+        sent_ns = max((int(worker.slab.record["last_acked_ns"][0]) for worker in senders), default=0)
+        return ConsumerGroup(
+            group=group,
+            workers=load.fleet.group(name, produces=False),
+            timeline=load.timeline,
+            samples=load.sampler.samples,
+            drained_ns=load.drained_ns.get(name),
+            sent_ns=sent_ns or load.timeline.measure_end_ns,
+            stamped=any(specs[sender].records.stamped for sender in group.producers),
+        )
+
+
+def growth(run: Measured) -> dict[Partition, int] | None:
+    """Records by which each log end moved over the run; None where the log could not be asked."""
+    samples = run.load.sampler.samples
+    if not samples or set(samples[-1].ends) != set(run.baseline):
+        return None
+    return {partition: end - run.baseline[partition] for partition, end in samples[-1].ends.items()}
+
+
+def reconcile(run: Measured) -> Reconciliation:
+    """Compares what was acked, what the log holds and what was read, over the whole run."""
+    fleet = run.load.fleet
+    acked = total(fleet.producers, ACK_LANE, Counter.ACKED, None, by="by_intent")
+    groups = run.consumers()
+    consumed = {
+        name: total(group.workers, CONSUME_LANE, Counter.CONSUMED, None, by="by_intent")
+        for name, group in groups.items()
+    }
+    grown = growth(run)
+    log_end_growth = None if grown is None else sum(grown.values())
+    passed = {name: _passed(group) for name, group in groups.items()}
+    skipped = sum(max(0, passed[name] - consumed[name]) for name in groups)
+    return Reconciliation(
+        acked=acked,
+        log_end_growth=log_end_growth,
+        consumed=consumed,
+        unseen=sum(unread(run).values()),
+        evicted=skipped if run.cluster.info.kind == "mock" else 0,
+        unexplained=None if log_end_growth is None else _unexplained(run, log_end_growth - acked),
+    )
+
+
+def _passed(group: ConsumerGroup) -> int:
+    """Offsets that a group has gone past, read or not."""
+    at = positions(group.workers, group.group)
+    return int((at - group.group.start).sum())
+
+
+def unread(run: Measured) -> dict[str, int]:
+    """Records between each group's position and the log end, after the drain phase."""
+    samples = run.load.sampler.samples
+    if not samples:
+        return {}
+    return {name: int(sample.lag.sum()) for name, sample in samples[-1].groups.items()}
+
+
+def _unexplained(run: Measured, surplus: int) -> int | None:
+    """What of the log's surplus over the acks nothing accounts for.
+
+    Indeterminate records may or may not be in the log, and with acks=0 an ack says nothing of the log.
+    """
+    groups = run.producers().values()
+    indeterminate = sum(group.records(None).indeterminate for group in groups)
+    if 0 <= surplus <= indeterminate:
+        return 0
+    if surplus < 0 and any(_unacknowledged_by_choice(group) for group in groups):
+        return None
+    return surplus - indeterminate if surplus > 0 else surplus
+
+
+def _unacknowledged_by_choice(group: ProducerGroup) -> bool:
+    return group.spec.config.get("acks", group.spec.config.get("request.required.acks")) == "0"
+
+
+def _verdict(run: Measured, reconciliation: Reconciliation) -> Judgement:
+    groups = run.producers().values()
+    load = run.load
+    waiting = sum(group.unsent for group in groups)
+    if not load.interrupted:
+        waiting += sum(group.total(ACK_LANE, Counter.INDETERMINATE, None) for group in groups)
+    figures = RunFigures(
+        producers=[group.figures() for group in groups],
+        dead_workers=list(load.dead_workers.values()),
+        dead_brokers=list(load.dead_brokers.values()),
+        unexplained=reconciliation.unexplained,
+        unread=unread(run),
+        unacknowledged=waiting,
+    )
+    return judge(figures)
+
+
+def make_verdict(run: Measured, reconciliation: Reconciliation) -> Verdict:
+    """The verdict on a run as a result tells it."""
+    judgement = _verdict(run, reconciliation)
+    reasons = tuple(
+        Reason(
+            code=finding.code,
+            message=finding.message,
+            fix=finding.fix,
+            figure=finding.figure,
+            limit=finding.limit,
+            severity=finding.severity,
+        )
+        for finding in judgement.findings
+    )
+    return Verdict(status=judgement.status, reasons=reasons, saturated=judgement.saturated)
+
+
+def _throughput(run: Measured, samples: list[Sample], partitions: list[Partition]) -> Throughput:
+    """Growth between the first and the last sample of the measure phase over their distance.
+
+    Bytes are the records' mean size, as acked, times their number: brokers tell offsets, not sizes.
+    """
+    if len(samples) < 2:  # noqa: PLR2004
+        return Throughput(records_per_s=0.0, bytes_per_s=0.0)
+    first, last = samples[0], samples[-1]
+    known = [partition for partition in partitions if partition in first.ends and partition in last.ends]
+    grown = sum(last.ends[partition] - first.ends[partition] for partition in known)
+    records_per_s = grown * NS_PER_S / (last.at_ns - first.at_ns)
+    return Throughput(records_per_s=records_per_s, bytes_per_s=records_per_s * _record_bytes(run))
+
+
+def _record_bytes(run: Measured) -> float:
+    workers = run.load.fleet.producers
+    acked = total(workers, ACK_LANE, Counter.ACKED, None, by="by_intent")
+    return total(workers, ACK_LANE, Counter.ACKED_BYTES, None, by="by_intent") / acked if acked else 0.0
+
+
+def _topics(run: Measured) -> dict[str, TopicResult]:
+    timeline = run.load.timeline
+    samples = [
+        sample
+        for sample in run.load.sampler.samples
+        if timeline.warmup_end_ns <= sample.at_ns <= timeline.measure_end_ns + _STARTING_MARGIN_NS
+    ]
+    grown = growth(run) or {}
+    results = {}
+    for name in dict.fromkeys(topic for topic, _ in run.baseline):
+        partitions = [partition for partition in run.baseline if partition[0] == name]
+        by_partition = [grown.get(partition, 0) for partition in partitions]
+        whole = sum(by_partition)
+        results[name] = TopicResult(
+            partitions=len(partitions),
+            log_end_growth=whole,
+            throughput=_throughput(run, samples, partitions),
+            partition_share=tuple(part / whole for part in by_partition) if whole else (),
+        )
+    return results
+
+
+def _environment(run: Measured) -> Environment:
+    info = run.cluster.info
+    broker_config, topic_config = _configurations(run)
+    flush = {name: broker_config.get(name, _KAFKA_NEVER_FLUSHES) for name in _FLUSH_PROPERTIES}
+    grown = growth(run)
+    written = None if grown is None else round(sum(grown.values()) * _record_bytes(run))
+    return Environment(
+        **run.host.model_dump(),
+        librdkafka=version(),
+        java=info.java,
+        container_engine=info.engine,
+        image=info.image,
+        data_written_bytes=written,
+        flush=flush if info.kind == "kafka" else {},
+        broker_config=broker_config,
+        topic_config=topic_config,
+        client_config=_client_configurations(run),
+    )
+
+
+def _configurations(run: Measured) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """What brokers and topics really are configured with, where the cluster tells."""
+    if Capability.ADMIN not in run.cluster.capabilities:
+        return {}, {}
+    names = list(dict.fromkeys(topic for topic, _ in run.baseline))
+    try:
+        return run.cluster.broker_config(), run.cluster.topic_config(names)
+    except ClusterError as error:
+        run.load.events.note("configuration_unknown", f"the cluster did not tell its configuration: {error}")
+        return {}, {}
+
+
+def _client_configurations(run: Measured) -> dict[str, dict[str, str]]:
+    groups: dict[str, dict[str, str]] = {}
+    for worker in run.load.fleet.workers:
+        kind = "producer" if worker.order.produces else "consumer"
+        name = f"{kind}/{worker.order.group}"
+        if name not in groups:
+            groups[name] = effective_properties(worker.order.settings.properties)
+    return groups
+
+
+def _cluster_used(run: Measured) -> ClusterUsed:
+    info = run.cluster.info
+    return ClusterUsed(
+        provider=info.provider,
+        kind="mock" if info.kind == "mock" else "kafka",
+        kafka_version=info.kafka_version,
+        brokers=info.brokers,
+        network=info.network,
+        config=dict(info.config),
+        reason=info.reason,
+        cluster_id=info.cluster_id,
+        cores=info.cores,
+    )
+
+
+def _warnings(run: Measured) -> Iterator[Warned]:
+    for text in run.load.plan.warnings:
+        yield Warned(message=text)
+    if run.cluster.info.kind == "mock":
+        yield Warned(
+            message="mock broker: not Kafka; its figures are the client's ceiling on this machine",
+            fix="use --provider local or docker for figures of Kafka",
+        )
+    negative, beyond = _out_of_range(run)
+    if negative or beyond:
+        yield Warned(
+            message=f"{negative:,} durations below zero and {beyond:,} above 137 s were measured and left out",
+            fix="are producers and consumers on one clock?",
+        )
+    if run.late:
+        yield Warned(message=f"{run.late:,} events are missing in the interval series; the totals have them")
+    for failure in dict.fromkeys(run.load.sampler.failures):
+        yield Warned(message=f"a lag sample is missing: {failure}")
+
+
+def _out_of_range(run: Measured) -> tuple[int, int]:
+    negative = beyond = 0
+    for worker in run.load.fleet.workers:
+        histograms = worker.slab.record["lanes"][0]["histograms"]
+        negative += int(histograms["negative"].sum())
+        beyond += int(histograms["beyond"].sum())
+    return negative, beyond
+
+
+def make_result(run: Measured) -> RunResult:
+    """The whole result of a run."""
+    reconciliation = reconcile(run)
+    return RunResult(
+        loadlab_version=loadlab.__version__,
+        run_id=run.run_id,
+        name=run.scenario.name,
+        started_at=run.started_at,
+        duration_s=run.duration_s,
+        interrupted=run.load.interrupted,
+        scenario=run.scenario.to_document(),
+        seed=run.scenario.seed,
+        environment=_environment(run),
+        cluster=_cluster_used(run),
+        phases=run.load.timeline.phases(run.ended_ns),
+        verdict=make_verdict(run, reconciliation),
+        producers={name: group.result() for name, group in run.producers().items()},
+        consumers={name: group.result() for name, group in run.consumers().items()},
+        topics=_topics(run),
+        reconciliation=reconciliation,
+        warnings=tuple(_warnings(run)),
+        events=len(run.load.events.lines),
+    )
+
+
+def make_histograms(run: Measured) -> Histograms:
+    """The measure phase's latency histograms of all groups."""
+    fleet = run.load.fleet
+    counts = {}
+    for name in run.scenario.producers:
+        workers = fleet.group(name, produces=True)
+        source = f"producer/{name}"
+        counts[f"{source}/send_delay_us"] = merged(workers, SEND_LANE, Metric.SEND_DELAY).counts
+        counts[f"{source}/service_time_us"] = merged(workers, ACK_LANE, Metric.SERVICE_TIME).counts
+        counts[f"{source}/publish_latency_us"] = merged(workers, ACK_LANE, Metric.PUBLISH_LATENCY).counts
+    for name in run.scenario.consumers:
+        workers = fleet.group(name, produces=False)
+        latency = merged(workers, CONSUME_LANE, Metric.END_TO_END_LATENCY)
+        counts[f"consumer/{name}/end_to_end_latency_us"] = latency.counts
+    return Histograms(bucket_edges_us=lower_bounds_ns() / 1_000, counts=counts)

@@ -1,0 +1,55 @@
+"""Makes sure that the compiled loops are on disk before workers need them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Final
+
+from loadlab.compiled import cache_directory
+from loadlab.errors import RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_READY_FILE: Final = "ready"
+_MODULES: Final = ("loadlab.client.producer", "loadlab.client.consumer", "loadlab.workload.keys")
+_TIMEOUT_S: Final = 300.0
+_COMPILE: Final = (
+    f"import {', '.join(_MODULES)}; import numpy; loadlab.workload.keys.alias_table(numpy.ones(2) / 2)"
+)
+
+
+def start_compiling(message: Callable[[str], None]) -> subprocess.Popen[str] | None:
+    """Compiles the engine in a process of its own, unless that has been done; the run goes on meanwhile."""
+    if (cache_directory() / _READY_FILE).exists():
+        return None
+    message("compiling the load engine for this machine (once)")
+    return subprocess.Popen(
+        [sys.executable, "-c", _COMPILE],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+
+
+def await_compiled(compiling: subprocess.Popen[str] | None) -> None:
+    """Waits for what `start_compiling` began.
+
+    Raises:
+        RunError: the engine can't be compiled here.
+    """
+    if compiling is None:
+        return
+    try:
+        _, errors = compiling.communicate(timeout=_TIMEOUT_S)
+    except BaseException:
+        compiling.kill()
+        compiling.wait()
+        raise
+    if compiling.returncode:
+        raise RunError(f"the load engine can't be compiled: {errors.strip().splitlines()[-1]}")
+    directory = cache_directory()
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / _READY_FILE).touch()

@@ -1,0 +1,297 @@
+"""Runs a scenario: cluster, topics, workers, load, result. The one way by which anything is measured."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.cluster import TopicRequest, attach, clean_leftovers, start_cluster
+from loadlab.errors import LoadlabError, RunError, UsageError
+from loadlab.measurement.slab import Command
+from loadlab.results.artifacts import Artifacts
+from loadlab.results.environment import capture_host
+from loadlab.results.run_id import new_run_id
+from loadlab.results.store import StoredRun, ensure_writable, save
+from loadlab.run.collect import Measured, make_histograms, make_result
+from loadlab.run.engine import await_compiled, start_compiling
+from loadlab.run.events import Events
+from loadlab.run.fleet import Fleet
+from loadlab.run.interrupts import Interrupts, undisturbed
+from loadlab.run.load import Load
+from loadlab.run.offsets import Group, OffsetSampler
+from loadlab.run.orders import Target, group_id, make_orders
+from loadlab.run.plan import RunPlan, plan_scenario
+from loadlab.run.series import Series
+from loadlab.run.watch import Watcher
+from loadlab.scenario.secrets import is_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from loadlab.cluster import Cluster
+    from loadlab.results.model_environment import HostEnvironment
+    from loadlab.run.offsets import Partition
+    from loadlab.run.progress import RunObserver
+    from loadlab.scenario import LoadedScenario, Scenario
+
+_LATEST: Final = "latest"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is to be made.
+
+    Attributes:
+        results_dir: where the result goes.
+        cluster_name: the cluster that `cluster up` left standing and that is to be used; None to start one.
+        keep_topics: whether the topics that the run makes outlive it.
+    """
+
+    results_dir: Path
+    cluster_name: str | None = None
+    keep_topics: bool = False
+
+
+def run_scenario(loaded: LoadedScenario, options: RunOptions, observer: RunObserver) -> StoredRun:
+    """Runs a scenario and stores what it measured.
+
+    A first SIGINT or SIGTERM stops the load and keeps what was measured; a second ends the run at once.
+    Whatever happens, no process, container or topic of the run's own is left.
+
+    Args:
+        loaded: the scenario.
+        options: how to run it.
+        observer: is told what happens; each of its calls must return at once.
+
+    Returns:
+        The result and its folder.
+
+    Raises:
+        LoadlabError: the run could not be made, or failed; what was measured by then is stored.
+        KeyboardInterrupt: it was interrupted before anything was measured, or a second time.
+    """
+    ensure_writable(options.results_dir)
+    interrupts = Interrupts()
+    with interrupts.handled():
+        return _Run(loaded, options, observer, interrupts).run()
+
+
+class _Run:
+    """One execution; each step adds to the stack what undoes it."""
+
+    def __init__(
+        self,
+        loaded: LoadedScenario,
+        options: RunOptions,
+        observer: RunObserver,
+        interrupts: Interrupts,
+    ) -> None:
+        self._options = options
+        self._observer = observer
+        self._interrupts = interrupts
+        self._scenario: Scenario = loaded.scenario
+        self._plan: RunPlan = plan_scenario(loaded)
+        self._events = Events(observer)
+        self._started_at = datetime.now(UTC)
+        self._started_s = time.monotonic()
+        self._run_id = new_run_id(self._scenario.name, self._started_at)
+
+    def run(self) -> StoredRun:
+        host = capture_host()
+        for removed in clean_leftovers():
+            self._events.note("cleaned", f"removed what a killed run left: {removed}")
+        with ExitStack() as stack:
+            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="loadlab-")))
+            compiling = start_compiling(self._observer.message)
+            if compiling is not None:
+                stack.callback(compiling.kill)
+            cluster = stack.enter_context(self._cluster())
+            partitions = stack.enter_context(self._topics(cluster))
+            await_compiled(compiling)
+            fleet = stack.enter_context(_fleet(scratch))
+            try:
+                return self._measure(cluster, partitions, fleet, host)
+            except RunError:
+                self._keep_logs(cluster)
+                raise
+
+    @contextmanager
+    def _cluster(self) -> Iterator[Cluster]:
+        if self._options.cluster_name is not None:
+            cluster = attach(self._options.cluster_name)
+        else:
+            cluster = start_cluster(
+                self._scenario.cluster,
+                progress=self._observer.message,
+                run_id=self._run_id,
+                needed_disk_bytes=self._plan.disk_bytes or 0,
+            )
+        self._events.note("cluster", f"cluster ready: {cluster.bootstrap_servers}")
+        try:
+            yield cluster
+        finally:
+            with undisturbed():
+                cluster.stop()
+
+    @contextmanager
+    def _topics(self, cluster: Cluster) -> Iterator[dict[str, int]]:
+        """Makes the topics; gives partitions by topic name; deletes those that it made itself."""
+        wanted = [
+            TopicRequest(topic.name, topic.partitions, topic.replication_factor, topic.config)
+            for topic in self._plan.topics
+            if topic.partitions is not None and topic.replication_factor is not None
+        ]
+        partitions = {request.name: request.partitions for request in wanted}
+        partitions |= self._existing(cluster)
+        ids = cluster.create_topics(wanted) if wanted else {}
+        try:
+            yield partitions
+        finally:
+            if ids and self._cluster_outlives and not self._options.keep_topics:
+                with undisturbed():
+                    cluster.delete_topics(ids)
+
+    @property
+    def _cluster_outlives(self) -> bool:
+        """Whether the cluster goes on after the run, so that topics have to be deleted one by one."""
+        return self._options.cluster_name is not None or self._scenario.cluster.provider == "external"
+
+    def _existing(self, cluster: Cluster) -> dict[str, int]:
+        names = [topic.name for topic in self._plan.topics if topic.partitions is None]
+        found = cluster.describe_topics(names) if names else {}
+        missing = [name for name in names if found.get(name) is None]
+        if missing:
+            raise UsageError(
+                f"the cluster has no topic {', '.join(missing)}, which the scenario says exists",
+                fix="create it, or drop existing: true so that the run makes its own",
+            )
+        return {name: len(topic.partitions) for name, topic in found.items() if topic is not None}
+
+    def _measure(
+        self,
+        cluster: Cluster,
+        partitions: dict[str, int],
+        fleet: Fleet,
+        host: HostEnvironment,
+    ) -> StoredRun:
+        target = Target(
+            bootstrap_servers=cluster.bootstrap_servers,
+            client_properties=cluster.client_properties,
+            partitions=partitions,
+            is_mock=cluster.info.kind == "mock",
+        )
+        orders = make_orders(self._scenario, self._plan, self._run_id, target)
+        self._observer.message(f"starting {len(orders)} workers")
+        fleet.spawn(orders)
+        everywhere = [(name, number) for name, count in partitions.items() for number in range(count)]
+        baseline = dict(cluster.end_offsets(everywhere).offsets)
+        groups = [self._group(cluster, name, partitions, baseline) for name in self._scenario.consumers]
+        fleet.command(Command.CONNECT)
+        fleet.await_ready()
+        sampler = OffsetSampler(cluster, fleet, everywhere, groups)
+        series = Series(fleet)
+        watcher = Watcher(self._run_id, self._plan, self._scenario, fleet, sampler, series, self._observer)
+        load = Load(
+            self._plan, fleet, cluster, sampler, self._events, self._interrupts, watcher.each_interval
+        )
+        self._interrupts.gentle = True
+        ended_ns = load.run()
+        with undisturbed():
+            watcher.finish(load.timeline, ended_ns)
+            measured = Measured(
+                run_id=self._run_id,
+                started_at=self._started_at,
+                duration_s=time.monotonic() - self._started_s,
+                scenario=self._scenario,
+                load=load,
+                ended_ns=ended_ns,
+                baseline=baseline,
+                host=host,
+                late=series.late(),
+            )
+            return self._store(measured, series)
+
+    def _group(
+        self,
+        cluster: Cluster,
+        name: str,
+        partitions: Mapping[str, int],
+        baseline: Mapping[Partition, int],
+    ) -> Group:
+        """A consumer group and where it begins: at what it committed, else where auto.offset.reset says."""
+        planned = next(consumer for consumer in self._plan.consumers if consumer.name == name)
+        read = [(topic, number) for topic in planned.topics for number in range(partitions[topic])]
+        identity = group_id(self._run_id, planned)
+        starts = {partition: 0 for partition in read}
+        if planned.config.get("auto.offset.reset") == _LATEST:
+            starts |= {partition: baseline[partition] for partition in read}
+        else:
+            starts |= cluster.start_offsets(read).offsets
+        if planned.group_id is not None:
+            committed = cluster.committed_offsets(identity, read)
+            starts |= {partition: at for partition, at in committed.items() if at is not None}
+        senders = tuple(
+            producer.name for producer in self._plan.producers if set(producer.topics) & set(planned.topics)
+        )
+        start = np.array([starts[partition] for partition in read], dtype=np.int64)
+        return Group(name, identity, tuple(read), start, senders)
+
+    def _store(self, measured: Measured, series: Series) -> StoredRun:
+        load = measured.load
+        with tempfile.TemporaryDirectory(prefix="loadlab-logs-") as scratch:
+            logs = self._logs(load, Path(scratch))
+            artifacts = Artifacts(
+                intervals=series.rows,
+                histograms=make_histograms(measured),
+                events=load.events.lines,
+                logs=logs,
+            )
+            stored = save(
+                make_result(measured), artifacts, self._options.results_dir, secrets=_secrets(load.cluster)
+            )
+        if load.failure is not None:
+            raise RunError(f"{load.failure}; what was measured is in {stored.path}")
+        return stored
+
+    def _logs(self, load: Load, scratch: Path) -> dict[str, Path]:
+        """The logs of what died: of workers and of brokers."""
+        logs = {
+            worker.log.name: worker.log
+            for worker in load.fleet.workers
+            if worker.order.worker in load.dead_workers
+        }
+        if load.dead_brokers:
+            logs |= {path.name: path for path in load.cluster.save_logs(scratch)}
+        return logs
+
+    def _keep_logs(self, cluster: Cluster) -> None:
+        """Keeps the brokers' logs of a run that has no result to lay them beside."""
+        folder = self._options.results_dir / f"failed-{self._run_id}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if cluster.save_logs(folder):
+                self._observer.message(f"the brokers' logs are kept in {folder}")
+        except (OSError, LoadlabError) as error:
+            self._observer.message(f"the brokers' logs could not be kept: {error}")
+
+
+@contextmanager
+def _fleet(scratch: Path) -> Iterator[Fleet]:
+    fleet = Fleet(scratch)
+    try:
+        yield fleet
+    finally:
+        with undisturbed():
+            fleet.kill()
+            fleet.close()
+
+
+def _secrets(cluster: Cluster) -> list[str]:
+    return [value for name, value in cluster.client_properties.items() if is_secret(name)]
