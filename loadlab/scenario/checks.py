@@ -10,7 +10,6 @@ from loadlab.scenario.validation import Built, overlaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from loadlab.scenario.problems import Problem
 
@@ -36,17 +35,16 @@ _CHECKS: Final[tuple[Callable[[View], Iterator[Finding]], ...]] = (
 )
 
 
-def check(data: Mapping[str, object], built: Built, folder: Path) -> list[Problem]:
+def check(data: Mapping[str, object], built: Built) -> list[Problem]:
     """The problems between parts of a scenario.
 
     Args:
         data: the document, for the names of things that could not be built.
         built: what could be built; a finding about something that was refused already is not told.
-        folder: what paths in the file are relative to.
     """
     if built.scenario is None:
         return []
-    view = View(data, built.scenario, folder)
+    view = View(data, built.scenario)
     return [
         finding.problem
         for find in _CHECKS

@@ -52,9 +52,9 @@ def external_target(view: View) -> Iterator[Finding]:
 
 
 def client_properties_file(view: View) -> Iterator[Finding]:
-    """The file of client properties is there; its path is relative to the scenario's."""
+    """The file of client properties is there."""
     given = view.scenario.cluster.client_properties
-    if given is not None and not (view.folder / given).is_file():
+    if given is not None and not given.is_file():
         yield found(("cluster", "client_properties"), f"no such file: {given}", about=(_PROVIDER,))
 
 

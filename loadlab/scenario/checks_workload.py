@@ -42,9 +42,9 @@ def known_topics(view: View) -> Iterator[Finding]:
     """Producers and consumers name topics that are there."""
     names = view.names("topics")
     for path, group in view.groups():
-        if group.topic not in names:
+        if names and group.topic not in names:
             suggestion = near(group.topic, names)
-            there = "" if suggestion else f"; there is {', '.join(names[:5]) or 'none'}"
+            there = "" if suggestion else f"; there is {', '.join(names[:5])}"
             yield found((*path, "topic"), f'no topic is called "{group.topic}"{there}', suggestion)
 
 
@@ -123,6 +123,8 @@ def something_to_do(view: View) -> Iterator[Finding]:
 def senders(view: View) -> Iterator[Finding]:
     """A consumer reads a topic that somebody sends to, or that was there before."""
     sent_to = {producer.topic for producer in view.scenario.producers.values()}
+    if not sent_to <= set(view.names("topics")):
+        return  # a misspelt topic is told of by itself
     for name, consumer in view.scenario.consumers.items():
         topic = view.scenario.topics.get(consumer.topic)
         if topic is not None and not topic.existing and consumer.topic not in sent_to:

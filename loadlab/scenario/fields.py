@@ -18,7 +18,7 @@ _CPUSET: Final = re.compile(r"[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?
 class Model(BaseModel):
     """A part of a scenario: unknown keys are errors, and nothing changes once it is built."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 def cpuset_cores(cpuset: str) -> tuple[int, ...]:
@@ -129,6 +129,7 @@ Properties = Annotated[
             str, BeforeValidator(property_text), WithJsonSchema({"type": ["string", "number", "boolean"]})
         ],
     ],
-    Field(default_factory=dict),
+    # A password must not come out with the repr of what holds it.
+    Field(default_factory=dict, repr=False),
 ]
 """Kafka properties by their own names, their values as Kafka writes them."""

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from loadlab.scenario.problems import Problem
 
 if TYPE_CHECKING:
-    from pathlib import Path as FilePath
-
     from loadlab.scenario.document import Path
     from loadlab.scenario.model import Scenario
     from loadlab.scenario.workload import ConsumerSpec, ProducerSpec
@@ -31,12 +29,10 @@ class View:
     Attributes:
         data: the document.
         scenario: what was built of it.
-        folder: what paths in the file are relative to.
     """
 
     data: Mapping[str, object]
     scenario: Scenario
-    folder: FilePath
 
     def names(self, part: str) -> list[str]:
         """The names of the topics, producers or consumers that the file has, right or wrong."""

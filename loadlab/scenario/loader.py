@@ -9,7 +9,7 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Final
 
 from loadlab.scenario.checks import check
-from loadlab.scenario.document import Document, Origin, Path
+from loadlab.scenario.document import Document, Origin, Path, value_at
 from loadlab.scenario.overrides import apply_overrides
 from loadlab.scenario.problems import Problem, dotted, scenario_error
 from loadlab.scenario.properties import resolve_properties
@@ -55,6 +55,7 @@ def load(
     """
     document, problems = parse(read_text(path), str(path))
     problems += apply_overrides(document, environ or {}, overrides)
+    _place_files(document, path.parent)
     return _loaded(document, problems, path)
 
 
@@ -74,10 +75,19 @@ def _loaded(document: Document, problems: list[Problem], path: FilePath) -> Load
     problems += resolve_properties(document.data)
     built = build(document.data)
     problems += built.problems
-    problems += check(document.data, built, path.parent)
+    problems += check(document.data, built)
     if problems or built.scenario is None:
         raise scenario_error(problems, document)
     return LoadedScenario(built.scenario, path, _origins(built.scenario, document), warnings)
+
+
+def _place_files(document: Document, folder: FilePath) -> None:
+    """Files that the scenario's file names are beside it; one that was set over it is where the user is."""
+    cluster = document.data.get("cluster")
+    path = ("cluster", "client_properties")
+    given = value_at(document.data, path)
+    if isinstance(cluster, dict) and isinstance(given, str) and document.origin(path).kind == "file":
+        cluster["client_properties"] = str(folder / given)
 
 
 def _origins(scenario: Scenario, document: Document) -> dict[str, Origin]:

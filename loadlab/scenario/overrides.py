@@ -111,7 +111,7 @@ def _step(path: Path, rest: str, data: Mapping[str, object]) -> tuple[str | int,
     here = shape.shape_at(path)
     first, _, left = rest.partition(".")
     if shape.is_open_map(here):
-        return rest, ""
+        return _open(path, rest, data)
     if shape.is_named_map(here):
         return _named(path, rest, data)
     if shape.is_list(here) and first.isdigit() and len(first) < len("1000"):
@@ -126,6 +126,14 @@ def _step(path: Path, rest: str, data: Mapping[str, object]) -> tuple[str | int,
     raise _PathError(
         f"{_dots((*path, first))}: unknown key{there}", suggestion and _dots((*path, suggestion))
     )
+
+
+def _open(path: Path, rest: str, data: Mapping[str, object]) -> tuple[str, str]:
+    """A free key: the rest of the path, but for the number of an entry where a list stands under the key."""
+    key, _, number = rest.rpartition(".")
+    if number.isdigit() and isinstance(value_at(data, (*path, key)), list):
+        return key, number
+    return rest, ""
 
 
 def _named(path: Path, rest: str, data: Mapping[str, object]) -> tuple[str, str]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _SHOWN: Final = 100
 _WIDTH: Final = 120
+_LONGEST: Final = 600
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,21 @@ def _order(problem: Problem, document: Document) -> tuple[int, int, int]:
 def _rendered(problem: Problem, document: Document) -> str:
     place = problem.placed(document)
     where = f"{dotted(problem.path)}: " if problem.path else ""
-    lines = [f"{place.name}: {where}{problem.message}"]
+    lines = [_printable(f"{place.name}: {where}{problem.message}"[:_LONGEST])]
     if place.mark is not None and place.mark.line <= len(document.lines):
         lines += _quoted(document.lines[place.mark.line - 1], place.mark.column)
     if problem.suggestion:
-        lines.append(f'    did you mean "{problem.suggestion}"?')
+        lines.append(_printable(f'    did you mean "{problem.suggestion}"?'))
     return "\n".join(lines)
 
 
 def _quoted(line: str, column: int) -> list[str]:
     """A source line and a caret under its column (1-based), cut to a width that a terminal holds."""
-    text = redacted_line(line.replace("\t", " "))
+    text = _printable(redacted_line(line.replace("\t", " ")))
     start = max(0, column - _WIDTH * 2 // 3)
     return [f"    {text[start : start + _WIDTH]}", f"    {' ' * (min(column, len(text) + 1) - 1 - start)}^"]
+
+
+def _printable(text: str) -> str:
+    """A text that can't move a terminal's cursor or colour it, whatever a scenario holds."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 2**20
 MAX_DEPTH: Final = 32
 MAX_NODES: Final = 20_000
+MAX_TEXT: Final = 16_384
 
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,30}|0o[0-7]{1,20}|0x[0-9a-fA-F]{1,16}")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,4})?")
@@ -108,6 +109,7 @@ class _Reader:
 
     def __init__(self, text: str, document: Document) -> None:
         self._events: Iterator[Event] = YAML(typ="safe", pure=True).parse(text)
+        self._text = text
         self._document = document
         self._nodes = 0
         self._problems: list[Problem] = []
@@ -116,14 +118,20 @@ class _Reader:
         try:
             return self._stream(), self._problems
         except MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            at = Mark(mark.line + 1, mark.column + 1) if mark else Mark(1, 1)
-            self._refuse(f"is not YAML: {error.problem or error.context}", at)
+            self._refuse(f"is not YAML: {error.problem or error.context}", self._where(error))
         except ReaderError as error:
-            raise ScenarioError(f"{self._document.name}: is not YAML: {error.reason}") from None
+            before = self._text[: error.position].splitlines() or [""]
+            self._refuse(f"is not YAML: {error.reason}", Mark(len(before), len(before[-1]) + 1))
         except YAMLError as error:
             first = str(error).partition("\n")[0]
             raise ScenarioError(f"{self._document.name}: is not YAML: {first}") from None
+
+    def _where(self, error: MarkedYAMLError) -> Mark:
+        """The place of an error; where that is only the end of the text, the start of what is not closed."""
+        mark = error.problem_mark or error.context_mark
+        if error.context_mark and mark and mark.line >= len(self._document.lines):
+            mark = error.context_mark
+        return Mark(mark.line + 1, mark.column + 1) if mark else Mark(1, 1)
 
     def _stream(self) -> object:
         value: object = None
@@ -143,7 +151,8 @@ class _Reader:
     def _node(self, event: Event, path: Path, key: Mark | None, depth: int) -> object:
         mark = _mark(event)
         self._guard(event, mark, depth)
-        self._document.marks[path] = Marks(key or mark, mark)
+        absent = isinstance(event, ScalarEvent) and not event.value and not event.style
+        self._document.marks[path] = Marks(key or mark, key if key and absent else mark)
         if isinstance(event, MappingStartEvent):
             return self._mapping(path, depth)
         if isinstance(event, SequenceStartEvent):
@@ -163,6 +172,8 @@ class _Reader:
             self._refuse("tags (!) are not allowed", mark)
         if depth > MAX_DEPTH:
             self._refuse(f"nesting is deeper than {MAX_DEPTH}", mark)
+        if isinstance(event, ScalarEvent) and len(event.value) > MAX_TEXT:
+            self._refuse(f"a text is longer than {MAX_TEXT:,} characters", mark)
         if self._nodes > MAX_NODES:
             self._refuse(f"holds more than {MAX_NODES:,} values", mark)
 

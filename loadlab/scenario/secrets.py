@@ -9,12 +9,12 @@ from typing import Final
 REDACTED: Final = "[redacted]"
 
 _SECRET: Final = re.compile(
-    r"password|passphrase|secret|key\.pem|ssl[._]key$|jaas\.config|oauthbearer\.config"
+    r"pass?w|passphr|pwd|secret|key\.pem|ssl[._]key$|jaas\.config|oauthbearer\.config"
     r"|oauthbearer\.extensions|assertion\.private\.key(?!\.file)|keystore\.key$",
     re.IGNORECASE,
 )
 _PLAIN: Final = re.compile(r"\.(type|location|file)$", re.IGNORECASE)
-_ASSIGNED: Final = re.compile(r"""(?P<key>[\w.\-]+)(?P<quote>["']?)(?P<sign>\s*[:=]\s*)(?P<value>\S.*)""")
+_ASSIGNED: Final = re.compile(r"""(?<![\w.\-])([\w.\-]+)["']?\s*[:=]\s*(?=\S)""")
 
 
 def is_secret(name: str) -> bool:
@@ -39,8 +39,6 @@ def redacted(document: object) -> object:
 def redacted_line(line: str) -> str:
     """A line of text with everything after the first secret key replaced."""
     for found in _ASSIGNED.finditer(line):
-        if is_secret(found["key"]):
-            return line[: found.start("value")] + REDACTED
-        inner = redacted_line(found["value"])
-        return line[: found.start("value")] + inner
+        if is_secret(found[1]):
+            return line[: found.end()] + REDACTED
     return line

@@ -17,8 +17,8 @@ Operator = Literal["<", "<=", ">", ">=", "=="]
 Unit = Literal["us", "records", "records/s", "bytes/s"]
 
 _MICROSECONDS: Final = "us"
-_KEY: Final = re.compile(r"\s*([A-Za-z0-9_]+)\s*(?:\{([^{}]*)\})?\s*")
-_EXPRESSION: Final = re.compile(r"\s*([A-Za-z0-9_.]+)\s*(<=|>=|==|<|>)\s*(\S(?:.*\S)?)\s*")
+_KEY: Final = re.compile(r"([A-Za-z0-9_]+)\s*(?:\{([^{}]*)\})?")
+_EXPRESSION: Final = re.compile(r"\s*([A-Za-z0-9_.]+)\s*(<=|>=|==|<|>)\s*([^<>=\s](?:.*\S)?)\s*")
 _LATENCY: Final[Mapping[str, Unit]] = {
     **dict.fromkeys(("mean", "min", "p50", "p90", "p95", "p99", "p999", "p9999", "max"), _MICROSECONDS),
     "count": "records",
@@ -73,7 +73,7 @@ def parse_key(text: str) -> ThresholdKey:
     Raises:
         HintedError: not a metric, or a selector that the metric doesn't have.
     """
-    found = _KEY.fullmatch(text)
+    found = _KEY.fullmatch(text.strip())
     if found is None:
         raise HintedError(
             f'"{text}" is no metric such as publish_latency or publish_latency{{producer=NAME}}'

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
+from loadlab import units
 from loadlab.hints import HintedError, near
 from loadlab.scenario.document import Path, value_at
 from loadlab.scenario.model import Scenario
@@ -85,7 +86,8 @@ def build(data: Mapping[str, object]) -> Built:
         try:
             return Built(Scenario.model_validate(rest), problems, removed)
         except ValidationError as error:
-            found = [(_problem(detail), _culprit(detail, rest)) for detail in error.errors()]
+            details = _own(error.errors())
+        found = [(_problem(detail, rest), _culprit(detail, rest)) for detail in details]
         problems += [problem for problem, _ in found if not _follows(problem.path, removed)]
         removed += [culprit for _, culprit in found]
         for culprit in sorted({culprit for _, culprit in found}, key=_from_the_end):
@@ -103,8 +105,8 @@ def _follows(path: Path, removed: list[Path]) -> bool:
     return any(other[: len(path)] == path for other in removed)
 
 
-def _problem(detail: ErrorDetails) -> Problem:
-    path = _path(detail)
+def _problem(detail: ErrorDetails, data: Mapping[str, object]) -> Problem:
+    path = _path(detail, data)
     kind = detail["type"]
     if kind == "extra_forbidden":
         known = keys(shape_at(path[:-1]))
@@ -122,12 +124,38 @@ def _problem(detail: ErrorDetails) -> Problem:
 
 def _message(detail: ErrorDetails) -> tuple[str, str | None]:
     given = detail["input"]
-    context = {**detail.get("ctx", {}), "input": _shown(given)}
+    context = {key: _limit(value, given) for key, value in detail.get("ctx", {}).items()}
+    context["input"] = _shown(given)
+    if detail["type"] == "model_type" and detail["loc"][0] == "thresholds":
+        return f'must be an expression such as "p99 < 50ms", not {context["input"]}', None
     if detail["type"] != "literal_error":
         return _MESSAGES.get(detail["type"], detail["msg"]).format(**context), None
-    choices = [choice.strip("'") for choice in context["expected"].replace(" or ", ", ").split(", ")]
+    choices = [choice.strip("'") for choice in str(context["expected"]).replace(" or ", ", ").split(", ")]
     context["expected"] = ", ".join(choices)
     return _MESSAGES["literal_error"].format(**context), near(str(given), choices)
+
+
+def _own(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Errors without those that follow from others: a list is not too short for its wrong entries."""
+    return [
+        detail
+        for detail in details
+        if detail["type"] != "too_short"
+        or not any(other["loc"][:-1][: len(detail["loc"])] == detail["loc"] for other in details)
+    ]
+
+
+def _limit(limit: object, given: object) -> object:
+    """A limit in the kind of unit that the value was given in."""
+    if not isinstance(limit, int | float):
+        return limit
+    if isinstance(given, str) and given.endswith("B"):
+        return units.format_size(int(limit))
+    if isinstance(given, str) and given.endswith("/s"):
+        return units.format_rate(limit)
+    if isinstance(given, str) and given.endswith(tuple(units.DURATION_UNITS)):
+        return units.format_duration(limit)
+    return f"{limit:g}" if isinstance(limit, float) else f"{limit:,}"
 
 
 def _shown(value: object) -> str:
@@ -146,14 +174,19 @@ def _shown(value: object) -> str:
     return f'"{text[:60]}…"' if len(text) > 60 else f'"{text}"'  # noqa: PLR2004 - what fits on a line
 
 
-def _path(detail: ErrorDetails) -> Path:
+def _path(detail: ErrorDetails, data: Mapping[str, object]) -> Path:
     """The path in the file: without the tags of forms, and without pydantic's mark of a key."""
-    return tuple(key for key in detail["loc"] if key != "[key]" and not str(key).startswith("<"))
+    path: Path = ()
+    for key in detail["loc"]:
+        is_tag = str(key).startswith("<") and not _holds(data, (*path, key))
+        if key != "[key]" and not is_tag:
+            path = (*path, key)
+    return path
 
 
 def _culprit(detail: ErrorDetails, data: Mapping[str, object]) -> Path:
     """The path to take out: the nearest thing that is there; for a missing key, what misses it."""
-    path = _path(detail)
+    path = _path(detail, data)
     if detail["type"] == "missing":
         return path if _stand_in(path) is not None else path[:-1]
     while path and value_at(data, path) is None and not _holds(data, path):
