@@ -11,20 +11,34 @@ from loadlab.cluster.api import (
     TopicDescription,
     TopicRequest,
 )
+from loadlab.cluster.checks import Check, doctor_checks
 from loadlab.cluster.providers import start_cluster
-from loadlab.cluster.standing import attach, clean_leftovers
+from loadlab.cluster.standing import (
+    ListedCluster,
+    attach,
+    clean_leftovers,
+    down,
+    list_clusters,
+    refuse_taken,
+)
 
 __all__ = [
     "Availability",
     "BrokerState",
     "Capability",
+    "Check",
     "Cluster",
     "ClusterInfo",
+    "ListedCluster",
     "OffsetSample",
     "PartitionDescription",
     "TopicDescription",
     "TopicRequest",
     "attach",
     "clean_leftovers",
+    "doctor_checks",
+    "down",
+    "list_clusters",
+    "refuse_taken",
     "start_cluster",
 ]

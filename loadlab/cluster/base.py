@@ -17,7 +17,9 @@ from loadlab.cluster.api import (
     TopicDescription,
     TopicRequest,
 )
-from loadlab.errors import CapabilityError
+from loadlab.cluster.offsets import OffsetReader
+from loadlab.cluster.topics import TopicAdmin
+from loadlab.errors import CapabilityError, ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 _LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+_SERVICE_TIMEOUT_S = 60.0
 _PROVIDERS_THAT_CAN = {
     Capability.ADMIN: "docker, local or external",
     Capability.DURABILITY: "docker or local",
@@ -55,6 +58,8 @@ class AdministeredCluster(abc.ABC):
         self.capabilities = capabilities
         self.client_properties: Mapping[str, str] = dict(client_properties or {})
         self.admin = KafkaAdmin(bootstrap_servers, self.client_properties)
+        self._topics = TopicAdmin(self.admin)
+        self._offsets = OffsetReader(self.admin)
 
     def require(self, capability: Capability) -> None:
         """Refuse what was not declared.
@@ -78,13 +83,26 @@ class AdministeredCluster(abc.ABC):
     def stop(self) -> None:
         """End the cluster and all that it took."""
 
+    def disconnect(self) -> None:
+        """End the connections of admin calls."""
+        self._offsets.close()
+        self.admin.close()
+
     def create_topics(self, requests: Sequence[TopicRequest]) -> dict[str, str]:
         """Create topics, wait for every partition's leader and return the ids by name."""
-        return self.admin.create_topics(requests)
+        ids = self._topics.create(requests)
+        self._wait_for_service([(one.name, number) for one in requests for number in range(one.partitions)])
+        return ids
+
+    def _wait_for_service(self, partitions: Sequence[Partition]) -> None:
+        """Wait until the leaders serve: metadata names one a moment before it knows of it itself."""
+        failed = self.start_offsets(partitions, _SERVICE_TIMEOUT_S).failed
+        for (topic, number), error in failed.items():
+            raise ClusterError(f"the leader of {topic}-{number} does not serve it: {error}")
 
     def describe_topics(self, names: Sequence[str]) -> dict[str, TopicDescription | None]:
         """Describe topics by name; None where there is none."""
-        return self.admin.describe_topics(names)
+        return self._topics.describe(names)
 
     def topic_ids(self, names: Sequence[str]) -> dict[str, str | None]:
         """Return the ids of topics by name; None where there is none."""
@@ -94,21 +112,21 @@ class AdministeredCluster(abc.ABC):
 
     def delete_topics(self, ids: Mapping[str, str]) -> None:
         """Delete topics whose id still is the given one."""
-        self.admin.delete_topics(ids)
+        self._topics.delete(ids)
 
     def end_offsets(self, partitions: Sequence[Partition], timeout_s: float = 5.0) -> OffsetSample:
         """Take each partition's high watermark."""
-        return self.admin.offsets(partitions, _LATEST, timeout_s)
+        return self._offsets.sample(partitions, _LATEST, timeout_s)
 
     def start_offsets(self, partitions: Sequence[Partition], timeout_s: float = 5.0) -> OffsetSample:
         """Take each partition's first offset that can still be read."""
-        return self.admin.offsets(partitions, _EARLIEST, timeout_s)
+        return self._offsets.sample(partitions, _EARLIEST, timeout_s)
 
     def committed_offsets(
         self, group_id: str, partitions: Sequence[Partition]
     ) -> dict[Partition, int | None]:
         """Return what a group committed; None where it has not."""
-        return self.admin.committed_offsets(group_id, partitions)
+        return self._offsets.committed(group_id, partitions)
 
     def topic_config(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
         """Return the effective configuration of topics."""

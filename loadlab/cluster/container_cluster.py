@@ -11,8 +11,8 @@ from loadlab.cluster.base import AdministeredCluster
 from loadlab.cluster.capacity import free_bytes
 from loadlab.cluster.docker import DATA_PATH, Engine, Marked
 from loadlab.cluster.local_broker import disk_use_bytes
-from loadlab.cluster.readiness import wait_until_listening
-from loadlab.errors import ClusterError, UsageError
+from loadlab.cluster.readiness import wait_until_answering
+from loadlab.errors import UsageError
 
 if TYPE_CHECKING:
     from loadlab.cluster.state import ClusterRecord
@@ -40,7 +40,9 @@ class Containers:
             UsageError: there is no such broker.
         """
         if not 1 <= broker_id <= self.record.info.brokers:
-            raise UsageError(f"there is no broker {broker_id}", fix=f"brokers are 1 to {self.record.info.brokers}")
+            raise UsageError(
+                f"there is no broker {broker_id}", fix=f"brokers are 1 to {self.record.info.brokers}"
+            )
         return f"loadlab-{self.record.run_id}-{broker_id}"
 
     def states(self) -> list[BrokerState]:
@@ -123,12 +125,12 @@ class DockerCluster(AdministeredCluster):
         self._engine.signal(self._containers.name(broker_id), "kill")
 
     def restart(self, broker_id: int) -> None:
-        """Start a killed broker again with its data and its address, and wait until it listens."""
+        """Start a killed broker again with its data and its address, and wait until it answers."""
         if self._containers.states()[broker_id - 1].alive:
             raise UsageError(f"broker {broker_id} lives; only a killed broker can be started again")
         self._engine.signal(self._containers.name(broker_id), "start")
         address = self.bootstrap_servers.split(",")[broker_id - 1]
-        wait_until_listening(address, lambda: self._ending(broker_id), _RESTART_TIMEOUT_S)
+        wait_until_answering(address, broker_id, lambda: self._ending(broker_id), _RESTART_TIMEOUT_S)
 
     def _ending(self, broker_id: int) -> str | None:
         state = self._containers.states()[broker_id - 1]
@@ -140,6 +142,7 @@ class DockerCluster(AdministeredCluster):
 
     def stop(self) -> None:
         """Remove the containers with their data, and all else that the cluster took."""
+        self.disconnect()
         if self._ends_with_owner:
             self._containers.end()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
 from loadlab.cluster.api import Availability, ClusterInfo, StartRequest
@@ -39,7 +38,11 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 3
 _READY_TIMEOUT_S = 120.0
-_CLIENT_PORT, _CONTROLLER_PORT, _BROKER_PORT = 9092, 9093, 19092  # inside a container with a network of its own
+_CLIENT_PORT, _CONTROLLER_PORT, _BROKER_PORT = (
+    9092,
+    9093,
+    19092,
+)  # inside a container with a network of its own
 
 
 class DockerProvider:
@@ -205,7 +208,11 @@ class _Start:
     def _failure(self, error: ClusterError, containers: Containers) -> ClusterError:
         kept = self._request.logs_dir or state_dir() / "logs" / self._request.run_id
         logs = containers.save_logs(kept)
-        if shows_port_clash(logs) or "already allocated" in error.message or "already in use" in error.message:
+        if (
+            shows_port_clash(logs)
+            or "already allocated" in error.message
+            or "already in use" in error.message
+        ):
             return _PortClashError(failed_start(error, logs).message)
         return failed_start(error, logs)
 

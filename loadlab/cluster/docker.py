@@ -144,7 +144,9 @@ class Engine:
         repository, _, tag = image.rpartition(":")
         changes = [f"LABEL {key}={value}" for key, value in labels.items()]
         with _translated(f"import of {image}"):
-            self._client.api.import_image_from_file(str(archive), repository=repository, tag=tag, changes=changes)
+            self._client.api.import_image_from_file(
+                str(archive), repository=repository, tag=tag, changes=changes
+            )
         if not self.has_image(image):
             raise ClusterError(f"the container engine did not import {image} from {archive}")
 
@@ -205,7 +207,9 @@ class Engine:
         with _translated("list of containers"):
             found = self._client.api.containers(all=True, filters={"label": _label(run_id)})
         return [
-            Marked("container", one["Names"][0].lstrip("/"), one.get("Labels") or {}, one["State"], one["Status"])
+            Marked(
+                "container", one["Names"][0].lstrip("/"), one.get("Labels") or {}, one["State"], one["Status"]
+            )
             for one in found
         ]
 
@@ -213,7 +217,9 @@ class Engine:
         """List our volumes, of one run or of all."""
         with _translated("list of volumes"):
             found = self._client.api.volumes(filters={"label": _label(run_id)})["Volumes"] or []
-        return [Marked("volume", one["Name"], one.get("Labels") or {}, "", one["Mountpoint"]) for one in found]
+        return [
+            Marked("volume", one["Name"], one.get("Labels") or {}, "", one["Mountpoint"]) for one in found
+        ]
 
     def networks(self, run_id: str | None = None) -> list[Marked]:
         """List our networks, of one run or of all."""

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from confluent_kafka import cimpl, libversion
 
 from loadlab.cluster import mock_process
-from loadlab.cluster.admin import described
 from loadlab.cluster.api import (
     Availability,
     BrokerState,
@@ -27,6 +26,7 @@ from loadlab.cluster.api import (
 from loadlab.cluster.base import AdministeredCluster
 from loadlab.cluster.processes import ProcessIdentity
 from loadlab.cluster.state import BrokerProcess, ClusterRecord
+from loadlab.cluster.topics import described, topics_exist
 from loadlab.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
@@ -62,9 +62,7 @@ class EmbeddedCluster(AdministeredCluster):
         """Create topics; the mock gives them leaders at once. Their configuration means nothing to it."""
         known = self._ids()
         if existing := [request.name for request in requests if request.name in known]:
-            raise UsageError(
-                f"topics {', '.join(existing)} exist already", fix="name another, or say `existing: true`"
-            )
+            raise topics_exist(existing)
         return {
             request.name: str(
                 self._ask(f"create {request.name} {request.partitions} {request.replication_factor}")
@@ -76,7 +74,8 @@ class EmbeddedCluster(AdministeredCluster):
         """Describe topics by name; None where there is none."""
         known = self._ids()
         metadata = self.admin.metadata().topics if known else {}
-        return {name: described(metadata[name], known[name]) if name in known else None for name in names}
+        there = known.keys() & metadata.keys()
+        return {name: described(metadata[name], known[name]) if name in there else None for name in names}
 
     def delete_topics(self, ids: Mapping[str, str]) -> None:
         """Delete topics whose id still is the given one."""
@@ -100,13 +99,16 @@ class EmbeddedCluster(AdministeredCluster):
                 connection.sendall(f"{line}\n".encode())
                 answer = json.loads(connection.makefile(encoding="utf-8").readline())
         except (OSError, ValueError) as error:
-            raise ClusterError(f"the embedded mock did not answer {line.split(maxsplit=1)[0]!r}: {error}") from error
+            raise ClusterError(
+                f"the embedded mock did not answer {line.split(maxsplit=1)[0]!r}: {error}"
+            ) from error
         if "error" in answer:
             raise UsageError(f"the embedded mock refuses: {answer['error']}")
         return answer["result"]
 
     def stop(self) -> None:
         """End the process, unless the cluster stands by a name."""
+        self.disconnect()
         if self._process is None:
             return
         process, self._process = self._process, None

@@ -64,7 +64,7 @@ class ExternalCluster(AdministeredCluster):
 
     def stop(self) -> None:
         """Leave the cluster as it is."""
-        self.admin.close()
+        self.disconnect()
 
 
 class ExternalProvider:

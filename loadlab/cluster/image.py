@@ -26,7 +26,13 @@ _SUITE = "bookworm"
 _JAVA_PACKAGE = "openjdk-17-jre-headless"
 _DEBOOTSTRAP_TIMEOUT_S = 900
 # What a broker never reads and an image need not carry.
-_LEFT_OUT = ("./var/cache/apt", "./var/lib/apt/lists", "./usr/share/doc", "./usr/share/man", "./usr/share/locale")
+_LEFT_OUT = (
+    "./var/cache/apt",
+    "./var/lib/apt/lists",
+    "./usr/share/doc",
+    "./usr/share/man",
+    "./usr/share/locale",
+)
 
 
 def official_image(version: str) -> str:
@@ -132,13 +138,17 @@ def _fill_context(context: Path, version: str, jars: Path) -> None:
     """Lay out what the Dockerfile copies; Kafka 3 and 4 log by different libraries."""
     files = FILES / "image"
     shutil.copy(files / "Dockerfile", context)
-    shutil.copytree(jars, context / "libs", copy_function=os.link if _same_disk(jars, context) else shutil.copy)
+    shutil.copytree(
+        jars, context / "libs", copy_function=os.link if _same_disk(jars, context) else shutil.copy
+    )
     (context / "docker").mkdir()
     for path in files.iterdir():
         foreign = path.suffix == (".properties" if uses_log4j2(version) else ".yaml")
         if path.name != "Dockerfile" and not foreign:
             shutil.copy(path, context / "docker")
-    (context / "docker" / "server.properties").write_text("process.roles=broker,controller\n", encoding="utf-8")
+    (context / "docker" / "server.properties").write_text(
+        "process.roles=broker,controller\n", encoding="utf-8"
+    )
 
 
 def _same_disk(one: Path, other: Path) -> bool:

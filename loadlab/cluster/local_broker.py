@@ -82,9 +82,9 @@ class Installation:
         )
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_FORMAT_TIMEOUT_S)
         if done.returncode:
-            raise ClusterError(
-                f"Kafka's storage tool refuses to format: {done.stderr.strip() or done.stdout.strip()}"
-            )
+            (log_dir(first) / "console.log").write_text(done.stdout + done.stderr, encoding="utf-8")
+            complaint = _first_complaint(done.stderr or done.stdout)
+            raise ClusterError(f"Kafka's storage tool refuses to format: {complaint}")
         for node_id, directory in enumerate(others, start=2):
             shutil.copytree(data_dir(first), data_dir(directory), dirs_exist_ok=True)
             _give_ids(data_dir(directory) / "meta.properties", node_id)
@@ -140,6 +140,12 @@ def disk_use_bytes(directory: Path) -> int:
         except OSError:
             continue
     return total
+
+
+def _first_complaint(said: str) -> str:
+    """Return the line that names the mistake, without Java's words around it."""
+    line = next((line for line in said.splitlines() if "Exception" in line), said.strip())
+    return line.rpartition("Exception: ")[2]
 
 
 def _properties_file(directory: Path) -> Path:

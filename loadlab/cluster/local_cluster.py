@@ -18,7 +18,7 @@ from loadlab.cluster.base import AdministeredCluster
 from loadlab.cluster.capacity import free_bytes
 from loadlab.cluster.leftovers import marker, remove_processes
 from loadlab.cluster.processes import ProcessIdentity
-from loadlab.cluster.readiness import wait_until_listening
+from loadlab.cluster.readiness import wait_until_answering
 from loadlab.cluster.state import BrokerProcess, ClusterRecord
 from loadlab.errors import ClusterError, UsageError
 
@@ -177,13 +177,14 @@ class LocalCluster(AdministeredCluster):
         self._brokers.find(broker_id).identity.wait_until_gone()
 
     def restart(self, broker_id: int) -> None:
-        """Start a killed broker again with its data and its address, and wait until it listens."""
+        """Start a killed broker again with its data and its address, and wait until it answers."""
         broker = self._brokers.find(broker_id)
         if broker.identity.is_alive:
             raise UsageError(f"broker {broker_id} lives; only a killed broker can be started again")
         self._brokers.launch(broker_id, Path(broker.directory), broker.command)
-        wait_until_listening(
+        wait_until_answering(
             self.bootstrap_servers.split(",")[broker_id - 1],
+            broker_id,
             lambda: self._ending(broker_id),
             _RESTART_TIMEOUT_S,
         )
@@ -202,6 +203,7 @@ class LocalCluster(AdministeredCluster):
 
     def stop(self) -> None:
         """Kill the brokers (nothing of their data is kept) and remove what they took."""
+        self.disconnect()
         if self._ends_with_owner:
             self._brokers.end()
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from loadlab.cluster.admin import KafkaAdmin
+from loadlab.cluster.coordinator import has_coordinator
 from loadlab.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -44,14 +45,24 @@ class ReadinessWait:
         self.wait_for_sockets()
         brokers = len(self._bootstrap_servers.split(","))
         admin = KafkaAdmin(self._bootstrap_servers)
-        self._until(f"{brokers} brokers in the metadata", lambda: _brokers(admin) == brokers)
-        self._until("a group coordinator", lambda: admin.finds_coordinator(_PROBE_GROUP, _ASK_TIMEOUT_S))
+        self._until(f"{brokers} brokers in the metadata", lambda: len(_brokers(admin)) == brokers)
+        for address in self._bootstrap_servers.split(","):
+            self._until(
+                "a group coordinator", partial(has_coordinator, address, _PROBE_GROUP, _ASK_TIMEOUT_S)
+            )
         self._until(f"a leader for every partition of {OFFSETS_TOPIC}", lambda: _is_whole(admin))
+        admin.close()
 
     def wait_for_sockets(self) -> None:
         """Wait until every broker takes connections."""
         for address in self._bootstrap_servers.split(","):
             self._until(f"{address} to listen", partial(_listens, address))
+
+    def wait_for_broker(self, broker_id: int) -> None:
+        """Wait until one broker answers and is in the metadata: a port may be open before it does (a proxy's is)."""
+        self.wait_for_sockets()
+        admin = KafkaAdmin(self._bootstrap_servers)
+        self._until(f"broker {broker_id} in the metadata", lambda: broker_id in _brokers(admin))
 
     def _until(self, what: str, holds: Callable[[], bool]) -> None:
         """Wait until something holds; whether the brokers live is asked less often, it may cost a request."""
@@ -69,13 +80,15 @@ class ReadinessWait:
             time.sleep(_POLL_S)
 
 
-def wait_until_listening(address: str, ended: Callable[[], str | None], timeout_s: float) -> None:
-    """Wait until a broker takes connections.
+def wait_until_answering(
+    address: str, broker_id: int, ended: Callable[[], str | None], timeout_s: float
+) -> None:
+    """Wait until a restarted broker answers at its address and is in the metadata that it gives.
 
     Raises:
         ClusterError: it ended, or the time is over.
     """
-    ReadinessWait(address, ended, timeout_s).wait_for_sockets()
+    ReadinessWait(address, ended, timeout_s).wait_for_broker(broker_id)
 
 
 def _listens(address: str) -> bool:
@@ -87,11 +100,11 @@ def _listens(address: str) -> bool:
         return False
 
 
-def _brokers(admin: KafkaAdmin) -> int:
+def _brokers(admin: KafkaAdmin) -> frozenset[int]:
     try:
-        return len(admin.metadata(OFFSETS_TOPIC, _ASK_TIMEOUT_S).brokers)
+        return frozenset(admin.metadata(OFFSETS_TOPIC, _ASK_TIMEOUT_S).brokers)
     except ClusterError:
-        return 0  # not yet; the wait itself has the last word
+        return frozenset()  # not yet; the wait itself has the last word
 
 
 def _is_whole(admin: KafkaAdmin) -> bool:

@@ -1,16 +1,49 @@
-"""Clusters that stand under a name: attaching to one, ending it, and clearing what killed runs left."""
+"""Clusters that stand under a name, and what killed runs left: using, listing and removing them."""
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from loadlab.cluster.container_cluster import Containers, DockerCluster, remove_run
+from loadlab.cluster.docker import NAME_LABEL, OWNER_LABEL, RUN_LABEL, Engine, Marked
 from loadlab.cluster.embedded import EmbeddedCluster
 from loadlab.cluster.leftovers import remove_processes
 from loadlab.cluster.local_cluster import Brokers, LocalCluster
+from loadlab.cluster.processes import ProcessIdentity, boot_id
 from loadlab.cluster.state import ClusterRecord, records, standing
+from loadlab.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
     from loadlab.cluster.api import Cluster
+
+
+@dataclass(frozen=True)
+class ListedCluster:
+    """One line of `cluster list`.
+
+    Args:
+        name: what it stands under; None if it ends with its run.
+        run_id: its mark.
+        provider: docker, local or embedded.
+        kafka_version: None for the mock.
+        brokers: how many it was started with.
+        alive: how many of them live.
+        bootstrap_servers: where it answers.
+        age_s: since it was started.
+        owner_alive: whether the process that started it lives; None where that can't be told.
+    """
+
+    name: str | None
+    run_id: str
+    provider: str
+    kafka_version: str | None
+    brokers: int
+    alive: int
+    bootstrap_servers: str
+    age_s: float
+    owner_alive: bool | None
 
 
 def attach(name: str) -> Cluster:
@@ -19,18 +52,41 @@ def attach(name: str) -> Cluster:
     Raises:
         ClusterError: none stands under this name, or its brokers are gone.
     """
-    return _attached(standing(name))
+    record = standing(name)
+    cluster = _cluster(record)
+    if dead := [state for state in cluster.broker_states() if not state.alive]:
+        cluster.stop()
+        raise ClusterError(
+            f"cluster {name!r} stands no more: broker {dead[0].broker_id}: {dead[0].detail}",
+            fix=f"loadlab cluster down --name {name}, then loadlab cluster up --name {name}",
+        )
+    return cluster
 
 
-def _attached(record: ClusterRecord) -> Cluster:
-    if record.info.provider == "embedded":
-        return EmbeddedCluster(record)
-    return LocalCluster(Brokers(record), ends_with_owner=False)
+def refuse_taken(name: str) -> None:
+    """Refuse a name that a cluster has already.
+
+    Raises:
+        UsageError: one stands under it.
+    """
+    if any(record.name == name for record in records()):
+        raise UsageError(
+            f"a cluster stands under the name {name!r} already", fix=f"loadlab cluster down --name {name}"
+        )
 
 
 def down(name: str) -> list[str]:
-    """End a cluster that stands under a name; returns what was removed."""
-    return remove_processes(standing(name))
+    """End the cluster that stands under a name; returns what was removed.
+
+    Raises:
+        ClusterError: none does, or its engine does not answer.
+    """
+    return _remove(standing(name))
+
+
+def list_clusters() -> list[ListedCluster]:
+    """List all clusters of ours that are remembered: those that stand, and those of runs."""
+    return [_listed(record) for record in records()]
 
 
 def clean_leftovers(*, everything: bool = False) -> list[str]:
@@ -38,16 +94,95 @@ def clean_leftovers(*, everything: bool = False) -> list[str]:
 
     Nothing that is not marked as ours, nothing of a living owner and, unless everything is asked for,
     nothing that stands under a name.
+
+    Args:
+        everything: remove what stands under a name too.
     """
+    engine = _engine()
     removed = []
     for record in list(records()):
-        if _is_left(record, everything=everything):
-            removed += remove_processes(record)
-    return removed
+        if _is_left(record, everything=everything, engine=engine):
+            removed += _remove(record, engine)
+    return removed + (_clean_engine(engine, everything=everything) if engine else [])
 
 
-def _is_left(record: ClusterRecord, *, everything: bool) -> bool:
+def _engine() -> Engine | None:
+    try:
+        return Engine()
+    except ClusterError:
+        return None  # then there are no containers to care for
+
+
+def _cluster(record: ClusterRecord) -> Cluster:
+    if record.info.provider == "docker":
+        return DockerCluster(Containers(Engine(), record), ends_with_owner=False)
+    if record.info.provider == "embedded":
+        return EmbeddedCluster(record)
+    return LocalCluster(Brokers(record), ends_with_owner=False)
+
+
+def _remove(record: ClusterRecord, engine: Engine | None = None) -> list[str]:
+    removed = []
+    if record.info.provider == "docker":
+        removed = remove_run(engine or Engine(), record.run_id)
+    return removed + remove_processes(record)
+
+
+def _alive(record: ClusterRecord, engine: Engine | None) -> int:
+    if record.info.provider == "docker":
+        return sum(one.is_running for one in engine.containers(record.run_id)) if engine else 0
+    processes = sum(broker.identity.is_alive for broker in record.brokers)
+    return processes * record.info.brokers if record.info.provider == "embedded" else processes
+
+
+def _listed(record: ClusterRecord) -> ListedCluster:
+    return ListedCluster(
+        name=record.name,
+        run_id=record.run_id,
+        provider=record.info.provider,
+        kafka_version=record.info.kafka_version,
+        brokers=record.info.brokers,
+        alive=_alive(record, _engine() if record.info.provider == "docker" else None),
+        bootstrap_servers=record.bootstrap_servers,
+        age_s=time.time() - record.created_s,
+        owner_alive=record.owner.is_alive if record.owner.is_judgeable else None,
+    )
+
+
+def _is_left(record: ClusterRecord, *, everything: bool, engine: Engine | None) -> bool:
+    """Say whether a remembered cluster may be removed."""
+    if record.info.provider == "docker" and engine is None:
+        return False  # what it took can't be removed now, so it must not be forgotten
     if record.name is not None:
-        stands = any(broker.identity.is_alive for broker in record.brokers)
-        return everything or (record.owner.is_judgeable and not stands)
-    return not record.owner.is_alive and record.owner.is_judgeable
+        return everything or (_is_dead(record.owner) and _alive(record, engine) == 0)
+    return _is_dead(record.owner)
+
+
+def _clean_engine(engine: Engine, *, everything: bool) -> list[str]:
+    """Remove what has our label and no record: its state directory may be lost, or another's."""
+    marked = [*engine.containers(), *engine.volumes(), *engine.networks()]
+    alive = {one.labels[RUN_LABEL] for one in marked if one.is_running}
+    left = [
+        one
+        for one in marked
+        if _is_leftover(one, everything=everything, is_running=one.labels[RUN_LABEL] in alive)
+    ]
+    return [f"{one.kind} {one.name}" for one in left if engine.remove(one)]
+
+
+def _is_leftover(marked: Marked, *, everything: bool, is_running: bool) -> bool:
+    """Say whether something on the engine may be removed; is_running: whether a container of its run is."""
+    owner = ProcessIdentity.parse(marked.labels.get(OWNER_LABEL, ""))
+    if owner is None:
+        return False  # not marked as loadlab does it
+    if marked.labels.get(NAME_LABEL):
+        return everything or (_is_dead(owner) and not is_running)
+    # An owner in another container or on another host may live; one of another boot may too, while brokers run.
+    return _is_dead(owner) and (owner.boot_id == boot_id() or not is_running)
+
+
+def _is_dead(owner: ProcessIdentity) -> bool:
+    """Say whether an owner certainly lives no more."""
+    if owner.boot_id != boot_id():
+        return True
+    return owner.is_judgeable and not owner.is_alive

@@ -1,0 +1,83 @@
+"""What `loadlab doctor` says of the machine's ability to have clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psutil
+
+from loadlab.cluster.artifacts import find_jars, has_maven, missing
+from loadlab.cluster.capacity import DEFAULT_HEAP_BYTES, data_root, free_bytes
+from loadlab.cluster.docker import Engine
+from loadlab.cluster.image import built_image, find_image
+from loadlab.cluster.java import MISSING, find_java
+from loadlab.errors import ClusterError
+from loadlab.scenario.cluster import ClusterSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LEAST_DISK_BYTES = 2 << 30
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at: whether it is in order, what was seen, and how to mend it."""
+
+    name: str
+    ok: bool
+    detail: str
+    fix: str | None = None
+
+
+def doctor_checks() -> list[Check]:
+    """Look at all that providers need; a provider needs its own lines only, and one is enough."""
+    version = str(ClusterSpec.model_fields["kafka_version"].default)
+    return [*_engine_checks(version), *_local_checks(version), _memory_check(), _disk_check()]
+
+
+def _engine_checks(version: str) -> Iterator[Check]:
+    try:
+        engine = Engine()
+    except ClusterError as error:
+        yield Check("container engine", ok=False, detail=error.message, fix=error.fix)
+        return
+    yield Check("container engine", ok=True, detail=engine.version)
+    image = find_image(engine, version)
+    detail = image or f"neither apache/kafka:{version} nor {built_image(version)}"
+    yield Check(
+        "Kafka image", ok=image is not None, detail=detail, fix=None if image else "loadlab image build"
+    )
+
+
+def _local_checks(version: str) -> Iterator[Check]:
+    java = find_java()
+    yield Check(
+        "Java",
+        ok=java is not None,
+        detail=str(java or "none that is new enough"),
+        fix=None if java else MISSING,
+    )
+    jars = find_jars(version)
+    if jars is not None:
+        yield Check("Kafka's jars", ok=True, detail=f"{version} from {jars.source}")
+    elif has_maven():
+        yield Check("Kafka's jars", ok=True, detail=f"{version} will be fetched by Maven")
+    else:
+        yield Check("Kafka's jars", ok=False, detail=f"no {version}, no Maven", fix=missing(version))
+
+
+def _memory_check() -> Check:
+    available = psutil.virtual_memory().available
+    ok = available >= 2 * DEFAULT_HEAP_BYTES
+    fix = None if ok else "close other programs, or --set cluster.resources.heap=512MiB"
+    return Check("memory for brokers", ok=ok, detail=f"{available / 2**30:.1f} GiB available", fix=fix)
+
+
+def _disk_check() -> Check:
+    root = data_root()
+    free = free_bytes(root)
+    ok = free >= _LEAST_DISK_BYTES
+    fix = None if ok else "free some space, or set LOADLAB_DATA_DIR to a larger disk"
+    return Check("disk for brokers", ok=ok, detail=f"{free / 2**30:.1f} GiB free in {root}", fix=fix)
