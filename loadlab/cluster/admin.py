@@ -72,7 +72,7 @@ class KafkaAdmin:
             raise self.unanswered("metadata", error) from error
 
     def refresh(self, timeout_s: float) -> None:
-        """Have librdkafka renew what it knows of leaders: it keeps a fenced epoch until told. No answer is no error."""
+        """Have librdkafka renew what it knows of leaders: it keeps a fenced epoch until told."""
         with contextlib.suppress(ClusterError):  # the request that follows says what is wrong
             self.metadata(timeout_s=timeout_s)
 

@@ -1,4 +1,4 @@
-"""What all clusters share: Kafka's admin API under the cluster protocol, and refusing what was not declared."""
+"""What all clusters share: Kafka's admin API, and refusing what was not declared."""
 
 from __future__ import annotations
 

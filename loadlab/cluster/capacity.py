@@ -35,7 +35,7 @@ def heap_bytes(spec: ClusterSpec) -> int:
 
 
 def broker_memory_bytes(spec: ClusterSpec) -> int:
-    """Return what one broker takes: its limit, else its heap with what a JVM has beside it (code, threads, buffers)."""
+    """Return what one broker takes: its limit, else its heap and what a JVM has beside it."""
     limit = spec.resources.memory_bytes if spec.resources else None
     heap = heap_bytes(spec)
     return limit or heap + heap // 4 + (256 << 20)
@@ -97,7 +97,7 @@ def _check_memory(spec: ClusterSpec) -> None:
     one = broker_memory_bytes(spec)
     if heap_bytes(spec) >= one:
         raise UsageError(
-            f"cluster.resources.heap {_size(heap_bytes(spec))} leaves a broker nothing of its memory {_size(one)}",
+            f"cluster.resources.heap {_size(heap_bytes(spec))} leaves nothing of a broker's memory, {_size(one)}",
             fix="half of the memory is a good heap: the page cache counts too",
         )
     available = psutil.virtual_memory().available

@@ -92,7 +92,7 @@ class DockerCluster(AdministeredCluster):
         return self._containers.states()
 
     def log_size_bytes(self) -> int | None:
-        """Add up the disk blocks of all brokers' data; from inside where the volumes can't be read from here."""
+        """Add up the disk blocks of all brokers' data; from inside where volumes can't be read here."""
         volumes = self._engine.volumes(self._containers.record.run_id)
         if all(os.access(volume.detail, os.R_OK | os.X_OK) for volume in volumes):
             return sum(disk_use_bytes(Path(volume.detail)) for volume in volumes)
@@ -148,7 +148,7 @@ class DockerCluster(AdministeredCluster):
 
 
 def remove_run(engine: Engine, run_id: str) -> list[str]:
-    """Remove all that has a run's label: containers first, since they hold the rest; returns what was removed."""
+    """Remove all that has a run's label, containers first: they hold the rest; returns what was removed."""
     marked = [*engine.containers(run_id), *engine.volumes(run_id), *engine.networks(run_id)]
     return [f"{one.kind} {one.name}" for one in marked if engine.remove(one)]
 

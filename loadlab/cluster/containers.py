@@ -66,7 +66,7 @@ class DockerProvider:
         if image is None:
             return Availability(
                 available=False,
-                reason=f"{engine.version} has no image of Kafka {spec.kafka_version}, and none could be pulled",
+                reason=f"{engine.version} has no image of Kafka {spec.kafka_version} and could pull none",
                 fix=f"loadlab image build --kafka-version {spec.kafka_version}",
             )
         return Availability(available=True, reason=f"{engine.version} answers and has {image}")

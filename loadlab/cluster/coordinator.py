@@ -1,8 +1,8 @@
 """Asking a broker for a group's coordinator, in the protocol itself.
 
-The question makes Kafka create __consumer_offsets, and the answer tells when groups can be served. librdkafka offers no
-sound way to it: its admin client aborts the process while a coordinator is being found (its issue 4605),
-and a consumer asks again only in its own steps, which cost each start a second.
+The question makes Kafka create __consumer_offsets, and the answer tells when groups can be served. librdkafka
+offers no sound way to it: its admin client aborts the process while a coordinator is being found (its issue
+4605), and a consumer asks again only in its own steps, which cost each start a second.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ class ExternalProvider:
         return Availability(available=True, reason=f"bootstrap servers {spec.bootstrap_servers}")
 
     def start(self, spec: ClusterSpec, request: StartRequest) -> ExternalCluster:
-        """Connect, compare the cluster's id with the consent, and look at what its brokers call themselves."""
+        """Connect, compare the cluster's id with the consent, and look at where its brokers are."""
         servers = spec.bootstrap_servers or ""
         _refuse_without_consent(spec, servers.split(","))
         properties = read_client_properties(spec.client_properties) if spec.client_properties else {}
@@ -110,15 +110,15 @@ def _refuse_without_consent(spec: ClusterSpec, addresses: list[str]) -> None:
     if foreign and spec.cluster_id is None:
         raise UsageError(
             f"{', '.join(foreign)} is not this machine, and load on it needs its owner's consent",
-            fix="set cluster.cluster_id to the id of the cluster that may be loaded (kafka-cluster.sh cluster-id)",
+            fix="set cluster.cluster_id to the id of the cluster that may be loaded",
         )
 
 
 def _refuse_another_cluster(spec: ClusterSpec, metadata: ClusterMetadata) -> None:
     if spec.cluster_id is not None and spec.cluster_id != metadata.cluster_id:
         raise UsageError(
-            f"cluster.cluster_id gives consent to load {spec.cluster_id!r}, but {spec.bootstrap_servers} belongs to"
-            f" {metadata.cluster_id!r}",
+            f"cluster.cluster_id gives consent to load {spec.cluster_id!r},"
+            f" but {spec.bootstrap_servers} belongs to {metadata.cluster_id!r}",
             fix="check the address; change cluster_id only if this cluster may be loaded",
         )
     # A tunnel's near end is on this machine, the brokers that it names are not.
@@ -139,5 +139,5 @@ def _ask(servers: str, properties: Mapping[str, str]) -> ClusterMetadata:
         tried = "\n".join(f"  {without_secrets(line, properties)}" for line in admin.connection_errors)
         raise ClusterError(
             f"no Kafka answered at {servers} within {_CONNECT_TIMEOUT_S:.0f} s\n{tried}".rstrip(),
-            fix="check that it runs and listens there, and that client_properties has the TLS and SASL settings it asks for",
+            fix="check that it listens there, and that client_properties has its TLS and SASL settings",
         ) from error

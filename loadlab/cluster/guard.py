@@ -1,7 +1,7 @@
 """A small process that ends brokers when the process that started them is gone, however it went.
 
-Run as a file with nothing but the standard library: python guard.py MARKER DIRECTORY. Its standard input holds one
-line for each broker, `PID START_TIME`; when the input ends (its writer ended, even by SIGKILL) it kills those
+Run as a file with nothing but the standard library: python guard.py MARKER DIRECTORY. Its standard input holds
+one line for each broker, `PID START_TIME`; when the input ends (its writer ended, even by SIGKILL) it kills those
 that are still the same processes, waits for them and removes the directory. A line `release` lets all go.
 """
 

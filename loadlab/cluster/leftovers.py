@@ -23,15 +23,16 @@ def remove_processes(record: ClusterRecord) -> list[str]:
 
     A process is ours if its start time is the recorded one and its command line has the run's marker.
     """
-    removed = []
     ours = [
         one
         for one in record.brokers
         if one.identity.is_alive and one.identity.has_marker(marker(record.run_id))
     ]
-    for broker in ours:
-        if broker.identity.send(signal.SIGKILL):
-            removed.append(f"process {broker.identity.pid} of {record.run_id}")
+    removed = [
+        f"process {broker.identity.pid} of {record.run_id}"
+        for broker in ours
+        if broker.identity.send(signal.SIGKILL)
+    ]
     for broker in ours:
         broker.identity.wait_until_gone()
     directory = Path(record.data_dir) if record.data_dir else None

@@ -65,7 +65,7 @@ class Installation:
         return (launcher, f"-Xms{self.heap_bytes}", f"-Xmx{self.heap_bytes}", *rest)
 
     def format_storage(self, directories: Sequence[Path], cluster_id: str) -> None:
-        """Format all brokers' storage: the first by Kafka's tool, the others as its copies with ids of their own.
+        """Format all brokers' storage: the first by Kafka's tool, the others as copies with own ids.
 
         Raises:
             ClusterError: Kafka's tool refuses.
@@ -98,7 +98,7 @@ def prepare(directory: Path, properties: Mapping[str, str]) -> None:
 
 
 def launch(directory: Path, command: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start a broker in a session of its own: a Ctrl-C in the terminal is the run's to handle, not the brokers'."""
+    """Start a broker in a session of its own: a Ctrl-C in the terminal is the run's to handle."""
     with (log_dir(directory) / "console.log").open("ab") as console:
         return subprocess.Popen(
             command,

@@ -1,4 +1,4 @@
-"""Offsets by Kafka's protocol: log ends and starts by admin calls, committed ones by a consumer that never joins."""
+"""Offsets: log ends and starts by admin calls, committed ones by a consumer that never joins."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class OffsetReader:
         self._groups: dict[str, Consumer] = {}
 
     def sample(self, partitions: Sequence[Partition], spec: OffsetSpec, timeout_s: float) -> OffsetSample:
-        """Ask each partition's leader for an offset: one request a leader, repeated for what fails in passing."""
+        """Ask for offsets: one request a leader, repeated for what fails in passing."""
         before_ns = time.monotonic_ns()
         deadline_s = time.monotonic() + timeout_s
         found: dict[Partition, int] = {}

@@ -3,7 +3,7 @@
 What differs from Kafka's defaults, and why:
 
 - the internal topics are replicated min(3, brokers) times: Kafka's 3 can't be met by fewer brokers;
-- group.initial.rebalance.delay.ms=0: a lab's groups start whole, three seconds of waiting would only add to each run;
+- group.initial.rebalance.delay.ms=0: a lab's groups start whole, waiting 3 s would only lengthen each run;
 - auto.create.topics.enable=false: a misspelt topic must fail, not appear with default settings.
 
 All else is Kafka's own default or the scenario's.
@@ -21,7 +21,7 @@ from loadlab.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# loadlab sets these so that it finds the brokers and their data again; a scenario that sets them would break that.
+# By these loadlab finds the brokers and their data again; a scenario that sets them would break that.
 OWN_PROPERTIES = frozenset(
     {
         "advertised.listeners",
@@ -68,7 +68,7 @@ class BrokerEndpoints:
 
 
 def new_cluster_id() -> str:
-    """Make an id as Kafka does: 16 random bytes, base64 for URLs, no padding, no dash in front (an option's sign)."""
+    """Make an id as Kafka does: 16 random bytes in base64 for URLs, unpadded, no dash in front."""
     while (made := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")).startswith("-"):
         pass
     return made

@@ -24,7 +24,7 @@ PROVIDERS: Mapping[str, Provider] = {
 AUTO_ORDER = ("docker", "local", "embedded")
 
 
-def start_cluster(
+def start_cluster(  # noqa: PLR0913  (keywords; a caller gives those that it needs)
     spec: ClusterSpec,
     *,
     progress: Progress,

@@ -37,7 +37,7 @@ class ReadinessWait:
         self._deadline_s = time.monotonic() + timeout_s
 
     def wait(self) -> None:
-        """Wait for listening sockets, all brokers in the metadata, and a group coordinator with its whole topic.
+        """Wait for listening sockets, all brokers in the metadata, a group coordinator and its whole topic.
 
         Raises:
             ClusterError: a broker ended, or the time is over.
@@ -59,7 +59,7 @@ class ReadinessWait:
             self._until(f"{address} to listen", partial(_listens, address))
 
     def wait_for_broker(self, broker_id: int) -> None:
-        """Wait until one broker answers and is in the metadata: a port may be open before it does (a proxy's is)."""
+        """Wait until one broker is in the metadata: a proxy's port is open before the broker's."""
         self.wait_for_sockets()
         admin = KafkaAdmin(self._bootstrap_servers)
         self._until(f"broker {broker_id} in the metadata", lambda: broker_id in _brokers(admin))

@@ -177,7 +177,7 @@ def _is_leftover(marked: Marked, *, everything: bool, is_running: bool) -> bool:
         return False  # not marked as loadlab does it
     if marked.labels.get(NAME_LABEL):
         return everything or (_is_dead(owner) and not is_running)
-    # An owner in another container or on another host may live; one of another boot may too, while brokers run.
+    # An owner in another container or on another host may live: while brokers run, only a certain end counts.
     return _is_dead(owner) and (owner.boot_id == boot_id() or not is_running)
 
 

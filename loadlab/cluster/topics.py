@@ -68,7 +68,7 @@ class TopicAdmin:
         return {name: self._description(future) for name, future in futures.items()}
 
     def delete(self, ids: Mapping[str, str]) -> None:
-        """Delete topics whose id still is the given one, and wait a moment until brokers have forgotten them."""
+        """Delete topics whose id still is the given one, and wait until brokers have forgotten them."""
         found = self.describe(list(ids))
         ours = [name for name, topic in found.items() if topic and topic.topic_id == ids[name]]
         if not ours:
