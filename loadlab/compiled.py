@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar, cast
 
 import numba
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Record: TypeAlias = Any
+"""An entry of a structured array in compiled code: numba checks its fields, which mypy can't know of."""
 
 _COMPILED_PACKAGES = ("client", "measurement", "workload")
 
@@ -33,7 +38,7 @@ def cache_directory() -> Path:
 
 
 if "NUMBA_CACHE_DIR" not in os.environ:
-    numba.config.CACHE_DIR = str(cache_directory())
+    numba.config.CACHE_DIR = str(cache_directory())  # type: ignore[attr-defined]
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
@@ -52,6 +57,20 @@ def entry_point(signature: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         return cast("Callable[P, R]", numba.njit(signature, nogil=True, cache=True)(function))
+
+    return decorate
+
+
+def callback(*signature: object, result: object) -> Callable[[Callable[..., object]], Any]:
+    """Compiles a function into one that C code can call; its `address` is the function pointer.
+
+    Args:
+        signature: numba's types of the arguments.
+        result: numba's type of the result.
+    """
+
+    def decorate(function: Callable[..., object]) -> Any:  # noqa: ANN401 (numba's own class has no types)
+        return numba.cfunc(result(*signature), cache=True)(function)  # type: ignore[operator]
 
     return decorate
 

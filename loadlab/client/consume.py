@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import numba
 import numpy as np
 
 from loadlab.client import symbols
@@ -14,8 +13,14 @@ from loadlab.client.symbols import (
     rd_kafka_message_destroy,
     rd_kafka_topic_name,
 )
-from loadlab.compiled import compiled, entry_point, inlined
-from loadlab.measurement.intrinsics import load_acquire, monotonic_ns, pointer_to, sleep_until
+from loadlab.compiled import Record, compiled, entry_point, inlined
+from loadlab.measurement.intrinsics import (
+    carray,
+    load_acquire,
+    monotonic_ns,
+    pointer_to,
+    sleep_until,
+)
 from loadlab.measurement.lane import count, count_error, enter_interval, phase_at, record_duration
 from loadlab.measurement.slab import COMMAND_OFFSET, CONSUME_LANE, SLAB, Command, Counter, Metric
 from loadlab.measurement.stamp import INTENDED_WORD, RUN_WORD, STAMP_BYTES, STAMP_WORDS
@@ -64,8 +69,8 @@ def _same_text(left: int, right: int) -> bool:
     """Whether two zero-terminated texts are the same."""
     place = 0
     while True:
-        first = numba.carray(pointer_to(left + place), 1, np.uint8)[0]
-        second = numba.carray(pointer_to(right + place), 1, np.uint8)[0]
+        first = carray(pointer_to(left + place), 1, np.uint8)[0]
+        second = carray(pointer_to(right + place), 1, np.uint8)[0]
         if first != second:
             return False
         if first == 0:
@@ -74,9 +79,9 @@ def _same_text(left: int, right: int) -> bool:
 
 
 @compiled
-def _find_topic(work: np.void, handle: int) -> int:
+def _find_topic(work: Record, handle: int) -> int:
     """The topic that a message's handle belongs to; a handle is compared by name only once."""
-    topics = numba.carray(pointer_to(work.topics), work.topic_count, TOPIC)
+    topics = carray(pointer_to(work.topics), work.topic_count, TOPIC)
     for place in range(work.topic_count):
         if topics[place].handle == handle:
             return place
@@ -89,8 +94,8 @@ def _find_topic(work: np.void, handle: int) -> int:
 
 
 @inlined
-def _note_position(work: np.void, message: np.void) -> None:
-    topics = numba.carray(pointer_to(work.topics), work.topic_count, TOPIC)
+def _note_position(work: Record, message: Record) -> None:
+    topics = carray(pointer_to(work.topics), work.topic_count, TOPIC)
     if topics[work.last_topic].handle != message.rkt:
         found = _find_topic(work, message.rkt)
         if found == _UNKNOWN_TOPIC:
@@ -98,18 +103,19 @@ def _note_position(work: np.void, message: np.void) -> None:
         work.last_topic = found
     topic = topics[work.last_topic]
     if message.partition < topic.partitions:
-        positions = numba.carray(pointer_to(work.positions), work.position_count, np.int64)
+        positions = carray(pointer_to(work.positions), work.position_count, np.int64)
         positions[topic.first_position + message.partition] = message.offset + 1
 
 
 @inlined
-def _take(work: np.void, slab: np.void, lane: np.void, message: np.void, moment: int, now_ns: int) -> None:
+def _take(work: Record, slab: Record, message: Record, moment: int, now_ns: int) -> None:
     """Books one record that the consumer holds since `now_ns`."""
+    lane = slab.lanes[CONSUME_LANE]
     intent = moment
     if message.payload == 0 or message.len < STAMP_BYTES:
         count(lane, _UNSTAMPED, intent, moment, 1)
     else:
-        stamp = numba.carray(pointer_to(message.payload), STAMP_WORDS, np.int64)
+        stamp = carray(pointer_to(message.payload), STAMP_WORDS, np.int64)
         if stamp[RUN_WORD] == work.run_tag:
             intent = phase_at(slab, stamp[INTENDED_WORD])
             record_duration(lane, _END_TO_END_LATENCY, intent, now_ns - stamp[INTENDED_WORD])
@@ -121,16 +127,16 @@ def _take(work: np.void, slab: np.void, lane: np.void, message: np.void, moment:
 
 
 @compiled
-def _take_batch(work: np.void, slab: np.void, amount: int) -> None:
+def _take_batch(work: Record, slab: Record, amount: int) -> None:
     lane = slab.lanes[CONSUME_LANE]
     now_ns = monotonic_ns()
     enter_interval(slab, lane, now_ns)
     moment = phase_at(slab, now_ns)
-    addresses = numba.carray(pointer_to(work.messages), BATCH_RECORDS, np.uint64)
+    addresses = carray(pointer_to(work.messages), BATCH_RECORDS, np.uint64)
     for place in range(amount):
-        message = numba.carray(pointer_to(addresses[place]), 1, symbols.MESSAGE)[0]
+        message = carray(pointer_to(addresses[place]), 1, symbols.MESSAGE)[0]
         if message.err == symbols.ERR_NO_ERROR:
-            _take(work, slab, lane, message, moment, now_ns)
+            _take(work, slab, message, moment, now_ns)
             work.consumed += 1
         elif message.err != symbols.ERR_PARTITION_EOF:
             count_error(lane, message.err)
@@ -138,7 +144,7 @@ def _take_batch(work: np.void, slab: np.void, amount: int) -> None:
 
 
 @compiled
-def _allowed(work: np.void, slab: np.void) -> int:
+def _allowed(work: Record, slab: Record) -> int:
     """How many records may be read now."""
     if work.rate_per_ns == 0.0:
         return BATCH_RECORDS
@@ -149,7 +155,7 @@ def _allowed(work: np.void, slab: np.void) -> int:
 
 
 @compiled
-def _receive(work: np.void, wanted: int) -> int:
+def _receive(work: Record, wanted: int) -> int:
     """Takes up to `wanted` records: at once what is there, else the first that comes."""
     amount = rd_kafka_consume_batch_queue(work.queue, 0, work.messages, wanted)
     if amount > 0:
@@ -157,7 +163,7 @@ def _receive(work: np.void, wanted: int) -> int:
     first = rd_kafka_consume_queue(work.queue, _POLL_MS)
     if first == 0:
         return 0
-    addresses = numba.carray(pointer_to(work.messages), BATCH_RECORDS, np.uint64)
+    addresses = carray(pointer_to(work.messages), BATCH_RECORDS, np.uint64)
     addresses[0] = first
     if wanted == 1:
         return 1
@@ -173,8 +179,8 @@ def consume(address: int) -> None:
     Args:
         address: where the CONSUMPTION record lies.
     """
-    work = numba.carray(pointer_to(address), 1, CONSUMPTION)[0]
-    slab = numba.carray(pointer_to(work.slab), 1, SLAB)[0]
+    work = carray(pointer_to(address), 1, CONSUMPTION)[0]
+    slab = carray(pointer_to(work.slab), 1, SLAB)[0]
     while load_acquire(work.slab + COMMAND_OFFSET) != _STOP:
         wanted = _allowed(work, slab)
         if wanted <= 0:

@@ -16,9 +16,10 @@ from numba import types
 
 from loadlab.client import symbols
 from loadlab.client.symbols import memcpy, rd_kafka_message_status, rd_kafka_poll
-from loadlab.compiled import entry_point, inlined
+from loadlab.compiled import Record, callback, entry_point, inlined
 from loadlab.measurement.intrinsics import (
     address_of,
+    carray,
     load_acquire,
     monotonic_ns,
     pointer_to,
@@ -47,7 +48,7 @@ DELIVERY: Final = np.dtype(
         ("statistics_count", "<i8"),
     ],
 )
-_FIELDS = DELIVERY.fields or {}
+_FIELDS: Final = dict(DELIVERY.fields or {})
 TAKEN_OFFSET: Final = int(_FIELDS["taken"][1])
 GIVEN_OFFSET: Final = int(_FIELDS["given"][1])
 SERVING_OFFSET: Final = int(_FIELDS["serving"][1])
@@ -114,22 +115,22 @@ def create_delivery(slab: npt.NDArray[np.void], capacity: int) -> Delivery:
 
 
 @inlined
-def free_ring(delivery: np.void) -> npt.NDArray[np.int64]:
+def free_ring(delivery: Record) -> npt.NDArray[np.int64]:
     """The ring of free slot numbers; entry n of it lies at n mod ring."""
-    return numba.carray(pointer_to(delivery.free), delivery.ring, np.int64)
+    return carray(pointer_to(delivery.free), delivery.ring, np.int64)
 
 
 @inlined
-def slot_at(delivery: np.void, slot: int) -> np.void:
+def slot_at(delivery: Record, slot: int) -> Record:
     """The SLOT record of a slot number."""
-    return numba.carray(pointer_to(delivery.slots), delivery.ring, SLOT)[slot]
+    return carray(pointer_to(delivery.slots), delivery.ring, SLOT)[slot]
 
 
 @inlined
-def _report(delivery: np.void, message: np.void, status: int) -> None:
+def _report(delivery: Record, message: Record, status: int) -> None:
     """Books one delivery report: what became of the record, and how long it took."""
     now_ns = monotonic_ns()
-    slab = numba.carray(pointer_to(delivery.slab), 1, SLAB)[0]
+    slab = carray(pointer_to(delivery.slab), 1, SLAB)[0]
     lane = slab.lanes[ACK_LANE]
     slot = slot_at(delivery, message.private)
     enter_interval(slab, lane, now_ns)
@@ -147,24 +148,18 @@ def _report(delivery: np.void, message: np.void, status: int) -> None:
     free_ring(delivery)[delivery.given & (delivery.ring - 1)] = message.private
 
 
-@numba.cfunc(
-    types.void(types.voidptr, types.CPointer(_MESSAGE_TYPE), types.CPointer(_DELIVERY_TYPE)),
-    cache=True,
-)
-def on_delivery(client, message, opaque):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201, ARG001
-    """librdkafka's dr_msg_cb: void (*)(rd_kafka_t *, const rd_kafka_message_t *, void *opaque)."""
-    delivery = numba.carray(opaque, 1)[0]
-    _report(delivery, numba.carray(message, 1)[0], rd_kafka_message_status(address_of(message)))
+@callback(types.voidptr, types.CPointer(_MESSAGE_TYPE), types.CPointer(_DELIVERY_TYPE), result=types.void)
+def on_delivery(client: object, message: Record, opaque: Record) -> None:  # noqa: ARG001
+    """The dr_msg_cb of librdkafka: void (*)(rd_kafka_t *, const rd_kafka_message_t *, void *opaque)."""
+    delivery = carray(opaque, 1)[0]
+    _report(delivery, carray(message, 1)[0], rd_kafka_message_status(address_of(message)))
     store_release(address_of(opaque) + GIVEN_OFFSET, delivery.given + 1)
 
 
-@numba.cfunc(
-    types.int32(types.voidptr, types.uintp, types.uintp, types.CPointer(_DELIVERY_TYPE)),
-    cache=True,
-)
-def on_statistics(client, json, json_bytes, opaque):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201, ARG001
-    """librdkafka's stats_cb: keeps a copy for the worker's main thread, which has the time to parse it."""
-    delivery = numba.carray(opaque, 1)[0]
+@callback(types.voidptr, types.uintp, types.uintp, types.CPointer(_DELIVERY_TYPE), result=types.int32)
+def on_statistics(client: object, json: int, json_bytes: int, opaque: Record) -> int:  # noqa: ARG001
+    """The stats_cb of librdkafka: keeps a copy for the worker's main thread, which has time to parse it."""
+    delivery = carray(opaque, 1)[0]
     if json_bytes <= delivery.statistics_capacity:
         memcpy(delivery.statistics, json, json_bytes)
         delivery.statistics_bytes = json_bytes

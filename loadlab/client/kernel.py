@@ -21,7 +21,7 @@ def _prctl(option: int, value: int) -> None:
 
 
 def wake_punctually() -> None:
-    """Lets this thread, and those it starts, wake as close to a deadline as the kernel can (not 50 µs late)."""
+    """Lets this thread, and those it starts, wake at a deadline instead of up to 50 µs behind it."""
     _prctl(_PR_SET_TIMERSLACK, _SHORTEST_SLACK_NS)
 
 

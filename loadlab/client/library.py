@@ -134,7 +134,7 @@ def librdkafka() -> CDLL:
 
 
 def version() -> str:
-    """librdkafka's version, as in "2.10.0"."""
+    """The version of librdkafka, as in "2.10.0"."""
     library = CDLL(library_path())
     library.rd_kafka_version_str.restype = c_char_p
     text: bytes = library.rd_kafka_version_str()

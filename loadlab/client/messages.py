@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import numba
 import numpy as np
 
 from loadlab.client import symbols
 from loadlab.client.delivery import DELIVERY, TAKEN_OFFSET, free_ring, slot_at
 from loadlab.client.pacing import SEGMENT, due_ns
 from loadlab.client.records import KEY_BYTES, NULL_LENGTH, RECORDS, key_number, value_length, write_key
-from loadlab.compiled import compiled, inlined
-from loadlab.measurement.intrinsics import pointer_to, store_release
+from loadlab.compiled import Record, compiled, inlined
+from loadlab.measurement.intrinsics import carray, pointer_to, store_release
 from loadlab.measurement.slab import SLAB
 from loadlab.measurement.stamp import (
     INTENDED_WORD,
@@ -61,44 +60,44 @@ _WORD_BYTES: Final = 8
 
 
 @inlined
-def slab_of(work: np.void) -> np.void:
+def slab_of(work: Record) -> Record:
     """The worker's SLAB record."""
-    return numba.carray(pointer_to(work.slab), 1, SLAB)[0]
+    return carray(pointer_to(work.slab), 1, SLAB)[0]
 
 
 @inlined
-def delivery_of(work: np.void) -> np.void:
+def delivery_of(work: Record) -> Record:
     """The worker's DELIVERY record."""
-    return numba.carray(pointer_to(work.delivery), 1, DELIVERY)[0]
+    return carray(pointer_to(work.delivery), 1, DELIVERY)[0]
 
 
 @inlined
-def plan_of(work: np.void) -> np.void:
+def plan_of(work: Record) -> Record:
     """The worker's RECORDS record."""
-    return numba.carray(pointer_to(work.plan), 1, RECORDS)[0]
+    return carray(pointer_to(work.plan), 1, RECORDS)[0]
 
 
 @inlined
-def schedule_of(work: np.void) -> npt.NDArray[np.void]:
+def schedule_of(work: Record) -> npt.NDArray[np.void]:
     """The group's schedule."""
-    return numba.carray(pointer_to(work.schedule), work.segments, SEGMENT)
+    return carray(pointer_to(work.schedule), work.segments, SEGMENT)
 
 
 @inlined
-def message_at(work: np.void, place: int) -> np.void:
+def message_at(work: Record, place: int) -> Record:
     """A MESSAGE record of the current hand-over."""
-    return numba.carray(pointer_to(work.messages), BATCH_RECORDS, symbols.MESSAGE)[place]
+    return carray(pointer_to(work.messages), BATCH_RECORDS, symbols.MESSAGE)[place]
 
 
 @inlined
-def record_number(work: np.void, place: int) -> int:
+def record_number(work: Record, place: int) -> int:
     """The number in its group of the record that is `place` records ahead."""
     plan = plan_of(work)
     return (work.sent + place) * plan.workers + plan.worker
 
 
 @inlined
-def intended_ns(work: np.void, record: int, now_ns: int) -> int:
+def intended_ns(work: Record, record: int, now_ns: int) -> int:
     """A record's intended send time; at the maximum rate that is now."""
     if work.at_max_rate:
         return now_ns
@@ -106,9 +105,9 @@ def intended_ns(work: np.void, record: int, now_ns: int) -> int:
 
 
 @inlined
-def _write_stamp(work: np.void, place: int, sequence: int, due: int) -> None:
+def _write_stamp(work: Record, place: int, sequence: int, due: int) -> None:
     address = work.pool + place * _WORD_BYTES
-    stamp = numba.carray(pointer_to(address), STAMP_WORDS, np.int64)
+    stamp = carray(pointer_to(address), STAMP_WORDS, np.int64)
     stamp[RUN_WORD] = plan_of(work).run_tag
     stamp[WORKER_WORD] = plan_of(work).worker_word
     stamp[SEQUENCE_WORD] = sequence
@@ -116,7 +115,7 @@ def _write_stamp(work: np.void, place: int, sequence: int, due: int) -> None:
 
 
 @inlined
-def _fill_value(work: np.void, message: np.void, length: int, sequence: int, due: int) -> None:
+def _fill_value(work: Record, message: Record, length: int, sequence: int, due: int) -> None:
     """Points a message at the next stretch of the pool and writes the stamp into it."""
     if length == NULL_LENGTH:
         message.payload = 0
@@ -132,7 +131,7 @@ def _fill_value(work: np.void, message: np.void, length: int, sequence: int, due
 
 
 @inlined
-def _fill_key(work: np.void, message: np.void, place: int, record: int) -> None:
+def _fill_key(work: Record, message: Record, place: int, record: int) -> None:
     key = key_number(plan_of(work), record)
     if key == NULL_LENGTH:
         message.key = 0
@@ -144,7 +143,7 @@ def _fill_key(work: np.void, message: np.void, place: int, record: int) -> None:
 
 
 @inlined
-def _take_slot(work: np.void, message: np.void, place: int, due: int) -> None:
+def _take_slot(work: Record, message: Record, place: int, due: int) -> None:
     delivery = delivery_of(work)
     number = free_ring(delivery)[(delivery.taken + place) & (delivery.ring - 1)]
     slot = slot_at(delivery, number)
@@ -154,7 +153,7 @@ def _take_slot(work: np.void, message: np.void, place: int, due: int) -> None:
 
 
 @compiled
-def fill(work: np.void, amount: int, now_ns: int) -> None:
+def fill(work: Record, amount: int, now_ns: int) -> None:
     """Makes the worker's next `amount` messages, each with a slot of its own."""
     for place in range(amount):
         record = record_number(work, place)

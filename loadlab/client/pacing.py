@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.compiled import compiled, inlined
+from loadlab.compiled import Record, compiled, inlined
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,11 +27,11 @@ SEGMENT: Final = np.dtype(
     ],
 )
 
-_NEVER_NS: Final = 4e18
+_NEVER_NS: Final = 4_000_000_000_000_000_000
 
 
 @inlined
-def _reached_ns(segment: np.void, records: float) -> float:
+def _reached_ns(segment: Record, records: float) -> float:
     """How long after its start a segment has `records` records due; solves r·t + s·t²/2 = records."""
     rate, slope = segment.rate_per_ns, segment.slope
     if slope == 0.0:
@@ -76,7 +76,7 @@ def due_ns(schedule: npt.NDArray[np.void], record: int) -> int:
     # Rounding in `first` may leave a record's turn to the next segment by a hair.
     if place + 1 < len(schedule) and segment.start_ns + reached > schedule[place + 1].start_ns:
         return schedule[place + 1].start_ns
-    return segment.start_ns + math.ceil(reached) if reached < _NEVER_NS else np.int64(_NEVER_NS)
+    return segment.start_ns + math.ceil(reached) if reached < _NEVER_NS else _NEVER_NS
 
 
 @compiled

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import numba
 import numpy as np
 
 from loadlab.client import symbols
@@ -34,8 +33,14 @@ from loadlab.client.symbols import (
     rd_kafka_produce_batch,
     rd_kafka_produceva,
 )
-from loadlab.compiled import compiled, entry_point, inlined
-from loadlab.measurement.intrinsics import load_acquire, monotonic_ns, pointer_to, sleep_until
+from loadlab.compiled import Record, compiled, entry_point, inlined
+from loadlab.measurement.intrinsics import (
+    carray,
+    load_acquire,
+    monotonic_ns,
+    pointer_to,
+    sleep_until,
+)
 from loadlab.measurement.lane import count, count_error, enter_interval, phase_at, record_duration
 from loadlab.measurement.slab import COMMAND_OFFSET, SEND_LANE, Command, Counter, Metric
 
@@ -60,14 +65,14 @@ _OWN_SEND_DELAY = int(Metric.OWN_SEND_DELAY)
 
 
 @inlined
-def _free_slots(work: np.void) -> int:
+def _free_slots(work: Record) -> int:
     delivery = delivery_of(work)
     given = load_acquire(work.delivery + GIVEN_OFFSET)
     return delivery.capacity - (delivery.taken - given)
 
 
 @compiled
-def _overdue(work: np.void, now_ns: int) -> int:
+def _overdue(work: Record, now_ns: int) -> int:
     """How many of this worker's records are due and not yet handed over."""
     slab, plan = slab_of(work), plan_of(work)
     if work.at_max_rate:
@@ -79,7 +84,7 @@ def _overdue(work: np.void, now_ns: int) -> int:
 
 
 @inlined
-def _note_full(work: np.void, now_ns: int) -> None:
+def _note_full(work: Record, now_ns: int) -> None:
     """Books the time for which the client queue has been full."""
     slab = slab_of(work)
     if work.full_since_ns:
@@ -90,14 +95,14 @@ def _note_full(work: np.void, now_ns: int) -> None:
 
 
 @inlined
-def _note_room(work: np.void, now_ns: int) -> None:
+def _note_room(work: Record, now_ns: int) -> None:
     if work.full_since_ns:
         _note_full(work, now_ns)
         work.full_since_ns = 0
 
 
 @compiled
-def _count_attempts(work: np.void, amount: int, now_ns: int) -> None:
+def _count_attempts(work: Record, amount: int, now_ns: int) -> None:
     """Books records as handed over at `now_ns`: before the call, so that a death in it loses none."""
     slab, delivery = slab_of(work), delivery_of(work)
     moment = phase_at(slab, now_ns)
@@ -115,11 +120,11 @@ def _argument(arguments: npt.NDArray[np.void], place: int, kind: int, first: int
 
 
 @compiled
-def _send_with_headers(work: np.void, topic: int, message: np.void) -> int:
+def _send_with_headers(work: Record, topic: int, message: Record) -> int:
     """Hands one record over by rd_kafka_produceva, the call that knows headers; returns its error."""
     plan = plan_of(work)
     amount = FIRST_HEADER + plan.header_count
-    arguments = numba.carray(pointer_to(work.arguments), amount, symbols.ARGUMENT)
+    arguments = carray(pointer_to(work.arguments), amount, symbols.ARGUMENT)
     _argument(arguments, 0, symbols.VTYPE_RKT, topic, 0)
     _argument(arguments, 1, symbols.VTYPE_PARTITION, plan.partition & 0xFFFFFFFF, 0)
     _argument(arguments, 2, symbols.VTYPE_VALUE, message.payload, message.len)
@@ -138,11 +143,11 @@ def _send_with_headers(work: np.void, topic: int, message: np.void) -> int:
 
 
 @compiled
-def _send_one(work: np.void, place: int) -> int:
+def _send_one(work: Record, place: int) -> int:
     """Hands one record over, to its own topic and with its own headers; returns its error."""
     message = message_at(work, place)
     record = record_number(work, place)
-    topics = numba.carray(pointer_to(work.topics), work.topic_count, np.uint64)
+    topics = carray(pointer_to(work.topics), work.topic_count, np.uint64)
     topic = topics[record % work.topic_count]
     if has_headers(plan_of(work), record):
         message.err = _send_with_headers(work, topic, message)
@@ -153,11 +158,11 @@ def _send_one(work: np.void, place: int) -> int:
 
 
 @compiled
-def _send(work: np.void, amount: int) -> None:
+def _send(work: Record, amount: int) -> None:
     """Hands messages over; each one's `err` says what became of it."""
     plan = plan_of(work)
     if work.topic_count == 1 and plan.header_share == 0.0:
-        topic = numba.carray(pointer_to(work.topics), 1, np.uint64)[0]
+        topic = carray(pointer_to(work.topics), 1, np.uint64)[0]
         rd_kafka_produce_batch(topic, plan.partition, symbols.MSG_F_COPY, work.messages, amount)
         return
     for place in range(amount):
@@ -168,7 +173,7 @@ def _send(work: np.void, amount: int) -> None:
 
 
 @inlined
-def _give_back(work: np.void, slot: int) -> None:
+def _give_back(work: Record, slot: int) -> None:
     """Gives back a slot whose record the client did not take."""
     delivery = delivery_of(work)
     delivery.taken -= 1
@@ -176,7 +181,7 @@ def _give_back(work: np.void, slot: int) -> None:
 
 
 @compiled
-def _settle(work: np.void, amount: int, now_ns: int) -> int:
+def _settle(work: Record, amount: int, now_ns: int) -> int:
     """Books what became of the messages handed over at `now_ns`.
 
     Returns:
@@ -206,7 +211,7 @@ def _settle(work: np.void, amount: int, now_ns: int) -> int:
 
 
 @compiled
-def _reject(work: np.void, amount: int, now_ns: int) -> None:
+def _reject(work: Record, amount: int, now_ns: int) -> None:
     """Gives up records that are due while the client queue is full."""
     slab = slab_of(work)
     lane = slab.lanes[SEND_LANE]
@@ -219,7 +224,7 @@ def _reject(work: np.void, amount: int, now_ns: int) -> None:
 
 
 @compiled
-def _hand_over(work: np.void, overdue: int, now_ns: int) -> int:
+def _hand_over(work: Record, overdue: int, now_ns: int) -> int:
     """Hands over as many overdue records as there is room for; returns how many it was rid of."""
     slab = slab_of(work)
     amount = min(overdue, _free_slots(work), BATCH_RECORDS)
@@ -241,7 +246,7 @@ def _hand_over(work: np.void, overdue: int, now_ns: int) -> int:
 
 
 @compiled
-def _find_full(work: np.void, overdue: int, now_ns: int) -> None:
+def _find_full(work: Record, overdue: int, now_ns: int) -> None:
     """What happens when the client queue has no room for a record that is due."""
     _note_full(work, now_ns)
     if work.reject_when_full:
@@ -251,23 +256,20 @@ def _find_full(work: np.void, overdue: int, now_ns: int) -> None:
 
 
 @compiled
-def _wait_for_due(work: np.void, now_ns: int) -> None:
+def _wait_for_due(work: Record, now_ns: int) -> None:
     due = intended_ns(work, record_number(work, 0), now_ns)
     wake_ns = max(due, work.handed_over_ns + _GATHER_NS)
     sleep_until(min(wake_ns, slab_of(work).measure_end_ns, now_ns + _LONGEST_SLEEP_NS))
 
 
-@entry_point("int64(int64)")
-def produce(address: int) -> int:
+@entry_point("void(int64)")
+def produce(address: int) -> None:
     """Sends a worker's records until the end of the measure phase, and then what was still overdue.
 
     Args:
         address: where the PRODUCTION record lies.
-
-    Returns:
-        How many of this worker's records were due and never handed over.
     """
-    work = numba.carray(pointer_to(address), 1, PRODUCTION)[0]
+    work = carray(pointer_to(address), 1, PRODUCTION)[0]
     slab = slab_of(work)
     sleep_until(slab.start_ns)
     now_ns = monotonic_ns()
@@ -275,11 +277,10 @@ def produce(address: int) -> int:
         enter_interval(slab, slab.lanes[SEND_LANE], now_ns)
         overdue = _overdue(work, now_ns)
         if overdue == 0 and now_ns >= slab.measure_end_ns:
-            return 0
+            return
         if overdue == 0:
             work.held = 0
             _wait_for_due(work, now_ns)
         elif _hand_over(work, overdue, now_ns) == 0:
             _find_full(work, overdue, now_ns)
         now_ns = monotonic_ns()
-    return _overdue(work, monotonic_ns())

@@ -128,9 +128,9 @@ class Producer:
         for topic in self._topics:
             await_metadata(self._client, topic, timeout_s)
 
-    def send(self) -> int:
-        """Runs the produce loop to its end; returns how many due records were never handed over."""
-        return produce(int(self._work.ctypes.data))
+    def send(self) -> None:
+        """Runs the produce loop to its end."""
+        produce(int(self._work.ctypes.data))
 
     def serve(self) -> None:
         """Serves delivery reports until `stop_serving`; for a thread of its own."""

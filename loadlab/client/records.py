@@ -7,13 +7,18 @@ splittable pseudorandom number generators", OOPSLA 2014) of number, seed and pur
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
-import numba
 import numpy as np
 
-from loadlab.compiled import inlined
-from loadlab.measurement.intrinsics import pointer_to
+from loadlab.compiled import Record, inlined
+from loadlab.measurement.intrinsics import carray, pointer_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# To numba this is the conversion itself; mypy is told that its result is an int.
+_int64 = cast("Callable[[object], int]", np.int64)
 
 NO_KEYS: Final = 0
 ROUND_ROBIN_KEYS: Final = 1
@@ -80,38 +85,38 @@ def _chosen(share: float, seed: int, record: int, purpose: int) -> bool:
 
 
 @inlined
-def value_length(plan: np.void, record: int) -> int:
+def value_length(plan: Record, record: int) -> int:
     """The size in bytes of the value of a record of the group, or NULL_LENGTH for a tombstone."""
     if _chosen(plan.tombstone_share, plan.seed, record, _FOR_TOMBSTONE):
         return NULL_LENGTH
-    sizes = numba.carray(pointer_to(plan.sizes), plan.size_count, np.int64)
+    sizes = carray(pointer_to(plan.sizes), plan.size_count, np.int64)
     if plan.size_count == 1:
         return sizes[0]
     return sizes[draw(plan.seed, record, _FOR_SIZE) % np.uint64(plan.size_count)]
 
 
 @inlined
-def _weighted_key(plan: np.void, record: int, column: int) -> int:
-    likelihoods = numba.carray(pointer_to(plan.likelihoods), plan.key_count, np.float64)
+def _weighted_key(plan: Record, record: int, column: int) -> int:
+    likelihoods = carray(pointer_to(plan.likelihoods), plan.key_count, np.float64)
     if draw_unit(plan.seed, record, _FOR_KEY_ALIAS) < likelihoods[column]:
         return column
-    aliases = numba.carray(pointer_to(plan.aliases), plan.key_count, np.int32)
-    return np.int64(aliases[column])
+    aliases = carray(pointer_to(plan.aliases), plan.key_count, np.int32)
+    return _int64(aliases[column])
 
 
 @inlined
-def key_number(plan: np.void, record: int) -> int:
+def key_number(plan: Record, record: int) -> int:
     """Which key a record of the group carries, or NULL_LENGTH for none."""
     if plan.key_kind == NO_KEYS or _chosen(plan.null_key_share, plan.seed, record, _FOR_NULL_KEY):
         return NULL_LENGTH
     if plan.key_kind == ROUND_ROBIN_KEYS:
         return record % plan.key_count
-    column = np.int64(draw(plan.seed, record, _FOR_KEY) % np.uint64(plan.key_count))
+    column = _int64(draw(plan.seed, record, _FOR_KEY) % np.uint64(plan.key_count))
     return column if plan.key_kind == UNIFORM_KEYS else _weighted_key(plan, record, column)
 
 
 @inlined
-def has_headers(plan: np.void, record: int) -> bool:
+def has_headers(plan: Record, record: int) -> bool:
     """Whether the record carries headers."""
     return _chosen(plan.header_share, plan.seed, record, _FOR_HEADERS)
 
@@ -119,7 +124,7 @@ def has_headers(plan: np.void, record: int) -> bool:
 @inlined
 def write_key(address: int, key: int) -> None:
     """Writes a key as KEY_BYTES lower-case hexadecimal digits."""
-    buffer = numba.carray(pointer_to(address), KEY_BYTES, np.uint8)
+    buffer = carray(pointer_to(address), KEY_BYTES, np.uint8)
     for place in range(KEY_BYTES):
         digit = (key >> (4 * (KEY_BYTES - 1 - place))) & 15
         buffer[place] = digit + (48 if digit < 10 else 87)  # noqa: PLR2004

@@ -5,11 +5,14 @@ Property values may be secret: these objects are never printed or stored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from loadlab.client.records import NO_KEYS
 from loadlab.client.symbols import PARTITION_UA
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True)

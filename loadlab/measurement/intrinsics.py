@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+import numba
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
@@ -113,7 +114,7 @@ def _address_of(typing_context, pointer):
 
 
 def _typed(function: object) -> Callable[..., Any]:
-    """numba's decorator leaves a function that no type checker can call."""
+    """What numba makes is a function that no type checker can call."""
     return cast("Callable[..., Any]", function)
 
 
@@ -122,6 +123,9 @@ load_acquire: Callable[[int], int] = _typed(_load)
 
 store_release: Callable[[int, int], None] = _typed(_store)
 """Writes the word at an address; earlier writes are not moved behind it."""
+
+carray: Callable[..., Any] = _typed(numba.carray)  # type: ignore[attr-defined]
+"""An array over memory of somebody else: `carray(pointer, shape, dtype)`."""
 
 pointer_to: Callable[[int], Any] = _typed(_pointer_to)
 """An address as the pointer that `numba.carray` takes."""

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from loadlab.compiled import compiled, inlined
+from loadlab.compiled import Record, compiled, inlined
 from loadlab.measurement.histogram import LARGEST_NS, bucket_of
 from loadlab.measurement.slab import ERROR_CODES, INTERVAL_NS, RING_INTERVALS, Phase
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _WARMUP = int(Phase.WARMUP)
 _MEASURE = int(Phase.MEASURE)
@@ -17,7 +12,7 @@ _DRAIN = int(Phase.DRAIN)
 
 
 @inlined
-def phase_at(slab: np.void, time_ns: int) -> int:
+def phase_at(slab: Record, time_ns: int) -> int:
     """The phase that a moment of CLOCK_MONOTONIC falls into."""
     if slab.start_ns == 0 or time_ns < slab.warmup_end_ns:
         return _WARMUP
@@ -27,7 +22,7 @@ def phase_at(slab: np.void, time_ns: int) -> int:
 
 
 @compiled
-def enter_interval(slab: np.void, lane: np.void, now_ns: int) -> None:
+def enter_interval(slab: Record, lane: Record, now_ns: int) -> None:
     """Makes the lane's current interval that of `now_ns`; a slot that comes round again is cleared."""
     if slab.start_ns == 0 or now_ns < lane.interval_end_ns:
         return
@@ -42,7 +37,7 @@ def enter_interval(slab: np.void, lane: np.void, now_ns: int) -> None:
 
 
 @inlined
-def count(lane: np.void, counter: int, intent: int, moment: int, amount: int) -> None:
+def count(lane: Record, counter: int, intent: int, moment: int, amount: int) -> None:
     """Adds to a counter: in both groupings and in the current interval."""
     lane.by_intent[intent, counter] += amount
     lane.by_moment[moment, counter] += amount
@@ -50,7 +45,7 @@ def count(lane: np.void, counter: int, intent: int, moment: int, amount: int) ->
 
 
 @inlined
-def record_duration(lane: np.void, metric: int, phase: int, value_ns: int) -> None:
+def record_duration(lane: Record, metric: int, phase: int, value_ns: int) -> None:
     """Adds a sample to the phase's histogram and to the current interval's."""
     histogram = lane.histograms[phase, metric]
     if value_ns < 0:
@@ -69,7 +64,7 @@ def record_duration(lane: np.void, metric: int, phase: int, value_ns: int) -> No
 
 
 @compiled
-def count_error(lane: np.void, code: int) -> None:
+def count_error(lane: Record, code: int) -> None:
     """Counts an error by its code."""
     for place in range(ERROR_CODES - 1):
         if lane.error_counts[place] == 0:

@@ -59,9 +59,9 @@ class Metric(enum.IntEnum):
 
     SEND_DELAY = 0  # the sending thread: every record
     OWN_SEND_DELAY = 1  # the sending thread: records that no full client queue held up
-    SERVICE_TIME = 0  # the delivery-report thread  # noqa: PIE796
-    PUBLISH_LATENCY = 1  # the delivery-report thread  # noqa: PIE796
-    END_TO_END_LATENCY = 0  # the consuming thread  # noqa: PIE796
+    SERVICE_TIME = 0  # the delivery-report thread
+    PUBLISH_LATENCY = 1  # the delivery-report thread
+    END_TO_END_LATENCY = 0  # the consuming thread
 
 
 class State(enum.IntEnum):
@@ -129,7 +129,6 @@ SLAB = np.dtype(
         ("heartbeat_ns", "<i8"),
         ("first_sent_ns", "<i8"),
         ("last_acked_ns", "<i8"),
-        ("unsent", "<i8"),  # due and never handed over
         ("max_rss_bytes", "<i8"),
         ("rebalances", "<i8"),
         ("rebalance_ns", "<i8"),

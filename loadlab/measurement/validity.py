@@ -6,9 +6,11 @@ and what to do. docs/measurement.md lists them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 Severity = Literal["info", "suspect", "invalid"]
 
@@ -16,13 +18,13 @@ ACHIEVED_LIMIT: Final = 0.995
 """The least share of the intended records that must be sent, and acked, within the measure phase."""
 
 QUEUE_FULL_LIMIT: Final = 0.05
-"""The least share of the time for which the client queue must have been full to call the cluster the limit."""
+"""The cluster was the limit where the client queue was full for at least this share of the time."""
 
 SEND_DELAY_LIMIT_US: Final = 10_000.0
 """The most that send_delay may be at its 99th percentile while the client queue has room."""
 
 WORKER_CPU_LIMIT: Final = 0.9
-"""The most of a core that a produce loop may use at a fixed rate: above it, it may be the limit."""
+"""The most of a core that a produce loop may use at a fixed rate; above it, it may be the limit."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def judge(run: RunFigures) -> Judgement:
 
 
 def is_saturated(producer: ProducerFigures) -> bool:
-    """Whether the cluster was the limit: the target was missed while the client queue was full, or sent and not acked."""
+    """Whether the cluster was the limit: records found the client queue full, or were sent and not acked."""
     if producer.intended is None:
         return producer.queue_full_share >= QUEUE_FULL_LIMIT
     if _share(producer.sent, producer.intended) < ACHIEVED_LIMIT:
@@ -226,12 +228,13 @@ def _deaths(run: RunFigures) -> Iterator[Finding]:
 def _reconciliation(run: RunFigures) -> Iterator[Finding]:
     if run.unexplained:
         more = run.unexplained > 0
+        than = "more" if more else "fewer"
         yield Finding(
             code="unreconciled",
-            message=(
-                f"the log holds {abs(run.unexplained):,} {'more' if more else 'fewer'} records than were acked"
-            ),
-            fix="is somebody else writing to these topics?" if more else "acked records are missing: see docs",
+            message=f"the log holds {abs(run.unexplained):,} records {than} than were acked",
+            fix="is somebody else writing to these topics?"
+            if more
+            else "acked records are missing: see docs",
             figure=float(run.unexplained),
             limit=0.0,
             severity="invalid",

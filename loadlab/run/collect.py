@@ -316,7 +316,7 @@ def _warnings(run: Measured) -> Iterator[Warned]:
     negative, beyond = _out_of_range(run)
     if negative or beyond:
         yield Warned(
-            message=f"{negative:,} durations below zero and {beyond:,} above 137 s were measured and left out",
+            message=f"{negative:,} durations below zero and {beyond:,} above 137 s: out of range",
             fix="are producers and consumers on one clock?",
         )
     if run.late:

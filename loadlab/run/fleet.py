@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import WorkerError
@@ -16,6 +15,7 @@ from loadlab.measurement.slab import Command, State, create_slab
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from loadlab.measurement.slab import Slab
     from loadlab.run.order import Order

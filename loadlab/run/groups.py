@@ -64,7 +64,9 @@ def counted(worker: WorkerProcess, lane: int, counter: Counter, phase: Phase | N
     return int(grouped[:, counter].sum() if phase is None else grouped[phase, counter])
 
 
-def total(workers: Sequence[WorkerProcess], lane: int, counter: Counter, phase: Phase | None, *, by: str) -> int:
+def total(
+    workers: Sequence[WorkerProcess], lane: int, counter: Counter, phase: Phase | None, *, by: str
+) -> int:
     """A counter of several workers added up."""
     return sum(counted(worker, lane, counter, phase, by=by) for worker in workers)
 
@@ -178,7 +180,9 @@ class ProducerGroup:
             target_records_per_s=None if self.due is None else _share(self.due, self.timeline.measure_s),
             records=self.records().model_copy(update={"unsent": self.unsent}),
             throughput=self._throughput(),
-            send_delay_us=None if at_max else latency_block(merged(self.workers, SEND_LANE, Metric.SEND_DELAY)),
+            send_delay_us=None
+            if at_max
+            else latency_block(merged(self.workers, SEND_LANE, Metric.SEND_DELAY)),
             service_time_us=service_time,
             publish_latency_us=service_time if at_max else publish_latency,
             publish_latency_is_service_time=at_max,

@@ -164,7 +164,9 @@ class Load:
         for broker in self.cluster.broker_states():
             if not broker.alive and broker.broker_id not in self.dead_brokers:
                 at_s = self.timeline.elapsed_s(time.monotonic_ns())
-                death = Death(f"broker {broker.broker_id}", f"died {at_s:.1f} s after the start: {broker.detail}")
+                death = Death(
+                    f"broker {broker.broker_id}", f"died {at_s:.1f} s after the start: {broker.detail}"
+                )
                 self.dead_brokers[broker.broker_id] = death
                 self.events.note("broker_died", f"{death.who} {death.how}", broker=broker.broker_id)
 

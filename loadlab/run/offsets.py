@@ -111,10 +111,8 @@ class OffsetSampler:
     groups: Sequence[Group]
     samples: list[Sample] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
 
     def start(self, start_ns: int, marks_ns: Sequence[int]) -> None:
         """Begins at the common start.

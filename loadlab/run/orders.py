@@ -102,7 +102,9 @@ def _record_settings(spec: ProducerSpec, seed: int) -> RecordSettings:
     )
 
 
-def _producer_orders(scenario: Scenario, producer: PlannedProducer, run_id: str, target: Target) -> list[Order]:
+def _producer_orders(
+    scenario: Scenario, producer: PlannedProducer, run_id: str, target: Target
+) -> list[Order]:
     spec = scenario.producers[producer.name]
     sending_s = scenario.phases.warmup_s + scenario.phases.measure_s
     schedule = tuple(tuple(row.item()) for row in segments(spec.schedule, sending_s))
@@ -126,7 +128,9 @@ def _producer_orders(scenario: Scenario, producer: PlannedProducer, run_id: str,
     return [Order(producer.name, each.worker, each, cores) for each in settings]
 
 
-def _consumer_orders(scenario: Scenario, consumer: PlannedConsumer, run_id: str, target: Target) -> list[Order]:
+def _consumer_orders(
+    scenario: Scenario, consumer: PlannedConsumer, run_id: str, target: Target
+) -> list[Order]:
     spec = scenario.consumers[consumer.name]
     workers = len(consumer.workers)
     orders = []

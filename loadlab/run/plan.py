@@ -138,8 +138,9 @@ def plan_scenario(loaded: LoadedScenario) -> RunPlan:
 
 def _worker_ids(scenario: Scenario) -> Iterator[int]:
     """Run-wide worker ids: producers first, in the order of the scenario."""
-    groups = [*scenario.producers.values(), *scenario.consumers.values()]
-    return iter(range(sum(group.workers for group in groups)))
+    producers = sum(group.workers for group in scenario.producers.values())
+    consumers = sum(group.workers for group in scenario.consumers.values())
+    return iter(range(producers + consumers))
 
 
 def _topics(scenario: Scenario) -> Iterator[PlannedTopic]:

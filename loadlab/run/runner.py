@@ -229,7 +229,7 @@ class _Run:
         planned = next(consumer for consumer in self._plan.consumers if consumer.name == name)
         read = [(topic, number) for topic in planned.topics for number in range(partitions[topic])]
         identity = group_id(self._run_id, planned)
-        starts = {partition: 0 for partition in read}
+        starts = dict.fromkeys(read, 0)
         if planned.config.get("auto.offset.reset") == _LATEST:
             starts |= {partition: baseline[partition] for partition in read}
         else:

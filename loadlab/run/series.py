@@ -149,8 +149,8 @@ class Series:
         for name, counter in rates.items():
             metric = f"{name}_per_s" if name.endswith("_bytes") else f"{name}_records_per_s"
             self.rows.append(Interval(start_s, source, metric, total.counters[counter] / INTERVAL_S))
-        for name, metric in latencies.items():
-            self.rows += _latency_rows(start_s, source, name, total.histogram(metric))
+        for name, latency in latencies.items():
+            self.rows += _latency_rows(start_s, source, name, total.histogram(latency))
 
     def add_lag(self, samples: Sequence[Sample], start_ns: int) -> None:
         """Adds each group's lag; these rows stand at the times of the samples."""

@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from loadlab.measurement.histogram import Histogram
 from loadlab.measurement.slab import Counter, Metric
 from loadlab.measurement.validity import ACHIEVED_LIMIT, QUEUE_FULL_LIMIT
 from loadlab.run.progress import PhaseName, Progress
@@ -15,9 +14,7 @@ from loadlab.run.timeline import NS_PER_S
 from loadlab.workload.schedule import records_due, segments
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
+    from loadlab.measurement.histogram import Histogram
     from loadlab.run.fleet import Fleet
     from loadlab.run.offsets import OffsetSampler
     from loadlab.run.plan import RunPlan
@@ -86,7 +83,7 @@ class Watcher:
             consumed_records_per_s=counters[Counter.CONSUMED] / INTERVAL_S,
             publish_p50_us=_percentile_us(publish, 50.0),
             publish_p99_us=_percentile_us(publish, 99.0),
-            end_to_end_p99_us=_percentile_us(latest.histogram(_END_TO_END), 99.0),
+            end_to_end_p99_us=_percentile_us(latest.histogram(Metric.END_TO_END_LATENCY), 99.0),
             consumer_lag=self._lag(),
             errors=self._errors,
             generator_limited=behind and full_share < QUEUE_FULL_LIMIT,
@@ -110,9 +107,6 @@ class Watcher:
         if not self.sampler.samples or not self.sampler.groups:
             return None
         return sum(int(group.lag.sum()) for group in self.sampler.samples[-1].groups.values())
-
-
-_END_TO_END: Final = Metric.END_TO_END_LATENCY
 
 
 def _percentile_us(histogram: Histogram, percentile: float) -> float | None:

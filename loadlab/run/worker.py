@@ -148,11 +148,7 @@ def _drain(producer: Producer, slab: Slab, watch: Watch) -> None:
 
 def _work_as_producer(settings: ProducerSettings, slab: Slab) -> None:
     producer = _make_producer(settings, slab)
-
-    def send() -> None:
-        slab.record["unsent"] = producer.send()
-
-    loop = threading.Thread(target=_timed(slab, send), name="send", daemon=True)
+    loop = threading.Thread(target=_timed(slab, producer.send), name="send", daemon=True)
     serving = threading.Thread(target=producer.serve, name="delivery-reports", daemon=True)
     watch = Watch(slab, loop)
     watch.await_command(Command.CONNECT)

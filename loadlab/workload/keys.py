@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def zipf_weights(count: int, exponent: float) -> npt.NDArray[np.float64]:
     """How often each of `count` keys is used: key k (from 0) in proportion to (k + 1) ** -exponent."""
     weights = np.arange(1, count + 1, dtype=np.float64) ** -exponent
-    return weights / weights.sum()
+    shares: npt.NDArray[np.float64] = weights / weights.sum()
+    return shares
 
 
 @compiled

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy.special import ndtri
 
 from loadlab.scenario import LognormalForm, UniformForm, WeightedForm
 
@@ -32,7 +32,8 @@ def size_table(records: Records) -> npt.NDArray[np.int64]:
             span = size.max_bytes + 1 - size.min_bytes
             sizes = size.min_bytes + np.floor(quantiles * span)
         case LognormalForm(lognormal=size):
-            drawn = size.median_bytes * np.exp(size.sigma * ndtri(quantiles))
+            normal = np.array([NormalDist().inv_cdf(quantile) for quantile in quantiles])
+            drawn = size.median_bytes * np.exp(size.sigma * normal)
             sizes = np.clip(np.round(drawn), size.min_bytes, size.max_bytes)
         case WeightedForm(weighted=choices):
             weights = np.cumsum([choice.weight for choice in choices])
