@@ -4,6 +4,7 @@ from loadlab.scenario.cluster import ClusterSpec, Provider, Resources
 from loadlab.scenario.document import Origin
 from loadlab.scenario.fields import cpuset_cores
 from loadlab.scenario.loader import LoadedScenario, load, load_document
+from loadlab.scenario.metrics import METRICS, Metric
 from loadlab.scenario.model import Phases, Scenario
 from loadlab.scenario.providers import fitted
 from loadlab.scenario.records import (
@@ -28,7 +29,7 @@ from loadlab.scenario.schedule import (
     StepsRate,
 )
 from loadlab.scenario.schema import json_schema
-from loadlab.scenario.thresholds import METRICS, Metric, Threshold
+from loadlab.scenario.thresholds import Threshold
 from loadlab.scenario.workload import ConsumerSpec, ProducerSpec, TopicSpec
 
 __all__ = [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab import units
 from loadlab.hints import near
 from loadlab.scenario.finding import Finding, View, found
-from loadlab.scenario.thresholds import METRICS, parse_key
+from loadlab.scenario.metrics import METRICS, parse_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,8 @@ from loadlab.scenario.overrides import apply_overrides
 from loadlab.scenario.problems import Problem, dotted, scenario_error
 from loadlab.scenario.properties import resolve_properties
 from loadlab.scenario.providers import fit_to_override
-from loadlab.scenario.reader import parse, read_text
+from loadlab.scenario.reader import parse
+from loadlab.scenario.source import read_text
 from loadlab.scenario.validation import build
 
 if TYPE_CHECKING:

@@ -30,9 +30,7 @@ from loadlab.scenario.problems import Problem, scenario_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path as FilePath
 
-MAX_BYTES: Final = 2**20
 MAX_DEPTH: Final = 32
 MAX_NODES: Final = 20_000
 MAX_TEXT: Final = 16_384
@@ -44,33 +42,6 @@ _WORDS: Final[dict[str, object]] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-
-
-def read_text(path: FilePath) -> str:
-    """The text of a file.
-
-    Raises:
-        ScenarioError: no file, no plain file, not readable, larger than MAX_BYTES, or not UTF-8.
-    """
-    try:
-        if path.is_dir():
-            raise ScenarioError(f"{path}: is a directory, not a scenario file")
-        if path.exists() and not path.is_file():
-            raise ScenarioError(f"{path}: is no plain file")
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise ScenarioError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ScenarioError(f"{path}: can't be read: {reason}") from None
-    if len(content) > MAX_BYTES:
-        raise ScenarioError(f"{path}: is larger than 1 MiB; a scenario is a few kB")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise ScenarioError(f"{path}:{line}: is not UTF-8 text") from None
 
 
 def parse(text: str, name: str) -> tuple[Document, list[Problem]]:

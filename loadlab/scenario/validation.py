@@ -7,20 +7,21 @@ refuses is taken out and the rest is built, until a part stands that the checks 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
-from loadlab import units
 from loadlab.hints import HintedError, near
 from loadlab.scenario.document import Path, value_at
 from loadlab.scenario.model import Scenario
 from loadlab.scenario.problems import Problem
 from loadlab.scenario.shape import keys, shape_at
+from loadlab.scenario.wording import worded
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic_core import ErrorDetails
 
 _ROUNDS: Final = 8
@@ -35,31 +36,6 @@ _STAND_INS: Final[Mapping[tuple[str, ...], object]] = {
     ("consumers", "*", "topic"): "unnamed",
 }
 """What takes the place of something required that had to be taken out, so that the rest around it stands."""
-_MESSAGES: Final[Mapping[str, str]] = {
-    "missing": "is required",
-    "greater_than": "must be more than {gt}, not {input}",
-    "greater_than_equal": "must be at least {ge}, not {input}",
-    "less_than": "must be less than {lt}, not {input}",
-    "less_than_equal": "must be at most {le}, not {input}",
-    "int_type": "must be a whole number, not {input}",
-    "int_from_float": "must be a whole number, not {input}",
-    "float_type": "must be a number, not {input}",
-    "finite_number": "must be a number, not {input}",
-    "string_type": "must be a text, not {input}",
-    "bool_type": "must be true or false, not {input}",
-    "dict_type": "must be a mapping, not {input}",
-    "model_type": "must be a mapping, not {input}",
-    "tuple_type": "must be a list, not {input}",
-    "path_type": "must be the path of a file, not {input}",
-    "literal_error": "must be one of {expected}, not {input}",
-    "string_too_short": "must not be empty",
-    "string_too_long": "must have at most {max_length} characters",
-    "too_short": "must not be empty",
-    "too_long": "must have at most {max_length} entries",
-    "string_pattern_mismatch": (
-        '{input} is no name: that is a-z, 0-9, ".", "_" and "-", at most 64 of them, a letter or digit first'
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -118,60 +94,8 @@ def _problem(detail: ErrorDetails, data: Mapping[str, object]) -> Problem:
         error = detail["ctx"]["error"]
         suggestion = error.suggestion if isinstance(error, HintedError) else None
         return Problem(path, str(error), suggestion, at_key=at_key)
-    message, suggestion = _message(detail)
+    message, suggestion = worded(detail)
     return Problem(path, message, suggestion, at_key=at_key)
-
-
-def _message(detail: ErrorDetails) -> tuple[str, str | None]:
-    given = detail["input"]
-    context = {key: _limit(value, given) for key, value in detail.get("ctx", {}).items()}
-    context["input"] = _shown(given)
-    if detail["type"] == "model_type" and detail["loc"][0] == "thresholds":
-        return f'must be an expression such as "p99 < 50ms", not {context["input"]}', None
-    if detail["type"] != "literal_error":
-        return _MESSAGES.get(detail["type"], detail["msg"]).format(**context), None
-    choices = [choice.strip("'") for choice in str(context["expected"]).replace(" or ", ", ").split(", ")]
-    context["expected"] = ", ".join(choices)
-    return _MESSAGES["literal_error"].format(**context), near(str(given), choices)
-
-
-def _own(details: list[ErrorDetails]) -> list[ErrorDetails]:
-    """Errors without those that follow from others: a list is not too short for its wrong entries."""
-    return [
-        detail
-        for detail in details
-        if detail["type"] != "too_short"
-        or not any(other["loc"][:-1][: len(detail["loc"])] == detail["loc"] for other in details)
-    ]
-
-
-def _limit(limit: object, given: object) -> object:
-    """A limit in the kind of unit that the value was given in."""
-    if not isinstance(limit, int | float):
-        return limit
-    if isinstance(given, str) and given.endswith("B"):
-        return units.format_size(int(limit))
-    if isinstance(given, str) and given.endswith("/s"):
-        return units.format_rate(limit)
-    if isinstance(given, str) and given.endswith(tuple(units.DURATION_UNITS)):
-        return units.format_duration(limit)
-    return f"{limit:g}" if isinstance(limit, float) else f"{limit:,}"
-
-
-def _shown(value: object) -> str:
-    match value:
-        case None:
-            return "empty"
-        case bool():
-            return str(value).lower()
-        case int() | float():
-            return str(value)
-        case Mapping():
-            return "a mapping"
-        case list() | tuple():
-            return "a list"
-    text = str(value)
-    return f'"{text[:60]}…"' if len(text) > 60 else f'"{text}"'  # noqa: PLR2004 - what fits on a line
 
 
 def _path(detail: ErrorDetails, data: Mapping[str, object]) -> Path:
@@ -220,3 +144,13 @@ def _stand_in(path: Path) -> object:
     """The stand-in for a path, whatever the group is called; None where it needs none."""
     general = tuple("*" if place == 1 else str(key) for place, key in enumerate(path))
     return _STAND_INS.get(general)
+
+
+def _own(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Errors without those that follow from others: a list is not too short for its wrong entries."""
+    return [
+        detail
+        for detail in details
+        if detail["type"] != "too_short"
+        or not any(other["loc"][:-1][: len(detail["loc"])] == detail["loc"] for other in details)
+    ]
