@@ -97,7 +97,7 @@ def _check_memory(spec: ClusterSpec) -> None:
     one = broker_memory_bytes(spec)
     if heap_bytes(spec) >= one:
         raise UsageError(
-            f"cluster.resources.heap {_size(heap_bytes(spec))} leaves nothing of a broker's memory, {_size(one)}",
+            f"cluster.resources.heap {_size(heap_bytes(spec))} leaves nothing of its memory, {_size(one)}",
             fix="half of the memory is a good heap: the page cache counts too",
         )
     available = psutil.virtual_memory().available

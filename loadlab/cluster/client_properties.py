@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _LARGEST_BYTES = 1 << 20
 _JAVA_NAMES = {
     "sasl.jaas.config": "sasl.username and sasl.password",
-    "ssl.keystore.location": "ssl.certificate.location and ssl.key.location (ssl.keystore.location takes .p12)",
+    "ssl.keystore.location": "ssl.certificate.location and ssl.key.location, or a .p12 file",
     "ssl.truststore.location": "ssl.ca.location",
     "ssl.truststore.password": "ssl.ca.location, which needs none",
 }

@@ -143,8 +143,8 @@ class _Start:
             BrokerEndpoints(
                 broker_id,
                 clients=Endpoint(f"0.0.0.0:{_CLIENT_PORT}", f"{LOOPBACK}:{port}"),
-                controller=_inside(self._name(broker_id), _CONTROLLER_PORT),
-                brokers=_inside(self._name(broker_id), _BROKER_PORT),
+                controller=_inside(broker_id, _CONTROLLER_PORT),
+                brokers=_inside(broker_id, _BROKER_PORT),
             )
             for broker_id, (port, _) in pairs
         ]
@@ -169,6 +169,7 @@ class _Start:
             environment=self._environment(broker_properties(broker, cluster, self._shared, DATA_PATH)),
             labels=self._labels,
             network=network,
+            alias=_alias(broker.broker_id),
             published={} if network == "host" else {port: _CLIENT_PORT},
             cpus=resources.cpus if resources else None,
             memory_bytes=resources.memory_bytes if resources else None,
@@ -221,5 +222,10 @@ def _here(port: int) -> Endpoint:
     return Endpoint(f"{LOOPBACK}:{port}", f"{LOOPBACK}:{port}")
 
 
-def _inside(name: str, port: int) -> Endpoint:
-    return Endpoint(f"0.0.0.0:{port}", f"{name}:{port}")
+def _inside(broker_id: int, port: int) -> Endpoint:
+    return Endpoint(f"0.0.0.0:{port}", f"{_alias(broker_id)}:{port}")
+
+
+def _alias(broker_id: int) -> str:
+    """Name a broker on its cluster's own network: a container's name may be too long for a host's."""
+    return f"broker-{broker_id}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import docker
 import requests
 from docker import errors
-from docker.types import LogConfig
+from docker.types import EndpointConfig, LogConfig
 
 from loadlab.errors import ClusterError
 
@@ -43,6 +43,7 @@ class ContainerRequest:
         environment: its variables.
         labels: what marks it as ours.
         network: "host", or the name of a network of ours.
+        alias: the host name under which others on a network of ours reach it.
         published: ports of the container by the port of 127.0.0.1 that leads to each.
         cpus: the most CPU time it may take, in cores; None for no limit.
         memory_bytes: the most memory, page cache included; None for no limit.
@@ -54,6 +55,7 @@ class ContainerRequest:
     environment: Mapping[str, str]
     labels: Mapping[str, str]
     network: str
+    alias: str
     published: Mapping[int, int] = field(default_factory=dict)
     cpus: float | None = None
     memory_bytes: int | None = None
@@ -185,6 +187,7 @@ class Engine:
                 environment=dict(request.environment),
                 labels=dict(request.labels),
                 network=request.network,
+                networking_config=self._alias(request),
                 ports={f"{inside}/tcp": ("127.0.0.1", port) for port, inside in request.published.items()},
                 volumes={request.name: {"bind": DATA_PATH, "mode": "rw"}},
                 cap_drop=["ALL"],
@@ -196,6 +199,11 @@ class Engine:
                 cpuset_cpus=request.cpuset,
                 log_config=LogConfig(type="json-file", config={"max-size": _LOG_BYTES, "max-file": "2"}),
             )
+
+    def _alias(self, request: ContainerRequest) -> dict[str, EndpointConfig] | None:
+        if request.network == "host":
+            return None
+        return {request.network: EndpointConfig(self._client.api.api_version, aliases=[request.alias])}
 
     def create_network(self, name: str, labels: Mapping[str, str]) -> None:
         """Create a bridge network."""

@@ -24,6 +24,8 @@ from loadlab.cluster.api import (
     TopicRequest,
 )
 from loadlab.cluster.base import AdministeredCluster
+from loadlab.cluster.leftovers import marker
+from loadlab.cluster.logs import tail
 from loadlab.cluster.processes import ProcessIdentity
 from loadlab.cluster.state import BrokerProcess, ClusterRecord
 from loadlab.cluster.topics import described, topics_exist
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 _ANSWER_TIMEOUT_S = 10.0
 _SOCKET = "control"
+_ERRORS = "errors.log"
 
 
 class EmbeddedCluster(AdministeredCluster):
@@ -135,7 +138,8 @@ class EmbeddedProvider:
         bootstrap_servers = process.stdout.readline().strip() if process.stdout else ""
         identity = ProcessIdentity.of(process.pid)
         if not bootstrap_servers or identity is None:
-            detail = process.communicate()[1].strip()
+            process.communicate()
+            detail = " ".join(tail(directory / _ERRORS))
             shutil.rmtree(directory, ignore_errors=True)
             raise ClusterError(f"the embedded mock did not start: {detail}")
         broker = BrokerProcess(1, identity, str(directory), ())
@@ -149,7 +153,7 @@ class EmbeddedProvider:
             brokers=(broker,),
         )
         record.save()
-        return EmbeddedCluster(record, process)
+        return EmbeddedCluster(record, process if request.standing_name is None else None)
 
 
 def _launch(directory: Path, spec: ClusterSpec, request: StartRequest) -> subprocess.Popen[str]:
@@ -163,14 +167,15 @@ def _launch(directory: Path, spec: ClusterSpec, request: StartRequest) -> subpro
         str(cimpl.__file__),
         str(directory / _SOCKET),
     ]
-    return subprocess.Popen(
-        [*command, str(spec.brokers), str(round_trip_ms), mode, f"loadlab.run={request.run_id}"],
-        stdin=subprocess.PIPE if mode == "owned" else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,  # a Ctrl-C in the terminal is the run's to handle, not the brokers'
-    )
+    with (directory / _ERRORS).open("wb") as errors:
+        return subprocess.Popen(
+            [*command, str(spec.brokers), str(round_trip_ms), mode, marker(request.run_id)],
+            stdin=subprocess.PIPE if mode == "owned" else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,  # a Ctrl-C in the terminal is the run's to handle
+        )
 
 
 def _info(spec: ClusterSpec, request: StartRequest) -> ClusterInfo:

@@ -1,8 +1,9 @@
 """A small process that ends brokers when the process that started them is gone, however it went.
 
-Run as a file with nothing but the standard library: python guard.py MARKER DIRECTORY. Its standard input holds
-one line for each broker, `PID START_TIME`; when the input ends (its writer ended, even by SIGKILL) it kills those
-that are still the same processes, waits for them and removes the directory. A line `release` lets all go.
+Run as a file with nothing but the standard library: python guard.py MARKER DIRECTORY. Its standard input
+holds one line for each broker, `PID START_TIME`; when the input ends (its writer ended, even by SIGKILL) it
+kills those that are still the same processes, waits for them and removes the directory. A line `release` lets
+all go.
 """
 
 from __future__ import annotations

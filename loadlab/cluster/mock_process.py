@@ -5,7 +5,7 @@ Run as a file, with nothing but the standard library, so that it is there in mil
     python mock_process.py LIBRARY SOCKET BROKERS ROUND_TRIP_MS owned|standing
 
 It prints the bootstrap servers as its first line. `owned`: it ends when its standard input does, which is
-when the process that started it ends, however that happens. Each request is a line, each answer a line of JSON:
+when the process that started it ends, however that happens. A request is a line, its answer a line of JSON:
 
     create NAME PARTITIONS REPLICATION_FACTOR   the topic's id (made here: the mock has none)
     delete NAME ID                              whether it was this one and is gone now

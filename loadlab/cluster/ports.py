@@ -1,8 +1,8 @@
 """Ports for brokers, held until the broker has them.
 
 A port that was found free and let go can be taken before the broker binds it. So it is bound here,
-exclusively, and only then marked as reusable: the broker (the JVM binds with SO_REUSEADDR) can bind and listen
-beside the holder, while no other process that looks for a free port is given it.
+exclusively, and only then marked as reusable: the broker (the JVM binds with SO_REUSEADDR) can bind and
+listen beside the holder, while no other process that looks for a free port is given it.
 """
 
 from __future__ import annotations
