@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
 from loadlab.cli import figures
-from loadlab.cli.observers import target
+from loadlab.cli.observers import target, time_left
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARKLINE_LENGTH = 40
-_REDRAWS_PER_S = 4
 _LABEL_WIDTH = len("end to end")
 
 
@@ -40,9 +38,8 @@ class LiveObserver:
         self._lags: deque[int] = deque(maxlen=_SPARKLINE_LENGTH)
 
     def message(self, text: str) -> None:
-        """Say what is being done: above the view, and beside a spinner until there is something to show."""
+        """Say what is being done, above the view."""
         self._live.console.print(Text(text, style="dim"))
-        self._live.update(Spinner("dots", Text(text, no_wrap=True, overflow="ellipsis")))
 
     def progress(self, progress: Progress) -> None:
         """Redraw the view with this interval."""
@@ -59,7 +56,8 @@ def live_observer(console: Console | None = None) -> Iterator[LiveObserver]:
         console: where; stderr unless given.
     """
     console = console or Console(stderr=True)
-    with Live(console=console, transient=True, refresh_per_second=_REDRAWS_PER_S) as live:
+    # Drawn when there is news only: a thread that redraws would take its time from the load.
+    with Live(console=console, transient=True, auto_refresh=False) as live:
         yield LiveObserver(live)
 
 
@@ -79,8 +77,7 @@ def view(progress: Progress, lags: Sequence[int]) -> RenderableType:
 
 
 def _rows(progress: Progress, lags: Sequence[int]) -> Iterator[tuple[str, Text]]:
-    left = max(0.0, progress.phase_left_s)
-    yield "phase", Text(f"{progress.phase} · {left:.0f} s left · {progress.elapsed_s:.0f} s since the start")
+    yield "phase", Text(f"{progress.phase} · {time_left(progress)} · {progress.elapsed_s:.0f} s since the start")
     yield "rate", Text(f"{figures.record_rate(progress.acked_records_per_s)} acked · {target(progress)}")
     yield "consumed", Text(figures.record_rate(progress.consumed_records_per_s))
     p50, p99 = figures.latency(progress.publish_p50_us), figures.latency(progress.publish_p99_us)

@@ -28,7 +28,7 @@ def progress_line(progress: Progress) -> str:
     p50, p99 = figures.latency(progress.publish_p50_us), figures.latency(progress.publish_p99_us)
     parts = [
         f"{progress.elapsed_s:6.1f} s {progress.phase:<7}",
-        f"{max(0.0, progress.phase_left_s):.0f} s left",
+        time_left(progress),
         target(progress),
         f"acked {figures.record_rate(progress.acked_records_per_s)}",
         f"consumed {figures.record_rate(progress.consumed_records_per_s)}",
@@ -40,6 +40,12 @@ def progress_line(progress: Progress) -> str:
     parts.append(f"errors {figures.count(progress.errors)}")
     limit = limited_by(progress)
     return " · ".join([*parts, limit] if limit else parts)
+
+
+def time_left(progress: Progress) -> str:
+    """How long the phase goes on; the drain ends as soon as nothing is left to read."""
+    left = f"{max(0.0, progress.phase_left_s):.0f} s left"
+    return f"at most {left}" if progress.phase == "drain" else left
 
 
 def target(progress: Progress) -> str:

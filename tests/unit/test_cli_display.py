@@ -94,6 +94,10 @@ def test_the_light_says_who_is_the_limit() -> None:
     assert "the cluster is the limit" in drawn(replace(PROGRESS, saturated=True))
 
 
+def test_a_drain_may_end_early() -> None:
+    assert "drain · at most 23 s left" in drawn(replace(PROGRESS, phase="drain"))
+
+
 def test_a_narrow_terminal_cuts_lines_rather_than_breaking_them() -> None:
     narrow = drawn(PROGRESS, width=30)
 
