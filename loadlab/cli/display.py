@@ -77,7 +77,8 @@ def view(progress: Progress, lags: Sequence[int]) -> RenderableType:
 
 
 def _rows(progress: Progress, lags: Sequence[int]) -> Iterator[tuple[str, Text]]:
-    yield "phase", Text(f"{progress.phase} · {time_left(progress)} · {progress.elapsed_s:.0f} s since the start")
+    since = f"{progress.elapsed_s:.0f} s since the start"
+    yield "phase", Text(f"{progress.phase} · {time_left(progress)} · {since}")
     yield "rate", Text(f"{figures.record_rate(progress.acked_records_per_s)} acked · {target(progress)}")
     yield "consumed", Text(figures.record_rate(progress.consumed_records_per_s))
     p50, p99 = figures.latency(progress.publish_p50_us), figures.latency(progress.publish_p99_us)

@@ -20,9 +20,8 @@ from loadlab.results.store import Artifacts, StoredRun, save
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loadlab.run.runner import RunOptions
-
     from loadlab.run.progress import RunObserver
+    from loadlab.run.runner import RunOptions
     from loadlab.scenario import LoadedScenario
 
 SCENARIO = """\
