@@ -6,16 +6,17 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
 
 from loadlab.errors import WorkerError
 from loadlab.measurement.slab import Command, State, create_slab
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from loadlab.measurement.slab import Slab
     from loadlab.run.order import Order
@@ -33,13 +34,18 @@ class WorkerProcess:
         order: what it was told.
         slab: what it measures into; it outlives the process.
         process: the process.
-        log: where its standard error goes.
+        log: where its standard error goes: a file without a name, so that a killed run leaves none.
     """
 
     order: Order
     slab: Slab
     process: subprocess.Popen[str]
-    log: Path
+    log: IO[bytes]
+
+    @property
+    def log_path(self) -> Path:
+        """A path by which this process can read the log."""
+        return Path(f"/proc/self/fd/{self.log.fileno()}")
 
     @property
     def alive(self) -> bool:
@@ -58,7 +64,7 @@ class WorkerProcess:
 
     def last_words(self) -> str:
         """The last lines that it wrote to standard error."""
-        lines = self.log.read_text(errors="replace").splitlines()
+        lines = self.log_path.read_text(errors="replace").splitlines()
         return "\n".join(lines[-_LAST_LINES:])
 
     def exit_text(self) -> str:
@@ -71,19 +77,19 @@ class WorkerProcess:
         return "finished" if code == 0 else f"exit code {code}"
 
 
-def _spawn(order: Order, log: Path) -> WorkerProcess:
+def _spawn(order: Order) -> WorkerProcess:
     slab = create_slab(order.partitions)
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "loadlab.run.worker"],
-            stdin=subprocess.PIPE,
-            stdout=errors,
-            stderr=errors,
-            pass_fds=(slab.fd,),
-            text=True,
-            # Ctrl-C is the parent's to interpret.
-            process_group=0,
-        )
+    log = tempfile.TemporaryFile(prefix="loadlab-")  # noqa: SIM115 (closed with the fleet)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "loadlab.run.worker"],
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=log,
+        pass_fds=(slab.fd,),
+        text=True,
+        # Ctrl-C is the parent's to interpret.
+        process_group=0,
+    )
     worker = WorkerProcess(order=order, slab=slab, process=process, log=log)
     if process.stdin is None:
         raise WorkerError("the worker has no standard input")
@@ -101,11 +107,9 @@ class Fleet:
     """All workers of a run.
 
     Attributes:
-        logs_dir: where their logs go.
         workers: in the order of their ids.
     """
 
-    logs_dir: Path
     workers: list[WorkerProcess] = field(default_factory=list)
 
     @property
@@ -130,7 +134,7 @@ class Fleet:
             WorkerError: a process could not start.
         """
         for order in orders:
-            self.workers.append(_spawn(order, self.logs_dir / f"worker-{order.worker}.log"))
+            self.workers.append(_spawn(order))
 
     def command(self, command: Command, workers: Sequence[WorkerProcess] | None = None) -> None:
         """Tells workers, all of them unless named, what to do."""
@@ -197,6 +201,7 @@ class Fleet:
             worker.process.wait()
 
     def close(self) -> None:
-        """Gives the slabs' descriptors back; what they measured can still be read."""
+        """Gives descriptors back; what was measured can still be read."""
         for worker in self.workers:
             worker.slab.close()
+            worker.log.close()

@@ -108,14 +108,13 @@ class _Run:
         for removed in clean_leftovers():
             self._events.note("cleaned", f"removed what a killed run left: {removed}")
         with ExitStack() as stack:
-            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="loadlab-")))
             compiling = start_compiling(self._observer.message)
             if compiling is not None:
                 stack.callback(compiling.kill)
             cluster = stack.enter_context(self._cluster())
             partitions = stack.enter_context(self._topics(cluster))
             await_compiled(compiling)
-            fleet = stack.enter_context(_fleet(scratch))
+            fleet = stack.enter_context(_fleet())
             try:
                 return self._measure(cluster, partitions, fleet, host)
             except RunError:
@@ -263,7 +262,7 @@ class _Run:
     def _logs(self, load: Load, scratch: Path) -> dict[str, Path]:
         """The logs of what died: of workers and of brokers."""
         logs = {
-            worker.log.name: worker.log
+            f"worker-{worker.order.worker}.log": worker.log_path
             for worker in load.fleet.workers
             if worker.order.worker in load.dead_workers
         }
@@ -283,8 +282,8 @@ class _Run:
 
 
 @contextmanager
-def _fleet(scratch: Path) -> Iterator[Fleet]:
-    fleet = Fleet(scratch)
+def _fleet() -> Iterator[Fleet]:
+    fleet = Fleet()
     try:
         yield fleet
     finally:
