@@ -5,11 +5,10 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import psutil
 
 from loadlab.cluster import guard, local_broker
 from loadlab.cluster.affinity import children_on
@@ -27,6 +26,9 @@ if TYPE_CHECKING:
 
 _CAPABILITIES = frozenset({Capability.ADMIN, Capability.DURABILITY, Capability.PAUSE, Capability.KILL})
 _RESTART_TIMEOUT_S = 60.0
+_PAUSE_TIMEOUT_S = 5.0
+_POLL_S = 0.005
+_PAUSED = "paused"
 
 
 class Brokers:
@@ -92,18 +94,9 @@ class Brokers:
         child = self._children.get(broker.broker_id)
         status = child.poll() if child else None
         if status is None and broker.identity.is_alive:
-            paused = psutil.Process(broker.identity.pid).status() == psutil.STATUS_STOPPED
-            return BrokerState(
-                broker.broker_id, alive=True, detail="paused" if paused else f"pid {broker.identity.pid}"
-            )
-        how = (
-            ""
-            if status is None
-            else f" by {_signal_name(-status)}"
-            if status < 0
-            else f" with status {status}"
-        )
-        return BrokerState(broker.broker_id, alive=False, detail=f"its process ended{how}")
+            detail = _PAUSED if broker.identity.is_stopped else f"pid {broker.identity.pid}"
+            return BrokerState(broker.broker_id, alive=True, detail=detail)
+        return BrokerState(broker.broker_id, alive=False, detail=f"its process ended{_how(status)}")
 
     def states(self) -> list[BrokerState]:
         """Say which brokers live, in the order of their ids."""
@@ -164,8 +157,12 @@ class LocalCluster(AdministeredCluster):
         return free_bytes(Path(str(self._brokers.record.data_dir)))
 
     def pause(self, broker_id: int) -> None:
-        """Freeze one broker (SIGSTOP)."""
+        """Freeze one broker (SIGSTOP), and wait until all its threads stand."""
         self._signal(broker_id, signal.SIGSTOP)
+        broker = self._brokers.find(broker_id)
+        deadline_s = time.monotonic() + _PAUSE_TIMEOUT_S
+        while self._brokers.state(broker).detail != _PAUSED and time.monotonic() < deadline_s:
+            time.sleep(_POLL_S)
 
     def resume(self, broker_id: int) -> None:
         """Continue a paused broker (SIGCONT)."""
@@ -208,8 +205,13 @@ class LocalCluster(AdministeredCluster):
             self._brokers.end()
 
 
-def _signal_name(number: int) -> str:
+def _how(status: int | None) -> str:
+    """Tell how a process ended; only its parent knows."""
+    if status is None:
+        return ""
+    if status >= 0:
+        return f" with status {status}"
     try:
-        return signal.Signals(number).name
+        return f" by {signal.Signals(-status).name}"
     except ValueError:
-        return f"signal {number}"
+        return f" by signal {-status}"

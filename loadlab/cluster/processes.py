@@ -67,6 +67,14 @@ class ProcessIdentity:
         """Whether it lives; False also where that can't be judged."""
         return self.is_judgeable and _start_time(self.pid) == self.started
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it lives and stands still (SIGSTOP)."""
+        try:
+            return self.is_alive and psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
+        except psutil.Error:
+            return False
+
     def has_marker(self, marker: str) -> bool:
         """Say whether its command line holds a text: the second proof that it is ours."""
         try:

@@ -33,7 +33,10 @@ def cluster_spec(fields: Mapping[str, object]) -> ClusterSpec:
             }
         )
     except ValidationError as error:
-        problems = (f"cluster.{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}" for one in error.errors())
+        problems = (
+            f"cluster.{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}"
+            for one in error.errors()
+        )
         raise UsageError("; ".join(problems)) from None
 
 
