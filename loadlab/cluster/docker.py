@@ -221,6 +221,11 @@ class Engine:
             for one in found
         ]
 
+    def inspect(self, container: str) -> dict[str, Any]:
+        """Return all that the engine knows of a container."""
+        with _translated(f"inspection of {container}"):
+            return dict(self._client.api.inspect_container(container))
+
     def volumes(self, run_id: str | None = None) -> list[Marked]:
         """List our volumes, of one run or of all."""
         with _translated("list of volumes"):
