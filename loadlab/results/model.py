@@ -57,6 +57,7 @@ __all__ = [
     "Rebalances",
     "Reconciliation",
     "RunResult",
+    "Startup",
     "Threshold",
     "Throughput",
     "TopicResult",
@@ -196,6 +197,20 @@ class Warned(Model):
     fix: str | None = None
 
 
+class Startup(Model):
+    """How long it took until the load ran, in seconds.
+
+    Attributes:
+        cluster_s: from the start of the run until the cluster answered.
+        first_sent_s: from then until the first record was handed to a client; None where none was.
+        group_join_s: the part of it for which workers connected and consumer groups formed.
+    """
+
+    cluster_s: float
+    first_sent_s: Measured = None
+    group_join_s: Measured = None
+
+
 class RunResult(Model):
     """Everything one run measured, in the form that is stored.
 
@@ -206,6 +221,7 @@ class RunResult(Model):
         name: the scenario's name.
         started_at: when the run began, UTC.
         duration_s: from the beginning to the end of collecting, seconds.
+        startup: how long it took until the load ran; None in results of before it was measured.
         interrupted: the user stopped it; what was measured until then is here.
         scenario: the scenario as resolved, secrets redacted.
         seed: of everything random in the run.
@@ -218,6 +234,7 @@ class RunResult(Model):
     name: str
     started_at: datetime
     duration_s: float
+    startup: Startup | None = None
     interrupted: bool = False
     scenario: dict[str, JsonValue]
     seed: int

@@ -72,6 +72,7 @@ class WorkerCost(Model):
         cpu_s: CPU seconds, user and system, of the measure phase.
         cpu_share: CPU seconds per second of the measure phase; 1 is one core.
         max_rss_bytes: the most memory it held.
+        total_cpu_s: CPU seconds of its whole life, start and connecting included.
         exit: how it ended: "finished", "interrupted", "killed by SIGKILL", "exit code 1".
     """
 
@@ -80,6 +81,7 @@ class WorkerCost(Model):
     cpu_s: float
     cpu_share: float
     max_rss_bytes: int
+    total_cpu_s: float = 0.0
     exit: str
 
 

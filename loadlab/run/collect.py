@@ -20,6 +20,7 @@ from loadlab.results.model import (
     Reason,
     Reconciliation,
     RunResult,
+    Startup,
     Throughput,
     TopicResult,
     Verdict,
@@ -51,23 +52,27 @@ class Measured:
     Attributes:
         run_id: the run's.
         started_at: when it began, UTC.
-        duration_s: from then to the end of the load.
+        started_ns: the same on CLOCK_MONOTONIC.
         scenario: the scenario as resolved.
         load: what happened.
         ended_ns: when the load ended.
         baseline: log ends before the start, by partition.
         host: the machine before the start.
+        cluster_ready_ns: when the cluster answered, and
+        workers_begun_ns: when its workers were told to connect, CLOCK_MONOTONIC.
         late: events booked into an interval after it had been drained.
     """
 
     run_id: str
     started_at: datetime
-    duration_s: float
+    started_ns: int
     scenario: Scenario
     load: Load
     ended_ns: int
     baseline: Mapping[Partition, int]
     host: HostEnvironment
+    cluster_ready_ns: int
+    workers_begun_ns: int
     late: int
 
     @property
@@ -305,14 +310,19 @@ def _cluster_used(run: Measured) -> ClusterUsed:
     )
 
 
+def _startup(run: Measured) -> Startup:
+    begun = [int(worker.slab.record["first_sent_ns"][0]) for worker in run.load.fleet.producers]
+    first_sent_ns = min((at_ns for at_ns in begun if at_ns), default=None)
+    return Startup(
+        cluster_s=(run.cluster_ready_ns - run.started_ns) / NS_PER_S,
+        first_sent_s=None if first_sent_ns is None else (first_sent_ns - run.cluster_ready_ns) / NS_PER_S,
+        group_join_s=(run.load.timeline.start_ns - run.workers_begun_ns) / NS_PER_S,
+    )
+
+
 def _warnings(run: Measured) -> Iterator[Warned]:
     for text in run.load.plan.warnings:
         yield Warned(message=text)
-    if run.cluster.info.kind == "mock":
-        yield Warned(
-            message="mock broker: not Kafka; its figures are the client's ceiling on this machine",
-            fix="use --provider local or docker for figures of Kafka",
-        )
     negative, beyond = _out_of_range(run)
     if negative or beyond:
         yield Warned(
@@ -342,7 +352,8 @@ def make_result(run: Measured) -> RunResult:
         run_id=run.run_id,
         name=run.scenario.name,
         started_at=run.started_at,
-        duration_s=run.duration_s,
+        duration_s=(run.ended_ns - run.started_ns) / NS_PER_S,
+        startup=_startup(run),
         interrupted=run.load.interrupted,
         scenario=run.scenario.to_document(),
         seed=run.scenario.seed,

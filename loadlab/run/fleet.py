@@ -86,6 +86,8 @@ def _spawn(order: Order) -> WorkerProcess:
         stdout=log,
         stderr=log,
         pass_fds=(slab.fd,),
+        # A worker does no linear algebra; each of OpenBLAS's threads would take memory of its own.
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         text=True,
         # Ctrl-C is the parent's to interpret.
         process_group=0,

@@ -105,6 +105,11 @@ def _cpu_s(worker: WorkerProcess, clock: str = "cpu_ns") -> float:
     return max(0, used) / NS_PER_S
 
 
+def _total_cpu_s(worker: WorkerProcess) -> float:
+    """CPU seconds of a worker's whole life; 0 for one that did not live to its end."""
+    return int(worker.slab.record["usage"][0]["cpu_ns"][Phase.DRAIN]) / NS_PER_S
+
+
 def _share(part: float, whole: float) -> float | None:
     return part / whole if whole > 0 else None
 
@@ -230,6 +235,7 @@ class ProducerGroup:
             cpu_s=cpu_s,
             cpu_share=_share(cpu_s, self.timeline.measure_s) or 0.0,
             max_rss_bytes=int(worker.slab.record["max_rss_bytes"][0]),
+            total_cpu_s=_total_cpu_s(worker),
             exit=worker.exit_text(),
             records=_records([worker], Phase.MEASURE),
         )
@@ -357,6 +363,7 @@ class ConsumerGroup:
             cpu_s=cpu_s,
             cpu_share=_share(cpu_s, self.timeline.measure_s) or 0.0,
             max_rss_bytes=int(worker.slab.record["max_rss_bytes"][0]),
+            total_cpu_s=_total_cpu_s(worker),
             exit=worker.exit_text(),
             records=_consumer_records([worker]),
         )

@@ -78,9 +78,12 @@ class Load:
         while final is not None and not self._all_read(final) and self._time_left():
             self._tick()
         self.sampler.stop()
+        ended_ns = time.monotonic_ns()
         self.fleet.end(_END_TIMEOUT_S)
         self._check_workers()
-        return time.monotonic_ns()
+        # After the workers' last reads and commits: what is left now is what was not read.
+        self.sampler.take()
+        return ended_ns
 
     def _start(self) -> None:
         self.timeline = Timeline.of(self.plan, time.monotonic_ns() + _LEAD_NS)

@@ -100,7 +100,8 @@ class _Run:
         self._plan: RunPlan = plan_scenario(loaded)
         self._events = Events(observer)
         self._started_at = datetime.now(UTC)
-        self._started_s = time.monotonic()
+        self._started_ns = time.monotonic_ns()
+        self._cluster_ready_ns = 0
         self._run_id = new_run_id(self._scenario.name, self._started_at)
 
     def run(self) -> StoredRun:
@@ -132,6 +133,7 @@ class _Run:
                 run_id=self._run_id,
                 needed_disk_bytes=self._plan.disk_bytes or 0,
             )
+        self._cluster_ready_ns = time.monotonic_ns()
         self._events.note("cluster", f"cluster ready: {cluster.bootstrap_servers}")
         try:
             yield cluster
@@ -192,6 +194,7 @@ class _Run:
         everywhere = [(name, number) for name, count in partitions.items() for number in range(count)]
         baseline = dict(cluster.end_offsets(everywhere).offsets)
         groups = [self._group(cluster, name, partitions, baseline) for name in self._scenario.consumers]
+        begun_ns = time.monotonic_ns()
         fleet.command(Command.CONNECT)
         fleet.await_ready()
         sampler = OffsetSampler(cluster, fleet, everywhere, groups)
@@ -207,7 +210,9 @@ class _Run:
             measured = Measured(
                 run_id=self._run_id,
                 started_at=self._started_at,
-                duration_s=time.monotonic() - self._started_s,
+                started_ns=self._started_ns,
+                cluster_ready_ns=self._cluster_ready_ns,
+                workers_begun_ns=begun_ns,
                 scenario=self._scenario,
                 load=load,
                 ended_ns=ended_ns,

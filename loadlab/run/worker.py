@@ -14,6 +14,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+# numba loads SciPy where it is installed, for linear algebra that no loop here does: 60 MiB a worker.
+sys.modules["scipy"] = None  # type: ignore[assignment]
+
 import numpy as np
 
 from loadlab.client.kernel import die_with_parent, wake_punctually
