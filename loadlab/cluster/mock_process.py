@@ -101,13 +101,13 @@ def _bind(library: ctypes.CDLL) -> ctypes.CDLL:
 
 def answer(cluster: MockCluster, line: str) -> str:
     """Carry out one request and return the line that answers it."""
-    verb, *arguments = line.split()
     handlers: dict[str, Callable[..., object]] = {
         "create": cluster.create,
         "delete": cluster.delete,
         "ids": cluster.ids,
     }
     try:
+        verb, *arguments = line.split()
         return json.dumps({"result": handlers[verb](*arguments)})
     except (ValueError, TypeError, KeyError) as error:
         return json.dumps({"error": str(error)})

@@ -40,6 +40,7 @@ OWN_PROPERTIES = frozenset(
         "security.inter.broker.protocol",
     }
 )
+_IN_ENVIRONMENT = str.maketrans({"-": "___", "_": "__", ".": "_"})
 
 
 @dataclass(frozen=True)
@@ -148,4 +149,4 @@ def as_environment(properties: Mapping[str, str]) -> dict[str, str]:
 
 def environment_name(key: str) -> str:
     """Write one property's name as the image takes it: log.dirs → KAFKA_LOG_DIRS."""
-    return "KAFKA_" + key.replace("-", "___").replace("_", "__").replace(".", "_").upper()
+    return "KAFKA_" + key.translate(_IN_ENVIRONMENT).upper()

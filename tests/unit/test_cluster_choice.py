@@ -1,0 +1,88 @@
+"""Which provider is taken, and what is said where none can be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loadlab.cluster import providers
+from loadlab.cluster.api import Availability, StartRequest
+from loadlab.cluster.specs import cluster_spec
+from loadlab.errors import EXIT_NO_CLUSTER, ClusterError, UsageError
+
+if TYPE_CHECKING:
+    from loadlab.scenario.cluster import ClusterSpec
+
+
+@dataclass
+class FakeProvider:
+    name: str
+    available: bool
+    requests: list[StartRequest] = field(default_factory=list)
+
+    def check(self, spec: ClusterSpec) -> Availability:
+        return Availability(self.available, f"{self.name} says so for {spec.brokers}", f"mend {self.name}")
+
+    def start(self, spec: ClusterSpec, request: StartRequest) -> str:
+        self.requests.append(request)
+        return f"{self.name} cluster of {spec.brokers}"
+
+
+def fake(monkeypatch: pytest.MonkeyPatch, **available: bool) -> dict[str, FakeProvider]:
+    fakes = {name: FakeProvider(name, is_available) for name, is_available in available.items()}
+    monkeypatch.setattr(providers, "PROVIDERS", fakes)
+    return fakes
+
+
+@pytest.mark.parametrize(
+    ("docker", "local", "taken"), [(True, True, "docker"), (False, True, "local"), (False, False, "embedded")]
+)
+def test_auto_takes_the_first_that_can_and_records_why(
+    monkeypatch: pytest.MonkeyPatch, docker: bool, local: bool, taken: str
+) -> None:
+    fakes = fake(monkeypatch, docker=docker, local=local, embedded=True)
+    told: list[str] = []
+    cluster = providers.start_cluster(cluster_spec({"brokers": 2}), progress=told.append, run_id="r")
+    assert cluster == f"{taken} cluster of 2"
+    (request,) = fakes[taken].requests
+    assert request.reason.startswith(f"auto: {taken} says so")
+    assert all(
+        f"not {name}: {name} says so" in request.reason for name in ("docker", "local")[: docker is False]
+    )
+    assert request.reason in told[0]
+
+
+def test_what_is_asked_for_is_taken_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    fakes = fake(monkeypatch, docker=True, local=False, embedded=True)
+    assert providers.choose(cluster_spec({"provider": "embedded"})) == (fakes["embedded"], "asked for")
+    with pytest.raises(ClusterError, match="provider local: local says so") as refusal:
+        providers.choose(cluster_spec({"provider": "local"}))
+    assert refusal.value.fix == "mend local"
+    assert refusal.value.exit_code == EXIT_NO_CLUSTER
+
+
+@pytest.mark.parametrize(
+    ("local", "words"), [(True, "--provider local works here"), (False, "needs: mend local")]
+)
+def test_docker_without_an_engine_names_the_local_way_and_what_it_lacks(
+    monkeypatch: pytest.MonkeyPatch, local: bool, words: str
+) -> None:
+    fake(monkeypatch, docker=False, local=local, embedded=True)
+    with pytest.raises(ClusterError) as refusal:
+        providers.choose(cluster_spec({"provider": "docker"}))
+    assert words in (refusal.value.fix or "")
+    assert "mend docker" in (refusal.value.fix or "")
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1:9092", "kafka.example:9092", "127.0.0.1:9092,10.0.0.1:9092"])
+def test_what_is_not_this_machine_is_refused_without_its_cluster_id(address: str) -> None:
+    spec = cluster_spec({"provider": "external", "bootstrap_servers": address})
+    with pytest.raises(UsageError, match="owner's consent"):
+        providers.start_cluster(spec, progress=print, run_id="r")
+
+
+def test_external_without_an_address_is_refused() -> None:
+    with pytest.raises(UsageError, match="bootstrap_servers"):
+        providers.start_cluster(cluster_spec({"provider": "external"}), progress=print, run_id="r")

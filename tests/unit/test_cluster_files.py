@@ -1,0 +1,259 @@
+"""Files that clusters leave and read: client properties, logs, records, jars and what an image is made of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from loadlab.cluster import artifacts, image, standing
+from loadlab.cluster.api import ClusterInfo
+from loadlab.cluster.client_properties import read_client_properties, without_secrets
+from loadlab.cluster.docker import Marked
+from loadlab.cluster.java import Java, _probe
+from loadlab.cluster.logs import failed_start, shows_port_clash, tail
+from loadlab.cluster.mock_process import answer
+from loadlab.cluster.processes import ProcessIdentity
+from loadlab.cluster.state import BrokerProcess, ClusterRecord, cache_dir, records, state_dir
+from loadlab.cluster.state import standing as find_standing
+from loadlab.errors import ClusterError, UsageError
+
+INFO = ClusterInfo("local", "kafka", "4.3.1", 1, None, {"a": "b"}, "asked for", "id")
+DEAD = ProcessIdentity(
+    1, "no such start", ProcessIdentity.current().boot_id, ProcessIdentity.current().pid_namespace
+)
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOADLAB_STATE_DIR", str(tmp_path / "state"))
+
+
+def record(run_id: str, name: str | None = None, owner: ProcessIdentity = DEAD) -> ClusterRecord:
+    broker = BrokerProcess(1, DEAD, "/nowhere", ("java", "x"))
+    return ClusterRecord(run_id, name, owner, INFO, "127.0.0.1:1", 1.0, None, (broker,))
+
+
+def test_client_properties_are_read_by_line(tmp_path: Path) -> None:
+    file = tmp_path / "client.properties"
+    file.write_text("# comment\n\nsecurity.protocol = SASL_SSL\nsasl.password=a=b c\n! also a comment\n")
+    assert read_client_properties(file) == {"security.protocol": "SASL_SSL", "sasl.password": "a=b c"}
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("hunter2", "client.properties:1: not a line of the form key=value"),
+        ("sasl.jaas.config=hunter2", "sasl.jaas.config is a name of Kafka's Java client"),
+        ("ssl.truststore.location=hunter2", "ssl.truststore.location is a name"),
+        ("bootstrap.servers=hunter2", "belongs in the scenario"),
+    ],
+)
+def test_a_wrong_line_is_told_without_its_value(tmp_path: Path, line: str, words: str) -> None:
+    file = tmp_path / "client.properties"
+    file.write_text(line)
+    with pytest.raises(UsageError, match=words) as refusal:
+        read_client_properties(file)
+    assert "hunter2" not in f"{refusal.value.message} {refusal.value.fix}"
+
+
+@pytest.mark.parametrize("make", [Path.exists, Path.mkdir, lambda path: path.write_bytes(b"\xff")])
+def test_a_file_that_cannot_be_read_is_a_usage_error(tmp_path: Path, make: object) -> None:
+    file = tmp_path / "client.properties"
+    make(file)  # type: ignore[operator]
+    with pytest.raises(UsageError, match="can't be read"):
+        read_client_properties(file)
+
+
+def test_secret_values_leave_no_text() -> None:
+    properties = {"sasl.password": "hunter2", "sasl.username": "me"}
+    assert without_secrets("me hunter2", properties) == "me [redacted]"
+
+
+def test_a_failed_start_tells_the_last_lines_and_the_file(tmp_path: Path) -> None:
+    log = tmp_path / "broker-1.log"
+    log.write_text("\n".join(f"line {number}" for number in range(100)))
+    assert tail(log) == [f"line {number}" for number in range(80, 100)]
+    error = failed_start(ClusterError("it broke", fix="mend it"), {1: log, 2: tmp_path / "none"})
+    assert error.message.splitlines()[0] == "it broke"
+    assert str(log) in error.message
+    assert "line 80" in error.message
+    assert "line 79" not in error.message
+    assert error.fix == "mend it"
+
+
+@pytest.mark.parametrize(
+    ("text", "clash"), [("java.net.BindException: Address already in use", True), ("OutOfMemoryError", False)]
+)
+def test_a_taken_port_is_seen_in_the_log(tmp_path: Path, text: str, clash: bool) -> None:
+    log = tmp_path / "broker-1.log"
+    log.write_text(text)
+    assert shows_port_clash({1: log}) == clash
+
+
+def test_records_are_read_as_they_were_written() -> None:
+    one = record("run-1", name="lab")
+    one.save()
+    assert list(records()) == [one]
+    assert find_standing("lab") == one
+    one.forget()
+    one.forget()
+    assert list(records()) == []
+
+
+def test_a_torn_record_is_passed_over_and_a_missing_name_tells_the_known_ones() -> None:
+    record("run-1", name="lab").save()
+    (state_dir() / "clusters" / "torn.json").write_text('{"run_id": "x"')
+    (state_dir() / "clusters" / "foreign.json").write_text(json.dumps({"what": "else"}))
+    assert [one.run_id for one in records()] == ["run-1"]
+    with pytest.raises(ClusterError, match="standing: lab"):
+        find_standing("other")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "everything", "left"),
+    [
+        (DEAD, None, False, True),
+        (ProcessIdentity.current(), None, False, False),
+        (ProcessIdentity.current(), None, True, False),
+        (DEAD, "lab", False, True),  # its broker is dead too: nothing stands
+        (ProcessIdentity.current(), "lab", False, False),
+        (ProcessIdentity.current(), "lab", True, True),
+    ],
+)
+def test_which_remembered_clusters_are_left_over(
+    owner: ProcessIdentity, name: str | None, everything: bool, left: bool
+) -> None:
+    assert standing._is_left(record("r", name, owner), everything=everything, engine=None) == left
+
+
+def marked(owner: str, name: str = "") -> Marked:
+    return Marked(
+        "container", "c", {"loadlab.run": "r", "loadlab.owner": owner, "loadlab.name": name}, "running"
+    )
+
+
+OTHER_BOOT = ProcessIdentity(1, "1", "another boot", "n")
+OTHER_NAMESPACE = ProcessIdentity(1, "1", DEAD.boot_id, "another namespace")
+
+
+@pytest.mark.parametrize(
+    ("thing", "everything", "is_running", "left"),
+    [
+        (marked(str(DEAD)), False, True, True),
+        (marked(str(ProcessIdentity.current())), False, True, False),
+        (marked(str(ProcessIdentity.current())), True, True, False),
+        (marked("somebody"), True, False, False),
+        (marked(""), True, False, False),
+        (marked(str(DEAD), "lab"), False, True, False),
+        (marked(str(DEAD), "lab"), False, False, True),
+        (marked(str(DEAD), "lab"), True, True, True),
+        (marked(str(OTHER_BOOT)), False, True, False),
+        (marked(str(OTHER_BOOT)), False, False, True),
+        (marked(str(OTHER_NAMESPACE)), False, True, False),
+        (marked(str(OTHER_NAMESPACE)), False, False, False),
+    ],
+)
+def test_which_containers_are_left_over(
+    thing: Marked, everything: bool, is_running: bool, left: bool
+) -> None:
+    assert standing._is_leftover(thing, everything=everything, is_running=is_running) == left
+
+
+def test_kafka_home_is_taken_for_its_own_version_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOADLAB_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "kafka" / "libs").mkdir(parents=True)
+    (tmp_path / "kafka" / "libs" / "kafka_2.13-3.9.1.jar").touch()
+    monkeypatch.setenv("KAFKA_HOME", str(tmp_path / "kafka"))
+    found = artifacts.find_jars("3.9.1")
+    assert found is not None
+    assert found.source == "KAFKA_HOME"
+    assert artifacts.find_jars("4.3.1") is None
+    assert artifacts.home_version() == "3.9.1"
+    (cache_dir() / "kafka" / "4.3.1").mkdir(parents=True)
+    cached = artifacts.find_jars("4.3.1")
+    assert cached is not None
+    assert cached.source == "Maven"
+
+
+def test_without_maven_the_way_to_the_jars_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOADLAB_CACHE_DIR", str(tmp_path))
+    monkeypatch.delenv("KAFKA_HOME", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ClusterError) as refusal:
+        artifacts.get_jars("4.3.1", print)
+    assert "mvn" in (refusal.value.fix or "")
+    assert "KAFKA_HOME" in (refusal.value.fix or "")
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ('openjdk version "17.0.15" 2025-04-15', True),
+        ('openjdk version "25" 2025-09-16', True),
+        ('openjdk version "11.0.2" 2019-01-15', False),
+        ('java version "1.8.0_392"', False),
+        ("no java here", False),
+    ],
+)
+def test_only_a_runtime_that_kafka_4_runs_on_is_taken(tmp_path: Path, said: str, found: bool) -> None:
+    launcher = tmp_path / "java"
+    launcher.write_text(f"#!/bin/sh\necho '{said}' >&2\n")
+    launcher.chmod(0o755)
+    assert _probe(launcher, "PATH") == (Java(launcher, said, "PATH") if found else None)
+    assert _probe(tmp_path / "none", "PATH") is None
+
+
+def test_another_recipe_makes_another_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert image._recipe("4.3.1") == image._recipe("4.3.1") != image._recipe("3.9.1")
+    before = image._recipe("4.3.1")
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image" / "run").write_text("other")
+    (tmp_path / "pom.xml").write_text("other")
+    monkeypatch.setattr(image, "FILES", tmp_path)
+    assert image._recipe("4.3.1") != before
+
+
+def test_the_image_configured_comes_first_then_what_is_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    class FakeEngine:
+        def __init__(self, *images: str, pulls: str = "") -> None:
+            self.images, self.pulls, self.pulled = images, pulls, 0
+
+        def has_image(self, name: str) -> bool:
+            return name in self.images
+
+        def pull(self, name: str, timeout_s: float) -> bool:
+            assert timeout_s <= 20
+            self.pulled += 1
+            return name == self.pulls
+
+    monkeypatch.delenv("LOADLAB_KAFKA_IMAGE", raising=False)
+    both = FakeEngine("apache/kafka:4.3.1", "loadlab/kafka:4.3.1")
+    assert image.find_image(both, "4.3.1") == "apache/kafka:4.3.1"  # type: ignore[arg-type]
+    built = FakeEngine("loadlab/kafka:4.3.1")
+    assert image.find_image(built, "4.3.1") == "loadlab/kafka:4.3.1"  # type: ignore[arg-type]
+    assert built.pulled == 0
+    pulling = FakeEngine(pulls="apache/kafka:4.3.1")
+    assert image.find_image(pulling, "4.3.1") == "apache/kafka:4.3.1"  # type: ignore[arg-type]
+    assert image.find_image(FakeEngine(), "4.3.1") is None  # type: ignore[arg-type]
+    monkeypatch.setenv("LOADLAB_KAFKA_IMAGE", "mine:1")
+    assert image.find_image(FakeEngine("mine:1", "apache/kafka:4.3.1"), "4.3.1") == "mine:1"  # type: ignore[arg-type]
+    assert image.find_image(both, "4.3.1") is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("line", ["", "unknown", "create", "create a b c", "delete a"])
+def test_the_mock_answers_a_wrong_request_with_an_error(line: str) -> None:
+    class Mock:
+        def create(self, name: str, partitions: str, replication_factor: str) -> str:
+            return f"{name}{int(partitions)}{replication_factor}"
+
+        def delete(self, name: str, topic_id: str) -> bool:
+            return bool(name and topic_id)
+
+        def ids(self) -> dict[str, str]:
+            return {}
+
+    assert "error" in json.loads(answer(Mock(), line))  # type: ignore[arg-type]

@@ -1,0 +1,144 @@
+"""What the machine bears, how processes are known again, and that ports are held."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from loadlab.cluster import affinity, capacity
+from loadlab.cluster.capacity import broker_memory_bytes, check_machine, heap_bytes
+from loadlab.cluster.ports import HeldPorts
+from loadlab.cluster.processes import ProcessIdentity
+from loadlab.cluster.specs import cluster_spec
+from loadlab.errors import ClusterError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GIB = 1 << 30
+
+
+@pytest.fixture(autouse=True)
+def _machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two cores, 4 GiB available."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=4 * GIB))
+    monkeypatch.setattr(capacity, "free_bytes", lambda _: 10 * GIB)
+
+
+@pytest.mark.parametrize(
+    ("resources", "heap"),
+    [
+        (None, GIB),
+        ({"heap": "512MiB"}, 512 << 20),
+        ({"memory": "1GiB"}, 512 << 20),
+        ({"memory": "8GiB"}, GIB),
+        ({"cpus": 1}, GIB),
+    ],
+)
+def test_a_brokers_heap(resources: dict[str, object] | None, heap: int) -> None:
+    assert heap_bytes(cluster_spec({"resources": resources})) == heap
+
+
+def test_a_broker_without_a_limit_takes_more_than_its_heap() -> None:
+    assert broker_memory_bytes(cluster_spec({})) == GIB + GIB // 4 + (256 << 20)
+    assert broker_memory_bytes(cluster_spec({"resources": {"memory": "2GiB"}})) == 2 * GIB
+
+
+def test_what_fits_is_let_through(tmp_path: Path) -> None:
+    check_machine(cluster_spec({"brokers": 2, "cpuset": "0-1"}), tmp_path, needed_disk_bytes=GIB)
+
+
+@pytest.mark.parametrize(
+    ("fields", "disk_bytes", "words"),
+    [
+        ({"brokers": 9}, 0, "at most 8 on its 2 cores"),
+        ({"brokers": 3}, 0, "3 brokers need 4.5 GiB of memory .* 4.0 GiB are available: at most 2 fit"),
+        ({}, 11 * GIB, "the plan needs 11.0 GiB of disk, and 10.0 GiB are free"),
+    ],
+)
+def test_what_the_machine_cannot_bear_is_refused_with_the_figure(
+    fields: dict[str, object], disk_bytes: int, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ClusterError, match=words):
+        check_machine(cluster_spec(fields), tmp_path, disk_bytes)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"cpuset": "0,2"}, "this machine has the cores 0 to 1"),
+        ({"resources": {"cpus": 3}}, "more than this machine's 2 cores"),
+        ({"resources": {"memory": "1GiB", "heap": "1GiB"}}, "leaves nothing of its memory"),
+    ],
+)
+def test_what_contradicts_itself_or_the_cores_is_a_usage_error(
+    fields: dict[str, object], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        check_machine(cluster_spec(fields), tmp_path)
+
+
+def test_held_ports_are_given_to_nobody_but_a_listener_that_reuses_addresses() -> None:
+    with HeldPorts(3) as held:
+        assert len(set(held.ports)) == 3
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", held.ports[0]))
+        with socket.socket() as broker:
+            broker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            broker.bind(("127.0.0.1", held.ports[0]))
+            broker.listen()
+            socket.create_connection(("127.0.0.1", held.ports[0])).close()
+
+
+def test_a_process_is_known_again_and_only_it() -> None:
+    me = ProcessIdentity.current()
+    assert me.is_alive
+    assert ProcessIdentity.of(os.getpid()) == me
+    assert ProcessIdentity.parse(str(me)) == me
+    assert not replace(me, started="1").is_alive
+    assert me.has_marker("pytest")
+    assert not me.has_marker("no such marker")
+
+
+def test_a_process_of_another_boot_or_namespace_can_not_be_judged() -> None:
+    me = ProcessIdentity.current()
+    for other in (replace(me, boot_id="earlier"), replace(me, pid_namespace="another")):
+        assert not other.is_judgeable
+        assert not other.is_alive
+
+
+@pytest.mark.parametrize("text", ["", "1", "x/1/b/n", "1/2/3/4/5"])
+def test_what_is_no_identity_is_none(text: str) -> None:
+    assert ProcessIdentity.parse(text) is None
+
+
+def test_an_ended_child_that_nobody_waited_for_is_dead() -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
+    identity = ProcessIdentity.of(child.pid)
+    assert child.stdout is not None
+    child.stdout.read()
+    assert identity is None or identity.wait_until_gone(5)
+    child.communicate()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system pins no processes")
+def test_children_are_pinned_from_their_start_and_the_parent_is_not() -> None:
+    before = os.sched_getaffinity(0)
+    with affinity.children_on("0"):
+        told = subprocess.run(
+            [sys.executable, "-c", "import os; print(os.sched_getaffinity(0))"],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    assert told.stdout.strip() == "{0}"
+    assert os.sched_getaffinity(0) == before
