@@ -49,7 +49,17 @@ class Containers:
         """Say which brokers live."""
         found = {one.name: one for one in self.engine.containers(self.record.run_id)}
         ids = range(1, self.record.info.brokers + 1)
-        return [_state(broker_id, found.get(self.name(broker_id))) for broker_id in ids]
+        return [self._state(broker_id, found.get(self.name(broker_id))) for broker_id in ids]
+
+    def _state(self, broker_id: int, container: Marked | None) -> BrokerState:
+        if container is None:
+            return BrokerState(broker_id, alive=False, detail="its container is gone")
+        if container.state == "paused":
+            return BrokerState(broker_id, alive=True, detail="paused")
+        detail = f"container {container.name}, {container.detail}"
+        if not container.is_running and self.engine.inspect(container.name)["State"].get("OOMKilled"):
+            detail += ": it took more memory than its limit"
+        return BrokerState(broker_id, container.is_running, detail)
 
     def ending(self) -> str | None:
         """Tell how a broker ended; None while all live."""
@@ -151,10 +161,3 @@ def remove_run(engine: Engine, run_id: str) -> list[str]:
     """Remove all that has a run's label, containers first: they hold the rest; returns what was removed."""
     marked = [*engine.containers(run_id), *engine.volumes(run_id), *engine.networks(run_id)]
     return [f"{one.kind} {one.name}" for one in marked if engine.remove(one)]
-
-
-def _state(broker_id: int, container: Marked | None) -> BrokerState:
-    if container is None:
-        return BrokerState(broker_id, alive=False, detail="its container is gone")
-    detail = "paused" if container.state == "paused" else f"container {container.name}, {container.detail}"
-    return BrokerState(broker_id, container.is_running, detail)

@@ -10,6 +10,7 @@ from loadlab.cluster import local_broker
 from loadlab.cluster.api import Availability, ClusterInfo, StartRequest
 from loadlab.cluster.artifacts import find_jars, get_jars, has_maven, home_version, missing
 from loadlab.cluster.capacity import check_machine, data_root, heap_bytes
+from loadlab.cluster.class_archive import with_archive
 from loadlab.cluster.java import MISSING, find_java
 from loadlab.cluster.leftovers import DIRECTORY_PREFIX
 from loadlab.cluster.local_broker import Installation
@@ -155,7 +156,7 @@ def _installation(spec: ClusterSpec, request: StartRequest) -> Installation:
     if java is None:
         raise ClusterError("provider local: there is no Java runtime", fix=MISSING)
     jars = get_jars(spec.kafka_version, request.progress)
-    return Installation(jars, java, heap_bytes(spec), request.run_id)
+    return with_archive(Installation(jars, java, heap_bytes(spec), request.run_id), request.progress)
 
 
 def _endpoints(ports: list[int]) -> list[BrokerEndpoints]:

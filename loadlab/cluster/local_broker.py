@@ -33,12 +33,21 @@ _JVM_OPTIONS = (
 
 @dataclass(frozen=True)
 class Installation:
-    """What brokers are started with: the jars, the runtime, the heap of each and the run's id."""
+    """What brokers are started with.
+
+    Args:
+        jars: Kafka.
+        java: the runtime.
+        heap_bytes: the heap of each broker.
+        run_id: the mark on each command line.
+        archive: Kafka's classes already parsed, for a quick start; None without.
+    """
 
     jars: KafkaJars
     java: Java
     heap_bytes: int
     run_id: str
+    archive: Path | None = None
 
     def java_command(self, log_dir: Path, main_class: str, *arguments: str) -> list[str]:
         """Build the command line of one of Kafka's main classes, marked with the run."""
@@ -46,7 +55,9 @@ class Installation:
             logging = f"-Dlog4j2.configurationFile={FILES / 'log4j2.properties'}"
         else:
             logging = f"-Dlog4j.configuration=file:{FILES / 'log4j.properties'}"
-        own = [f"-D{marker(self.run_id)}", f"-Dloadlab.log.dir={log_dir}", logging]
+        # Where the archive does not fit, the JVM goes on without; it need not say so.
+        shared = [f"-XX:SharedArchiveFile={self.archive}", "-Xlog:cds=error"] if self.archive else []
+        own = [*shared, f"-D{marker(self.run_id)}", f"-Dloadlab.log.dir={log_dir}", logging]
         return [
             str(self.java.launcher),
             *_JVM_OPTIONS,

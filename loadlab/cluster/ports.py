@@ -7,13 +7,19 @@ listen beside the holder, while no other process that looks for a free port is g
 
 from __future__ import annotations
 
+import random
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+from loadlab.errors import ClusterError
+
 LOOPBACK = "127.0.0.1"
+_LOWEST = 10_000
+_ATTEMPTS = 100
 
 
 class HeldPorts:
@@ -41,7 +47,30 @@ class HeldPorts:
 
 
 def _hold() -> socket.socket:
+    """Bind a port that no outgoing connection is given: a killed broker must find its own free again."""
+    candidates = range(_LOWEST, _lowest_outgoing())
+    for port in random.sample(candidates, min(_ATTEMPTS, len(candidates))):
+        if held := _bind(port):
+            return held
+    if held := _bind(0):
+        return held
+    raise ClusterError(f"no port of {LOOPBACK} is free", fix="end programs that hold many ports")
+
+
+def _bind(port: int) -> socket.socket | None:
     held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    held.bind((LOOPBACK, 0))
+    try:
+        held.bind((LOOPBACK, port))
+    except OSError:
+        held.close()
+        return None
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     return held
+
+
+def _lowest_outgoing() -> int:
+    """Return the lowest port that the system gives to outgoing connections."""
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError):
+        return _LOWEST  # unknown: any free port will have to do
