@@ -42,6 +42,8 @@ DELIVERY: Final = np.dtype(
         ("taken", "<i8"),  # slots ever taken: written by the sending thread
         ("given", "<i8"),  # slots ever given back: written by the serving thread
         ("serving", "<i8"),
+        ("now_ns", "<i8"),  # the clock, as read last
+        ("reports", "<i8"),  # reports since the poll began
         ("statistics", "<u8"),  # buffer for librdkafka's JSON
         ("statistics_capacity", "<i8"),
         ("statistics_bytes", "<i8"),
@@ -56,6 +58,7 @@ STATISTICS_COUNT_OFFSET: Final = int(_FIELDS["statistics_count"][1])
 
 _STATISTICS_CAPACITY = 16 << 20
 _POLL_MS = 100
+_REPORTS_PER_CLOCK = 16
 _ACKED = int(Counter.ACKED)
 _ACKED_BYTES = int(Counter.ACKED_BYTES)
 _FAILED = int(Counter.FAILED)
@@ -127,9 +130,21 @@ def slot_at(delivery: Record, slot: int) -> Record:
 
 
 @inlined
+def _report_time_ns(delivery: Record) -> int:
+    """The time of this report, at most _REPORTS_PER_CLOCK reports old.
+
+    A poll waits at most before its first report, and the rest follow within a tenth of a microsecond each.
+    """
+    if delivery.reports % _REPORTS_PER_CLOCK == 0:
+        delivery.now_ns = monotonic_ns()
+    delivery.reports += 1
+    return delivery.now_ns
+
+
+@inlined
 def _report(delivery: Record, message: Record, status: int) -> None:
     """Books one delivery report: what became of the record, and how long it took."""
-    now_ns = monotonic_ns()
+    now_ns = _report_time_ns(delivery)
     slab = carray(pointer_to(delivery.slab), 1, SLAB)[0]
     lane = slab.lanes[ACK_LANE]
     slot = slot_at(delivery, message.private)
@@ -175,5 +190,7 @@ def serve_delivery_reports(client: int, delivery_address: int) -> None:
         client: the rd_kafka_t pointer.
         delivery_address: where the DELIVERY record lies.
     """
+    delivery = carray(pointer_to(delivery_address), 1, DELIVERY)[0]
     while load_acquire(delivery_address + SERVING_OFFSET) == 1:
+        delivery.reports = 0
         rd_kafka_poll(client, _POLL_MS)

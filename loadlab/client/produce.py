@@ -47,7 +47,11 @@ from loadlab.measurement.slab import COMMAND_OFFSET, SEND_LANE, Command, Counter
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-_ROOM_POLL_NS: Final = 50_000
+# How often a full queue is looked at: in proportion to its size, so that a small one is not left empty and a
+# large one, which takes many milliseconds to empty, costs no CPU time.
+_SHORTEST_ROOM_POLL_NS: Final = 50_000
+_LONGEST_ROOM_POLL_NS: Final = 1_000_000
+_ROOM_POLL_NS_PER_RECORD: Final = 10
 _LONGEST_SLEEP_NS: Final = 50_000_000
 # Records due within this time of a hand-over wait for it to end, and go together: a wake-up for each
 # of 50,000 records a second would take most of a core.
@@ -252,7 +256,8 @@ def _find_full(work: Record, overdue: int, now_ns: int) -> None:
     if work.reject_when_full:
         _reject(work, overdue, now_ns)
     else:
-        sleep_until(now_ns + _ROOM_POLL_NS)
+        wait_ns = delivery_of(work).capacity * _ROOM_POLL_NS_PER_RECORD
+        sleep_until(now_ns + min(max(wait_ns, _SHORTEST_ROOM_POLL_NS), _LONGEST_ROOM_POLL_NS))
 
 
 @compiled

@@ -80,7 +80,14 @@ def _properties(run_id: str, worker: int, target: Target, config: Mapping[str, s
     }
 
 
-def _record_settings(spec: ProducerSpec, seed: int) -> RecordSettings:
+def _partition(spec: ProducerSpec, topics: Sequence[TopicSettings]) -> int:
+    """The partition that all records go to; where there is but one, no partitioner has to find it."""
+    if spec.records.partition is not None:
+        return spec.records.partition
+    return 0 if all(topic.partitions == 1 for topic in topics) else PARTITION_UA
+
+
+def _record_settings(spec: ProducerSpec, seed: int, topics: Sequence[TopicSettings]) -> RecordSettings:
     records = spec.records
     headers = records.headers or _NO_HEADERS
     batch_bytes = int(spec.config.get("batch.size", _LIBRDKAFKA_BATCH_BYTES))
@@ -90,7 +97,7 @@ def _record_settings(spec: ProducerSpec, seed: int) -> RecordSettings:
         seed=seed,
         pool_bytes=pool_bytes(records.largest_bytes, batch_bytes),
         stamped=records.stamped,
-        partition=PARTITION_UA if records.partition is None else records.partition,
+        partition=_partition(spec, topics),
         key_kind=_KEY_KINDS[records.keys.kind],
         key_count=records.keys.count,
         key_exponent=records.keys.exponent,
@@ -108,11 +115,12 @@ def _producer_orders(
     spec = scenario.producers[producer.name]
     sending_s = scenario.phases.warmup_s + scenario.phases.measure_s
     schedule = tuple(tuple(row.item()) for row in segments(spec.schedule, sending_s))
-    records = _record_settings(spec, scenario.seed)
+    topics = _topics(producer.topics, target)
+    records = _record_settings(spec, scenario.seed, topics)
     settings = [
         ProducerSettings(
             properties=_properties(run_id, worker, target, producer.config),
-            topics=_topics(producer.topics, target),
+            topics=topics,
             records=records,
             schedule=schedule,
             at_max_rate=spec.schedule.rate == "max",
