@@ -1,0 +1,238 @@
+"""The consume loop against librdkafka's mock brokers."""
+
+from __future__ import annotations
+
+import struct
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import confluent_kafka
+import numpy as np
+import pytest
+from engine_samples import RUN_ID, S, drive, new_topic, producer_settings, records_of, set_phases, stop, until
+
+from loadlab.client.consume import BATCH_RECORDS, CONSUMPTION, _allowed
+from loadlab.client.consumer import Consumer
+from loadlab.client.settings import ConsumerSettings, TopicSettings
+from loadlab.errors import WorkerError
+from loadlab.measurement.histogram import Histogram
+from loadlab.measurement.slab import CONSUME_LANE, NO_POSITION, SLAB, Counter, Metric, Phase, create_slab
+from loadlab.measurement.stamp import run_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.cluster.mock_process import MockCluster
+    from loadlab.measurement.slab import Slab
+
+_group_numbers = iter(range(10**6))
+
+
+@dataclass
+class DrivenConsumer:
+    """A consumer that reads in a thread of its own."""
+
+    slab: Slab
+    consumer: Consumer
+
+    def of(self, counter: Counter, phase: Phase | None = None, by: str = "by_intent") -> int:
+        counted = self.slab.record["lanes"][0, CONSUME_LANE][by][:, counter]
+        return int(counted.sum() if phase is None else counted[phase])
+
+    @property
+    def consumed(self) -> int:
+        return self.of(Counter.CONSUMED)
+
+    def latency(self, phase: Phase) -> Histogram:
+        record = self.slab.record["lanes"][0, CONSUME_LANE]["histograms"]
+        return Histogram.read(record[phase, Metric.END_TO_END_LATENCY])
+
+
+def consumer_settings(
+    bootstrap_servers: str,
+    *topics: TopicSettings,
+    group: str = "",
+    max_rate_per_s: float | None = None,
+    properties: dict[str, str] | None = None,
+) -> ConsumerSettings:
+    all_properties = {
+        "bootstrap.servers": bootstrap_servers,
+        "group.id": group or f"group-{next(_group_numbers)}",
+        "fetch.wait.max.ms": "5",
+        **(properties or {}),
+        "log_level": "0",
+    }
+    return ConsumerSettings(all_properties, topics, RUN_ID, max_rate_per_s=max_rate_per_s)
+
+
+@contextmanager
+def consuming(settings: ConsumerSettings, measure_s: float = 60.0) -> Iterator[DrivenConsumer]:
+    """A consumer that holds its partitions and whose load has begun; ended as a worker ends it."""
+    slab = create_slab(sum(topic.partitions for topic in settings.topics))
+    consumer = Consumer(settings, slab)
+    set_phases(slab, measure_s=measure_s)
+    consumer.subscribe()
+    receiving = threading.Thread(target=consumer.receive, daemon=True)
+    receiving.start()
+    try:
+        assert until(lambda: bool(slab.record["assignments"][0]))
+        yield DrivenConsumer(slab, consumer)
+    finally:
+        stop(slab)
+        receiving.join(10.0)
+        assert not receiving.is_alive()
+    assert consumer.close() is None
+
+
+def write(mock: MockCluster, topic: TopicSettings, *values: bytes | None, partition: int = 0) -> None:
+    """Writes values by a plain client."""
+    client = confluent_kafka.Producer({"bootstrap.servers": mock.bootstrap_servers, "linger.ms": 0})
+    for value in values:
+        client.produce(topic.name, value, partition=partition)
+    assert client.flush(10.0) == 0
+
+
+def stamped(intended_ns: int, run_id: str = RUN_ID) -> bytes:
+    return struct.pack("<qiiqq", run_tag(run_id), 1, 0, 0, intended_ns) + bytes(68)
+
+
+def test_every_record_is_consumed_once_and_its_position_noted(mock: MockCluster) -> None:
+    topic = new_topic(mock, partitions=3)
+    records = records_of(100, key_kind=2, key_count=50)
+    with consuming(consumer_settings(mock.bootstrap_servers, topic)) as driven:
+        sent = drive(producer_settings(mock.bootstrap_servers, topic, records=records), measure_s=0.2)
+        assert until(lambda: driven.consumed >= 200)
+
+    assert driven.consumed == sent.acked == 200
+    assert driven.of(Counter.CONSUMED_BYTES) == 200 * 116
+    assert driven.slab.positions.sum() == 200
+    assert (driven.slab.positions > 0).all()
+    assert (driven.of(Counter.UNSTAMPED), driven.of(Counter.FOREIGN)) == (0, 0)
+
+
+def test_latency_runs_from_the_intended_time_and_belongs_to_its_phase(mock: MockCluster) -> None:
+    topic = new_topic(mock)
+    with consuming(consumer_settings(mock.bootstrap_servers, topic)) as driven:
+        start_ns = int(driven.slab.record["start_ns"][0])
+        driven.slab.record["warmup_end_ns"] = start_ns + S
+        driven.slab.record["measure_end_ns"] = start_ns + 100 * S
+        before_ns = time.monotonic_ns()
+        write(mock, topic, stamped(start_ns), stamped(start_ns + S), stamped(start_ns - 5 * S))
+        assert until(lambda: driven.consumed == 3)
+        after_ns = time.monotonic_ns()
+
+    assert driven.of(Counter.CONSUMED, Phase.WARMUP) == 2
+    warmup = driven.latency(Phase.WARMUP)
+    assert warmup.max_ns is not None
+    assert before_ns - start_ns + 5 * S <= warmup.max_ns <= after_ns - start_ns + 5 * S
+    measured = driven.latency(Phase.MEASURE)
+    # Read within the first second, a record that is due after it has been read too early: that is counted.
+    assert measured.count + measured.negative == 1
+
+
+def test_a_tombstone_a_small_record_and_another_runs_are_told_apart(mock: MockCluster) -> None:
+    topic = new_topic(mock)
+    with consuming(consumer_settings(mock.bootstrap_servers, topic)) as driven:
+        now_ns = time.monotonic_ns()
+        write(mock, topic, None, b"x" * 31, stamped(now_ns, "another run"), stamped(now_ns), b"y" * 32)
+        assert until(lambda: driven.consumed == 5)
+
+    assert (driven.of(Counter.UNSTAMPED), driven.of(Counter.FOREIGN)) == (2, 2)
+    assert driven.latency(Phase.MEASURE).count + driven.latency(Phase.MEASURE).negative == 1
+
+
+def test_positions_of_several_topics_lie_one_behind_the_other(mock: MockCluster) -> None:
+    one, other = new_topic(mock, partitions=2), new_topic(mock, partitions=3)
+    with consuming(consumer_settings(mock.bootstrap_servers, one, other)) as driven:
+        write(mock, one, b"a", b"b", partition=1)
+        write(mock, other, b"a", b"b", b"c", partition=0)
+        write(mock, other, b"a", partition=2)
+        assert until(lambda: driven.consumed == 6)
+
+    assert driven.slab.positions.tolist() == [NO_POSITION, 2, 3, NO_POSITION, 1]
+
+
+def test_what_was_read_is_committed_at_the_end(mock: MockCluster) -> None:
+    topic = new_topic(mock)
+    settings = consumer_settings(mock.bootstrap_servers, topic, group="committing")
+    with consuming(settings) as driven:
+        write(mock, topic, b"a", b"b", b"c")
+        assert until(lambda: driven.consumed == 3)
+
+    asking = confluent_kafka.Consumer({"bootstrap.servers": mock.bootstrap_servers, "group.id": "committing"})
+    partition = confluent_kafka.TopicPartition(topic.name, 0)
+    assert asking.committed([partition], 10.0)[0].offset == 3
+    asking.close()
+
+
+def test_an_end_without_a_record_is_no_error(mock: MockCluster) -> None:
+    with consuming(consumer_settings(mock.bootstrap_servers, new_topic(mock))) as driven:
+        pass
+
+    assert driven.consumed == 0
+    assert driven.slab.record["assigned"][0] == 0
+
+
+def test_a_group_shares_its_partitions_and_counts_its_rebalances(mock: MockCluster) -> None:
+    # The mock's rebalances take as long as its members may be silent.
+    quick = {"heartbeat.interval.ms": "100", "session.timeout.ms": "1000"}
+    topic = new_topic(mock, partitions=4)
+    settings = consumer_settings(mock.bootstrap_servers, topic, group="shared", properties=quick)
+    with consuming(settings) as first:
+        assert first.slab.record["assigned"][0] == 4
+        assert first.slab.record["rebalances"][0] == 0
+        with consuming(settings) as second:
+            assert until(lambda: first.slab.record["assigned"][0] == 2)
+            assert until(lambda: second.slab.record["assigned"][0] == 2)
+            assert until(lambda: bool(first.slab.record["rebalances"][0]))
+            assert first.slab.record["rebalance_ns"][0] > 0
+
+
+def test_a_consumer_reads_no_faster_than_it_is_told(mock: MockCluster) -> None:
+    topic = new_topic(mock)
+    write(mock, topic, *[b"x"] * 500)
+    with consuming(consumer_settings(mock.bootstrap_servers, topic, max_rate_per_s=500.0)) as driven:
+        begun_ns = int(driven.slab.record["start_ns"][0])
+        assert until(lambda: driven.consumed >= 100)
+        elapsed_s = (time.monotonic_ns() - begun_ns) / S
+        consumed = driven.consumed
+
+    assert consumed <= 500.0 * elapsed_s + 1
+
+
+def limited(rate_per_s: float, *, started_s_ago: float, consumed: int) -> int:
+    """How many records a limited consumer may read now."""
+    slab, work = np.zeros(1, dtype=SLAB), np.zeros(1, dtype=CONSUMPTION)
+    slab["start_ns"] = time.monotonic_ns() - round(started_s_ago * S)
+    work["rate_per_ns"], work["consumed"] = rate_per_s / S, consumed
+    return _allowed(work[0], slab[0])
+
+
+def test_without_a_limit_whole_batches_are_read() -> None:
+    assert limited(0.0, started_s_ago=1.0, consumed=10**9) == BATCH_RECORDS
+
+
+def test_a_consumer_that_keeps_its_rate_may_read_what_has_come_due() -> None:
+    assert limited(100.0, started_s_ago=10.0, consumed=990) == pytest.approx(10, abs=2)
+    assert limited(100.0, started_s_ago=1.0, consumed=200) <= 0
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="consume._allowed counts from the common start: a consumer that joins later (start_after), or "
+    "that had nothing to read for a while, then reads all that it saved up at once, far above max_rate",
+)
+def test_a_limit_holds_for_a_consumer_that_joins_late() -> None:
+    assert limited(100.0, started_s_ago=20.0, consumed=0) <= 100
+
+
+def test_librdkafkas_refusal_to_subscribe_is_told(mock: MockCluster) -> None:
+    slab = create_slab(0)
+    consumer = Consumer(consumer_settings(mock.bootstrap_servers), slab)
+
+    with pytest.raises(WorkerError, match="can't subscribe"):
+        consumer.subscribe()
+    consumer.close()
