@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+
+from loadlab.run.interrupts import Interrupts, undisturbed
+
+BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+
+
+@BOTH
+def test_a_signal_before_anything_was_measured_ends_the_run(number: signal.Signals) -> None:
+    interrupts = Interrupts()
+
+    with interrupts.handled(), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(number)
+    assert not interrupts.requested
+
+
+@BOTH
+def test_the_first_signal_to_a_load_asks_it_to_stop(number: signal.Signals) -> None:
+    interrupts = Interrupts(gentle=True)
+
+    with interrupts.handled():
+        signal.raise_signal(number)
+
+    assert interrupts.requested
+
+
+@BOTH
+def test_the_second_signal_ends_at_once(number: signal.Signals) -> None:
+    interrupts = Interrupts(gentle=True)
+
+    with interrupts.handled():
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+
+
+def handlers() -> list[object]:
+    return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+
+def test_signals_are_the_callers_again_afterwards() -> None:
+    before = handlers()
+
+    with Interrupts().handled():
+        during = handlers()
+    with pytest.raises(KeyboardInterrupt), Interrupts().handled():
+        signal.raise_signal(signal.SIGTERM)
+
+    assert handlers() == before != during
+
+
+def test_while_things_are_ended_signals_do_nothing() -> None:
+    interrupts = Interrupts(gentle=True)
+
+    with interrupts.handled():
+        with undisturbed():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
+        assert not interrupts.requested
+        signal.raise_signal(signal.SIGINT)
+        assert interrupts.requested
+
+
+def test_in_a_thread_of_the_callers_signals_stay_as_they_are() -> None:
+    before, seen = handlers(), []
+
+    def run() -> None:
+        with Interrupts().handled(), undisturbed():
+            seen.append(handlers())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+
+    assert seen == [before]

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from run_samples import scenario_of
+
+from loadlab.run.plan import plan_scenario
+from loadlab.scenario import load
+
+SCENARIOS = sorted((Path(__file__).parents[2] / "scenarios").glob("*.yaml"))
+SHIPPED = pytest.mark.parametrize("path", SCENARIOS, ids=[path.stem for path in SCENARIOS])
+MOCK = {"provider": "embedded"}
+
+
+def producer(**fields: object) -> dict[str, object]:
+    return {"topic": "orders", "schedule": {"rate": 100}, "records": {"size": 100}, **fields}
+
+
+@SHIPPED
+def test_every_shipped_scenario_can_be_planned(path: Path) -> None:
+    loaded = load(path)
+    plan = plan_scenario(loaded)
+
+    groups = [*plan.producers, *plan.consumers]
+    ids = [worker for group in groups for worker in group.workers]
+    assert ids == list(range(len(ids)))
+    assert [group.name for group in groups] == [*loaded.scenario.producers, *loaded.scenario.consumers]
+    names = {topic.name for topic in plan.topics}
+    assert all(set(group.topics) <= names for group in groups)
+    for planned in plan.producers:
+        assert len(planned.workers) == loaded.scenario.producers[planned.name].workers
+        if planned.target_records_per_s is not None and planned.records is not None:
+            assert planned.records == pytest.approx(
+                planned.target_records_per_s * (plan.warmup_s + plan.measure_s), rel=0.01
+            )
+
+
+def test_the_target_is_the_mean_of_the_measure_phase() -> None:
+    ramp = {"rate": {"ramp": {"from": 100, "to": 1100, "over": "11s"}}}
+    plan = plan_scenario(scenario_of(producers={"checkout": producer(schedule=ramp)}))
+
+    # From 1 s to 11 s the rate goes from 190.9/s to 1,100/s.
+    assert plan.producers[0].target_records_per_s == pytest.approx((190.909 + 1_100) / 2, rel=1e-3)
+    assert plan.producers[0].records == 6_600
+
+
+def test_a_limit_is_in_the_plan() -> None:
+    schedule = {"rate": 100, "records": 150}
+    plan = plan_scenario(scenario_of(producers={"checkout": producer(schedule=schedule)}))
+
+    assert plan.producers[0].records == 150
+    assert plan.producers[0].target_records_per_s == 5.0
+
+
+def test_the_maximum_rate_has_neither_a_target_nor_a_size() -> None:
+    plan = plan_scenario(scenario_of(producers={"a": producer(), "b": producer(schedule={"rate": "max"})}))
+
+    assert [planned.records for planned in plan.producers] == [1_100, None]
+    assert plan.producers[1].target_records_per_s is None
+    assert (plan.data_bytes, plan.disk_bytes) == (None, None)
+
+
+def test_the_disk_holds_every_replica() -> None:
+    plan = plan_scenario(
+        scenario_of(cluster={"provider": "local", "brokers": 3}, topics={"orders": {"replication_factor": 3}})
+    )
+
+    assert plan.data_bytes == 11_000 * 110
+    assert plan.disk_bytes == 3 * 11_000 * 110
+
+
+def test_many_topics_are_all_planned_and_all_used() -> None:
+    plan = plan_scenario(scenario_of(topics={"orders": {"partitions": 2, "count": 3}}))
+
+    names = ("orders-0000", "orders-0001", "orders-0002")
+    assert tuple(topic.name for topic in plan.topics) == names
+    assert plan.producers[0].topics == plan.consumers[0].topics == names
+
+
+def test_a_topic_that_exists_keeps_its_partitions_to_itself() -> None:
+    plan = plan_scenario(scenario_of(topics={"orders": {"existing": True}}))
+
+    assert (plan.topics[0].partitions, plan.topics[0].replication_factor) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("parts", "warned"),
+    [
+        ({"cluster": MOCK}, False),
+        ({"cluster": MOCK, "producers": {"a": producer(schedule={"rate": "50k/s"})}}, True),
+        ({"cluster": MOCK, "producers": {"a": producer(schedule={"rate": "max"})}}, True),
+        ({"cluster": MOCK, "producers": {"a": producer(schedule={"rate": "max"})}, "consumers": {}}, False),
+        ({"producers": {"a": producer(schedule={"rate": "max"})}}, False),
+    ],
+)
+def test_who_may_read_too_late_from_the_mock_is_warned(parts: dict[str, object], warned: bool) -> None:
+    warnings = plan_scenario(scenario_of(**parts)).warnings
+
+    assert any("evicted" in warning for warning in warnings) == warned

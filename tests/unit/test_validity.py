@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from loadlab.measurement.validity import (
+    Death,
+    Finding,
+    Judgement,
+    ProducerFigures,
+    RunFigures,
+    is_saturated,
+    judge,
+)
+
+GOOD = ProducerFigures(
+    name="checkout",
+    intended=100_000,
+    sent=100_000,
+    acked=100_000,
+    queue_full_share=0.0,
+    own_send_delay_p99_us=200.0,
+    loop_cpu_share=0.4,
+)
+AT_MAX = replace(GOOD, intended=None, own_send_delay_p99_us=None, queue_full_share=0.6, loop_cpu_share=1.0)
+QUIET = RunFigures(
+    producers=[GOOD], dead_workers=[], dead_brokers=[], unexplained=0, unread={"billing": 0}, unacknowledged=0
+)
+
+
+def of(*producers: ProducerFigures, **figures: object) -> Judgement:
+    return judge(replace(QUIET, producers=list(producers) or [GOOD], **figures))
+
+
+def codes(judgement: Judgement) -> list[str]:
+    return [finding.code for finding in judgement.findings]
+
+
+def only(judgement: Judgement) -> Finding:
+    (finding,) = judgement.findings
+    return finding
+
+
+def test_a_run_without_a_finding_is_valid() -> None:
+    judgement = of()
+
+    assert (judgement.status, judgement.findings, judgement.saturated) == ("valid", (), False)
+
+
+def test_a_run_without_producers_can_be_valid() -> None:
+    assert judge(replace(QUIET, producers=[])).status == "valid"
+
+
+@pytest.mark.parametrize(("sent", "status"), [(99_500, "valid"), (99_499, "invalid")])
+def test_the_generator_must_send_nearly_all_that_is_due(sent: int, status: str) -> None:
+    judgement = of(replace(GOOD, sent=sent, acked=sent))
+
+    assert judgement.status == status
+    assert codes(judgement) == ["generator_limited"] * (status == "invalid")
+
+
+def test_records_missing_because_the_client_queue_was_full_are_the_clusters_doing() -> None:
+    judgement = of(replace(GOOD, sent=60_000, acked=60_000, queue_full_share=0.05))
+
+    assert (judgement.status, judgement.saturated) == ("valid", True)
+
+
+def test_a_queue_that_was_full_for_a_moment_excuses_no_missing_records() -> None:
+    judgement = of(replace(GOOD, sent=60_000, acked=60_000, queue_full_share=0.049))
+
+    assert (judgement.status, judgement.saturated) == ("invalid", False)
+
+
+@pytest.mark.parametrize(
+    ("delay_us", "status"), [(None, "valid"), (10_000.0, "valid"), (10_001.0, "invalid")]
+)
+def test_records_must_not_be_late_by_the_generators_fault(delay_us: float | None, status: str) -> None:
+    assert of(replace(GOOD, own_send_delay_p99_us=delay_us)).status == status
+
+
+@pytest.mark.parametrize(("share", "status"), [(0.9, "valid"), (0.91, "suspect")])
+def test_a_produce_loop_that_fills_a_core_may_be_the_limit(share: float, status: str) -> None:
+    judgement = of(replace(GOOD, loop_cpu_share=share))
+
+    assert judgement.status == status
+    assert codes(judgement) == ["worker_cpu"] * (status == "suspect")
+
+
+@pytest.mark.parametrize(("share", "status"), [(0.05, "valid"), (0.049, "invalid")])
+def test_at_the_maximum_rate_the_client_queue_must_have_been_full(share: float, status: str) -> None:
+    assert of(replace(AT_MAX, queue_full_share=share)).status == status
+
+
+def test_at_the_maximum_rate_a_busy_loop_is_as_it_should_be() -> None:
+    assert of(AT_MAX).status == "valid"
+
+
+@pytest.mark.parametrize(
+    ("producer", "saturated"),
+    [
+        (GOOD, False),
+        (AT_MAX, True),
+        (replace(AT_MAX, queue_full_share=0.0), False),
+        (replace(GOOD, acked=99_499), True),
+        (replace(GOOD, acked=99_500), False),
+        (replace(GOOD, intended=0, sent=0, acked=0), False),
+    ],
+)
+def test_the_cluster_was_the_limit_where_it_held_records_up(
+    producer: ProducerFigures, saturated: bool
+) -> None:
+    assert is_saturated(producer) == saturated
+
+
+def test_saturation_is_no_fault_of_the_measurement() -> None:
+    judgement = of(replace(GOOD, acked=50_000))
+
+    assert (judgement.status, judgement.saturated) == ("valid", True)
+
+
+def test_one_saturated_group_saturates_the_run() -> None:
+    assert of(GOOD, replace(GOOD, name="other", acked=0)).saturated
+
+
+def test_a_dead_worker_makes_the_run_invalid() -> None:
+    finding = only(of(dead_workers=[Death("worker 3 of checkout", "ended: killed by SIGKILL")]))
+
+    assert (finding.code, finding.severity) == ("worker_died", "invalid")
+    assert "worker 3 of checkout ended: killed by SIGKILL" in finding.message
+
+
+def test_a_dead_broker_makes_the_run_suspect() -> None:
+    finding = only(of(dead_brokers=[Death("broker 2", "died 4.0 s after the start")]))
+
+    assert (finding.code, finding.severity) == ("broker_died", "suspect")
+
+
+@pytest.mark.parametrize(
+    ("unexplained", "words"),
+    [(7, "7 records more than were acked"), (-1_234, "1,234 records fewer than were acked")],
+)
+def test_a_log_that_does_not_agree_with_the_acks_makes_the_run_invalid(unexplained: int, words: str) -> None:
+    finding = only(of(unexplained=unexplained))
+
+    assert (finding.code, finding.severity, finding.figure) == ("unreconciled", "invalid", unexplained)
+    assert words in finding.message
+
+
+def test_a_log_that_could_not_be_asked_says_nothing() -> None:
+    assert of(unexplained=None).status == "valid"
+
+
+def test_records_left_unread_are_told_by_consumer() -> None:
+    finding = only(of(unread={"billing": 0, "audit": 1_500}))
+
+    assert (finding.code, finding.severity, finding.figure) == ("undrained", "suspect", 1_500)
+    assert "consumer audit had 1,500 records" in finding.message
+
+
+def test_records_left_unacked_are_told() -> None:
+    finding = only(of(unacknowledged=3))
+
+    assert (finding.code, finding.severity, finding.figure) == ("undrained", "suspect", 3)
+
+
+def test_the_worst_comes_first_and_decides() -> None:
+    judgement = of(
+        replace(GOOD, loop_cpu_share=0.95),
+        replace(GOOD, name="slow", sent=1, acked=1),
+        unread={"billing": 5},
+        dead_workers=[Death("worker 1 of checkout", "ended: exit code 1")],
+    )
+
+    assert judgement.status == "invalid"
+    assert codes(judgement) == ["worker_died", "generator_limited", "undrained", "worker_cpu"]
+
+
+def test_every_finding_says_what_to_do() -> None:
+    judgement = of(
+        replace(GOOD, sent=1, acked=1, own_send_delay_p99_us=1e6, loop_cpu_share=1.0),
+        replace(AT_MAX, queue_full_share=0.0),
+        unread={"billing": 5},
+        unexplained=1,
+        unacknowledged=1,
+        dead_workers=[Death("a", "b")],
+        dead_brokers=[Death("a", "b")],
+    )
+
+    assert len(judgement.findings) == 9
+    assert all(finding.fix for finding in judgement.findings)
+    assert all(
+        finding.figure is not None and finding.limit is not None
+        for finding in judgement.findings
+        if not finding.code.endswith("_died")
+    )
