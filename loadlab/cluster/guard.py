@@ -48,7 +48,8 @@ def _is_same(pid: int, started: str, marker: str) -> bool:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
-    return fields[0] not in "ZX" and fields[19] == started and marker.encode() in command
+    is_dead = fields[0] in "ZX" and int(fields[17]) <= 1
+    return not is_dead and fields[19] == started and marker.encode() in command
 
 
 if __name__ == "__main__":

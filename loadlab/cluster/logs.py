@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 TAIL_LINES = 20
 _TAIL_BYTES = 64 * 1024
+_LOOKED_AT = 1000
+_ERRORS = 6
+_ERROR = re.compile(r"\b(ERROR|FATAL)\b|Exception\b|Error:")
+_STACK = re.compile(r"\s+(at |\.\.\. \d+ more)")
 _CLASH = re.compile(r"BindException|Address already in use|port is already allocated", re.IGNORECASE)
 
 
@@ -24,6 +28,17 @@ def tail(path: Path, lines: int = TAIL_LINES) -> list[str]:
             return file.read().decode("utf-8", errors="replace").splitlines()[-lines:]
     except OSError:
         return []
+
+
+def evidence(path: Path) -> list[str]:
+    """Read a log's last lines, and before them the first errors if those stand farther up.
+
+    A broker that fails says why in one line and then, in dozens, how it goes down.
+    """
+    lines = [line for line in tail(path, _LOOKED_AT) if not _STACK.match(line)]
+    last = lines[-TAIL_LINES:]
+    errors = [line for line in lines[:-TAIL_LINES] if _ERROR.search(line)][:_ERRORS]
+    return [*errors, *last[len(errors) :]]
 
 
 def shows_port_clash(logs: Mapping[int, Path]) -> bool:
@@ -40,7 +55,7 @@ def failed_start(error: ClusterError, logs: Mapping[int, Path]) -> ClusterError:
     """
     parts = [error.message]
     for broker_id, path in logs.items():
-        if lines := tail(path):
+        if lines := evidence(path):
             parts.append(f"broker {broker_id} said last ({path}):")
             parts += [f"  {line}" for line in lines]
     return ClusterError(

@@ -127,8 +127,9 @@ def _start_time(pid: int) -> str | None:
         )
     except OSError:
         return None if Path("/proc/self/stat").exists() else _start_time_elsewhere(pid)
-    state, started = fields[0], fields[19]
-    return None if state in "ZX" else started
+    state, threads, started = fields[0], int(fields[17]), fields[19]
+    # A leader may be dead before its threads are, which still hold files and ports.
+    return None if state in "ZX" and threads <= 1 else started
 
 
 def _start_time_elsewhere(pid: int) -> str | None:

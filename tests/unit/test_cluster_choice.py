@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loadlab.cluster import providers
+from loadlab.cluster import local, providers
 from loadlab.cluster.api import Availability, StartRequest
 from loadlab.cluster.specs import cluster_spec
 from loadlab.errors import EXIT_NO_CLUSTER, ClusterError, UsageError
@@ -86,3 +86,29 @@ def test_what_is_not_this_machine_is_refused_without_its_cluster_id(address: str
 def test_external_without_an_address_is_refused() -> None:
     with pytest.raises(UsageError, match="bootstrap_servers"):
         providers.start_cluster(cluster_spec({"provider": "external"}), progress=print, run_id="r")
+
+
+@pytest.mark.parametrize(("clashes", "started"), [(0, True), (2, True), (3, False)])
+def test_a_port_lost_to_another_process_is_tried_again_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, clashes: int, started: bool
+) -> None:
+    attempts: list[int] = []
+
+    class Start:
+        def __init__(self, *_: object) -> None:
+            attempts.append(1)
+
+        def run(self) -> str:
+            if len(attempts) <= clashes:
+                raise local._PortClashError("taken")
+            return "cluster"
+
+    monkeypatch.setattr(local, "_Start", Start)
+    monkeypatch.setattr(local, "_installation", lambda *_: None)
+    request = StartRequest("r", lambda _: None, "asked for")
+    if started:
+        assert local.LocalProvider().start(cluster_spec({"provider": "local"}), request) == "cluster"
+        assert len(attempts) == clashes + 1
+    else:
+        with pytest.raises(ClusterError, match="taken"):
+            local.LocalProvider().start(cluster_spec({"provider": "local"}), request)

@@ -12,7 +12,7 @@ from loadlab.cluster.api import ClusterInfo
 from loadlab.cluster.client_properties import read_client_properties, without_secrets
 from loadlab.cluster.docker import Marked
 from loadlab.cluster.java import Java, _probe
-from loadlab.cluster.logs import failed_start, shows_port_clash, tail
+from loadlab.cluster.logs import evidence, failed_start, shows_port_clash, tail
 from loadlab.cluster.mock_process import answer
 from loadlab.cluster.processes import ProcessIdentity
 from loadlab.cluster.state import BrokerProcess, ClusterRecord, cache_dir, records, state_dir
@@ -81,6 +81,18 @@ def test_a_failed_start_tells_the_last_lines_and_the_file(tmp_path: Path) -> Non
     assert "line 80" in error.message
     assert "line 79" not in error.message
     assert error.fix == "mend it"
+
+
+def test_the_error_that_stands_before_the_last_lines_is_told_too(tmp_path: Path) -> None:
+    log = tmp_path / "broker-1.log"
+    log.write_text(
+        "[now] ERROR no such class\n\tat a.b.c\n" + "\n".join(f"line {number}" for number in range(100))
+    )
+    told = evidence(log)
+    assert told[0] == "[now] ERROR no such class"
+    assert told[-1] == "line 99"
+    assert len(told) == 20
+    assert not any("a.b.c" in line for line in told)
 
 
 @pytest.mark.parametrize(
