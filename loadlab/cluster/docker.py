@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 import time
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import docker
 import requests
 from docker import errors
 from docker.types import EndpointConfig, LogConfig
+from docker.utils import parse_repository_tag
 
 from loadlab.errors import ClusterError
 
@@ -93,7 +95,7 @@ class Engine:
         except _FAILURES as error:
             raise ClusterError(
                 f"no container engine answers ({_why_no_engine(error)})",
-                fix="start one (as root: `dockerd &` or `systemctl start docker`)",
+                fix=_way_to_an_engine(),
             ) from error
 
     @property
@@ -130,10 +132,12 @@ class Engine:
     def pull(self, image: str, timeout_s: float) -> bool:
         """Try to pull an image within a time; returns whether it is at hand."""
         deadline_s = time.monotonic() + timeout_s
-        repository, _, tag = image.rpartition(":")
+        repository, tag = parse_repository_tag(image)
         try:
             api = docker.from_env(timeout=max(1, int(timeout_s))).api
-            with contextlib.closing(api.pull(repository, tag, stream=True, decode=True)) as events:
+            with contextlib.closing(
+                api.pull(repository, tag or "latest", stream=True, decode=True)
+            ) as events:
                 for event in events:
                     if "error" in event or time.monotonic() > deadline_s:
                         return False
@@ -285,6 +289,14 @@ def _translated(what: str) -> Iterator[None]:
 
 def _label(run_id: str | None) -> str:
     return RUN_LABEL if run_id is None else f"{RUN_LABEL}={run_id}"
+
+
+def _way_to_an_engine() -> str:
+    if os.environ.get("DOCKER_HOST"):
+        return "start that engine, or unset DOCKER_HOST"
+    if shutil.which("dockerd") is None:
+        return "install one (Debian: apt-get install docker.io) and start it"
+    return "start one (as root: `dockerd &` or `systemctl start docker`)"
 
 
 def _why_no_engine(error: BaseException) -> str:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loadlab.cluster import local, providers
+from loadlab.cluster import artifacts, doctor_checks, local, providers
 from loadlab.cluster.api import Availability, StartRequest
 from loadlab.cluster.specs import cluster_spec
 from loadlab.errors import EXIT_NO_CLUSTER, ClusterError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from loadlab.scenario.cluster import ClusterSpec
 
 
@@ -112,3 +114,23 @@ def test_a_port_lost_to_another_process_is_tried_again_and_not_for_ever(
     else:
         with pytest.raises(ClusterError, match="taken"):
             local.LocalProvider().start(cluster_spec({"provider": "local"}), request)
+
+
+def test_the_doctor_looks_at_all_that_providers_need_and_each_failure_names_its_fix(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    monkeypatch.setenv("LOADLAB_CACHE_DIR", str(tmp_path))
+    monkeypatch.delenv("KAFKA_HOME", raising=False)
+    monkeypatch.setattr(artifacts.shutil, "which", lambda _: None)
+    checks = {check.name: check for check in doctor_checks()}
+    assert {
+        "container engine",
+        "Java",
+        "Kafka's jars",
+        "memory for brokers",
+        "disk for brokers",
+    } == checks.keys()
+    assert not checks["container engine"].ok
+    assert not checks["Kafka's jars"].ok
+    assert all(check.ok or check.fix for check in checks.values())
