@@ -1,0 +1,170 @@
+"""A load's phases with workers that only a test moves on; a second of it lasts 20 ms."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from run_samples import FakeCluster, FakeProcess, consuming, fleet_of, producing, scenario_of, worker_of
+
+from loadlab.cluster import BrokerState
+from loadlab.measurement.slab import Command, State
+from loadlab.run.events import Events
+from loadlab.run.interrupts import Interrupts
+from loadlab.run.load import LOW_DISK_BYTES, Load
+from loadlab.run.offsets import Group, OffsetSampler
+from loadlab.run.plan import plan_scenario
+from loadlab.run.progress import SilentObserver
+
+if TYPE_CHECKING:
+    from loadlab.run.fleet import WorkerProcess
+
+PARTITIONS = tuple(("orders", number) for number in range(3))
+ENDS = dict.fromkeys(PARTITIONS, 10)
+
+
+def load_of(
+    *workers: WorkerProcess, cluster: FakeCluster | None = None, measure_s: float = 0.1, drain_s: float = 5.0
+) -> Load:
+    plan = replace(plan_scenario(scenario_of()), warmup_s=0.02, measure_s=measure_s, drain_s=drain_s)
+    fake = cluster or FakeCluster(dict(ENDS))
+    fleet = fleet_of(*workers)
+    groups = [Group("billing", "group-1", PARTITIONS, np.zeros(3, np.int64), ("checkout",))]
+    sampler = OffsetSampler(fake.as_cluster(), fleet, PARTITIONS, groups if fleet.consumers else [])
+    return Load(
+        plan,
+        fleet,
+        fake.as_cluster(),
+        sampler,
+        Events(SilentObserver()),
+        Interrupts(gentle=True),
+        lambda intervals, timeline: None,  # noqa: ARG005
+    )
+
+
+def kinds(load: Load) -> list[object]:
+    return [line["event"] for line in load.events.lines]
+
+
+def sender(state: State = State.FINISHED, **process: object) -> WorkerProcess:
+    return worker_of(producing(0), FakeProcess(**process), state)  # type: ignore[arg-type]
+
+
+def reader(*positions: int, state: State = State.FINISHED) -> WorkerProcess:
+    worker = worker_of(consuming(1), state=state)
+    worker.slab.positions[:] = positions or (10, 10, 10)
+    return worker
+
+
+def test_all_workers_are_told_one_start() -> None:
+    workers = [sender(), reader()]
+    load = load_of(*workers)
+    load.run()
+
+    starts = {int(worker.slab.record["start_ns"][0]) for worker in workers}
+    assert starts == {load.timeline.start_ns}
+    assert {int(worker.slab.record["command"][0]) for worker in workers} == {Command.STOP}
+    assert kinds(load) == ["start", "phase"]
+
+
+def test_a_load_that_all_have_read_ends_before_its_drain_phase_does() -> None:
+    load = load_of(sender(), reader())
+    ended_ns = load.run()
+
+    assert load.timeline.measure_end_ns <= ended_ns < load.timeline.stop_ns
+    assert list(load.drained_ns) == ["billing"]
+
+
+def test_a_group_that_does_not_read_all_is_waited_for_until_the_end_of_the_drain_phase() -> None:
+    load = load_of(sender(), reader(10, 9, 10), drain_s=0.2)
+    ended_ns = load.run()
+
+    assert ended_ns >= load.timeline.stop_ns
+    assert load.drained_ns == {}
+
+
+def test_the_last_sample_is_taken_after_the_last_read() -> None:
+    cluster = FakeCluster(dict(ENDS))
+    late = reader(0, 0, 0)
+
+    def reads_when_asked_twice() -> None:
+        if cluster.asked >= 3:
+            late.slab.positions[:] = 10
+
+    late.process.on_poll = reads_when_asked_twice  # type: ignore[attr-defined]
+    load = load_of(sender(), late, cluster=cluster)
+    load.run()
+
+    assert load.sampler.samples[-1].groups["billing"].lag.sum() == 0
+
+
+def test_an_interrupt_cuts_the_load_short_and_keeps_it() -> None:
+    load = load_of(sender(), measure_s=60.0)
+    load.interrupts.requested = True
+    ended_ns = load.run()
+
+    assert load.interrupted
+    assert load.failure is None
+    assert load.timeline.measure_end_ns <= ended_ns
+    assert load.timeline.measure_s < 1.0
+    assert kinds(load)[:2] == ["start", "cut_short"]
+
+
+def test_a_killed_worker_is_noticed_and_the_others_go_on() -> None:
+    load = load_of(sender(State.READY, returncode=-9), reader())
+    load.run()
+
+    assert [(death.who, death.how) for death in load.dead_workers.values()] == [
+        ("worker 0 of checkout", "ended: killed by SIGKILL")
+    ]
+    assert load.failure is None
+    assert kinds(load).count("worker_died") == 1
+
+
+def test_without_any_worker_left_the_load_has_failed() -> None:
+    load = load_of(sender(State.READY, returncode=-9), measure_s=60.0)
+    load.run()
+
+    assert load.failure == "all workers are gone"
+    assert load.timeline.measure_s < 1.0
+
+
+def test_a_dead_broker_is_noted_once_and_the_load_goes_on() -> None:
+    cluster = FakeCluster(
+        dict(ENDS),
+        brokers=[BrokerState(1, alive=True, detail=""), BrokerState(2, alive=False, detail="killed")],
+    )
+    load = load_of(sender(), reader(), cluster=cluster)
+    load.run()
+
+    assert list(load.dead_brokers) == [2]
+    assert "killed" in load.dead_brokers[2].how
+    assert kinds(load).count("broker_died") == 1
+
+
+@pytest.mark.parametrize(
+    ("free_bytes", "fails"), [(LOW_DISK_BYTES - (1 << 20), True), (LOW_DISK_BYTES, False), (None, False)]
+)
+def test_a_disk_that_runs_low_stops_the_load(free_bytes: int | None, fails: bool) -> None:
+    load = load_of(sender(), cluster=FakeCluster(dict(ENDS), free_bytes=free_bytes), measure_s=0.3)
+    load.run()
+
+    assert (load.failure is not None) == fails
+    assert ("disk has 1023 MiB left" in (load.failure or "")) == fails
+
+
+def test_a_cluster_that_gives_no_log_ends_is_not_waited_for() -> None:
+    load = load_of(sender(), reader(0, 0, 0), cluster=FakeCluster(broken="no broker answers"))
+    ended_ns = load.run()
+
+    assert ended_ns < load.timeline.stop_ns
+    assert load.drained_ns == {}
+    assert set(load.sampler.failures) == {"no broker answers"}
+
+
+def test_producers_that_wait_for_acks_are_given_the_drain_phase() -> None:
+    load = load_of(sender(State.SENT), drain_s=0.2)
+
+    assert load.run() >= load.timeline.stop_ns

@@ -1,0 +1,154 @@
+"""What was acked, what the log holds and what was read, held against each other."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import pytest
+from run_samples import FakeCluster, S, book, consuming, fleet_of, producing, scenario_of, worker_of
+from test_plan import producer
+
+from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, SEND_LANE, Counter
+from loadlab.run.collect import Measured, growth, make_verdict, reconcile, unread
+from loadlab.run.events import Events
+from loadlab.run.interrupts import Interrupts
+from loadlab.run.load import Load
+from loadlab.run.offsets import Group, GroupSample, OffsetSampler, Sample
+from loadlab.run.plan import plan_scenario
+from loadlab.run.progress import SilentObserver
+from loadlab.run.timeline import Timeline
+
+if TYPE_CHECKING:
+    from loadlab.results.model_environment import HostEnvironment
+
+PARTITIONS = tuple(("orders", number) for number in range(3))
+
+
+class MockOrKafka(FakeCluster):
+    """A cluster that says what it is."""
+
+    kind = "kafka"
+
+    @property
+    def info(self) -> SimpleNamespace:
+        return SimpleNamespace(kind=self.kind)
+
+
+def measured(  # noqa: PLR0913 - what a run is told by
+    *,
+    attempted: int = 100,
+    acked: int = 100,
+    grown: tuple[int, ...] = (40, 30, 30),
+    read: tuple[int, ...] = (40, 30, 30),
+    consumed: int = 100,
+    acks: str = "all",
+    kind: str = "kafka",
+    baseline: int = 1_000,
+) -> Measured:
+    """A run of one producer and one consumer whose topic held records before."""
+    loaded = scenario_of(producers={"checkout": producer(schedule={"rate": 10}, config={"acks": acks})})
+    sender, reader = worker_of(producing(0)), worker_of(consuming(1))
+    book(sender, SEND_LANE, Counter.ATTEMPTED, attempted)
+    book(sender, ACK_LANE, Counter.ACKED, acked)
+    book(reader, CONSUME_LANE, Counter.CONSUMED, consumed)
+    reader.slab.positions[:] = [baseline + offset for offset in read]
+    cluster = MockOrKafka()
+    cluster.kind = kind
+    fleet = fleet_of(sender, reader)
+    group = Group("billing", "group-1", PARTITIONS, np.full(3, baseline), ("checkout",))
+    sampler = OffsetSampler(cluster.as_cluster(), fleet, PARTITIONS, [group])
+    if grown:
+        ends = {partition: baseline + by for partition, by in zip(PARTITIONS, grown, strict=False)}
+        lag = np.array([ends.get(partition, 0) for partition in PARTITIONS]) - reader.slab.positions
+        sampler.samples.append(Sample(10 * S, ends, {"billing": GroupSample(np.maximum(lag, 0), 0, 0)}))
+    load = Load(
+        plan_scenario(loaded),
+        fleet,
+        cluster.as_cluster(),
+        sampler,
+        Events(SilentObserver()),
+        Interrupts(),
+        lambda intervals, timeline: None,  # noqa: ARG005
+    )
+    load.timeline = Timeline(S, 2 * S, 12 * S, 17 * S)
+    return Measured(
+        run_id="run-1",
+        started_at=datetime.now(UTC),
+        started_ns=0,
+        scenario=loaded.scenario,
+        load=load,
+        ended_ns=13 * S,
+        baseline=dict.fromkeys(PARTITIONS, baseline),
+        host=cast("HostEnvironment", None),
+        cluster_ready_ns=0,
+        workers_begun_ns=0,
+        late=0,
+    )
+
+
+def test_a_log_that_grew_by_what_was_acked_leaves_nothing_to_explain() -> None:
+    told = reconcile(measured())
+
+    assert (told.acked, told.log_end_growth, told.consumed) == (100, 100, {"billing": 100})
+    assert (told.unexplained, told.unseen, told.evicted) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("parts", "unexplained"),
+    [
+        ({"grown": (41, 30, 30)}, 1),
+        ({"grown": (39, 30, 30)}, -1),
+        ({"grown": (40, 30, 30), "acked": 95}, 0),
+        ({"grown": (35, 30, 30), "acked": 95}, 0),
+        ({"grown": (45, 30, 30), "acked": 95}, 5),
+        ({"grown": (34, 30, 30), "acked": 95}, -1),
+        ({"grown": (20, 20, 20), "acks": "0"}, None),
+        ({"grown": (41, 30, 30), "acks": "0"}, 1),
+    ],
+    ids=[
+        "a stranger's record",
+        "an acked record is missing",
+        "indeterminate records are all there",
+        "indeterminate records are all gone",
+        "more than all indeterminate ones",
+        "missing although others are indeterminate",
+        "acks=0 promises nothing",
+        "acks=0 and a stranger",
+    ],
+)
+def test_what_nothing_accounts_for_is_unexplained(parts: dict[str, object], unexplained: int | None) -> None:
+    assert reconcile(measured(**parts)).unexplained == unexplained  # type: ignore[arg-type]
+
+
+def test_a_log_that_was_not_asked_explains_nothing() -> None:
+    run = measured(grown=())
+
+    assert growth(run) is None
+    assert (reconcile(run).log_end_growth, reconcile(run).unexplained) == (None, None)
+    assert unread(run) == {}
+
+
+def test_a_log_that_one_partition_did_not_answer_for_explains_nothing() -> None:
+    assert growth(measured(grown=(40, 30))) is None
+
+
+def test_records_not_yet_read_are_unseen() -> None:
+    told = reconcile(measured(read=(40, 20, 30), consumed=90))
+
+    assert (told.unseen, told.evicted) == (10, 0)
+
+
+@pytest.mark.parametrize(("kind", "evicted"), [("mock", 25), ("kafka", 0)])
+def test_records_that_the_mock_let_go_before_they_were_read_are_evicted(kind: str, evicted: int) -> None:
+    assert reconcile(measured(consumed=75, kind=kind)).evicted == evicted
+
+
+def test_a_verdict_carries_what_was_found() -> None:
+    run = measured(grown=(41, 30, 30), read=(31, 30, 30))
+    verdict = make_verdict(run, reconcile(run))
+
+    assert verdict.status == "invalid"
+    assert [reason.code for reason in verdict.reasons] == ["unreconciled", "undrained"]
