@@ -48,13 +48,15 @@ CONSUMPTION: Final = np.dtype(
         ("messages", "<u8"),  # address of BATCH_RECORDS rd_kafka_message_t pointers
         ("run_tag", "<i8"),
         ("rate_per_ns", "<f8"),  # the most that is read; 0: no limit
-        ("consumed", "<i8"),
+        ("allowance", "<f8"),  # records that may be read now
+        ("allowance_ns", "<i8"),  # when it was reckoned up
     ],
 )
 """All that one consumer worker's loop reads and writes."""
 
 _POLL_MS: Final = 50
 _LIMITED_SLEEP_NS: Final = 1_000_000
+_SAVED_NS: Final = 100_000_000
 _UNKNOWN_TOPIC: Final = -1
 _STOP = int(Command.STOP)
 _CONSUMED = int(Counter.CONSUMED)
@@ -137,7 +139,7 @@ def _take_batch(work: Record, slab: Record, amount: int) -> None:
         message = carray(pointer_to(addresses[place]), 1, symbols.MESSAGE)[0]
         if message.err == symbols.ERR_NO_ERROR:
             _take(work, slab, message, moment, now_ns)
-            work.consumed += 1
+            work.allowance -= 1.0
         elif message.err != symbols.ERR_PARTITION_EOF:
             count_error(lane, message.err)
         rd_kafka_message_destroy(addresses[place])
@@ -145,13 +147,14 @@ def _take_batch(work: Record, slab: Record, amount: int) -> None:
 
 @compiled
 def _allowed(work: Record, slab: Record) -> int:
-    """How many records may be read now."""
+    """How many records may be read now: a token bucket, so small that nothing to read saves nothing up."""
     if work.rate_per_ns == 0.0:
         return BATCH_RECORDS
-    if slab.start_ns == 0:
-        return 1
-    earned = int((monotonic_ns() - slab.start_ns) * work.rate_per_ns)
-    return min(BATCH_RECORDS, earned - work.consumed)
+    now_ns = monotonic_ns()
+    earned = max(0, now_ns - max(work.allowance_ns, slab.start_ns)) * work.rate_per_ns
+    work.allowance = min(work.allowance + earned, max(1.0, work.rate_per_ns * _SAVED_NS))
+    work.allowance_ns = now_ns
+    return min(BATCH_RECORDS, int(work.allowance))
 
 
 @compiled

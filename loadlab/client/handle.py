@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from loadlab.client.library import error_text, librdkafka
 from loadlab.errors import WorkerError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 PRODUCER: Final = 0
 CONSUMER: Final = 1
@@ -87,11 +87,19 @@ def effective_properties(properties: Mapping[str, str]) -> dict[str, str]:
     Values that point into memory (callbacks, opaque pointers) are left out.
     """
     library = librdkafka()
-    configuration = new_configuration(properties)
-    amount = ctypes.c_size_t()
-    dump = library.rd_kafka_conf_dump(configuration, ctypes.byref(amount))
-    texts = [dump[place].decode(errors="replace") for place in range(amount.value)]
-    library.rd_kafka_conf_dump_free(dump, amount)
+    # Setting any property of topics makes the part of the configuration that holds them.
+    configuration = new_configuration({"acks": "all", **properties})
+    topics = library.rd_kafka_conf_get_default_topic_conf(configuration)
+    effective = _dumped(library.rd_kafka_conf_dump, configuration)
+    effective |= _dumped(library.rd_kafka_topic_conf_dump, topics)
     library.rd_kafka_conf_destroy(configuration)
+    return effective
+
+
+def _dumped(dump: Callable[..., Any], configuration: int) -> dict[str, str]:
+    amount = ctypes.c_size_t()
+    entries = dump(configuration, ctypes.byref(amount))
+    texts = [entries[place].decode(errors="replace") for place in range(amount.value)]
+    librdkafka().rd_kafka_conf_dump_free(entries, amount)
     pairs = zip(texts[::2], texts[1::2], strict=True)
     return {name: value for name, value in pairs if not value.startswith("0x")}

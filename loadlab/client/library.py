@@ -41,6 +41,10 @@ _PROTOTYPES: Final[dict[str, tuple[type | None, list[type]]]] = {
     "rd_kafka_conf_dump": (POINTER(c_char_p), [c_void_p, POINTER(c_size_t)]),
     # void rd_kafka_conf_dump_free(const char **arr, size_t cnt)
     "rd_kafka_conf_dump_free": (None, [POINTER(c_char_p), c_size_t]),
+    # rd_kafka_topic_conf_t *rd_kafka_conf_get_default_topic_conf(rd_kafka_conf_t *conf)
+    "rd_kafka_conf_get_default_topic_conf": (c_void_p, [c_void_p]),
+    # const char **rd_kafka_topic_conf_dump(rd_kafka_topic_conf_t *conf, size_t *cntp)
+    "rd_kafka_topic_conf_dump": (POINTER(c_char_p), [c_void_p, POINTER(c_size_t)]),
     # void rd_kafka_conf_set_opaque(rd_kafka_conf_t *conf, void *opaque)
     "rd_kafka_conf_set_opaque": (None, [c_void_p, c_void_p]),
     # void rd_kafka_conf_set_dr_msg_cb(conf, void (*)(rk, const rd_kafka_message_t *, void *opaque))

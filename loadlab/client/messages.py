@@ -37,6 +37,8 @@ PRODUCTION: Final = np.dtype(
         ("schedule", "<u8"),  # address of SEGMENT records in the order of time
         ("segments", "<i8"),
         ("at_max_rate", "<i8"),
+        ("limit", "<i8"),  # how many records this worker sends at the maximum rate, at most
+        ("batch_records", "<i8"),  # how many it hands over in one call, at most
         ("reject_when_full", "<i8"),
         ("topics", "<u8"),  # address of rd_kafka_topic_t pointers; the records go round them in turn
         ("topic_count", "<i8"),

@@ -2,7 +2,8 @@
 
 A schedule is a table of SEGMENTs over the time since the common start. Within a segment the rate changes
 linearly, so that constant rates, steps, ramps and bursts are all of one form. With L(t) for the integral of
-the rate from 0 to t, record n of a group (counted from 0) is due at the first t with L(t) >= n. The group's
+the rate from 0 to t, record n of a group (counted from 0) is due at the last t with L(t) <= n: while the rate
+is zero nothing is due, and what has not been sent by then is due when it rises again. The group's
 workers deal its records out in turn: worker w of W sends the records n with n mod W = w.
 """
 
@@ -36,6 +37,8 @@ def _reached_ns(segment: Record, records: float) -> float:
     rate, slope = segment.rate_per_ns, segment.slope
     if slope == 0.0:
         return records / rate if rate > 0.0 else math.inf
+    if records <= 0.0:
+        return 0.0
     root = rate * rate + 2.0 * slope * records
     # The form without cancellation: it also holds where the slope is tiny.
     return 2.0 * records / (rate + math.sqrt(root)) if root >= 0.0 else math.inf
@@ -43,11 +46,11 @@ def _reached_ns(segment: Record, records: float) -> float:
 
 @inlined
 def _segment_of_record(schedule: npt.NDArray[np.void], record: int) -> int:
-    """The last segment that begins before the record's turn, by bisection."""
+    """The last segment that begins at the record's turn or before it, by bisection."""
     low, high = 0, len(schedule)
     while high - low > 1:
         middle = (low + high) // 2
-        if schedule[middle].first < record:
+        if schedule[middle].first <= record:
             low = middle
         else:
             high = middle
@@ -73,7 +76,7 @@ def due_ns(schedule: npt.NDArray[np.void], record: int) -> int:
     place = _segment_of_record(schedule, record)
     segment = schedule[place]
     reached = _reached_ns(segment, record - segment.first)
-    # Rounding in `first` may leave a record's turn to the next segment by a hair.
+    # Rounding may put a record's turn a hair behind the segment's end.
     if place + 1 < len(schedule) and segment.start_ns + reached > schedule[place + 1].start_ns:
         return schedule[place + 1].start_ns
     return segment.start_ns + math.ceil(reached) if reached < _NEVER_NS else _NEVER_NS

@@ -14,7 +14,6 @@ import numpy as np
 from loadlab.client import symbols
 from loadlab.client.delivery import GIVEN_OFFSET, free_ring, slot_at
 from loadlab.client.messages import (
-    BATCH_RECORDS,
     PRODUCTION,
     delivery_of,
     fill,
@@ -80,7 +79,7 @@ def _overdue(work: Record, now_ns: int) -> int:
     """How many of this worker's records are due and not yet handed over."""
     slab, plan = slab_of(work), plan_of(work)
     if work.at_max_rate:
-        return BATCH_RECORDS if now_ns < slab.measure_end_ns else 0
+        return min(work.batch_records, work.limit - work.sent) if now_ns < slab.measure_end_ns else 0
     # Records due at the end of the measure phase or later are not of this run.
     elapsed_ns = min(now_ns, slab.measure_end_ns - 1) - slab.start_ns
     due = share_of_worker(count_due(schedule_of(work), elapsed_ns), plan.worker, plan.workers)
@@ -231,7 +230,7 @@ def _reject(work: Record, amount: int, now_ns: int) -> None:
 def _hand_over(work: Record, overdue: int, now_ns: int) -> int:
     """Hands over as many overdue records as there is room for; returns how many it was rid of."""
     slab = slab_of(work)
-    amount = min(overdue, _free_slots(work), BATCH_RECORDS)
+    amount = min(overdue, _free_slots(work), work.batch_records)
     if amount == 0:
         return 0
     _note_room(work, now_ns)
@@ -262,7 +261,8 @@ def _find_full(work: Record, overdue: int, now_ns: int) -> None:
 
 @compiled
 def _wait_for_due(work: Record, now_ns: int) -> None:
-    due = intended_ns(work, record_number(work, 0), now_ns)
+    # At the maximum rate nothing is due only once the limit is reached.
+    due = slab_of(work).measure_end_ns if work.at_max_rate else intended_ns(work, record_number(work, 0), 0)
     wake_ns = max(due, work.handed_over_ns + _GATHER_NS)
     sleep_until(min(wake_ns, slab_of(work).measure_end_ns, now_ns + _LONGEST_SLEEP_NS))
 

@@ -11,7 +11,7 @@ from loadlab.client.delivery import create_delivery, on_delivery, on_statistics,
 from loadlab.client.handle import PRODUCER, await_metadata, new_client, new_configuration, property_of
 from loadlab.client.library import librdkafka
 from loadlab.client.messages import BATCH_RECORDS, PRODUCTION
-from loadlab.client.pacing import SEGMENT
+from loadlab.client.pacing import SEGMENT, share_of_worker
 from loadlab.client.produce import FIRST_HEADER, produce
 from loadlab.client.records import KEY_BYTES, RECORDS
 from loadlab.client.statistics import STATISTICS_INTERVAL_MS, BatchSums, batch_sums
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _HEADER_NAME: Final = b"loadlab\0"
 _UNBOUNDED_QUEUE: Final = 10_000_000
+_NO_LIMIT: Final = 1 << 62
+_WORD_BYTES: Final = 8
 _PURGE = symbols.PURGE_F_QUEUE | symbols.PURGE_F_INFLIGHT
 
 
@@ -106,6 +108,8 @@ class Producer:
         work["schedule"] = self._keep(np.array(list(settings.schedule), dtype=SEGMENT))
         work["segments"] = len(settings.schedule)
         work["at_max_rate"] = settings.at_max_rate
+        work["limit"] = _limit(settings)
+        work["batch_records"] = _batch_records(settings, len(pool) * pool.itemsize)
         work["reject_when_full"] = settings.reject_when_full
         work["topics"] = self._keep(np.array(self._topics, dtype=np.uint64))
         work["topic_count"] = len(self._topics)
@@ -164,6 +168,23 @@ class Producer:
         for topic in self._topics:
             library.rd_kafka_topic_destroy(topic)
         library.rd_kafka_destroy(self._client)
+
+
+def _limit(settings: ProducerSettings) -> int:
+    """How many records this worker sends at the maximum rate, at most."""
+    if settings.limit is None:
+        return _NO_LIMIT
+    return share_of_worker(settings.limit, settings.place, settings.workers)
+
+
+def _batch_records(settings: ProducerSettings, pool_bytes: int) -> int:
+    """How many records are handed over in one call, at most.
+
+    Values lie side by side in the pool until the call returns; where they reach its end they go on at its
+    beginning, and must not meet the first of them there.
+    """
+    largest = max(settings.records.sizes_bytes) + _WORD_BYTES
+    return max(1, min(BATCH_RECORDS, pool_bytes // largest - 1))
 
 
 def _queue_records(configuration: int) -> int:

@@ -66,8 +66,10 @@ each call: see `loadlab.compiled.inlined`. Whoever fills the record in keeps the
 @inlined
 def draw(seed: int, record: int, purpose: int) -> np.uint64:
     """64 random bits that belong to a record and a purpose."""
-    state = np.uint64(seed) * np.uint64(0xD1342543DE82EF95) + np.uint64(purpose)
-    state = state * np.uint64(0x9E3779B97F4A7C15) + np.uint64(record) * np.uint64(0x9E3779B97F4A7C15)
+    # Three odd constants that have nothing to do with each other, so that no two inputs share a state.
+    state = np.uint64(seed) * np.uint64(0xD1342543DE82EF95)
+    state += np.uint64(purpose) * np.uint64(0xDA942042E4DD58B5)
+    state += np.uint64(record) * np.uint64(0x9E3779B97F4A7C15)
     state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return state ^ (state >> np.uint64(31))

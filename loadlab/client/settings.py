@@ -60,6 +60,7 @@ class ProducerSettings:
         records: what it sends.
         schedule: SEGMENT rows: start_ns, first, rate_per_ns, slope.
         at_max_rate: whether it sends as fast as it can, whatever the schedule.
+        limit: how many records its group sends at most; None for no limit.
         reject_when_full: whether a record that finds the client queue full is given up.
         run_id: goes into the stamp.
         worker: run-wide id, goes into the stamp.
@@ -77,6 +78,7 @@ class ProducerSettings:
     worker: int
     place: int
     workers: int
+    limit: int | None = None
 
 
 @dataclass(frozen=True)

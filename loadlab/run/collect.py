@@ -27,7 +27,7 @@ from loadlab.results.model import (
     Warned,
 )
 from loadlab.run.groups import ConsumerGroup, ProducerGroup, merged, total
-from loadlab.run.offsets import positions
+from loadlab.run.offsets import SAMPLE_MARGIN_NS, positions
 from loadlab.run.timeline import NS_PER_S
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 _FLUSH_PROPERTIES: Final = ("log.flush.interval.messages", "log.flush.interval.ms")
 _KAFKA_NEVER_FLUSHES: Final = "9223372036854775807"
-_STARTING_MARGIN_NS: Final = NS_PER_S // 4
 
 
 @dataclass(frozen=True)
@@ -236,7 +235,7 @@ def _topics(run: Measured) -> dict[str, TopicResult]:
     samples = [
         sample
         for sample in run.load.sampler.samples
-        if timeline.warmup_end_ns <= sample.at_ns <= timeline.measure_end_ns + _STARTING_MARGIN_NS
+        if timeline.warmup_end_ns <= sample.at_ns <= timeline.measure_end_ns + SAMPLE_MARGIN_NS
     ]
     grown = growth(run) or {}
     results = {}

@@ -35,6 +35,7 @@ from loadlab.results.model import (
     Rebalances,
     Throughput,
 )
+from loadlab.run.offsets import SAMPLE_MARGIN_NS
 from loadlab.run.timeline import NS_PER_S
 from loadlab.workload.schedule import records_due, segments
 
@@ -220,7 +221,8 @@ class ProducerGroup:
 
     def _compression_ratio(self) -> float | None:
         """Key and value bytes of a record before compression over its bytes in a batch."""
-        if self.spec.config.get("compression.type", "none") == "none":
+        config = self.spec.config
+        if config.get("compression.type", config.get("compression.codec", "none")) == "none":
             return None
         acked = self.total(ACK_LANE, Counter.ACKED, None)
         before = _share(self.total(ACK_LANE, Counter.ACKED_BYTES, None), acked)
@@ -318,7 +320,7 @@ class ConsumerGroup:
         return [
             sample
             for sample in self.samples
-            if timeline.warmup_end_ns <= sample.at_ns <= timeline.measure_end_ns
+            if timeline.warmup_end_ns <= sample.at_ns <= timeline.measure_end_ns + SAMPLE_MARGIN_NS
         ]
 
     def _lag(self) -> Lag | None:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Partition = tuple[str, int]
 
+SAMPLE_MARGIN_NS: Final = 250_000_000
+"""A sample that was due at the end of a phase is taken a little after it."""
+
 _SAMPLE_EVERY_S: Final = 1.0
 _TIMEOUT_S: Final = 3.0
 
@@ -112,6 +115,7 @@ class OffsetSampler:
     samples: list[Sample] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
+    _taking: threading.Lock = field(default_factory=threading.Lock)
     _thread: threading.Thread | None = None
 
     def start(self, start_ns: int, marks_ns: Sequence[int]) -> None:
@@ -148,14 +152,15 @@ class OffsetSampler:
 
     def take(self) -> Sample | None:
         """Takes one sample; None (and a failure noted) where the cluster did not answer."""
-        try:
-            ends = self.cluster.end_offsets(self.partitions, timeout_s=_TIMEOUT_S)
-            sample = self._sample(ends)
-        except ClusterError as error:
-            self.failures.append(str(error))
-            return None
-        self.samples.append(sample)
-        return sample
+        with self._taking:
+            try:
+                ends = self.cluster.end_offsets(self.partitions, timeout_s=_TIMEOUT_S)
+                sample = self._sample(ends)
+            except ClusterError as error:
+                self.failures.append(str(error))
+                return None
+            self.samples.append(sample)
+            return sample
 
     def _sample(self, ends: OffsetSample) -> Sample:
         groups = {group.name: self._group_sample(group, ends) for group in self.groups}

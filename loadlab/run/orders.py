@@ -129,6 +129,7 @@ def _producer_orders(
             worker=worker,
             place=place,
             workers=len(producer.workers),
+            limit=spec.schedule.records,
         )
         for place, worker in enumerate(producer.workers)
     ]

@@ -47,6 +47,14 @@ _RATES: Final = {
 _CONSUMER_RATES: Final = {
     CONSUME_LANE: {"consumed": Counter.CONSUMED, "consumed_bytes": Counter.CONSUMED_BYTES}
 }
+_EVENTS: Final = (
+    Counter.ATTEMPTED,
+    Counter.REJECTED,
+    Counter.ACKED,
+    Counter.FAILED,
+    Counter.INDETERMINATE,
+    Counter.CONSUMED,
+)
 _SHOWN: Final = ("p50", "p90", "p95", "p99", "p999", "max")
 
 
@@ -172,7 +180,7 @@ class Series:
                 totals = worker.slab.record["lanes"][0, lane]["by_moment"].sum(axis=0)
                 drained = self.counted.get((worker.order.worker, lane))
                 if drained is not None:
-                    missing += int(np.abs(totals - drained)[: Counter.QUEUE_FULL_NS].sum())
+                    missing += int(np.abs(totals - drained)[list(_EVENTS)].sum())
         return missing
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 NS_PER_S: Final = 1_000_000_000
 INTERRUPTED_DRAIN_S: Final = 5.0
+_CUT_LEAD_NS: Final = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,17 @@ class Timeline:
         return cls(start_ns, warmup_end_ns, measure_end_ns, measure_end_ns + round(plan.drain_s * NS_PER_S))
 
     def cut_short(self, now_ns: int) -> Timeline:
-        """The timeline of a run whose load stops now, and which drains briefly."""
-        stop_ns = min(self.stop_ns, now_ns + round(INTERRUPTED_DRAIN_S * NS_PER_S))
+        """The timeline of a run whose load stops now, and which drains briefly.
+
+        The load ends a moment later than now: no worker may have sent a record by then that the new
+        timeline puts behind the end, or it would be counted in one phase when sent and in another when acked.
+        """
+        end_ns = now_ns + _CUT_LEAD_NS
         return replace(
             self,
-            warmup_end_ns=min(self.warmup_end_ns, now_ns),
-            measure_end_ns=min(self.measure_end_ns, now_ns),
-            stop_ns=stop_ns,
+            warmup_end_ns=min(self.warmup_end_ns, end_ns),
+            measure_end_ns=min(self.measure_end_ns, end_ns),
+            stop_ns=min(self.stop_ns, end_ns + round(INTERRUPTED_DRAIN_S * NS_PER_S)),
         )
 
     def write(self, slab: Slab) -> None:

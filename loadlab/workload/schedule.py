@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _NS_PER_S: Final = 1_000_000_000
 
+_ROUNDING: Final = 1e-6
+
 Piece = tuple[float, float, float]
 """A stretch of a schedule: its length in seconds, its rate per second at the start and at the end."""
 
@@ -71,11 +73,17 @@ def table(pieces: Sequence[Piece], limit: int | None = None) -> npt.NDArray[np.v
         slope = (end_rate - rate) / length_s if length_s > 0.0 else 0.0
         rows.append((round(start_s * _NS_PER_S), first, rate / _NS_PER_S, slope / _NS_PER_S**2))
         start_s += length_s
-        first += length_s * (rate + end_rate) / 2.0
+        first = _snapped(first + length_s * (rate + end_rate) / 2.0)
     last = pieces[-1][2]
     rows.append((round(start_s * _NS_PER_S), first, last / _NS_PER_S, 0.0))
     schedule = np.array(rows, dtype=SEGMENT)
     return schedule if limit is None else _cut(schedule, limit)
+
+
+def _snapped(records: float) -> float:
+    """A sum of records, without the rounding that would put the last one of a piece into the next."""
+    whole = round(records)
+    return float(whole) if abs(records - whole) < _ROUNDING else records
 
 
 def _cut(schedule: npt.NDArray[np.void], limit: int) -> npt.NDArray[np.void]:

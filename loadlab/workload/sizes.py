@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from loadlab.scenario import Records
 
 ENTRIES: Final = 4096
+MOST_ENTRIES: Final = 1 << 18
+_ENTRIES_OF_RAREST: Final = 50
+
+
+def _entries(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """How many entries each of several weighted sizes gets: at least one, and as many as it takes to be exact
+    within 1 % for the rarest, up to MOST_ENTRIES in all.
+    """  # noqa: D205
+    shares = weights / weights.sum()
+    entries = min(max(ENTRIES, round(_ENTRIES_OF_RAREST / shares.min())), MOST_ENTRIES)
+    counts: npt.NDArray[np.int64] = np.maximum(1, np.round(shares * entries)).astype(np.int64)
+    return counts
 
 
 def size_table(records: Records) -> npt.NDArray[np.int64]:
@@ -24,7 +36,7 @@ def size_table(records: Records) -> npt.NDArray[np.int64]:
     the table is the mean of the records.
 
     Returns:
-        Sizes in bytes, shape (1,) for a fixed size, else (ENTRIES,).
+        Sizes in bytes, shape (1,) for a fixed size; up to MOST_ENTRIES of weighted ones; else (ENTRIES,).
     """
     quantiles = (np.arange(ENTRIES) + 0.5) / ENTRIES
     match records.size:
@@ -36,9 +48,8 @@ def size_table(records: Records) -> npt.NDArray[np.int64]:
             drawn = size.median_bytes * np.exp(size.sigma * normal)
             sizes = np.clip(np.round(drawn), size.min_bytes, size.max_bytes)
         case WeightedForm(weighted=choices):
-            weights = np.cumsum([choice.weight for choice in choices])
-            places = np.searchsorted(weights, quantiles * weights[-1], side="right")
-            sizes = np.array([choice.size_bytes for choice in choices])[places]
+            weights = np.array([choice.weight for choice in choices])
+            sizes = np.repeat([choice.size_bytes for choice in choices], _entries(weights))
         case fixed:
             sizes = np.array([fixed])
     return sizes.astype(np.int64)

@@ -1,0 +1,187 @@
+"""The engine against its peers: one table of ratios, each the median of alternating pairs.
+
+`make bench` prints it. Nothing here asserts a time: a benchmark fails only where a measurement does.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import REPETITIONS, Table, scenario
+from peers import (
+    Figures,
+    confluent_kafka_produce,
+    kafka_consumer_perf_test,
+    kafka_producer_perf_test,
+)
+
+from loadlab.client.settings import ConsumerSettings, TopicSettings
+from loadlab.cluster import TopicRequest, start_cluster
+from loadlab.cluster.specs import cluster_spec
+from loadlab.measurement.slab import CONSUME_LANE, Command, Counter, Phase
+from loadlab.run.fleet import Fleet
+from loadlab.run.order import Order
+
+if TYPE_CHECKING:
+    from loadlab.cluster import Cluster
+    from loadlab.results.model import RunResult
+
+pytestmark = pytest.mark.timeout(1800)
+
+Runner = "Callable[[dict[str, object]], RunResult]"
+
+SAME = {"acks": "all", "linger.ms": "5", "batch.size": "65536", "compression.type": "none"}
+CONSUMED_RECORDS = 8_000_000
+
+
+def _name() -> str:
+    return f"bench-{uuid.uuid4().hex[:8]}"
+
+
+def _produce_at_max(record_bytes: int, config: dict[str, str], **phases: str) -> dict[str, object]:
+    group = {
+        "topic": "t",
+        "schedule": {"rate": "max"},
+        "records": {"size": record_bytes, "compressibility": 0.0},
+        "config": config,
+    }
+    return scenario("embedded", {"t": {"partitions": 1}}, {"p": group}, {}, **phases)
+
+
+def _whole_cost(result: RunResult) -> float:
+    """The worker's CPU time, its start included, over all its records: as a peer's whole process is measured."""
+    worker = result.producers["p"].workers[0]
+    return worker.total_cpu_s * 1e6 / result.reconciliation.acked
+
+
+def test_producer_on_the_mock_against_confluent_kafka(table: Table, run: Runner) -> None:
+    ratios = []
+    for _ in range(REPETITIONS):
+        ours = run(_produce_at_max(100, {"acks": "all"}, measure="5s"))
+        mock = start_cluster(cluster_spec({"provider": "embedded"}), progress=print, run_id=_name())
+        try:
+            mock.create_topics([TopicRequest("t", 1, 1)])
+            theirs = confluent_kafka_produce(mock.bootstrap_servers, "t", 5.0, 100)
+        finally:
+            mock.stop()
+        ratios.append(ours.producers["p"].throughput.records_per_s / theirs.records_per_s)
+    table.add("producer, mock, 100 B: records/s over confluent-kafka's", ratios, "x", 3.5, at_least=True)
+
+
+@pytest.mark.parametrize(("record_bytes", "records"), [(100, 6_000_000), (1000, 1_500_000)])
+def test_producer_on_a_broker_against_kafkas_tool(
+    table: Table, run_on: Runner, broker: Cluster, record_bytes: int, records: int
+) -> None:
+    rates, costs = [], []
+    for _ in range(REPETITIONS):
+        ours = run_on(_produce_at_max(record_bytes, SAME))
+        topic = _name()
+        ids = broker.create_topics([TopicRequest(topic, 1, 1)])
+        theirs = kafka_producer_perf_test(broker.bootstrap_servers, topic, records, record_bytes, SAME)
+        broker.delete_topics(ids)
+        rates.append(ours.producers["p"].throughput.records_per_s / theirs.records_per_s)
+        costs.append(_whole_cost(ours) / theirs.cpu_us_per_record)
+    what = f"producer, broker, {record_bytes} B, acks=all:"
+    table.add(f"{what} records/s over kafka-producer-perf-test's", rates, "x", 1.5, at_least=True)
+    table.add(f"{what} CPU a record over kafka-producer-perf-test's", costs, "x", 0.3, at_least=False)
+
+
+def _fill(broker: Cluster, topic: str, records: int) -> None:
+    kafka_producer_perf_test(broker.bootstrap_servers, topic, records, 100, SAME)
+
+
+def _consume(broker: Cluster, topic: str, records: int) -> Figures:
+    """One consuming worker reads a full topic; fetching is timed from its first record to its last."""
+    settings = ConsumerSettings(
+        properties={"bootstrap.servers": broker.bootstrap_servers, "group.id": _name()},
+        topics=(TopicSettings(topic, 1),),
+        run_id="bench",
+    )
+    fleet = Fleet()
+    try:
+        fleet.spawn([Order("c", 0, settings)])
+        fleet.command(Command.CONNECT)
+        lane = fleet.workers[0].slab.record["lanes"][0, CONSUME_LANE]
+
+        def consumed() -> int:
+            return int(lane["by_moment"][:, Counter.CONSUMED].sum())
+
+        deadline = time.monotonic() + 60
+        while consumed() == 0 and time.monotonic() < deadline:
+            time.sleep(0.001)
+        begin_s, begin = time.monotonic(), consumed()
+        while consumed() < records and time.monotonic() < deadline:
+            time.sleep(0.001)
+        end_s, end = time.monotonic(), consumed()
+        fleet.end(10.0)
+        cpu_ns = int(fleet.workers[0].slab.record["usage"][0]["cpu_ns"][Phase.DRAIN])
+    finally:
+        fleet.kill()
+    return Figures((end - begin) / (end_s - begin_s), cpu_ns / 1e3 / end)
+
+
+def test_consumer_on_a_broker_against_kafkas_tool(table: Table, broker: Cluster) -> None:
+    topic = _name()
+    ids = broker.create_topics([TopicRequest(topic, 1, 1)])
+    _fill(broker, topic, CONSUMED_RECORDS)
+    rates, costs = [], []
+    for _ in range(REPETITIONS):
+        ours = _consume(broker, topic, CONSUMED_RECORDS)
+        theirs = kafka_consumer_perf_test(broker.bootstrap_servers, topic, CONSUMED_RECORDS)
+        rates.append(ours.records_per_s / theirs.records_per_s)
+        costs.append(ours.cpu_us_per_record / theirs.cpu_us_per_record)
+    broker.delete_topics(ids)
+    what = "consumer, broker, 100 B:"
+    table.add(f"{what} records/s over kafka-consumer-perf-test's", rates, "x", 1.1, at_least=True)
+    table.add(f"{what} CPU a record over kafka-consumer-perf-test's", costs, "x", 0.5, at_least=False)
+
+
+def test_pacing_at_50000_records_a_second(table: Table, run: Runner) -> None:
+    group = {"topic": "t", "schedule": {"rate": "50k/s"}, "records": {"size": 100}, "config": {"acks": "all"}}
+    delays, shares = [], []
+    for _ in range(REPETITIONS):
+        document = scenario("embedded", {"t": {}}, {"p": group}, {}, measure="5s")
+        result = run(document).producers["p"]
+        assert result.send_delay_us is not None
+        assert result.send_delay_us.p99 is not None
+        delays.append(result.send_delay_us.p99)
+        shares.append(result.workers[0].cpu_share * 100)
+    table.add("send_delay p99 at 50,000 records/s, mock", delays, "µs", 300, at_least=False)
+    table.add("  the worker's share of a core meanwhile", shares, "%", 50, at_least=False)
+
+
+def test_memory_of_a_worker(table: Table, run_on: Runner) -> None:
+    """At a steady 20,000 records/s librdkafka's queue stays small, so that the worker itself is what counts."""
+    group = {"topic": "t", "schedule": {"rate": "20k/s"}, "records": {"size": 100}}
+    topics = {"t": {"partitions": 6}}
+    mib = []
+    for measure in ("5s", "30s"):
+        document = scenario("local", topics, {"p": group}, {"c": {"topic": "t"}}, measure=measure)
+        result = run_on(document)
+        workers = [*result.producers["p"].workers, *result.consumers["c"].workers]
+        mib.append(max(worker.max_rss_bytes for worker in workers) / (1 << 20))
+    table.add("memory of a worker after 5 s and 30 s", mib, "MiB", 250, at_least=False)
+
+
+def test_from_a_running_cluster_to_the_first_record(table: Table, run_on: Runner, tmp_path: object) -> None:
+    del tmp_path
+    group = {"topic": "t", "schedule": {"rate": "1k/s"}, "records": {"size": 100}}
+    seconds = []
+    for _ in range(REPETITIONS):
+        document = scenario("local", {"t": {}}, {"p": group}, {}, warmup="0s", measure="1s")
+        seconds.append(run_on(document).startup.first_sent_s)
+    table.add("running cluster to first record sent", seconds, "s", 2.0, at_least=False)
+
+
+def test_docker_until_ready(table: Table) -> None:
+    spec = cluster_spec({"provider": "docker"})
+    seconds = []
+    for _ in range(REPETITIONS):
+        begin_s = time.monotonic()
+        cluster = start_cluster(spec, progress=print, run_id=_name())
+        seconds.append(time.monotonic() - begin_s)
+        cluster.stop()
+    table.add("docker, one broker, image at hand, until ready", seconds, "s", 10.0, at_least=False)

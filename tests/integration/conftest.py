@@ -1,0 +1,53 @@
+"""What integration tests share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loadlab.cluster.docker import Engine
+from loadlab.cluster.image import build_image
+from loadlab.cluster.java import find_java
+from loadlab.errors import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOADLAB_STATE_DIR", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def local_kafka() -> None:
+    """Kafka's own JVM can be started here."""
+    if find_java() is None:
+        pytest.skip("no Java runtime")
+
+
+@pytest.fixture(scope="session")
+def docker_kafka() -> None:
+    """A container engine answers and has the image."""
+    try:
+        build_image(Engine(), "4.3.1", print)
+    except ClusterError as error:
+        pytest.skip(error.message)
+
+
+@pytest.fixture(
+    params=[
+        "embedded",
+        pytest.param("local", marks=pytest.mark.local),
+        pytest.param("docker", marks=pytest.mark.docker),
+    ]
+)
+def provider(request: pytest.FixtureRequest) -> str:
+    """Each provider in turn that starts a cluster of its own."""
+    name = str(request.param)
+    if name != "embedded":
+        request.getfixturevalue(f"{name}_kafka")
+    return name

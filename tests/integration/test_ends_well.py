@@ -1,0 +1,155 @@
+"""Interrupts and deaths: what was measured is kept, and nothing is left running."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from runs import QUICKSTART, Command, assert_accounts_add_up, document, start_command
+
+from loadlab.results.store import list_runs
+from loadlab.run.runner import RunOptions, run_scenario
+from loadlab.scenario import load, load_document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from loadlab.results.model import RunResult
+
+pytestmark = [pytest.mark.local, pytest.mark.usefixtures("local_kafka")]
+
+
+def _family(command: Command) -> list[psutil.Process]:
+    return psutil.Process(command.pid).children(recursive=True)
+
+
+def _gone(processes: list[psutil.Process], timeout_s: float) -> bool:
+    _, alive = psutil.wait_procs(processes, timeout=timeout_s)
+    return not alive
+
+
+def test_the_first_interrupt_keeps_what_was_measured(tmp_path: Path) -> None:
+    command = start_command(tmp_path, "--set", "phases.warmup=1s", "--set", "phases.measure=60s")
+    command.await_load()
+    family = _family(command)
+    begin_s = time.monotonic()
+    command.signal(signal.SIGINT)
+    code, output, _ = command.end()
+    assert code == 130
+    assert time.monotonic() - begin_s < 15
+    result = json.loads(output)
+    assert result["interrupted"]
+    records = result["producers"]["checkout"]["records"]
+    assert records["attempted"] == records["acked"]
+    assert [entry.run_id for entry in list_runs(tmp_path)] == [result["run_id"]]
+    assert _gone(family, 5)
+
+
+def test_the_second_interrupt_ends_at_once(tmp_path: Path) -> None:
+    """The consumer is far behind, so that the drain after the first would take its five seconds."""
+    limited = ["--set", "consumers.billing.max_rate=10/s", "--set", "phases.warmup=1s"]
+    command = start_command(tmp_path, *limited, "--set", "phases.measure=60s")
+    command.await_load()
+    family = _family(command)
+    command.signal(signal.SIGINT)
+    time.sleep(0.5)  # two presses of a key, the second well within the drain
+    begin_s = time.monotonic()
+    command.signal(signal.SIGINT)
+    code, _, errors = command.end()
+    assert code == 130
+    assert time.monotonic() - begin_s < 4
+    assert "Traceback" not in errors
+    assert _gone(family, 5)
+
+
+def test_an_interrupt_before_the_load_leaves_nothing(tmp_path: Path) -> None:
+    command = start_command(tmp_path)
+    deadline = time.monotonic() + 30
+    while not _family(command) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    family = _family(command)
+    command.signal(signal.SIGINT)
+    code, _, errors = command.end()
+    assert code == 130
+    assert "Traceback" not in errors
+    assert _gone(family, 5)
+    assert not list_runs(tmp_path)
+
+
+def test_a_killed_parent_takes_workers_and_brokers_with_it(tmp_path: Path) -> None:
+    command = start_command(tmp_path, "--set", "phases.measure=60s")
+    command.await_load()
+    family = _family(command)
+    command.signal(signal.SIGKILL)
+    command.end()
+    assert _gone(family, 5)
+
+
+def _run_and(disturb: Callable[[psutil.Process], None], tmp_path: Path, **parts: object) -> RunResult:
+    """Runs in this process; after the second interval, something happens to its first worker."""
+    from runs import Recorder  # noqa: PLC0415 (beside its only use)
+
+    observer = Recorder()
+
+    def on_progress() -> None:
+        if len(observer.intervals) == 2:
+            children = psutil.Process().children()
+            workers = [child for child in children if "loadlab.run.worker" in child.cmdline()]
+            disturb(min(workers, key=lambda worker: worker.create_time()))
+
+    observer.on_progress = on_progress
+    loaded = load_document(document(cluster={"provider": "local"}, **parts))
+    return run_scenario(loaded, RunOptions(tmp_path), observer).result
+
+
+TWO_WORKERS = {
+    "checkout": {"topic": "orders", "workers": 2, "schedule": {"rate": "2k/s"}, "records": {"size": 200}}
+}
+
+
+def test_a_killed_worker_is_noticed_and_its_slab_counts(tmp_path: Path) -> None:
+    phases = {"warmup": "1s", "measure": "6s", "drain": "10s"}
+    result = _run_and(psutil.Process.kill, tmp_path, producers=TWO_WORKERS, phases=phases)
+    assert_accounts_add_up(result)
+    assert result.verdict.status == "invalid"
+    assert "worker_died" in [reason.code for reason in result.verdict.reasons]
+    first, second = result.producers["checkout"].workers
+    assert first.exit == "killed by SIGKILL"
+    assert 0 < first.records.acked < second.records.acked == 6_000
+
+
+def test_all_workers_gone_ends_the_run_with_what_there_is(tmp_path: Path) -> None:
+    command = start_command(tmp_path, "--set", "phases.measure=60s", "--set", "phases.warmup=1s")
+    command.await_load()
+    for worker in command.workers():
+        worker.kill()
+    code, _, errors = command.end(30)
+    assert code == 4
+    assert "all workers are gone" in errors
+    assert len(list_runs(tmp_path)) == 1
+
+
+def test_a_broker_that_dies_is_counted_and_said(tmp_path: Path) -> None:
+    loaded = load(QUICKSTART, ["cluster.provider=local", "phases.measure=6s", "phases.drain=5s"])
+    from runs import Recorder  # noqa: PLC0415 (beside its only use)
+
+    observer = Recorder()
+
+    def on_progress() -> None:
+        if len(observer.intervals) == 6:
+            for child in psutil.Process().children(recursive=True):
+                if "java" in child.name():
+                    child.kill()
+
+    observer.on_progress = on_progress
+    result = run_scenario(loaded, RunOptions(tmp_path), observer).result
+    assert_accounts_add_up(result)
+    reasons = {reason.code: reason for reason in result.verdict.reasons}
+    assert "broker_died" in reasons
+    assert "undrained" in reasons
+    assert any(name.name.startswith("broker") for name in (tmp_path / result.run_id / "logs").iterdir())
