@@ -13,7 +13,7 @@ from loadlab.cluster import doctor_checks
 from loadlab.errors import EXIT_NO_CLUSTER, EXIT_OK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from loadlab.cluster import Check
 
@@ -21,13 +21,22 @@ if TYPE_CHECKING:
 @click.command(epilog=examples("loadlab doctor", "loadlab doctor --output json"))
 @output_option
 def doctor(output: OutputFormat) -> int:
-    """Check what this machine can do; exit 3 where something is missing."""
+    """Check what this machine can do; exit 3 where it can start no real Kafka."""
     checks = doctor_checks()
     if output == "json":
         print_json([asdict(check) for check in checks])
     else:
         print_lines(line for check in checks for line in _told(check))
-    return EXIT_OK if all(check.ok for check in checks) else EXIT_NO_CLUSTER
+    return EXIT_OK if _starts_kafka(checks) else EXIT_NO_CLUSTER
+
+
+def _starts_kafka(checks: Sequence[Check]) -> bool:
+    """Whether what each provider needs is in order, and all that one of them needs."""
+
+    def in_order(needed_by: str | None) -> bool:
+        return all(check.ok for check in checks if check.needed_by == needed_by)
+
+    return in_order(None) and (in_order("docker") or in_order("local"))
 
 
 def _told(check: Check) -> Iterator[Line]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import psutil
 
@@ -23,12 +23,21 @@ _LEAST_DISK_BYTES = 2 << 30
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: whether it is in order, what was seen, and how to mend it."""
+    """One thing that was looked at: whether it is in order, what was seen, and how to mend it.
+
+    Attributes:
+        name: what was looked at.
+        ok: whether it is in order.
+        detail: what was seen.
+        fix: how to mend it; None where nothing has to be.
+        needed_by: the provider that needs it; None for what each needs.
+    """
 
     name: str
     ok: bool
     detail: str
     fix: str | None = None
+    needed_by: Literal["docker", "local"] | None = None
 
 
 def doctor_checks() -> list[Check]:
@@ -41,13 +50,17 @@ def _engine_checks(version: str) -> Iterator[Check]:
     try:
         engine = Engine()
     except ClusterError as error:
-        yield Check("container engine", ok=False, detail=error.message, fix=error.fix)
+        yield Check("container engine", ok=False, detail=error.message, fix=error.fix, needed_by="docker")
         return
-    yield Check("container engine", ok=True, detail=engine.version)
+    yield Check("container engine", ok=True, detail=engine.version, needed_by="docker")
     image = find_image(engine, version)
     detail = image or f"neither apache/kafka:{version} nor {built_image(version)}"
     yield Check(
-        "Kafka image", ok=image is not None, detail=detail, fix=None if image else "loadlab image build"
+        "Kafka image",
+        ok=image is not None,
+        detail=detail,
+        fix=None if image else "loadlab image build",
+        needed_by="docker",
     )
 
 
@@ -58,14 +71,16 @@ def _local_checks(version: str) -> Iterator[Check]:
         ok=java is not None,
         detail=str(java or "none that is new enough"),
         fix=None if java else MISSING,
+        needed_by="local",
     )
     jars = find_jars(version)
     if jars is not None:
-        yield Check("Kafka's jars", ok=True, detail=f"{version} from {jars.source}")
+        ok, detail = True, f"{version} from {jars.source}"
     elif has_maven():
-        yield Check("Kafka's jars", ok=True, detail=f"{version} will be fetched by Maven")
+        ok, detail = True, f"{version} will be fetched by Maven"
     else:
-        yield Check("Kafka's jars", ok=False, detail=f"no {version}, no Maven", fix=missing(version))
+        ok, detail = False, f"no {version}, no Maven"
+    yield Check("Kafka's jars", ok=ok, detail=detail, fix=None if ok else missing(version), needed_by="local")
 
 
 def _memory_check() -> Check:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from loadlab.cluster.api import Cluster, Progress, Provider, StartRequest
 from loadlab.cluster.containers import DockerProvider
@@ -10,12 +10,14 @@ from loadlab.cluster.embedded import EmbeddedProvider
 from loadlab.cluster.external import ExternalProvider
 from loadlab.cluster.local import LocalProvider
 from loadlab.errors import ClusterError
+from loadlab.scenario.providers import fitted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from loadlab.scenario.cluster import ClusterSpec
+    from loadlab.scenario.cluster import Provider as ProviderName
 
 PROVIDERS: Mapping[str, Provider] = {
     provider.name: provider
@@ -48,6 +50,9 @@ def start_cluster(  # noqa: PLR0913  (keywords; a caller gives those that it nee
         UsageError: what is asked for contradicts itself.
     """
     provider, reason = choose(spec)
+    if spec.provider == "auto":
+        spec, set_aside = fitted(spec, cast("ProviderName", provider.name))
+        reason = "; ".join([reason, *set_aside])
     progress(f"cluster: provider {provider.name} ({reason})")
     return provider.start(
         spec, StartRequest(run_id, progress, reason, logs_dir, standing_name, needed_disk_bytes)
