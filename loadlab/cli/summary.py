@@ -92,21 +92,26 @@ def _cluster(result: RunResult) -> str:
 
 
 def _records(result: RunResult) -> str:
-    """What became of the records: by the producers, then by the ledger."""
-    parts = [f"{figures.count(result.reconciliation.acked)} acked"]
+    """What became of the records: by the producers, by the log and its readers, then by the ledger."""
+    found = result.reconciliation
+    parts = [f"{figures.count(found.acked)} acked"]
+    if found.log_end_growth is not None:
+        parts.append(f"{figures.count(found.log_end_growth)} in the log")
+    parts += [f"{figures.count(number)} read by {name}" for name, number in found.consumed.items()]
     for fate in ("failed", "indeterminate", "rejected", "unsent"):
         number = sum(getattr(producer.records, fate) for producer in result.producers.values())
         if number:
             parts.append(f"{figures.count(number)} {fate}")
-    return " · ".join([*parts, *_ledger(result.reconciliation)])
+    return " · ".join([*parts, *_ledger(found)])
 
 
 def _ledger(reconciliation: Reconciliation) -> list[str]:
-    """Lost, duplicated and reordered always; what is seldom there only where it is."""
+    """Lost, duplicated and reordered where they are known; what is seldom there only where it is."""
     parts = []
     for fate in ("lost", "duplicated", "reordered"):
         number = getattr(reconciliation, fate)
-        parts.append(f"{fate} not known" if number is None else f"{figures.count(number)} {fate}")
+        if number is not None:
+            parts.append(f"{figures.count(number)} {fate}")
     for fate in ("unseen", "evicted", "unexplained"):
         number = getattr(reconciliation, fate)
         if number:

@@ -52,7 +52,7 @@ def _produce_at_max(record_bytes: int, config: dict[str, str], **phases: str) ->
 
 
 def _whole_cost(result: RunResult) -> float:
-    """The worker's CPU time, its start included, over all its records: as a peer's whole process is measured."""
+    """The worker's CPU time, start included, over all its records: as a peer's whole process is measured."""
     worker = result.producers["p"].workers[0]
     return worker.total_cpu_s * 1e6 / result.reconciliation.acked
 
@@ -154,7 +154,7 @@ def test_pacing_at_50000_records_a_second(table: Table, run: Runner) -> None:
 
 
 def test_memory_of_a_worker(table: Table, run_on: Runner) -> None:
-    """At a steady 20,000 records/s librdkafka's queue stays small, so that the worker itself is what counts."""
+    """At a steady 20,000 records/s librdkafka's queue stays small, so that the worker itself counts."""
     group = {"topic": "t", "schedule": {"rate": "20k/s"}, "records": {"size": 100}}
     topics = {"t": {"partitions": 6}}
     mib = []

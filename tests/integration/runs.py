@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from loadlab.run.runner import RunOptions, run_scenario
 from loadlab.scenario import load_document
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable
 
     from loadlab.results.model import RunResult

@@ -25,7 +25,8 @@ def test_a_plain_run_says_what_it_reached_with_units() -> None:
         "publish latency  p50 1.21 ms · p90 2.03 ms · p99 4.50 ms · p99.9 9.10 ms · max 22.4 ms",
         "end to end       p50 1.69 ms · p90 2.84 ms · p99 6.30 ms · p99.9 12.7 ms · max 31.4 ms",
         "lag              max 1,203 · mean 210 · final 0 records · drained in 0.3 s",
-        "records          700,000 acked · 0 lost · 0 duplicated · 0 reordered",
+        "records          700,000 acked · 700,000 in the log · 700,000 read by billing · 0 lost · 0 duplicated · "
+        "0 reordered",
         "errors           none",
         f"result           results/{RUN_ID}",
     ]
@@ -107,7 +108,7 @@ def test_errors_losses_and_failed_thresholds_are_told() -> None:
     )
 
     assert "errors           _MSG_TIMED_OUT 1,200 · NOT_LEADER_OR_FOLLOWER 3" in lines
-    assert "records          100 acked · 2 lost · duplicated not known · 0 reordered · 5 unseen" in lines
+    assert "records          100 acked · 2 lost · 0 reordered · 5 unseen" in lines
     assert [line for line in lines if "threshold" in line] == [
         "threshold failed: publish_latency p99 < 4ms (measured 4,500)"
     ]
