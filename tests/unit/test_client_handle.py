@@ -19,11 +19,6 @@ def test_effective_properties_hold_no_addresses() -> None:
     assert not [name for name, value in effective_properties({}).items() if value.startswith("0x")]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="handle.effective_properties dumps the global properties only: those of topics, which librdkafka "
-    "keeps apart, are left out of the result",
-)
 @pytest.mark.parametrize(
     ("name", "value"),
     [("request.required.acks", "1"), ("message.timeout.ms", "2000"), ("partitioner", "murmur2")],

@@ -4,7 +4,6 @@ import threading
 import time
 
 import numpy as np
-import pytest
 from engine_samples import until
 from run_samples import FakeCluster, book, consuming, fleet_of, producing, worker_of
 
@@ -114,11 +113,6 @@ def test_a_sampler_that_was_never_started_can_be_stopped() -> None:
     sampler_of(FakeCluster()).stop()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Load._drain takes a sample while the sampler's own thread may be in the middle of one, and "
-    "OffsetSampler.take appends as they end: samples are not in the order of time",
-)
 def test_samples_taken_at_once_are_kept_in_the_order_of_time() -> None:
     held_up, go_on = threading.Event(), threading.Event()
 

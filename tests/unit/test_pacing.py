@@ -35,6 +35,7 @@ PIECES = {
     "steps that end": [(2.0, 100.0, 100.0), (1.0, 0.0, 0.0)],
     "ramp up": [(10.0, 100.0, 900.0), (5.0, 900.0, 900.0)],
     "ramp down": [(10.0, 900.0, 100.0), (5.0, 100.0, 100.0)],
+    "ramp from zero": [(10.0, 0.0, 900.0), (5.0, 900.0, 900.0)],
     "ramp to zero": [(10.0, 900.0, 0.0), (5.0, 0.0, 0.0)],
     "hardly a ramp": [(10.0, 500.0, 500.0000001), (5.0, 500.0000001, 500.0000001)],
     "bursts": [(0.5, 400.0, 400.0), (1.5, 0.0, 0.0)] * 4,
@@ -42,7 +43,6 @@ PIECES = {
     "bursts of a third": [(1 / 3, 100.0, 100.0), (0.7, 0.0, 0.0)] * 5,
 }
 ALL = pytest.mark.parametrize("pieces", PIECES.values(), ids=PIECES.keys())
-RAMP_FROM_ZERO = [(10.0, 0.0, 900.0), (5.0, 900.0, 900.0)]
 
 rates = st.one_of(st.just(0.0), st.floats(0.1, 5_000.0), st.integers(1, 5_000).map(float))
 lengths = st.one_of(st.floats(0.001, 20.0), st.integers(1, 20).map(float))
@@ -56,8 +56,7 @@ def constant_pieces(draw: st.DrawFn) -> list[Piece]:
 
 @st.composite
 def ramped_pieces(draw: st.DrawFn) -> list[Piece]:
-    """Any pieces, but none that begins at zero: see the test of a ramp from zero."""
-    steps = draw(st.lists(st.tuples(lengths, st.floats(0.1, 5_000.0), rates), min_size=1, max_size=4))
+    steps = draw(st.lists(st.tuples(lengths, rates, rates), min_size=1, max_size=4))
     return [*steps, (1.0, steps[-1][2], steps[-1][2])]
 
 
@@ -67,13 +66,13 @@ def held(pieces: Sequence[Piece]) -> float:
 
 
 def exact_due_ns(pieces: Sequence[Piece], record: int) -> int:
-    """The first whole nanosecond by which the integral of the rate has reached `record`, in fractions."""
+    """The last time at which the integral of the rate is no more than `record`, in fractions, rounded up."""
     start, first = Fraction(0), Fraction(0)
     tail = (1e15, pieces[-1][2], pieces[-1][2])
     for piece in [*pieces, tail]:
         length, rate, end = (Fraction(number) for number in piece)
         holds = length * (rate + end) / 2
-        if holds and record <= first + holds:
+        if record < first + holds:
             return ceil((start + _reached_s(rate, (end - rate) / length, record - first)) * S)
         start, first = start + length, first + holds
     return NEVER_NS
@@ -231,22 +230,12 @@ def test_nothing_is_due_before_the_start() -> None:
     assert count_due(table([(1.0, 100.0, 100.0)]), -1) == 0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=ZeroDivisionError,
-    reason="pacing._reached_ns divides 0 by 0 for record 0 of a ramp that begins at rate 0",
-)
-def test_a_ramp_may_begin_at_zero() -> None:
-    schedule = table(RAMP_FROM_ZERO)
+def test_a_ramp_from_zero_begins_with_its_first_record() -> None:
+    schedule = table(PIECES["ramp from zero"])
 
-    assert due_ns(schedule, 0) == 0
-    assert_counts(schedule, 2_000)
+    assert (due_ns(schedule, 0), count_due(schedule, 0)) == (0, 1)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="pacing.due_ns gives record 0 to the second of two pieces at rate zero, where nothing is sent",
-)
 def test_while_the_rate_is_zero_nothing_is_due() -> None:
     schedule = table([(1.0, 0.0, 0.0), (1.0, 0.0, 0.0), (1.0, 5.0, 5.0)])
 

@@ -208,15 +208,25 @@ def test_at_the_maximum_rate_the_load_ends_with_the_measure_phase(mock: MockClus
     assert driven.slab.record["lanes"][0, SEND_LANE]["by_moment"][Phase.DRAIN, Counter.ATTEMPTED] <= 128
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="produce._overdue looks at no limit at the maximum rate: schedule.records is ignored there",
-)
 def test_a_limit_holds_at_the_maximum_rate_too(mock: MockCluster) -> None:
-    limited = constant(0.0, limit=500)
-    settings = producer_settings(mock.bootstrap_servers, new_topic(mock), at_max_rate=True, schedule=limited)
+    settings = producer_settings(mock.bootstrap_servers, new_topic(mock), at_max_rate=True, limit=500)
 
-    assert drive(settings, measure_s=0.1).attempted == 500
+    assert drive(settings, measure_s=0.1).acked == 500
+
+
+def test_the_workers_of_a_group_share_its_limit_at_the_maximum_rate(mock: MockCluster) -> None:
+    topic = new_topic(mock)
+    acked = [
+        drive(
+            producer_settings(
+                mock.bootstrap_servers, topic, at_max_rate=True, limit=500, place=place, workers=3
+            ),
+            measure_s=0.1,
+        ).acked
+        for place in range(3)
+    ]
+
+    assert acked == [167, 167, 166]
 
 
 def test_a_full_queue_holds_records_up_and_loses_none(mock: MockCluster) -> None:
@@ -375,11 +385,6 @@ def test_a_queue_without_a_limit_takes_all_that_is_due() -> None:
     assert drive(settings, measure_s=0.1, drain_s=0.0, connects=False).queue_full_ns == 0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="messages.fill wraps the pool within one hand-over of 128 records: the stamps of its first "
-    "ones are written over before they are sent, as soon as a record is larger than a 128th of the pool",
-)
 def test_large_records_in_one_hand_over_keep_their_own_stamps(mock: MockCluster) -> None:
     # The mock keeps 5 MiB of a partition: many of them hold all.
     topic = new_topic(mock, partitions=20)

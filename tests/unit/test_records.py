@@ -170,11 +170,6 @@ def test_what_a_record_is_in_one_way_says_nothing_of_what_it_is_in_another() -> 
     assert max(map(abs, pairs)) < 5 / DRAWS**0.5
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="records.draw adds purpose and record before it multiplies: draw(record, purpose) equals "
-    "draw(record + 1, purpose - 1), so that every record behind a tombstone has a null key",
-)
 def test_what_a_record_is_says_nothing_of_the_next_one() -> None:
     choices = drawn_choices()
 

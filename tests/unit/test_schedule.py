@@ -38,11 +38,7 @@ def test_steps_follow_each_other_and_the_last_stays() -> None:
         {"steps": [{"rate": 100, "for": "2s"}, {"rate": 0, "for": "1s"}, {"rate": 10, "for": "1s"}]}
     )
 
-    # Record 200 is the last of the first step: the rate reaches it at that step's very end.
-    by_second = [records_due(schedule, second, second + 1) for second in range(6)]
-    assert by_second[:2] == [100, 100]
-    assert sum(by_second[2:4]) == 10
-    assert by_second[4:] == [10, 10]
+    assert [records_due(schedule, second, second + 1) for second in range(6)] == [100, 100, 0, 10, 10, 10]
 
 
 def test_a_ramp_reaches_its_end_and_stays_there() -> None:
@@ -56,13 +52,10 @@ def test_a_ramp_reaches_its_end_and_stays_there() -> None:
 def test_a_ramp_down_to_zero_ends_with_what_it_holds() -> None:
     schedule = of({"ramp": {"from": 100, "to": 0, "over": "10s"}})
 
-    assert count_due(schedule, 10 * S) == 501
-    assert count_due(schedule, 10**16) == 501
+    assert count_due(schedule, 10 * S) == 500
+    assert count_due(schedule, 10**16) == 500
 
 
-@pytest.mark.xfail(
-    strict=True, raises=ZeroDivisionError, reason="a ramp from 0 divides by zero: pacing._reached_ns"
-)
 def test_a_ramp_up_from_zero_sends_what_it_holds() -> None:
     schedule = of({"ramp": {"from": 0, "to": 100, "over": "10s"}})
 
@@ -73,8 +66,8 @@ def test_a_ramp_up_from_zero_sends_what_it_holds() -> None:
 def test_bursts_come_as_often_as_they_should_and_nothing_comes_between() -> None:
     schedule = of({"bursts": {"rate": 1000, "every": "5s", "for": "1s"}})
 
-    bursts = [records_due(schedule, start + 0.001, start + 1.001) for start in (0, 5, 10, 25)]
-    between = [records_due(schedule, start + 1.001, start + 5) for start in (0, 5, 10, 25)]
+    bursts = [records_due(schedule, start, start + 1) for start in (0, 5, 10, 25)]
+    between = [records_due(schedule, start + 1, start + 5) for start in (0, 5, 10, 25)]
     assert bursts == [1_000] * 4
     assert between == [0] * 4
 
@@ -82,7 +75,7 @@ def test_bursts_come_as_often_as_they_should_and_nothing_comes_between() -> None
 def test_the_last_burst_is_not_cut_off() -> None:
     schedule = of({"bursts": {"rate": 100, "every": "7s", "for": "3s"}}, sending_s=30.0)
 
-    assert records_due(schedule, 28, 30) == pytest.approx(200, abs=1)
+    assert records_due(schedule, 28, 30) == 200
 
 
 def test_bursts_without_a_pause_are_a_constant_rate() -> None:

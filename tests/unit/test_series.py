@@ -123,9 +123,6 @@ def test_the_time_of_a_full_queue_is_no_event() -> None:
     assert series.late() == 0
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Series.late adds up bytes, too: one late record of 100 B is told as 101 events"
-)
 def test_a_late_record_is_one_event_whatever_its_size() -> None:
     worker = worker_of(producing())
     series = Series(fleet_of(worker))

@@ -58,10 +58,6 @@ def test_weighted_sizes_come_as_often_as_their_weights_say() -> None:
     assert (sizes == 1_024).mean() == 0.25
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="sizes.size_table gives a weighted size below 1/8192 of all no entry: it is never sent",
-)
 def test_a_rare_size_is_drawn_too() -> None:
     sizes = sizes_of({"weighted": [{"size": 100, "weight": 99_999}, {"size": "1MiB", "weight": 1}]})
 
