@@ -20,6 +20,9 @@ ACHIEVED_LIMIT: Final = 0.995
 QUEUE_FULL_LIMIT: Final = 0.05
 """The cluster was the limit where the client queue was full for at least this share of the time."""
 
+ACK_GRACE_S: Final = 0.1
+"""How long acks may be on their way at the end of the measure phase without being missed."""
+
 SEND_DELAY_LIMIT_US: Final = 10_000.0
 """The most that send_delay may be at its 99th percentile while the client queue has room."""
 
@@ -91,6 +94,7 @@ class RunFigures:
             where the log could not be asked.
         unread: records in the log that a group had not read at the end, by consumer name.
         unacknowledged: records without an answer, or never sent, when the drain phase ended.
+        measured_s: the length of the measure phase as it came to be.
     """
 
     producers: Sequence[ProducerFigures]
@@ -99,6 +103,7 @@ class RunFigures:
     unexplained: int | None
     unread: dict[str, int]
     unacknowledged: int
+    measured_s: float
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,7 @@ class Judgement:
 
 def judge(run: RunFigures) -> Judgement:
     """Applies all rules to a run."""
-    findings = [*_deaths(run), *_reconciliation(run), *_drain(run)]
+    findings = [*_length(run), *_deaths(run), *_reconciliation(run), *_drain(run)]
     for producer in run.producers:
         findings += _generator(producer)
     order: dict[Severity, int] = {"invalid": 0, "suspect": 1, "info": 2}
@@ -127,17 +132,20 @@ def judge(run: RunFigures) -> Judgement:
     return Judgement(
         status="invalid" if "invalid" in severities else "suspect" if "suspect" in severities else "valid",
         findings=tuple(findings),
-        saturated=any(is_saturated(producer) for producer in run.producers),
+        saturated=any(is_saturated(producer, run.measured_s) for producer in run.producers),
     )
 
 
-def is_saturated(producer: ProducerFigures) -> bool:
-    """Whether the cluster was the limit: records found the client queue full, or were sent and not acked."""
-    if producer.intended is None:
+def is_saturated(producer: ProducerFigures, measured_s: float) -> bool:
+    """Whether the cluster was the limit: records found the client queue full, or were sent and not acked.
+
+    Acks that are on their way at the end of the phase are missing in it, so that a phase is granted those of
+    ACK_GRACE_S: only what piles up beyond is the cluster's.
+    """
+    if producer.intended is None or _share(producer.sent, producer.intended) < ACHIEVED_LIMIT:
         return producer.queue_full_share >= QUEUE_FULL_LIMIT
-    if _share(producer.sent, producer.intended) < ACHIEVED_LIMIT:
-        return producer.queue_full_share >= QUEUE_FULL_LIMIT
-    return _share(producer.acked, producer.intended) < ACHIEVED_LIMIT
+    granted = producer.intended * ACK_GRACE_S / measured_s if measured_s > 0.0 else 0.0
+    return producer.acked + granted < producer.intended * ACHIEVED_LIMIT
 
 
 def _share(part: int, whole: int) -> float:
@@ -200,6 +208,18 @@ def _generator_at_max(producer: ProducerFigures) -> Iterator[Finding]:
             fix="give the producer more workers or cores",
             figure=producer.queue_full_share,
             limit=QUEUE_FULL_LIMIT,
+            severity="invalid",
+        )
+
+
+def _length(run: RunFigures) -> Iterator[Finding]:
+    if run.measured_s <= 0.0:
+        yield Finding(
+            code="nothing_measured",
+            message="the load ended in the warm-up: there is no measure phase",
+            fix="let the run go on, or shorten phases.warmup",
+            figure=0.0,
+            limit=0.0,
             severity="invalid",
         )
 

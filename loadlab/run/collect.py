@@ -189,6 +189,7 @@ def _verdict(run: Measured, reconciliation: Reconciliation) -> Judgement:
         unexplained=reconciliation.unexplained,
         unread=unread(run),
         unacknowledged=waiting,
+        measured_s=load.timeline.measure_s,
     )
     return judge(figures)
 
