@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from loadlab.measurement.slab import Slab
 
 _HEADER_NAME: Final = b"loadlab\0"
-_UNBOUNDED_QUEUE: Final = 10_000_000
+_MOST_SLOTS: Final = 1 << 22
 _NO_LIMIT: Final = 1 << 62
 _WORD_BYTES: Final = 8
 _PURGE = symbols.PURGE_F_QUEUE | symbols.PURGE_F_INFLIGHT
@@ -188,5 +188,9 @@ def _batch_records(settings: ProducerSettings, pool_bytes: int) -> int:
 
 
 def _queue_records(configuration: int) -> int:
-    """How many records the client queue takes: queue.buffering.max.messages, where 0 means no limit."""
-    return int(property_of(configuration, "queue.buffering.max.messages")) or _UNBOUNDED_QUEUE
+    """How many records may be on their way: queue.buffering.max.messages, where 0 means no limit.
+
+    A queue that takes more is full for loadlab at _MOST_SLOTS, so that the slots do not take all memory.
+    """
+    wanted = int(property_of(configuration, "queue.buffering.max.messages"))
+    return min(wanted, _MOST_SLOTS) if wanted else _MOST_SLOTS

@@ -157,7 +157,7 @@ class Fleet:
             time.sleep(_POLL_S)
 
     def _ready(self) -> bool:
-        if any(worker.slab.state is State.STARTING for worker in self.workers):
+        if any(worker.slab.state is not State.READY for worker in self.workers):
             return False
         return all(self._assigned(worker.order.group) for worker in self.consumers)
 
@@ -178,7 +178,7 @@ class Fleet:
 
     def _refuse_dead(self) -> None:
         for worker in self.workers:
-            if not worker.alive:
+            if not worker.alive or worker.slab.state is State.FAILED:
                 raise WorkerError(
                     f"worker {worker.order.worker} of {worker.order.group} could not start: "
                     f"{worker.last_words() or worker.exit_text()}"

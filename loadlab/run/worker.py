@@ -225,8 +225,10 @@ def main() -> int:
         else:
             _work_as_consumer(settings, slab)
     except LoadlabError as error:
-        slab.record["state"] = State.FAILED
+        # The words first: the parent reads them as soon as it sees the state.
         sys.stderr.write(f"{error}\n")
+        sys.stderr.flush()
+        slab.record["state"] = State.FAILED
         return error.exit_code
     return 0
 

@@ -64,11 +64,6 @@ class _MadeError(Exception):
     """Stands for slots that were made."""
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="producer._queue_records has a slot of 32 bytes made for each record that the client queue may "
-    "hold: the largest queue.buffering.max.messages asks for 68 GB, 17 GB of it touched",
-)
 def test_the_largest_client_queue_does_not_take_all_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 

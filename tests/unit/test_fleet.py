@@ -52,11 +52,6 @@ def test_a_worker_that_ended_before_the_load_is_told_with_its_last_words() -> No
         fleet_of_words(dead, "librdkafka refuses the property acks").await_ready()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Fleet._ready takes any state but STARTING for ready: a worker that set FAILED, before or after "
-    "its process is gone, lets the load begin without it",
-)
 @pytest.mark.parametrize("returncode", [None, 4])
 def test_a_worker_that_failed_is_not_ready(returncode: int | None) -> None:
     failed = worker_of(producing(3), FakeProcess(returncode=returncode), state=State.FAILED)
