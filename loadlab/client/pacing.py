@@ -45,25 +45,17 @@ def _reached_ns(segment: Record, records: float) -> float:
 
 
 @inlined
-def _segment_of_record(schedule: npt.NDArray[np.void], record: int) -> int:
-    """The last segment that begins at the record's turn or before it, by bisection."""
-    low, high = 0, len(schedule)
+def _last_at(begins: npt.NDArray[np.generic], wanted: float) -> int:
+    """The last segment that begins at a point or before it, by bisection.
+
+    Args:
+        begins: where each segment begins: a field of the table.
+        wanted: the point, of the same kind.
+    """
+    low, high = 0, len(begins)
     while high - low > 1:
         middle = (low + high) // 2
-        if schedule[middle].first <= record:
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-@inlined
-def _segment_at(schedule: npt.NDArray[np.void], elapsed_ns: int) -> int:
-    """The last segment that begins at a time or before it, by bisection."""
-    low, high = 0, len(schedule)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if schedule[middle].start_ns <= elapsed_ns:
+        if begins[middle] <= wanted:
             low = middle
         else:
             high = middle
@@ -73,7 +65,7 @@ def _segment_at(schedule: npt.NDArray[np.void], elapsed_ns: int) -> int:
 @inlined
 def due_ns(schedule: npt.NDArray[np.void], record: int) -> int:
     """When record number `record` of the group is due, in nanoseconds since the common start."""
-    place = _segment_of_record(schedule, record)
+    place = _last_at(schedule["first"], record)
     segment = schedule[place]
     reached = _reached_ns(segment, record - segment.first)
     # Rounding may put a record's turn a hair behind the segment's end.
@@ -87,7 +79,7 @@ def count_due(schedule: npt.NDArray[np.void], elapsed_ns: int) -> int:
     """How many records of the group are due by a time since the common start (that moment included)."""
     if elapsed_ns < 0:
         return 0
-    segment = schedule[_segment_at(schedule, elapsed_ns)]
+    segment = schedule[_last_at(schedule["start_ns"], elapsed_ns)]
     inside = float(elapsed_ns - segment.start_ns)
     estimate = segment.first + segment.rate_per_ns * inside + 0.5 * segment.slope * inside * inside
     count = int(estimate) + 1

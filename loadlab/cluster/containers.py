@@ -17,7 +17,7 @@ from loadlab.cluster.docker import (
 )
 from loadlab.cluster.image import find_image
 from loadlab.cluster.logs import failed_start, shows_port_clash
-from loadlab.cluster.ports import LOOPBACK, HeldPorts
+from loadlab.cluster.ports import LOOPBACK, HeldPorts, PortClashError, with_other_ports
 from loadlab.cluster.processes import ProcessIdentity
 from loadlab.cluster.properties import (
     BrokerEndpoints,
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from loadlab.scenario.cluster import ClusterSpec
 
-_ATTEMPTS = 3
 _READY_TIMEOUT_S = 120.0
 _CLIENT_PORT, _CONTROLLER_PORT, _BROKER_PORT = (
     9092,
@@ -78,18 +77,7 @@ class DockerProvider:
         image = find_image(engine, spec.kafka_version)
         if image is None:
             raise ClusterError(f"there is no image of Kafka {spec.kafka_version}", fix="loadlab image build")
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                return _Start(spec, request, engine, image).run()
-            except _PortClashError:
-                if attempt == _ATTEMPTS:
-                    raise
-                request.progress("another process took a port; trying again with others")
-        raise AssertionError  # the loop returns or raises
-
-
-class _PortClashError(ClusterError):
-    """A broker found its port taken."""
+        return with_other_ports(_Start(spec, request, engine, image).run, request.progress)
 
 
 class _Start:
@@ -214,7 +202,7 @@ class _Start:
             or "already allocated" in error.message
             or "already in use" in error.message
         ):
-            return _PortClashError(failed_start(error, logs).message)
+            return PortClashError(failed_start(error, logs).message)
         return failed_start(error, logs)
 
 

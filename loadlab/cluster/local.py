@@ -16,7 +16,7 @@ from loadlab.cluster.leftovers import DIRECTORY_PREFIX
 from loadlab.cluster.local_broker import Installation
 from loadlab.cluster.local_cluster import Brokers, LocalCluster
 from loadlab.cluster.logs import failed_start, shows_port_clash
-from loadlab.cluster.ports import LOOPBACK, HeldPorts
+from loadlab.cluster.ports import LOOPBACK, HeldPorts, PortClashError, with_other_ports
 from loadlab.cluster.processes import ProcessIdentity
 from loadlab.cluster.properties import (
     BrokerEndpoints,
@@ -32,7 +32,6 @@ from loadlab.errors import ClusterError
 if TYPE_CHECKING:
     from loadlab.scenario.cluster import ClusterSpec
 
-_ATTEMPTS = 3
 _READY_TIMEOUT_S = 90.0
 
 
@@ -61,18 +60,7 @@ class LocalProvider:
         check_machine(spec, data_root(), request.needed_disk_bytes)
         shared = shared_properties(spec.brokers, spec.kafka_version, spec.config)
         installation = _installation(spec, request)
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                return _Start(spec, request, installation, shared).run()
-            except _PortClashError:
-                if attempt == _ATTEMPTS:
-                    raise
-                request.progress("another process took a port; trying again with others")
-        raise AssertionError  # the loop returns or raises
-
-
-class _PortClashError(ClusterError):
-    """A broker found its port taken."""
+        return with_other_ports(_Start(spec, request, installation, shared).run, request.progress)
 
 
 class _Start:
@@ -147,7 +135,7 @@ class _Start:
         kept = self._request.logs_dir or state_dir() / "logs" / self._request.run_id
         logs = brokers.save_logs(kept)
         if shows_port_clash(logs):
-            return _PortClashError(failed_start(error, logs).message)
+            return PortClashError(failed_start(error, logs).message)
         return failed_start(error, logs)
 
 

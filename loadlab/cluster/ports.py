@@ -10,16 +10,38 @@ from __future__ import annotations
 import random
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from loadlab.errors import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
 
 LOOPBACK = "127.0.0.1"
 _LOWEST = 10_000
 _ATTEMPTS = 100
+_STARTS = 3
+
+Started = TypeVar("Started")
+
+
+class PortClashError(ClusterError):
+    """A broker found its port taken."""
+
+
+def with_other_ports(start: Callable[[], Started], progress: Callable[[str], None]) -> Started:
+    """Start something; while another process took a port of it, try again: each start holds new ones.
+
+    Raises:
+        PortClashError: the last try found a port taken, too.
+    """
+    for _ in range(_STARTS - 1):
+        try:
+            return start()
+        except PortClashError:
+            progress("another process took a port; trying again with others")
+    return start()
 
 
 class HeldPorts:

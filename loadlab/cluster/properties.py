@@ -17,29 +17,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loadlab.errors import UsageError
+from loadlab.scenario.kafka_properties import is_owned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# By these loadlab finds the brokers and their data again; a scenario that sets them would break that.
-OWN_PROPERTIES = frozenset(
-    {
-        "advertised.listeners",
-        "broker.id",
-        "controller.listener.names",
-        "controller.quorum.bootstrap.servers",
-        "controller.quorum.voters",
-        "inter.broker.listener.name",
-        "listener.security.protocol.map",
-        "listeners",
-        "log.dir",
-        "log.dirs",
-        "metadata.log.dir",
-        "node.id",
-        "process.roles",
-        "security.inter.broker.protocol",
-    }
-)
 _IN_ENVIRONMENT = str.maketrans({"-": "___", "_": "__", ".": "_"})
 
 
@@ -81,7 +63,7 @@ def refuse_own(config: Mapping[str, str]) -> None:
     Raises:
         UsageError: there is one.
     """
-    if taken := sorted(OWN_PROPERTIES & config.keys()):
+    if taken := sorted(filter(is_owned, config)):
         raise UsageError(
             f"cluster.config sets {', '.join(taken)}, which loadlab sets itself to find its brokers again",
             fix="leave it out; provider `external` takes a cluster as it is",

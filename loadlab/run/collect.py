@@ -26,8 +26,10 @@ from loadlab.results.model import (
     Verdict,
     Warned,
 )
-from loadlab.run.groups import ConsumerGroup, ProducerGroup, merged, total
+from loadlab.run.consumer_group import ConsumerGroup
 from loadlab.run.offsets import SAMPLE_MARGIN_NS, positions
+from loadlab.run.producer_group import ProducerGroup
+from loadlab.run.readings import merged, total
 from loadlab.run.timeline import NS_PER_S
 
 if TYPE_CHECKING:

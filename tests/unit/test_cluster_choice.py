@@ -9,6 +9,7 @@ import pytest
 
 from loadlab.cluster import artifacts, doctor_checks, local, providers
 from loadlab.cluster.api import Availability, StartRequest
+from loadlab.cluster.ports import PortClashError
 from loadlab.cluster.specs import cluster_spec
 from loadlab.errors import EXIT_NO_CLUSTER, ClusterError, UsageError
 
@@ -98,11 +99,12 @@ def test_a_port_lost_to_another_process_is_tried_again_and_not_for_ever(
 
     class Start:
         def __init__(self, *_: object) -> None:
-            attempts.append(1)
+            pass
 
         def run(self) -> str:
+            attempts.append(1)
             if len(attempts) <= clashes:
-                raise local._PortClashError("taken")
+                raise PortClashError("taken")
             return "cluster"
 
     monkeypatch.setattr(local, "_Start", Start)

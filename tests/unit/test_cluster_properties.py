@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from loadlab.cluster.properties import (
-    OWN_PROPERTIES,
     BrokerEndpoints,
     Endpoint,
     as_environment,
@@ -16,6 +15,7 @@ from loadlab.cluster.properties import (
     shared_properties,
 )
 from loadlab.errors import UsageError
+from loadlab.scenario.kafka_properties import OWNED
 
 
 def here(port: int) -> Endpoint:
@@ -56,7 +56,7 @@ def test_the_scenario_wins_over_the_labs_defaults() -> None:
     assert shared_properties(1, "4.3.1", config).items() >= config.items()
 
 
-@pytest.mark.parametrize("key", sorted(OWN_PROPERTIES))
+@pytest.mark.parametrize("key", sorted(OWNED))
 def test_what_loadlab_must_set_itself_is_refused(key: str) -> None:
     with pytest.raises(UsageError, match=key):
         shared_properties(1, "4.3.1", {key: "x"})

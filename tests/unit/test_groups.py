@@ -9,9 +9,11 @@ from run_samples import FakeProcess, S, book, consuming, producing, scenario_of,
 from test_plan import producer
 
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, ERROR_CODES, SEND_LANE, Counter, Metric, Phase
-from loadlab.run.groups import ConsumerGroup, ProducerGroup, merged
+from loadlab.run.consumer_group import ConsumerGroup
 from loadlab.run.offsets import Group, GroupSample, Sample
 from loadlab.run.plan import plan_scenario
+from loadlab.run.producer_group import ProducerGroup
+from loadlab.run.readings import merged
 from loadlab.run.timeline import Timeline
 
 if TYPE_CHECKING:

@@ -11,6 +11,10 @@ from loadlab.results.model import ClusterUsed, Reason, Reconciliation, RunResult
 from loadlab.results.reader import StoredRun
 
 PATH = Path("results") / RUN_ID
+RECORDS = (
+    "records          700,000 acked · 700,000 in the log · 700,000 read by billing · 0 lost · 0 duplicated"
+    " · 0 reordered"
+)
 
 
 def told(run: RunResult) -> list[str]:
@@ -25,8 +29,7 @@ def test_a_plain_run_says_what_it_reached_with_units() -> None:
         "publish latency  p50 1.21 ms · p90 2.03 ms · p99 4.50 ms · p99.9 9.10 ms · max 22.4 ms",
         "end to end       p50 1.69 ms · p90 2.84 ms · p99 6.30 ms · p99.9 12.7 ms · max 31.4 ms",
         "lag              max 1,203 · mean 210 · final 0 records · drained in 0.3 s",
-        "records          700,000 acked · 700,000 in the log · 700,000 read by billing · 0 lost · 0 duplicated · "
-        "0 reordered",
+        RECORDS,
         "errors           none",
         f"result           results/{RUN_ID}",
     ]

@@ -1,0 +1,157 @@
+"""What a producer group did, from its workers' slabs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loadlab.measurement.slab import ACK_LANE, SEND_LANE, Counter, Metric, Phase
+from loadlab.measurement.validity import ProducerFigures
+from loadlab.results.model import Batches, ProducerRecords, ProducerResult, ProducerWorker
+from loadlab.run.readings import cost, cpu_s, errors, latency_block, merged, share, throughput, total
+from loadlab.run.timeline import NS_PER_S
+from loadlab.workload.schedule import records_due, segments
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loadlab.results.model import Throughput
+    from loadlab.run.fleet import WorkerProcess
+    from loadlab.run.plan import PlannedProducer
+    from loadlab.run.readings import By
+    from loadlab.run.timeline import Timeline
+    from loadlab.scenario import ProducerSpec
+
+
+@dataclass(frozen=True)
+class ProducerGroup:
+    """A producer group after its run.
+
+    Attributes:
+        plan: what it was to do.
+        spec: the scenario's word on it.
+        workers: its processes.
+        timeline: as it came to be.
+    """
+
+    plan: PlannedProducer
+    spec: ProducerSpec
+    workers: Sequence[WorkerProcess]
+    timeline: Timeline
+
+    @property
+    def due(self) -> int | None:
+        """Records due in the measure phase; None at the maximum rate."""
+        return None if self.plan.target_records_per_s is None else self._due(Phase.MEASURE)
+
+    def _due(self, *phases: Phase) -> int:
+        timeline = self.timeline
+        warmup_end_s = timeline.elapsed_s(timeline.warmup_end_ns)
+        measure_end_s = timeline.elapsed_s(timeline.measure_end_ns)
+        schedule = segments(self.spec.schedule, measure_end_s)
+        begin_s = 0.0 if Phase.WARMUP in phases else warmup_end_s
+        return records_due(schedule, begin_s, measure_end_s)
+
+    def total(self, lane: int, counter: Counter, phase: Phase | None, *, by: By = "by_intent") -> int:
+        """A counter of the whole group."""
+        return total(self.workers, lane, counter, phase, by=by)
+
+    @property
+    def unsent(self) -> int:
+        """Records of the measure phase that were never handed over."""
+        return max(0, self.due - self.records().attempted) if self.due is not None else 0
+
+    def records(self, phase: Phase | None = Phase.MEASURE) -> ProducerRecords:
+        """What became of each record of a phase, or of all."""
+        return _records(self.workers, phase)
+
+    def figures(self) -> ProducerFigures:
+        """What the verdict needs to know."""
+        moment = Phase.MEASURE
+        full_ns = self.total(SEND_LANE, Counter.QUEUE_FULL_NS, moment)
+        measured_s = self.timeline.measure_s
+        delay_ns = merged(self.workers, SEND_LANE, Metric.OWN_SEND_DELAY).percentile_ns(99.0)
+        loops = [cpu_s(worker, "loop_cpu_ns") for worker in self.workers]
+        return ProducerFigures(
+            name=self.plan.name,
+            intended=self.due,
+            sent=self.total(SEND_LANE, Counter.ATTEMPTED, moment, by="by_moment"),
+            acked=self.total(ACK_LANE, Counter.ACKED, moment, by="by_moment"),
+            queue_full_share=share(full_ns / NS_PER_S, measured_s * len(self.workers)) or 0.0,
+            own_send_delay_p99_us=None if self.due is None or delay_ns is None else delay_ns / 1_000,
+            loop_cpu_share=share(max(loops), measured_s) or 0.0,
+        )
+
+    def result(self) -> ProducerResult:
+        """The group as a result tells it."""
+        at_max = self.due is None
+        service_time = latency_block(merged(self.workers, ACK_LANE, Metric.SERVICE_TIME))
+        publish_latency = latency_block(merged(self.workers, ACK_LANE, Metric.PUBLISH_LATENCY))
+        figures = self.figures()
+        acked = self.total(ACK_LANE, Counter.ACKED, Phase.MEASURE, by="by_moment")
+        used_s = sum(cpu_s(worker) for worker in self.workers)
+        return ProducerResult(
+            target_records_per_s=None if self.due is None else share(self.due, self.timeline.measure_s),
+            records=self.records().model_copy(update={"unsent": self.unsent}),
+            throughput=self._throughput(),
+            send_delay_us=None
+            if at_max
+            else latency_block(merged(self.workers, SEND_LANE, Metric.SEND_DELAY)),
+            service_time_us=service_time,
+            publish_latency_us=service_time if at_max else publish_latency,
+            publish_latency_is_service_time=at_max,
+            achieved_ratio=None if self.due is None else share(figures.sent, self.due),
+            cpu_us_per_record=share(used_s * 1e6, acked),
+            batch=self._batches(),
+            compression_ratio=self._compression_ratio(),
+            errors=errors(self.workers, (SEND_LANE, ACK_LANE)),
+            workers=tuple(self._worker(worker) for worker in self.workers),
+        )
+
+    def _throughput(self) -> Throughput:
+        acked = self.total(ACK_LANE, Counter.ACKED, Phase.MEASURE, by="by_moment")
+        acked_bytes = self.total(ACK_LANE, Counter.ACKED_BYTES, Phase.MEASURE, by="by_moment")
+        return throughput(acked, acked_bytes, self.timeline.measure_s)
+
+    def _sum(self, name: str) -> int:
+        return sum(int(worker.slab.record[name][0]) for worker in self.workers)
+
+    def _batches(self) -> Batches:
+        batches = self._sum("batches")
+        return Batches(
+            records_mean=share(self._sum("batch_records"), batches),
+            bytes_mean=share(self._sum("batch_bytes"), batches),
+        )
+
+    def _compression_ratio(self) -> float | None:
+        """Key and value bytes of a record before compression over its bytes in a batch."""
+        config = self.spec.config
+        if config.get("compression.type", config.get("compression.codec", "none")) == "none":
+            return None
+        acked = self.total(ACK_LANE, Counter.ACKED, None)
+        before = share(self.total(ACK_LANE, Counter.ACKED_BYTES, None), acked)
+        after = share(self._sum("batch_bytes"), self._sum("batch_records"))
+        return share(before, after) if before and after else None
+
+    def _worker(self, worker: WorkerProcess) -> ProducerWorker:
+        records = _records([worker], Phase.MEASURE)
+        return ProducerWorker(**cost(worker, self.timeline.measure_s), records=records)
+
+
+def _records(workers: Sequence[WorkerProcess], phase: Phase | None) -> ProducerRecords:
+    """Where records ended; those that nobody answered for are indeterminate."""
+
+    def of(lane: int, counter: Counter) -> int:
+        return total(workers, lane, counter, phase, by="by_intent")
+
+    attempted = of(SEND_LANE, Counter.ATTEMPTED)
+    acked = of(ACK_LANE, Counter.ACKED)
+    failed = of(SEND_LANE, Counter.FAILED) + of(ACK_LANE, Counter.FAILED)
+    rejected = of(SEND_LANE, Counter.REJECTED)
+    return ProducerRecords(
+        attempted=attempted,
+        acked=acked,
+        failed=failed,
+        indeterminate=attempted - acked - failed - rejected,
+        rejected=rejected,
+    )
