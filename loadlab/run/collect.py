@@ -27,7 +27,7 @@ from loadlab.results.model import (
     Warned,
 )
 from loadlab.run.consumer_group import ConsumerGroup
-from loadlab.run.offsets import SAMPLE_MARGIN_NS, positions
+from loadlab.run.offsets import measured, positions
 from loadlab.run.producer_group import ProducerGroup
 from loadlab.run.readings import merged, total
 from loadlab.run.timeline import NS_PER_S
@@ -234,12 +234,7 @@ def _record_bytes(run: Measured) -> float:
 
 
 def _topics(run: Measured) -> dict[str, TopicResult]:
-    timeline = run.load.timeline
-    samples = [
-        sample
-        for sample in run.load.sampler.samples
-        if timeline.warmup_end_ns <= sample.at_ns <= timeline.measure_end_ns + SAMPLE_MARGIN_NS
-    ]
+    samples = measured(run.load.sampler.samples, run.load.timeline)
     grown = growth(run) or {}
     results = {}
     for name in dict.fromkeys(topic for topic, _ in run.baseline):

@@ -18,7 +18,7 @@ from loadlab.results.model import (
     PartitionLag,
     Rebalances,
 )
-from loadlab.run.offsets import SAMPLE_MARGIN_NS
+from loadlab.run.offsets import measured
 from loadlab.run.readings import cost, cpu_s, errors, latency_block, merged, share, throughput, total
 from loadlab.run.timeline import NS_PER_S
 
@@ -79,20 +79,14 @@ class ConsumerGroup:
             workers=tuple(self._worker(worker) for worker in self.workers),
         )
 
-    def _measured(self) -> list[Sample]:
-        timeline = self.timeline
-        return [
-            sample
-            for sample in self.samples
-            if timeline.warmup_end_ns <= sample.at_ns <= timeline.measure_end_ns + SAMPLE_MARGIN_NS
-        ]
-
     def _lag(self) -> Lag | None:
         if not self.samples:
             return None
         name = self.group.name
         final = self.samples[-1].groups[name].lag
-        rows = np.array([sample.groups[name].lag for sample in self._measured()] or [final])
+        rows = np.array(
+            [sample.groups[name].lag for sample in measured(self.samples, self.timeline)] or [final]
+        )
         by_partition = {
             f"{topic}-{number}": PartitionLag(max=int(rows[:, place].max()), final=int(final[place]))
             for place, (topic, number) in enumerate(self.group.partitions)
@@ -107,7 +101,7 @@ class ConsumerGroup:
 
     def _committed_lag(self) -> CommittedLag | None:
         name = self.group.name
-        rows = [sample.groups[name].committed_lag for sample in self._measured()]
+        rows = [sample.groups[name].committed_lag for sample in measured(self.samples, self.timeline)]
         known = [row for row in rows if row is not None]
         if not known:
             return None
@@ -117,7 +111,7 @@ class ConsumerGroup:
     def _backlog(self) -> Backlog | None:
         if not self.samples:
             return None
-        rows = [sample.groups[self.group.name].backlog for sample in self._measured()]
+        rows = [sample.groups[self.group.name].backlog for sample in measured(self.samples, self.timeline)]
         final = self.samples[-1].groups[self.group.name].backlog
         return Backlog(max=max(rows, default=final), final=final)
 

@@ -23,12 +23,11 @@ if TYPE_CHECKING:
 
     from loadlab.cluster import Cluster, OffsetSample
     from loadlab.run.fleet import Fleet, WorkerProcess
+    from loadlab.run.timeline import Timeline
 
 Partition = tuple[str, int]
 
-SAMPLE_MARGIN_NS: Final = 250_000_000
-"""A sample that was due at the end of a phase is taken a little after it."""
-
+_MARGIN_NS: Final = 250_000_000
 _SAMPLE_EVERY_S: Final = 1.0
 _TIMEOUT_S: Final = 3.0
 
@@ -81,6 +80,17 @@ class Sample:
     at_ns: int
     ends: Mapping[Partition, int]
     groups: Mapping[str, GroupSample]
+
+
+def measured(samples: Sequence[Sample], timeline: Timeline) -> list[Sample]:
+    """The samples of the measure phase, the last being the one nearest to its end.
+
+    That one was due at the end and is taken a little after it; but the drain phase asks soon, too.
+    """
+    end_ns = timeline.measure_end_ns
+    begun = [sample for sample in samples if timeline.warmup_end_ns <= sample.at_ns <= end_ns + _MARGIN_NS]
+    nearest = min(range(len(begun)), key=lambda place: abs(begun[place].at_ns - end_ns), default=-1)
+    return begun[: nearest + 1]
 
 
 def positions(workers: Sequence[WorkerProcess], group: Group) -> npt.NDArray[np.int64]:

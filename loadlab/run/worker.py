@@ -22,7 +22,7 @@ import numpy as np
 from loadlab.client.kernel import die_with_parent, wake_punctually
 from loadlab.client.records import WEIGHTED_KEYS
 from loadlab.client.settings import ConsumerSettings, ProducerSettings
-from loadlab.errors import LoadlabError
+from loadlab.errors import LoadlabError, WorkerError
 from loadlab.measurement.slab import Command, Phase, State, attach_slab
 from loadlab.run.order import read_order
 
@@ -95,14 +95,36 @@ class Watch:
             usage["loop_cpu_ns"] = self._record["loop_cpu_ns"]
 
 
-def _timed(slab: Slab, loop: Callable[[], object]) -> Callable[[], None]:
-    """A loop that leaves its own CPU time behind when it ends."""
+class Loop(threading.Thread):
+    """The thread of a compiled loop; it leaves its own CPU time behind when it ends.
 
-    def run() -> None:
-        loop()
-        slab.record["loop_cpu_ns"] = time.thread_time_ns()
+    Args:
+        slab: the worker's slab.
+        target: the loop.
+    """
 
-    return run
+    def __init__(self, slab: Slab, target: Callable[[], None]) -> None:
+        super().__init__(name="loop", daemon=True)
+        self._slab = slab
+        self._loop = target
+        self._failure: Exception | None = None
+
+    def run(self) -> None:
+        """Runs the loop."""
+        try:
+            self._loop()
+        except Exception as error:  # noqa: BLE001 (handed on by `check`)
+            self._failure = error
+        self._slab.record["loop_cpu_ns"] = time.thread_time_ns()
+
+    def check(self) -> None:
+        """Raises what ended the loop, if it did not end by itself.
+
+        Raises:
+            WorkerError: the loop broke.
+        """
+        if self._failure is not None:
+            raise WorkerError(f"its loop broke: {self._failure!r}") from self._failure
 
 
 def _alias_table(records: RecordSettings) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
@@ -151,7 +173,7 @@ def _drain(producer: Producer, slab: Slab, watch: Watch) -> None:
 
 def _work_as_producer(settings: ProducerSettings, slab: Slab) -> None:
     producer = _make_producer(settings, slab)
-    loop = threading.Thread(target=_timed(slab, producer.send), name="send", daemon=True)
+    loop = Loop(slab, producer.send)
     serving = threading.Thread(target=producer.serve, name="delivery-reports", daemon=True)
     watch = Watch(slab, loop)
     watch.await_command(Command.CONNECT)
@@ -164,6 +186,7 @@ def _work_as_producer(settings: ProducerSettings, slab: Slab) -> None:
         _note_batches(producer, slab)
         watch.beat()
         loop.join(_WATCH_POLL_S)
+    loop.check()
     slab.record["state"] = State.SENT
     _drain(producer, slab, watch)
     producer.stop_serving()
@@ -187,7 +210,7 @@ def _work_as_consumer(settings: ConsumerSettings, slab: Slab) -> None:
     from loadlab.client.consumer import Consumer  # noqa: PLC0415 (a producer does not load it)
 
     consumer = Consumer(settings, slab)
-    loop = threading.Thread(target=_timed(slab, consumer.receive), name="receive", daemon=True)
+    loop = Loop(slab, consumer.receive)
     watch = Watch(slab, loop)
     watch.await_command(Command.CONNECT)
     if settings.start_after_s is not None:
@@ -200,6 +223,7 @@ def _work_as_consumer(settings: ConsumerSettings, slab: Slab) -> None:
             slab.record["state"] = State.READY
         watch.beat()
         loop.join(_WATCH_POLL_S)
+    loop.check()
     watch.finish()
     problem = consumer.close()
     if problem is not None:

@@ -155,11 +155,6 @@ def test_a_verdict_carries_what_was_found() -> None:
     assert [reason.code for reason in verdict.reasons] == ["unreconciled", "undrained"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="collect._topics takes every sample up to 250 ms into the drain phase: the last, taken when all is"
-    " acked, thins the throughput out",
-)
 def test_a_topics_throughput_is_that_of_the_measure_phase_alone() -> None:
     run = measured()
     at_the_end = run.load.sampler.samples.pop()

@@ -11,6 +11,7 @@ from engine_samples import S, constant, new_topic, producer_settings, set_phases
 
 from loadlab.client.producer import Producer
 from loadlab.client.settings import ConsumerSettings
+from loadlab.errors import WorkerError
 from loadlab.measurement.slab import ACK_LANE, Command, Counter, Phase, State, create_slab
 
 if TYPE_CHECKING:
@@ -96,12 +97,6 @@ def test_a_consuming_worker_that_joins_later_waits_and_can_be_stopped_before(
     assert slab.record["heartbeat_ns"][0] < slab.record["start_ns"][0] + 50 * S
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.xfail(
-    strict=True,
-    reason="worker._timed lets an exception of the loop end its thread only: the worker then drains, says "
-    "FINISHED and exits 0, as if all had been sent",
-)
 def test_a_worker_whose_loop_breaks_does_not_say_that_it_finished(
     worker: ModuleType, slab: Slab, mock: MockCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,9 +105,7 @@ def test_a_worker_whose_loop_breaks_does_not_say_that_it_finished(
 
     monkeypatch.setattr(Producer, "send", breaks)
     set_phases(slab, measure_s=0.1)
-    try:
+    with pytest.raises(WorkerError, match="ZeroDivisionError"):
         worker._work_as_producer(producer_settings(mock.bootstrap_servers, new_topic(mock)), slab)
-    except ZeroDivisionError:
-        return
 
     assert slab.state is not State.FINISHED
