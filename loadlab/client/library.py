@@ -17,7 +17,10 @@ import confluent_kafka.cimpl
 from loadlab.errors import RunError
 
 OLDEST_VERSION: Final = 0x020300FF
-"""librdkafka 2.3.0: the oldest one whose struct layouts were checked against `loadlab.client.symbols`."""
+"""librdkafka 2.3.0: from here on the struct layouts are those of `loadlab.client.symbols`."""
+
+NEXT_MAJOR_VERSION: Final = 0x03000000
+"""librdkafka may change its struct layouts with a major version, and with that alone."""
 
 # name: (result, arguments), in the order of rdkafka.h. Pointers to librdkafka's own types are c_void_p.
 _PROTOTYPES: Final[dict[str, tuple[type | None, list[type]]]] = {
@@ -129,10 +132,10 @@ def librdkafka() -> CDLL:
         function = getattr(library, name)
         function.restype = result
         function.argtypes = arguments
-    if library.rd_kafka_version() < OLDEST_VERSION:
+    if not OLDEST_VERSION <= library.rd_kafka_version() < NEXT_MAJOR_VERSION:
         raise RunError(
-            f"librdkafka {version()} is too old: the engine needs 2.3.0 or newer",
-            fix="upgrade the confluent-kafka package",
+            f"the engine does not know the struct layouts of librdkafka {version()}: it needs 2.3.0 to 2.x",
+            fix="install a confluent-kafka package of version 2.3 or a later 2.x",
         )
     return library
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from loadlab.run.fleet import Fleet, WorkerProcess
-    from loadlab.run.offsets import Sample
+    from loadlab.run.offsets import Group, GroupSample, Sample
 
 INTERVAL_S: Final = INTERVAL_NS / 1_000_000_000
 _METRICS: Final = 2
@@ -160,17 +160,12 @@ class Series:
         for name, latency in latencies.items():
             self.rows += _latency_rows(start_s, source, name, total.histogram(latency))
 
-    def add_lag(self, samples: Sequence[Sample], start_ns: int) -> None:
-        """Adds each group's lag; these rows stand at the times of the samples."""
+    def add_lag(self, samples: Sequence[Sample], groups: Sequence[Group], start_ns: int) -> None:
+        """Adds each group's lag, in total and by partition; these rows stand at the times of the samples."""
         for sample in samples:
             at_s = (sample.at_ns - start_ns) / 1_000_000_000
-            for name, group in sample.groups.items():
-                source = f"consumer/{name}"
-                self.rows.append(Interval(at_s, source, "consumer_lag_records", float(group.lag.sum())))
-                self.rows.append(Interval(at_s, source, "backlog_records", float(group.backlog)))
-                if group.committed_lag is not None:
-                    lag = float(group.committed_lag)
-                    self.rows.append(Interval(at_s, source, "committed_lag_records", lag))
+            for group in groups:
+                self.rows += _lag_rows(at_s, group, sample.groups[group.name])
 
     def late(self) -> int:
         """Events that were booked into an interval after it had been drained."""
@@ -182,6 +177,16 @@ class Series:
                 if drained is not None:
                     missing += int(np.abs(totals - drained)[list(_EVENTS)].sum())
         return missing
+
+
+def _lag_rows(at_s: float, group: Group, sample: GroupSample) -> Iterator[Interval]:
+    source = f"consumer/{group.name}"
+    yield Interval(at_s, source, "consumer_lag_records", float(sample.lag.sum()))
+    yield Interval(at_s, source, "backlog_records", float(sample.backlog))
+    if sample.committed_lag is not None:
+        yield Interval(at_s, source, "committed_lag_records", float(sample.committed_lag))
+    for (topic, number), lag in zip(group.partitions, sample.lag, strict=True):
+        yield Interval(at_s, f"{source}/{topic}-{number}", "consumer_lag_records", float(lag))
 
 
 def _latency_rows(start_s: float, source: str, name: str, histogram: Histogram) -> Iterator[Interval]:

@@ -59,7 +59,7 @@ class Watcher:
     def finish(self, timeline: Timeline, ended_ns: int) -> None:
         """Drains what is left after the workers have ended."""
         self.series.drain((ended_ns - timeline.start_ns) // NS_PER_S + 1)
-        self.series.add_lag(self.sampler.samples, timeline.start_ns)
+        self.series.add_lag(self.sampler.samples, self.sampler.groups, timeline.start_ns)
 
     def _progress(self, latest: LaneInterval, timeline: Timeline) -> Progress:
         now_ns = time.monotonic_ns()

@@ -5,7 +5,7 @@ import pytest
 from run_samples import S, book, consuming, fleet_of, producing, took, worker_of
 
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, RING_INTERVALS, SEND_LANE, Counter, Metric
-from loadlab.run.offsets import GroupSample, Sample
+from loadlab.run.offsets import Group, GroupSample, Sample
 from loadlab.run.series import Series, read_interval
 
 
@@ -136,8 +136,13 @@ def test_a_late_record_is_one_event_whatever_its_size() -> None:
 def test_lag_stands_at_the_times_of_its_samples() -> None:
     series = Series(fleet_of())
     sample = GroupSample(lag=np.array([3, 4]), committed_lag=None, backlog=2)
-    series.add_lag([Sample(5 * S + S // 2, {}, {"billing": sample})], start_ns=5 * S)
+    group = Group("billing", "g", (("orders", 0), ("orders", 1)), np.zeros(2, np.int64), ("checkout",))
+    series.add_lag([Sample(5 * S + S // 2, {}, {"billing": sample})], [group], start_ns=5 * S)
 
-    assert figures(series, "consumer_lag_records") == [(0.5, "consumer/billing", 7.0)]
+    assert figures(series, "consumer_lag_records") == [
+        (0.5, "consumer/billing", 7.0),
+        (0.5, "consumer/billing/orders-0", 3.0),
+        (0.5, "consumer/billing/orders-1", 4.0),
+    ]
     assert figures(series, "backlog_records") == [(0.5, "consumer/billing", 2.0)]
     assert figures(series, "committed_lag_records") == []
