@@ -29,7 +29,7 @@ _COMPILED_PACKAGES = ("client", "measurement", "workload")
 def cache_directory() -> Path:
     """Where machine code is kept: under XDG_CACHE_HOME, one directory for each state of the sources."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(Path(__file__).read_bytes())
     here = Path(__file__).parent
     for package in _COMPILED_PACKAGES:
         for module in sorted((here / package).glob("*.py")):

@@ -13,6 +13,8 @@ from loadlab.client.consume import BATCH_RECORDS, CONSUMPTION, TOPIC, consume
 from loadlab.client.handle import CONSUMER, new_client, new_configuration
 from loadlab.client.library import error_text, librdkafka
 from loadlab.errors import WorkerError
+from loadlab.measurement.lane import count_error
+from loadlab.measurement.slab import CONSUME_LANE
 from loadlab.measurement.stamp import run_tag
 
 if TYPE_CHECKING:
@@ -114,22 +116,23 @@ class Consumer:
         self._revoked_ns = None
 
     def _assign(self, client: int, partitions: object, *, cooperative: bool) -> None:
-        library = librdkafka()
-        if not cooperative:
-            library.rd_kafka_assign(client, ctypes.cast(partitions, c_void_p))  # type: ignore[arg-type]
-            return
-        error = library.rd_kafka_incremental_assign(client, ctypes.cast(partitions, c_void_p))  # type: ignore[arg-type]
-        if error:
-            library.rd_kafka_error_destroy(error)
+        library, given = librdkafka(), ctypes.cast(partitions, c_void_p)  # type: ignore[arg-type]
+        if cooperative:
+            self._count(_taken_code(library.rd_kafka_incremental_assign(client, given)))
+        else:
+            self._count(library.rd_kafka_assign(client, given))
 
     def _unassign(self, client: int, partitions: object, *, cooperative: bool) -> None:
-        library = librdkafka()
-        if not cooperative:
-            library.rd_kafka_assign(client, None)
-            return
-        error = library.rd_kafka_incremental_unassign(client, ctypes.cast(partitions, c_void_p))  # type: ignore[arg-type]
-        if error:
-            library.rd_kafka_error_destroy(error)
+        library, revoked = librdkafka(), ctypes.cast(partitions, c_void_p)  # type: ignore[arg-type]
+        if cooperative:
+            self._count(_taken_code(library.rd_kafka_incremental_unassign(client, revoked)))
+        else:
+            self._count(library.rd_kafka_assign(client, None))
+
+    def _count(self, code: int) -> None:
+        """Counts an error; the callback runs in the consuming thread, whose lane this is."""
+        if code:
+            count_error(self._slab.record["lanes"][0, CONSUME_LANE], code)
 
     def subscribe(self) -> None:
         """Joins the group; `receive` must run for the group to come about.
@@ -163,3 +166,13 @@ class Consumer:
         library.rd_kafka_consumer_close(self._client)
         library.rd_kafka_destroy(self._client)
         return None if error in (0, _NO_OFFSET) else error_text(error)
+
+
+def _taken_code(error: int | None) -> int:
+    """The code of a rd_kafka_error_t, which is freed; 0 for none."""
+    if not error:
+        return 0
+    library = librdkafka()
+    code: int = library.rd_kafka_error_code(error)
+    library.rd_kafka_error_destroy(error)
+    return code

@@ -86,6 +86,8 @@ _PROTOTYPES: Final[dict[str, tuple[type | None, list[type]]]] = {
     "rd_kafka_incremental_assign": (c_void_p, [c_void_p, c_void_p]),
     # rd_kafka_error_t *rd_kafka_incremental_unassign(rk, const rd_kafka_topic_partition_list_t *)
     "rd_kafka_incremental_unassign": (c_void_p, [c_void_p, c_void_p]),
+    # rd_kafka_resp_err_t rd_kafka_error_code(const rd_kafka_error_t *error)
+    "rd_kafka_error_code": (c_int, [c_void_p]),
     # void rd_kafka_error_destroy(rd_kafka_error_t *error)
     "rd_kafka_error_destroy": (None, [c_void_p]),
     # const char *rd_kafka_rebalance_protocol(rd_kafka_t *rk)

@@ -134,7 +134,7 @@ def _fill_value(work: Record, message: Record, length: int, sequence: int, due: 
 
 @inlined
 def _fill_key(work: Record, message: Record, place: int, record: int) -> None:
-    key = key_number(plan_of(work), record)
+    key = key_number(plan_of(work), record, record // work.topic_count)
     if key == NULL_LENGTH:
         message.key = 0
         message.key_len = 0

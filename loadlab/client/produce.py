@@ -251,10 +251,10 @@ def _hand_over(work: Record, overdue: int, now_ns: int) -> int:
 @compiled
 def _find_full(work: Record, overdue: int, now_ns: int) -> None:
     """What happens when the client queue has no room for a record that is due."""
-    _note_full(work, now_ns)
     if work.reject_when_full:
         _reject(work, overdue, now_ns)
     else:
+        _note_full(work, now_ns)
         wait_ns = delivery_of(work).capacity * _ROOM_POLL_NS_PER_RECORD
         sleep_until(now_ns + min(max(wait_ns, _SHORTEST_ROOM_POLL_NS), _LONGEST_ROOM_POLL_NS))
 

@@ -107,12 +107,18 @@ def _weighted_key(plan: Record, record: int, column: int) -> int:
 
 
 @inlined
-def key_number(plan: Record, record: int) -> int:
-    """Which key a record of the group carries, or NULL_LENGTH for none."""
+def key_number(plan: Record, record: int, turn: int) -> int:
+    """Which key a record of the group carries, or NULL_LENGTH for none.
+
+    Args:
+        plan: the RECORDS entry.
+        record: the record's number in its group.
+        turn: its number within its topic, by which round robin goes.
+    """
     if plan.key_kind == NO_KEYS or _chosen(plan.null_key_share, plan.seed, record, _FOR_NULL_KEY):
         return NULL_LENGTH
     if plan.key_kind == ROUND_ROBIN_KEYS:
-        return record % plan.key_count
+        return turn % plan.key_count
     column = _int64(draw(plan.seed, record, _FOR_KEY) % np.uint64(plan.key_count))
     return column if plan.key_kind == UNIFORM_KEYS else _weighted_key(plan, record, column)
 

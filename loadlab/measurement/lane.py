@@ -29,8 +29,10 @@ def enter_interval(slab: Record, lane: Record, now_ns: int) -> None:
     index = max(0, (now_ns - slab.start_ns) // INTERVAL_NS)
     slot = index % RING_INTERVALS
     interval = lane.ring[slot]
-    interval.counters[:] = 0
-    interval.counts[:, :] = 0
+    # What was booked before the common start stands in a slot without an index, and counts for the first.
+    if interval.index != 0:
+        interval.counters[:] = 0
+        interval.counts[:, :] = 0
     interval.index = index + 1
     lane.interval = slot
     lane.interval_end_ns = slab.start_ns + (index + 1) * INTERVAL_NS

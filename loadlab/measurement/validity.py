@@ -24,7 +24,8 @@ ACK_GRACE_S: Final = 0.1
 """How long acks may be on their way at the end of the measure phase without being missed."""
 
 SEND_DELAY_LIMIT_US: Final = 10_000.0
-"""The most that send_delay may be at its 99th percentile while the client queue has room."""
+"""The most that send_delay may be at its 99th percentile while the client queue has room. Fewer than 1,000
+records support no 99th percentile: then the highest that they support is held to the same limit."""
 
 WORKER_CPU_LIMIT: Final = 0.9
 """The most of a core that a produce loop may use at a fixed rate; above it, it may be the limit."""
@@ -58,10 +59,13 @@ class ProducerFigures:
     Attributes:
         name: in the scenario.
         intended: records due; None at the maximum rate.
-        sent: records handed over within the phase.
+        sent: records handed over within the phase, or rejected because the client queue was full.
         acked: acks received within the phase.
         queue_full_share: the share of the workers' time for which the client queue was full.
-        own_send_delay_p99_us: of the records that no full client queue held up; None without a sample.
+        own_send_delay_us: of the records that no full client queue held up; None without a sample.
+        own_send_delay_percentile: which percentile that is: 99 where the sample supports it.
+        limit_reached: at the maximum rate: all records that the scenario wanted were sent.
+        rejected: records that found the client queue full and were given up.
         loop_cpu_share: the busiest worker's produce loop, of a core.
     """
 
@@ -70,8 +74,11 @@ class ProducerFigures:
     sent: int
     acked: int
     queue_full_share: float
-    own_send_delay_p99_us: float | None
+    own_send_delay_us: float | None
     loop_cpu_share: float
+    own_send_delay_percentile: float = 99.0
+    limit_reached: bool = False
+    rejected: int = 0
 
 
 @dataclass(frozen=True)
@@ -142,6 +149,8 @@ def is_saturated(producer: ProducerFigures, measured_s: float) -> bool:
     Acks that are on their way at the end of the phase are missing in it, so that a phase is granted those of
     ACK_GRACE_S: only what piles up beyond is the cluster's.
     """
+    if producer.rejected > (producer.intended or 0) * (1.0 - ACHIEVED_LIMIT):
+        return True
     if producer.intended is None or _share(producer.sent, producer.intended) < ACHIEVED_LIMIT:
         return producer.queue_full_share >= QUEUE_FULL_LIMIT
     granted = producer.intended * ACK_GRACE_S / measured_s if measured_s > 0.0 else 0.0
@@ -169,12 +178,13 @@ def _generator(producer: ProducerFigures) -> Iterator[Finding]:
             limit=ACHIEVED_LIMIT,
             severity="invalid",
         )
-    delay = producer.own_send_delay_p99_us
+    delay = producer.own_send_delay_us
     if delay is not None and delay > SEND_DELAY_LIMIT_US:
         yield Finding(
             code="generator_limited",
             message=(
-                f"producer {producer.name} sent records late: send_delay p99 {delay / 1000:.1f} ms (limit "
+                f"producer {producer.name} sent records late: send_delay p"
+                f"{producer.own_send_delay_percentile:g} {delay / 1000:.1f} ms (limit "
                 f"{SEND_DELAY_LIMIT_US / 1000:.0f} ms), while its client queue had room"
             ),
             fix="leave the workers a core of their own (cpuset), use more workers, or lower the rate",
@@ -197,7 +207,7 @@ def _generator(producer: ProducerFigures) -> Iterator[Finding]:
 
 
 def _generator_at_max(producer: ProducerFigures) -> Iterator[Finding]:
-    if producer.queue_full_share < QUEUE_FULL_LIMIT:
+    if producer.queue_full_share < QUEUE_FULL_LIMIT and not producer.limit_reached:
         yield Finding(
             code="generator_limited",
             message=(

@@ -166,7 +166,12 @@ class Backlog(Model):
 
 
 class Rebalances(Model):
-    """Group rebalances: how many, and the seconds in which the group had no assignment."""
+    """Group rebalances after the common start, as the worker saw them that saw the most.
+
+    Attributes:
+        count: how often its partitions were taken and given again.
+        seconds: how long it had none meanwhile.
+    """
 
     count: int
     seconds: float

@@ -71,13 +71,17 @@ class ConsumerGroup:
             backlog=self._backlog(),
             drain_s=None if drained_ns is None else max(0, drained_ns - self.sent_ns) / NS_PER_S,
             rebalances=Rebalances(
-                count=sum(int(worker.slab.record["rebalances"][0]) for worker in self.workers),
-                seconds=sum(int(worker.slab.record["rebalance_ns"][0]) for worker in self.workers) / NS_PER_S,
+                count=self._most("rebalances"),
+                seconds=self._most("rebalance_ns") / NS_PER_S,
             ),
             cpu_us_per_record=share(used_s * 1e6, consumed),
             errors=errors(self.workers, (CONSUME_LANE,)),
             workers=tuple(self._worker(worker) for worker in self.workers),
         )
+
+    def _most(self, name: str) -> int:
+        """The largest that any worker's slab holds."""
+        return max((int(worker.slab.record[name][0]) for worker in self.workers), default=0)
 
     def _lag(self) -> Lag | None:
         if not self.samples:

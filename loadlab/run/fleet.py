@@ -67,6 +67,11 @@ class WorkerProcess:
         lines = self.log_path.read_text(errors="replace").splitlines()
         return "\n".join(lines[-_LAST_LINES:])
 
+    def close(self) -> None:
+        """Gives descriptors back; what was measured can still be read."""
+        self.slab.close()
+        self.log.close()
+
     def exit_text(self) -> str:
         """How it ended, for people: "finished", "killed by SIGKILL", "exit code 1"."""
         code = self.process.poll()
@@ -100,7 +105,9 @@ def _spawn(order: Order) -> WorkerProcess:
         process.stdin.close()
     except BrokenPipeError as error:
         process.wait()
-        raise WorkerError(f"worker {order.worker} ended at once: {worker.last_words()}") from error
+        words = worker.last_words()
+        worker.close()
+        raise WorkerError(f"worker {order.worker} ended at once: {words}") from error
     return worker
 
 
@@ -205,5 +212,4 @@ class Fleet:
     def close(self) -> None:
         """Gives descriptors back; what was measured can still be read."""
         for worker in self.workers:
-            worker.slab.close()
-            worker.log.close()
+            worker.close()

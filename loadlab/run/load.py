@@ -48,6 +48,7 @@ class Load:
         dead_workers: workers that ended before their time.
         dead_brokers: brokers seen dead.
         drained_ns: when each consumer group had read all, by name.
+        final: log ends and positions after the last read; None where the cluster did not tell them.
     """
 
     plan: RunPlan
@@ -63,6 +64,7 @@ class Load:
     dead_workers: dict[int, Death] = field(default_factory=dict)
     dead_brokers: dict[int, Death] = field(default_factory=dict)
     drained_ns: dict[str, int] = field(default_factory=dict)
+    final: Sample | None = None
     _checked_ns: int = 0
     _intervals: int = 0
 
@@ -82,7 +84,7 @@ class Load:
         self.fleet.end(_END_TIMEOUT_S)
         self._check_workers()
         # After the workers' last reads and commits: what is left now is what was not read.
-        self.sampler.take()
+        self.final = self.sampler.take()
         return ended_ns
 
     def _start(self) -> None:

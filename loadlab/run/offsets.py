@@ -153,12 +153,19 @@ class OffsetSampler:
         marks = [mark for mark in marks_ns if mark > start_ns]
         due_ns = start_ns
         while not self._stop.wait(max(0.0, (due_ns - time.monotonic_ns()) / 1e9)):
-            self.take()
+            self._try_to_take()
             now_ns = time.monotonic_ns()
             passed = (now_ns - start_ns) // int(_SAMPLE_EVERY_S * 1e9) + 1
             due_ns = start_ns + passed * int(_SAMPLE_EVERY_S * 1e9)
             marks = [mark for mark in marks if mark > now_ns]
             due_ns = min([due_ns, *marks])
+
+    def _try_to_take(self) -> None:
+        """Takes a sample; whatever goes wrong is noted, because nobody waits for this thread to tell."""
+        try:
+            self.take()
+        except Exception as error:  # noqa: BLE001
+            self.failures.append(repr(error))
 
     def take(self) -> Sample | None:
         """Takes one sample; None (and a failure noted) where the cluster did not answer."""

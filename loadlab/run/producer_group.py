@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from loadlab.measurement.slab import ACK_LANE, SEND_LANE, Counter, Metric, Phase
 from loadlab.measurement.validity import ProducerFigures
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from loadlab.run.readings import By
     from loadlab.run.timeline import Timeline
     from loadlab.scenario import ProducerSpec
+
+_SEND_DELAY_PERCENTILES: Final = (99.0, 95.0, 90.0, 50.0)
 
 
 @dataclass(frozen=True)
@@ -68,19 +70,39 @@ class ProducerGroup:
     def figures(self) -> ProducerFigures:
         """What the verdict needs to know."""
         moment = Phase.MEASURE
-        full_ns = self.total(SEND_LANE, Counter.QUEUE_FULL_NS, moment)
         measured_s = self.timeline.measure_s
-        delay_ns = merged(self.workers, SEND_LANE, Metric.OWN_SEND_DELAY).percentile_ns(99.0)
+        percentile, delay_us = self._own_send_delay()
         loops = [cpu_s(worker, "loop_cpu_ns") for worker in self.workers]
         return ProducerFigures(
             name=self.plan.name,
             intended=self.due,
             sent=self.total(SEND_LANE, Counter.ATTEMPTED, moment, by="by_moment"),
+            rejected=self.total(SEND_LANE, Counter.REJECTED, moment, by="by_moment"),
             acked=self.total(ACK_LANE, Counter.ACKED, moment, by="by_moment"),
-            queue_full_share=share(full_ns / NS_PER_S, measured_s * len(self.workers)) or 0.0,
-            own_send_delay_p99_us=None if self.due is None or delay_ns is None else delay_ns / 1_000,
+            queue_full_share=self._queue_full_share(),
+            own_send_delay_us=None if self.due is None else delay_us,
+            own_send_delay_percentile=percentile,
             loop_cpu_share=share(max(loops), measured_s) or 0.0,
+            limit_reached=self._limit_reached(),
         )
+
+    def _queue_full_share(self) -> float:
+        """The share of the workers' time in the measure phase for which the client queue was full."""
+        full_s = self.total(SEND_LANE, Counter.QUEUE_FULL_NS, Phase.MEASURE) / NS_PER_S
+        return share(full_s, self.timeline.measure_s * len(self.workers)) or 0.0
+
+    def _own_send_delay(self) -> tuple[float, float | None]:
+        """The highest percentile that the sample supports, 99 at most, and its send_delay in microseconds."""
+        delays = merged(self.workers, SEND_LANE, Metric.OWN_SEND_DELAY)
+        for percentile in _SEND_DELAY_PERCENTILES:
+            delay_ns = delays.percentile_ns(percentile)
+            if delay_ns is not None:
+                return percentile, delay_ns / 1_000
+        return _SEND_DELAY_PERCENTILES[0], None
+
+    def _limit_reached(self) -> bool:
+        limit = self.spec.schedule.records
+        return limit is not None and self.records(None).attempted >= limit
 
     def result(self) -> ProducerResult:
         """The group as a result tells it."""
@@ -100,7 +122,7 @@ class ProducerGroup:
             service_time_us=service_time,
             publish_latency_us=service_time if at_max else publish_latency,
             publish_latency_is_service_time=at_max,
-            achieved_ratio=None if self.due is None else share(figures.sent, self.due),
+            achieved_ratio=None if self.due is None else share(figures.sent - figures.rejected, self.due),
             cpu_us_per_record=share(used_s * 1e6, acked),
             batch=self._batches(),
             compression_ratio=self._compression_ratio(),

@@ -14,8 +14,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-# numba loads SciPy where it is installed, for linear algebra that no loop here does: 60 MiB a worker.
-sys.modules["scipy"] = None  # type: ignore[assignment]
+if __name__ == "__main__":
+    # numba loads SciPy where it is installed, for linear algebra that no loop here does: 60 MiB a worker.
+    sys.modules["scipy"] = None  # type: ignore[assignment]
 
 import numpy as np
 
@@ -197,13 +198,17 @@ def _work_as_producer(settings: ProducerSettings, slab: Slab) -> None:
     slab.record["state"] = State.FINISHED
 
 
-def _join_late(settings: ConsumerSettings, slab: Slab, watch: Watch) -> None:
-    """Waits until a consumer that starts later is to join; returns at once on a stop."""
+def _await_joining(settings: ConsumerSettings, slab: Slab, watch: Watch) -> bool:
+    """Waits until a consumer that starts later is to join; says no where the run stopped before."""
+    if settings.start_after_s is None:
+        return True
+    slab.record["state"] = State.READY
     watch.await_command(Command.GO)
-    due_ns = int(slab.record["start_ns"][0]) + int((settings.start_after_s or 0.0) * _NS_PER_S)
+    due_ns = int(slab.record["start_ns"][0]) + int(settings.start_after_s * _NS_PER_S)
     while time.monotonic_ns() < due_ns and not watch.told(Command.STOP):
         watch.beat()
         time.sleep(_WATCH_POLL_S)
+    return not watch.told(Command.STOP)
 
 
 def _work_as_consumer(settings: ConsumerSettings, slab: Slab) -> None:
@@ -213,11 +218,9 @@ def _work_as_consumer(settings: ConsumerSettings, slab: Slab) -> None:
     loop = Loop(slab, consumer.receive)
     watch = Watch(slab, loop)
     watch.await_command(Command.CONNECT)
-    if settings.start_after_s is not None:
-        slab.record["state"] = State.READY
-        _join_late(settings, slab, watch)
-    consumer.subscribe()
-    loop.start()
+    if _await_joining(settings, slab, watch):
+        consumer.subscribe()
+        loop.start()
     while loop.is_alive():
         if slab.state is State.STARTING and slab.record["assignments"][0]:
             slab.record["state"] = State.READY

@@ -101,8 +101,10 @@ def test_percentiles_are_those_of_numpy_within_the_bucket_that_holds_them(
     for percentile in PERCENTILES.values():
         reported = histogram.percentile_ns(percentile)
         if reported is not None:
-            exact = float(np.percentile(values, percentile, method="inverted_cdf"))
-            assert reported == pytest.approx(exact, rel=WIDEST, abs=8.0)
+            # In binary 99.9 % of 10,000 is a hair more than 9,990, and NumPy takes the next one then.
+            below = float(np.percentile(values, percentile - 1e-9, method="inverted_cdf"))
+            above = float(np.percentile(values, percentile, method="inverted_cdf"))
+            assert below * (1 - WIDEST) - 8.0 <= reported <= above * (1 + WIDEST) + 8.0
 
 
 @pytest.mark.parametrize(("name", "percentile"), PERCENTILES.items())

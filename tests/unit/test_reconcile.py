@@ -75,6 +75,7 @@ def measured(  # noqa: PLR0913 - what a run is told by
         lambda intervals, timeline: None,  # noqa: ARG005
     )
     load.timeline = Timeline(S, 2 * S, 12 * S, 17 * S)
+    load.final = sampler.samples[-1] if grown else None
     return Measured(
         run_id="run-1",
         started_at=datetime.now(UTC),

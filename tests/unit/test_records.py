@@ -37,7 +37,7 @@ class Plan:
     arrays: tuple[npt.NDArray[np.generic], ...]
 
     def key_numbers(self, amount: int = DRAWS) -> list[int]:
-        return [key_number(self.record[0], number) for number in range(amount)]
+        return [key_number(self.record[0], number, number) for number in range(amount)]
 
     def lengths(self, amount: int = DRAWS) -> list[int]:
         return [value_length(self.record[0], number) for number in range(amount)]

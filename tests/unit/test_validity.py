@@ -20,10 +20,10 @@ GOOD = ProducerFigures(
     sent=100_000,
     acked=100_000,
     queue_full_share=0.0,
-    own_send_delay_p99_us=200.0,
+    own_send_delay_us=200.0,
     loop_cpu_share=0.4,
 )
-AT_MAX = replace(GOOD, intended=None, own_send_delay_p99_us=None, queue_full_share=0.6, loop_cpu_share=1.0)
+AT_MAX = replace(GOOD, intended=None, own_send_delay_us=None, queue_full_share=0.6, loop_cpu_share=1.0)
 QUIET = RunFigures(
     producers=[GOOD],
     dead_workers=[],
@@ -82,7 +82,7 @@ def test_a_queue_that_was_full_for_a_moment_excuses_no_missing_records() -> None
     ("delay_us", "status"), [(None, "valid"), (10_000.0, "valid"), (10_001.0, "invalid")]
 )
 def test_records_must_not_be_late_by_the_generators_fault(delay_us: float | None, status: str) -> None:
-    assert of(replace(GOOD, own_send_delay_p99_us=delay_us)).status == status
+    assert of(replace(GOOD, own_send_delay_us=delay_us)).status == status
 
 
 @pytest.mark.parametrize(("share", "status"), [(0.9, "valid"), (0.91, "suspect")])
@@ -191,7 +191,7 @@ def test_a_run_that_ended_in_its_warm_up_is_invalid() -> None:
 
 def test_every_finding_says_what_to_do() -> None:
     judgement = of(
-        replace(GOOD, sent=1, acked=1, own_send_delay_p99_us=1e6, loop_cpu_share=1.0),
+        replace(GOOD, sent=1, acked=1, own_send_delay_us=1e6, loop_cpu_share=1.0),
         replace(AT_MAX, queue_full_share=0.0),
         unread={"billing": 5},
         unexplained=1,
