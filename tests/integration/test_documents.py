@@ -1,0 +1,247 @@
+"""The documents say what is so: their commands run, their links lead somewhere, their tables are complete.
+
+The README's fenced blocks marked `console` are run as they stand: lines that begin with "$ " are commands,
+with `# exit N` behind those that do not exit with 0, and the lines below them are shown output. Of that, a
+line without digits must come out as it is, and of one with digits the first word: figures differ by machine.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from pyarrow import parquet
+from pydantic import BaseModel
+
+import loadlab
+from loadlab.cli.main import SUBCOMMANDS
+from loadlab.measurement import validity
+from loadlab.results.model import RunResult
+from loadlab.results.model_groups import LatencyBlock
+from loadlab.run import series
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = Path(loadlab.__file__).parent
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+README = _text(ROOT / "README.md")
+ARCHITECTURE = _text(ROOT / "ARCHITECTURE.md")
+MEASUREMENT = _text(ROOT / "docs" / "measurement.md")
+
+FENCED = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+VERDICTS = {"VALID", "SUSPECT", "INVALID"}
+# What keeps the commands short without being part of them; --set in a command wins over it.
+SHORT = "phases.warmup=1s\nphases.measure=3s\nphases.drain=20s"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of the README, the exit codes that it may have, and the output that it shows."""
+
+    line: str
+    exit_codes: frozenset[int]
+    shown: tuple[str, ...]
+
+
+def _commands() -> list[Command]:
+    found = []
+    for kind, block in FENCED.findall(README):
+        if kind != "console":
+            continue
+        assert block.startswith("$ ")
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            line, *shown = part.splitlines()
+            codes = re.search(r"# exit (\d+(?: or \d+)*)$", line)
+            numbers = codes[1].split(" or ") if codes else ["0"]
+            found.append(Command(line, frozenset(map(int, numbers)), tuple(shown)))
+    return found
+
+
+def _assert_shown(shown: str, output: list[str]) -> None:
+    words = shown.split()
+    if not re.search(r"\d", shown):
+        assert shown in output
+    elif words[0] in VERDICTS:
+        assert VERDICTS & {line.split()[0] for line in output if line.strip()}
+    else:
+        assert words[0] in {line.split()[0] for line in output if line.strip()}, shown
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A directory that has what a reader of the README has."""
+    (tmp_path / "scenarios").symlink_to(ROOT / "scenarios")
+    for kind, block in FENCED.findall(README):
+        if kind == "yaml":
+            name = block.splitlines()[0].removeprefix("# ")
+            (tmp_path / name).write_text(block, encoding="utf-8")
+    return tmp_path
+
+
+def test_the_readme_s_commands_do_what_it_shows(place: Path) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "LOADLAB_SET": SHORT}
+    environment.pop("LOADLAB_RESULTS_DIR", None)
+    commands = _commands()
+    assert len(commands) > 10
+    for command in commands:
+        done = subprocess.run(
+            ["bash", "-c", command.line],
+            cwd=place,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        output = done.stdout + done.stderr
+        assert done.returncode in command.exit_codes, f"{command.line}\n{output}"
+        for shown in command.shown:
+            _assert_shown(shown, output.splitlines())
+    for intervals in (place / "results").glob("*/intervals.parquet"):
+        measured = set(parquet.read_table(intervals)["metric"].to_pylist())
+        assert measured <= _documented_metrics()
+
+
+def test_the_readme_shows_every_command() -> None:
+    shown = " ".join(command.line for command in _commands())
+    for name in SUBCOMMANDS:
+        assert f"loadlab {name}" in shown, name
+
+
+def test_make_targets_that_documents_name_are_there() -> None:
+    makefile = _text(ROOT / "Makefile")
+    mentioned = {name for path in DOCUMENTS for name in re.findall(r"`make ([a-z]+)\b", _text(path))}
+    for kind, block in FENCED.findall(README):
+        if kind == "sh":
+            mentioned |= set(re.findall(r"^make ([a-z]+)", block, re.MULTILINE))
+    assert {"demo", "test"} <= mentioned
+    for target in mentioned:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_readme_has_each_exit_code() -> None:
+    codes = {value for name, value in vars(loadlab.errors).items() if name.startswith("EXIT_")}
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)} == codes
+
+
+def _anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    lowered = (heading.lower() for heading in HEADING.findall(FENCED.sub("", text)))
+    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in lowered}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in LINK.findall(FENCED.sub("", _text(document))):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        page = document.parent / name if name else document
+        assert page.exists(), target
+        if anchor:
+            assert anchor in _anchors(_text(page)), target
+
+
+def test_the_architecture_names_every_package() -> None:
+    for folder in PACKAGE.iterdir():
+        if (folder / "__init__.py").exists():
+            assert f"`loadlab.{folder.name}`" in ARCHITECTURE, folder.name
+    for module in PACKAGE.glob("[!_]*.py"):
+        assert f"`loadlab.{module.stem}`" in ARCHITECTURE, module.stem
+
+
+def test_every_module_that_a_document_names_exists() -> None:
+    roots = (ROOT, PACKAGE, ROOT / "tests" / "unit", ROOT / "tests" / "integration")
+    for document in DOCUMENTS:
+        for name in set(re.findall(r"[\w/.*]+\.py\b", _text(document))):
+            assert any(list(root.glob(name)) for root in roots), f"{document.name}: {name}"
+
+
+def test_the_architecture_s_import_order_is_the_contract_s() -> None:
+    contract = re.search(r"^layers = \[\n(.*?)^\]", _text(ROOT / "pyproject.toml"), re.DOTALL | re.MULTILINE)
+    assert contract is not None
+    in_contract = [
+        set(re.findall(r"loadlab\.\w+", line)) for line in contract[1].splitlines() if "(" not in line
+    ]
+    rows = re.findall(r"^\| (`loadlab\.[^|]*) \|", ARCHITECTURE, re.MULTILINE)
+    assert [set(re.findall(r"loadlab\.\w+", row)) for row in rows] == in_contract
+
+
+def _fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """The paths of a model's fields that hold no further model; a latency block's are those of `*_us`."""
+    for name, field in model.model_fields.items():
+        below = list(_models(field.annotation))
+        if not below or below[0][0] is LatencyBlock:
+            yield prefix + name
+        for part, step in below:
+            yield from _fields(part, "*_us." if part is LatencyBlock else f"{prefix}{name}{step}.")
+
+
+def _models(annotation: object, step: str = "") -> Iterator[tuple[type[BaseModel], str]]:
+    """The models in an annotation, and the step by which a path goes through lists and mappings to them."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation, step
+    inside = {dict: ".<name>", tuple: "[]"}.get(typing.get_origin(annotation), "")
+    for argument in typing.get_args(annotation):
+        yield from _models(argument, step + inside)
+
+
+def _documented_fields() -> Iterator[str]:
+    """The fields in the tables of docs/measurement.md below headings that are a path of result.json."""
+    for section in re.split(r"^##+ ", MEASUREMENT, flags=re.MULTILINE)[1:]:
+        heading = section.splitlines()[0]
+        if not re.fullmatch(r"`[^`]+`", heading) or "| field |" not in section:
+            continue
+        prefix = "" if heading == "`result.json`" else heading.strip("`") + "."
+        for cell in re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE):
+            yield from (prefix + name for name in re.findall(r"`([^`]+)`", cell))
+
+
+def test_every_field_of_a_result_is_defined_and_no_other() -> None:
+    documented = list(_documented_fields())
+    assert len(documented) == len(set(documented))
+    assert set(documented) == set(_fields(RunResult))
+
+
+def test_every_reason_of_a_verdict_is_documented_with_its_severity_and_limit() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|.*\| ([^|]*) \| (\w+) \| [^|]* \|$", MEASUREMENT, re.MULTILINE)
+    documented = {(code, severity) for code, _, severity in rows}
+    assert documented == set(_findings())
+    limits = " ".join(limit.replace(",", "") for _, limit, _ in rows)
+    for limit in ("ACHIEVED_LIMIT", "QUEUE_FULL_LIMIT", "SEND_DELAY_LIMIT_US", "WORKER_CPU_LIMIT"):
+        assert f"{getattr(validity, limit):g}" in limits, limit
+
+
+def _findings() -> Iterator[tuple[str, str]]:
+    """Code and severity of each finding that the rules can make, as their source has them."""
+    order = ("code", "message", "fix", "figure", "limit", "severity")
+    for node in ast.walk(ast.parse(_text(Path(validity.__file__)))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":
+            values = dict(zip(order, node.args, strict=False))
+            values |= {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
+            yield ast.literal_eval(values["code"]), ast.literal_eval(values["severity"])
+
+
+def _documented_metrics() -> set[str]:
+    """The metrics in the tables of docs/measurement.md's section on intervals, each statistic apart."""
+    section = MEASUREMENT.split("## intervals.parquet")[1].split("\n## ")[0]
+    names = re.findall(r"`(\w+_(?:records|per_s|us))`", section)
+    return {name.replace("STAT", statistic) for name in names for statistic in series._SHOWN}
