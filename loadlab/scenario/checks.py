@@ -27,6 +27,7 @@ _CHECKS: Final[tuple[Callable[[View], Iterator[Finding]], ...]] = (
     checks_workload.something_to_do,
     checks_workload.senders,
     checks_workload.starts_in_time,
+    checks_workload.countable_bursts,
     checks_workload.own_groups,
     checks_thresholds.known_selectors,
     checks_thresholds.measured_by_someone,

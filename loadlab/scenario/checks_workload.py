@@ -9,6 +9,7 @@ from loadlab import units
 from loadlab.hints import HintedError, near
 from loadlab.scenario.finding import Finding, View, found
 from loadlab.scenario.records import STAMP_BYTES
+from loadlab.scenario.schedule import BurstsRate
 from loadlab.scenario.workload import check_topic_name
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _MAX_BYTES: Final = "message.max.bytes"
 _CLIENT_MAX_BYTES: Final = 1_000_000
 _TOPIC_MAX_BYTES: Final = 1_048_588
 _BATCH_OVERHEAD_BYTES: Final = 100
+_MOST_BURSTS: Final = 100_000
 
 
 def topic_names(view: View) -> Iterator[Finding]:
@@ -140,6 +142,18 @@ def starts_in_time(view: View) -> Iterator[Finding]:
         if consumer.start_after_s is not None and consumer.start_after_s >= end_s:
             message = f"would never start: all phases are over after {units.format_duration(end_s)}"
             yield found(("consumers", name, "start_after"), message, about=(("phases",),))
+
+
+def countable_bursts(view: View) -> Iterator[Finding]:
+    """A schedule is a table of its bursts: a run of them must not be longer than memory is."""
+    sending_s = view.scenario.phases.warmup_s + view.scenario.phases.measure_s
+    for name, producer in view.scenario.producers.items():
+        match producer.schedule.rate:
+            case BurstsRate(bursts=bursts) if sending_s / bursts.every_s > _MOST_BURSTS:
+                shortest = units.format_duration(sending_s / _MOST_BURSTS)
+                message = f"would be more than {_MOST_BURSTS:,} bursts in this run: {shortest} is the shortest"
+                path: Path = ("producers", name, "schedule", "rate", "bursts", "every")
+                yield found(path, message, about=(("phases",),))
 
 
 def own_groups(view: View) -> Iterator[Finding]:
