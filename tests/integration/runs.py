@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from loadlab.results.model import RunResult
     from loadlab.results.store import StoredRun
+    from loadlab.run.progress import Progress
 
 ROOT = Path(__file__).parents[2]
 QUICKSTART = ROOT / "scenarios" / "quickstart.yaml"
@@ -32,13 +33,13 @@ class Recorder:
 
     def __init__(self) -> None:
         self.messages: list[str] = []
-        self.intervals: list[object] = []
+        self.intervals: list[Progress] = []
         self.on_progress: Callable[[], None] = lambda: None
 
     def message(self, text: str) -> None:
         self.messages.append(text)
 
-    def progress(self, progress: object) -> None:
+    def progress(self, progress: Progress) -> None:
         self.intervals.append(progress)
         self.on_progress()
 

@@ -7,9 +7,10 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+import docker
 import psutil
 import pytest
-from runs import QUICKSTART, Command, assert_accounts_add_up, document, start_command
+from runs import QUICKSTART, Command, Recorder, assert_accounts_add_up, document, start_command
 
 from loadlab.results.store import list_runs
 from loadlab.run.runner import RunOptions, run_scenario
@@ -92,8 +93,6 @@ def test_a_killed_parent_takes_workers_and_brokers_with_it(tmp_path: Path) -> No
 
 def _run_and(disturb: Callable[[psutil.Process], None], tmp_path: Path, **parts: object) -> RunResult:
     """Runs in this process; after the second interval, something happens to its first worker."""
-    from runs import Recorder  # noqa: PLC0415 (beside its only use)
-
     observer = Recorder()
 
     def on_progress() -> None:
@@ -134,10 +133,33 @@ def test_all_workers_gone_ends_the_run_with_what_there_is(tmp_path: Path) -> Non
     assert len(list_runs(tmp_path)) == 1
 
 
+@pytest.mark.docker
+@pytest.mark.usefixtures("docker_kafka")
+def test_three_brokers_lose_one_and_no_acked_record(tmp_path: Path) -> None:
+    overrides = ["cluster.provider=docker", "phases.warmup=2s", "phases.measure=12s"]
+    # A failover waits for the controller to miss the broker: 9 s by default, too long for a test.
+    overrides += ["cluster.config.broker.session.timeout.ms=3000"]
+    observer = Recorder()
+
+    def on_progress() -> None:
+        if len(observer.intervals) == 4:
+            mine = {"label": f"loadlab.run={observer.intervals[-1].run_id}"}
+            docker.from_env().containers.list(filters=mine)[0].kill()
+
+    observer.on_progress = on_progress
+    loaded = load(QUICKSTART.with_name("durable-3-brokers.yaml"), overrides)
+    result = run_scenario(loaded, RunOptions(tmp_path), observer).result
+    assert_accounts_add_up(result)
+    assert "broker_died" in [reason.code for reason in result.verdict.reasons]
+    assert result.reconciliation.unexplained == 0
+    assert result.reconciliation.unseen == 0
+    assert result.reconciliation.consumed["ledger"] >= result.reconciliation.acked
+    # The failover is in the latency of the records that waited for it.
+    assert (result.producers["checkout"].publish_latency_us.max or 0) > 1_000_000
+
+
 def test_a_broker_that_dies_is_counted_and_said(tmp_path: Path) -> None:
     loaded = load(QUICKSTART, ["cluster.provider=local", "phases.measure=6s", "phases.drain=5s"])
-    from runs import Recorder  # noqa: PLC0415 (beside its only use)
-
     observer = Recorder()
 
     def on_progress() -> None:
