@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar, cast
 
 import numba
 
+from loadlab.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -37,8 +39,20 @@ def cache_directory() -> Path:
     return root / "loadlab" / "numba" / digest.hexdigest()[:16]
 
 
+def _made_cache_directory() -> Path:
+    directory = cache_directory()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"machine code can't be kept in {directory}: {error.strerror}",
+            fix="set XDG_CACHE_HOME to a folder that can be written",
+        ) from error
+    return directory
+
+
 if "NUMBA_CACHE_DIR" not in os.environ:
-    numba.config.CACHE_DIR = str(cache_directory())  # type: ignore[attr-defined]
+    numba.config.CACHE_DIR = str(_made_cache_directory())  # type: ignore[attr-defined]
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:

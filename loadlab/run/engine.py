@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Final
 
 from loadlab.compiled import cache_directory
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 _READY_FILE: Final = "ready"
 _MODULES: Final = ("loadlab.client.producer", "loadlab.client.consumer", "loadlab.workload.keys")
 _TIMEOUT_S: Final = 300.0
+_KEPT_S: Final = 30 * 24 * 3600.0
 _COMPILE: Final = (
     f"import {', '.join(_MODULES)}; import numpy; loadlab.workload.keys.alias_table(numpy.ones(2) / 2)"
 )
@@ -50,6 +53,12 @@ def await_compiled(compiling: subprocess.Popen[str] | None) -> None:
         raise
     if compiling.returncode:
         raise RunError(f"the load engine can't be compiled: {errors.strip().splitlines()[-1]}")
-    directory = cache_directory()
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / _READY_FILE).touch()
+    (cache_directory() / _READY_FILE).touch()
+    _forget_older()
+
+
+def _forget_older() -> None:
+    """Removes machine code of other states of the sources that was made long ago."""
+    for ready in cache_directory().parent.glob(f"*/{_READY_FILE}"):
+        if time.time() - ready.stat().st_mtime > _KEPT_S:
+            shutil.rmtree(ready.parent, ignore_errors=True)

@@ -151,7 +151,7 @@ def countable_bursts(view: View) -> Iterator[Finding]:
         match producer.schedule.rate:
             case BurstsRate(bursts=bursts) if sending_s / bursts.every_s > _MOST_BURSTS:
                 shortest = units.format_duration(sending_s / _MOST_BURSTS)
-                message = f"would be more than {_MOST_BURSTS:,} bursts in this run: {shortest} is the shortest"
+                message = f"is more than {_MOST_BURSTS:,} bursts in this run: {shortest} is the shortest"
                 path: Path = ("producers", name, "schedule", "rate", "bursts", "every")
                 yield found(path, message, about=(("phases",),))
 
