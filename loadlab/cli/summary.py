@@ -18,7 +18,7 @@ MAX_LINES = 25
 
 _ERROR_NAMES_SHOWN = 5
 _STATUS_STYLE: dict[VerdictStatus, Style] = {"valid": "good", "suspect": "warn", "invalid": "bad"}
-_SATURATED = "saturated: the target was missed because the client queue was full: the cluster was the limit"
+_SATURATED = "saturated: the cluster was the limit, not the generator"
 
 
 def summary_lines(stored: StoredRun) -> list[Line]:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from loadlab.measurement.slab import Slab
 
 _ASSIGN_PARTITIONS: Final = -175
-_COMMIT_INTERVAL_MS: Final = 1_000
 _COOPERATIVE: Final = b"COOPERATIVE"
 _NO_OFFSET: Final = -168
 
@@ -47,12 +46,7 @@ class Consumer:
         self._settings = settings
         self._slab = slab
         self._revoked_ns: int | None = None
-        properties = {
-            "auto.offset.reset": "earliest",
-            "auto.commit.interval.ms": str(_COMMIT_INTERVAL_MS),
-            **settings.properties,
-        }
-        configuration = new_configuration(properties)
+        configuration = new_configuration(settings.client_properties())
         library = librdkafka()
         self._callback = _REBALANCE_CALLBACK(self._on_rebalance)
         library.rd_kafka_conf_set_rebalance_cb(configuration, ctypes.cast(self._callback, c_void_p))

@@ -14,7 +14,7 @@ from loadlab.client.messages import BATCH_RECORDS, PRODUCTION
 from loadlab.client.pacing import SEGMENT, share_of_worker
 from loadlab.client.produce import FIRST_HEADER, produce
 from loadlab.client.records import KEY_BYTES, RECORDS
-from loadlab.client.statistics import STATISTICS_INTERVAL_MS, BatchSums, batch_sums
+from loadlab.client.statistics import BatchSums, batch_sums
 from loadlab.measurement.stamp import run_tag, worker_word
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ class Producer:
         self._settings = settings
         self._slab = slab
         self._seen_statistics = 0
-        properties = {"statistics.interval.ms": str(STATISTICS_INTERVAL_MS), **settings.properties}
-        configuration = new_configuration(properties)
+        configuration = new_configuration(settings.client_properties())
         library = librdkafka()
         library.rd_kafka_conf_set_dr_msg_cb(configuration, on_delivery.address)
         library.rd_kafka_conf_set_stats_cb(configuration, on_statistics.address)

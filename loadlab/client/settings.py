@@ -6,13 +6,25 @@ Property values may be secret: these objects are never printed or stored.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from loadlab.client.records import NO_KEYS
 from loadlab.client.symbols import PARTITION_UA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+STATISTICS_INTERVAL_MS: Final = 1_000
+
+PRODUCER_DEFAULTS: Final[Mapping[str, str]] = {"statistics.interval.ms": str(STATISTICS_INTERVAL_MS)}
+"""What loadlab sets for its producers, unless the scenario does."""
+
+CONSUMER_DEFAULTS: Final[Mapping[str, str]] = {
+    "auto.offset.reset": "earliest",
+    "auto.commit.interval.ms": "1000",
+}
+"""What loadlab sets for its consumers, unless the scenario does."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,10 @@ class ProducerSettings:
     workers: int
     limit: int | None = None
 
+    def client_properties(self) -> dict[str, str]:
+        """All properties that the client is made with."""
+        return {**PRODUCER_DEFAULTS, **self.properties}
+
 
 @dataclass(frozen=True)
 class ConsumerSettings:
@@ -98,3 +114,7 @@ class ConsumerSettings:
     run_id: str
     max_rate_per_s: float | None = None
     start_after_s: float | None = None
+
+    def client_properties(self) -> dict[str, str]:
+        """All properties that the client is made with."""
+        return {**CONSUMER_DEFAULTS, **self.properties}

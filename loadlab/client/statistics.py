@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Final
-
-STATISTICS_INTERVAL_MS: Final = 1_000
 
 
 @dataclass(frozen=True)

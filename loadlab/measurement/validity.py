@@ -99,6 +99,8 @@ class RunFigures:
         dead_brokers: brokers seen dead.
         unexplained: records in the log that nothing accounts for (negative: acked ones missing); None
             where the log could not be asked.
+        ends_known: whether the log ends could be asked for after the last read.
+        may_duplicate: whether a retry may have written records twice.
         unread: records in the log that a group had not read at the end, by consumer name.
         unacknowledged: records without an answer, or never sent, when the drain phase ended.
         measured_s: the length of the measure phase as it came to be.
@@ -111,6 +113,8 @@ class RunFigures:
     unread: dict[str, int]
     unacknowledged: int
     measured_s: float
+    ends_known: bool = True
+    may_duplicate: bool = False
 
 
 @dataclass(frozen=True)
@@ -256,19 +260,26 @@ def _deaths(run: RunFigures) -> Iterator[Finding]:
 
 
 def _reconciliation(run: RunFigures) -> Iterator[Finding]:
+    if not run.ends_known:
+        message = "the cluster did not tell its log ends after the last read: nothing could be reconciled"
+        yield Finding("unreconciled", message, "see the brokers' logs", None, None, "invalid")
     if run.unexplained:
-        more = run.unexplained > 0
-        than = "more" if more else "fewer"
-        yield Finding(
-            code="unreconciled",
-            message=f"the log holds {abs(run.unexplained):,} records {than} than were acked",
-            fix="is somebody else writing to these topics?"
-            if more
-            else "acked records are missing: see docs",
-            figure=float(run.unexplained),
-            limit=0.0,
-            severity="invalid",
-        )
+        yield _unexplained(run.unexplained, may_duplicate=run.may_duplicate)
+
+
+def _unexplained(records: int, *, may_duplicate: bool) -> Finding:
+    """Records in the log that nothing accounts for, or acked ones that it does not hold."""
+    figure = float(records)
+    if records < 0:
+        message = f"the log holds {-records:,} records fewer than were acked"
+        fix = "acked records are missing: see the brokers' logs"
+        return Finding("unreconciled", message, fix, figure, 0.0, "invalid")
+    message = f"the log holds {records:,} records more than were acked"
+    if may_duplicate:
+        fix = "a retry may have written records twice: set enable.idempotence=true"
+        return Finding("unreconciled", message, fix, figure, 0.0, "suspect")
+    fix = "is somebody else writing to these topics?"
+    return Finding("unreconciled", message, fix, figure, 0.0, "invalid")
 
 
 def _drain(run: RunFigures) -> Iterator[Finding]:

@@ -40,7 +40,7 @@ class Interval(NamedTuple):
 
     Attributes:
         interval_start_s: seconds since the workers' common start.
-        source: "producer/checkout", "consumer/billing", "topic/orders" or "run".
+        source: "producer/checkout", "consumer/billing" or "consumer/billing/orders-0".
         metric: its name ends in its unit, such as acked_records_per_s.
         value: the figure; a metric without a sample has no row.
     """

@@ -80,8 +80,8 @@ class ClusterUsed(Model):
         kafka_version: the brokers' version; None where the provider can't tell.
         brokers: number of brokers.
         network: host or bridge with docker; None elsewhere.
-        config: broker properties that the scenario asked for.
-        reason: why this provider was chosen; None where the scenario named it.
+        config: the broker properties that loadlab rendered, the scenario's included.
+        reason: why this provider: "asked for", or what auto found.
         cluster_id: Kafka's id of the cluster; None where it wasn't told.
         cores: the CPUs that the brokers are pinned to, as cpuset writes them; None where they aren't.
     """
@@ -165,7 +165,7 @@ class Reconciliation(Model):
         lost: acked and never seen by a group that read to the end; None where it can't be known.
         duplicated: seen more than once; None where it can't be known.
         reordered: seen after a later one of the same worker and partition; None where it can't be known.
-        unseen: acked and not yet read at the end.
+        unseen: in the log and not yet read at the end, all groups added; None where the log can't be asked.
         evicted: dropped by a mock partition before they were read.
         unexplained: log_end_growth - acked - duplicates in the log - indeterminate records found in it;
             None where the log can't be asked.
@@ -177,7 +177,7 @@ class Reconciliation(Model):
     lost: int | None = None
     duplicated: int | None = None
     reordered: int | None = None
-    unseen: int = 0
+    unseen: int | None = 0
     evicted: int = 0
     unexplained: int | None = None
 
@@ -220,7 +220,7 @@ class RunResult(Model):
         run_id: see `loadlab.results.run_id`.
         name: the scenario's name.
         started_at: when the run began, UTC.
-        duration_s: from the beginning to the end of collecting, seconds.
+        duration_s: from the beginning to the end of the drain phase, seconds.
         startup: how long it took until the load ran; None in results of before it was measured.
         interrupted: the user stopped it; what was measured until then is here.
         scenario: the scenario as resolved, secrets redacted.

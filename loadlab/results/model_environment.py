@@ -47,12 +47,12 @@ class Environment(HostEnvironment):
         java: version of the brokers' Java, where the machine runs it.
         container_engine: its name and version, such as "docker 28.1.0".
         image: the brokers' image.
-        data_written_bytes: what the run appended to the brokers' logs, replicas not counted; against
-            memory_bytes it says whether reads came from the page cache.
+        data_written_bytes: keys and values that the logs grew by, before compression, replicas not counted;
+            against memory_bytes it says whether reads came from the page cache.
         flush: log.flush.interval.messages and log.flush.interval.ms, as in force.
         broker_config: properties of the brokers that aren't their default.
-        topic_config: by topic: properties that aren't their default.
-        client_config: by group: properties that were given to librdkafka.
+        topic_config: by topic: all properties as in force.
+        client_config: by group: all properties as in force, librdkafka's defaults included.
     """
 
     librdkafka: str | None = None

@@ -73,7 +73,7 @@ class WorkerCost(Model):
         cpu_share: CPU seconds per second of the measure phase; 1 is one core.
         max_rss_bytes: the most memory it held.
         total_cpu_s: CPU seconds of its whole life, start and connecting included.
-        exit: how it ended: "finished", "interrupted", "killed by SIGKILL", "exit code 1".
+        exit: how it ended: "finished", "killed by SIGKILL", "exit code 1".
     """
 
     worker: int
@@ -159,7 +159,7 @@ class Lag(CommittedLag):
 
 
 class Backlog(Model):
-    """Records sent and acked, not yet consumed."""
+    """Records acked and not yet consumed, by the counts of the groups that send and the one that reads."""
 
     max: int
     final: int
@@ -188,8 +188,8 @@ class ConsumerResult(Model):
             records are too short for a stamp.
         lag: by the consumers' positions.
         committed_lag: by the group's committed offsets.
-        backlog: against the ledger.
-        drain_s: seconds from the last record sent until the group had them all; None if it never had.
+        backlog: acked and not yet consumed.
+        drain_s: seconds from the last ack until the group was seen to have read all; None if it never was.
         rebalances: after the common start.
         cpu_us_per_record: the workers' CPU time over the records received.
         errors: how often, by Kafka's error name.

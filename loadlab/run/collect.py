@@ -134,11 +134,12 @@ def reconcile(run: Measured) -> Reconciliation:
     }
     grown = growth(run)
     log_end_growth = None if grown is None else sum(grown.values())
+    left = unread(run)
     return Reconciliation(
         acked=acked,
         log_end_growth=log_end_growth,
         consumed=consumed,
-        unseen=sum(unread(run).values()),
+        unseen=None if left is None else sum(left.values()),
         evicted=_skipped(run) if run.cluster.info.kind == "mock" else 0,
         unexplained=None if log_end_growth is None else _unexplained(run, log_end_growth - acked),
     )
@@ -159,11 +160,11 @@ def _passed(group: ConsumerGroup) -> int:
     return int((at - group.group.start).sum())
 
 
-def unread(run: Measured) -> dict[str, int]:
-    """Records between each group's position and the log end, after the drain phase."""
+def unread(run: Measured) -> dict[str, int] | None:
+    """Records between each group's position and the log end, after the drain phase; None where unknown."""
     final = run.load.final
     if final is None:
-        return {}
+        return None
     return {name: int(sample.lag.sum()) for name, sample in final.groups.items()}
 
 
@@ -188,15 +189,15 @@ def _unacknowledged_by_choice(group: ProducerGroup) -> bool:
 def _verdict(run: Measured, reconciliation: Reconciliation) -> Judgement:
     groups = run.producers().values()
     load = run.load
-    waiting = sum(group.unsent for group in groups)
-    if not load.interrupted:
-        waiting += sum(group.total(ACK_LANE, Counter.INDETERMINATE, None) for group in groups)
+    waiting = sum(group.unsent + group.purged for group in groups)
     figures = RunFigures(
         producers=[group.figures() for group in groups],
         dead_workers=list(load.dead_workers.values()),
         dead_brokers=list(load.dead_brokers.values()),
         unexplained=reconciliation.unexplained,
-        unread=unread(run),
+        unread=unread(run) or {},
+        ends_known=load.final is not None,
+        may_duplicate=any(not group.idempotent for group in groups),
         unacknowledged=waiting,
         measured_s=load.timeline.measure_s,
     )
@@ -231,11 +232,14 @@ def _throughput(run: Measured, samples: list[Sample], partitions: list[Partition
     known = [partition for partition in partitions if partition in first.ends and partition in last.ends]
     grown = sum(last.ends[partition] - first.ends[partition] for partition in known)
     records_per_s = grown * NS_PER_S / (last.at_ns - first.at_ns)
-    return Throughput(records_per_s=records_per_s, bytes_per_s=records_per_s * _record_bytes(run))
+    record_bytes = _record_bytes(run, partitions[0][0])
+    return Throughput(records_per_s=records_per_s, bytes_per_s=records_per_s * record_bytes)
 
 
-def _record_bytes(run: Measured) -> float:
-    workers = run.load.fleet.producers
+def _record_bytes(run: Measured, topic: str) -> float:
+    """Mean key and value bytes of the records acked by the groups that send to a topic."""
+    senders = {plan.name for plan in run.load.plan.producers if topic in plan.topics}
+    workers = [worker for worker in run.load.fleet.producers if worker.order.group in senders]
     acked = total(workers, ACK_LANE, Counter.ACKED, None, by="by_intent")
     return total(workers, ACK_LANE, Counter.ACKED_BYTES, None, by="by_intent") / acked if acked else 0.0
 
@@ -262,7 +266,11 @@ def _environment(run: Measured) -> Environment:
     broker_config, topic_config = _configurations(run)
     flush = {name: broker_config.get(name, _KAFKA_NEVER_FLUSHES) for name in _FLUSH_PROPERTIES}
     grown = growth(run)
-    written = None if grown is None else round(sum(grown.values()) * _record_bytes(run))
+    written = (
+        None
+        if grown is None
+        else round(sum(records * _record_bytes(run, topic) for (topic, _), records in grown.items()))
+    )
     return Environment(
         **run.host.model_dump(),
         librdkafka=version(),
@@ -295,7 +303,7 @@ def _client_configurations(run: Measured) -> dict[str, dict[str, str]]:
         kind = "producer" if worker.order.produces else "consumer"
         name = f"{kind}/{worker.order.group}"
         if name not in groups:
-            groups[name] = effective_properties(worker.order.settings.properties)
+            groups[name] = effective_properties(worker.order.settings.client_properties())
     return groups
 
 
@@ -387,8 +395,10 @@ def make_histograms(run: Measured) -> Histograms:
     for name in run.scenario.producers:
         workers = fleet.group(name, produces=True)
         source = f"producer/{name}"
-        counts[f"{source}/send_delay_us"] = merged(workers, SEND_LANE, Metric.SEND_DELAY).counts
         counts[f"{source}/service_time_us"] = merged(workers, ACK_LANE, Metric.SERVICE_TIME).counts
+        if run.scenario.producers[name].schedule.rate == "max":
+            continue  # there is no intended send time, from which the others are counted
+        counts[f"{source}/send_delay_us"] = merged(workers, SEND_LANE, Metric.SEND_DELAY).counts
         counts[f"{source}/publish_latency_us"] = merged(workers, ACK_LANE, Metric.PUBLISH_LATENCY).counts
     for name in run.scenario.consumers:
         workers = fleet.group(name, produces=False)

@@ -57,7 +57,8 @@ class GroupSample:
 
     Attributes:
         lag: log end - position by partition; positions were read after the log ends, so it is never too
-            large by records that came meanwhile.
+            large by records that came meanwhile. A partition whose leader does not answer counts with the
+            last log end that was known of it.
         committed_lag: log end - committed offset, all partitions; None where a log end is unknown.
         backlog: records acked and not yet consumed.
     """
@@ -125,6 +126,7 @@ class OffsetSampler:
     samples: list[Sample] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
+    _last_ends: dict[Partition, int] = field(default_factory=dict)
     _taking: threading.Lock = field(default_factory=threading.Lock)
     _thread: threading.Thread | None = None
 
@@ -186,11 +188,12 @@ class OffsetSampler:
     def _group_sample(self, group: Group, ends: OffsetSample) -> GroupSample:
         workers = self.fleet.group(group.name, produces=False)
         at = positions(workers, group)
-        log_ends = np.array([ends.offsets.get(partition, NO_POSITION) for partition in group.partitions])
-        known = log_ends != NO_POSITION
-        lag = np.where(known, np.maximum(log_ends - at, 0), 0)
+        self._last_ends |= ends.offsets
+        known = all(partition in ends.offsets for partition in group.partitions)
+        log_ends = np.array([self._last_ends.get(partition, NO_POSITION) for partition in group.partitions])
+        lag = np.maximum(log_ends - at, 0)
         committed = self._committed(group)
-        committed_lag = int(np.maximum(log_ends - committed, 0).sum()) if known.all() else None
+        committed_lag = int(np.maximum(log_ends - committed, 0).sum()) if known else None
         return GroupSample(lag=lag, committed_lag=committed_lag, backlog=self._backlog(group))
 
     def _committed(self, group: Group) -> npt.NDArray[np.int64]:
@@ -202,7 +205,7 @@ class OffsetSampler:
     def _backlog(self, group: Group) -> int:
         """Records acked less records consumed; the consumer may hold one before its ack is served."""
         consumed = sum(
-            _total(worker, CONSUME_LANE, Counter.CONSUMED)
+            _total(worker, CONSUME_LANE, Counter.CONSUMED) - _total(worker, CONSUME_LANE, Counter.FOREIGN)
             for worker in self.fleet.group(group.name, produces=False)
         )
         acked = sum(

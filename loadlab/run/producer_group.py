@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from loadlab.run.timeline import Timeline
     from loadlab.scenario import ProducerSpec
 
+_PURGED: Final = ("_PURGE_QUEUE", "_PURGE_INFLIGHT")
 _SEND_DELAY_PERCENTILES: Final = (99.0, 95.0, 90.0, 50.0)
 
 
@@ -62,6 +63,17 @@ class ProducerGroup:
     def unsent(self) -> int:
         """Records of the measure phase that were never handed over."""
         return max(0, self.due - self.records().attempted) if self.due is not None else 0
+
+    @property
+    def idempotent(self) -> bool:
+        """Whether the brokers drop what a retry sends twice."""
+        return self.spec.config.get("enable.idempotence") == "true"
+
+    @property
+    def purged(self) -> int:
+        """Records that were still on their way when the drain phase ended, and were given up."""
+        found = errors(self.workers, (ACK_LANE,))
+        return sum(found.get(name, 0) for name in _PURGED)
 
     def records(self, phase: Phase | None = Phase.MEASURE) -> ProducerRecords:
         """What became of each record of a phase, or of all."""

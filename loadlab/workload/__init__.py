@@ -1,1 +1,1 @@
-"""What is sent: schedules, payloads, keys and the record stamp."""
+"""What is sent: schedules, payloads and keys."""

@@ -50,8 +50,10 @@ def test_a_plan_tells_who_sends_what_and_when(scenario: Path) -> None:
         "topic            orders · 2 partitions · replication factor 3 · min.insync.replicas=2",
         "producer         checkout → orders · 2 workers · 1,000 records/s of 100 B · 6,000 records in all",
         "                 linger.ms=5",
-        ("consumer         billing ← orders · 1 worker · group loadlab-<run-id>-billing · starts after 2s"
-        " · at most 500 records/s"),
+        (
+            "consumer         billing ← orders · 1 worker · group loadlab-<run-id>-billing · starts after 2s"
+            " · at most 500 records/s"
+        ),
         "data             660 kB sent · 1.98 MB with replicas",
     ]
 

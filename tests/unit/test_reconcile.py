@@ -130,7 +130,8 @@ def test_a_log_that_was_not_asked_explains_nothing() -> None:
 
     assert growth(run) is None
     assert (reconcile(run).log_end_growth, reconcile(run).unexplained) == (None, None)
-    assert unread(run) == {}
+    assert unread(run) is None
+    assert reconcile(run).unseen is None
 
 
 def test_a_log_that_one_partition_did_not_answer_for_explains_nothing() -> None:
@@ -152,7 +153,8 @@ def test_a_verdict_carries_what_was_found() -> None:
     run = measured(grown=(41, 30, 30), read=(31, 30, 30))
     verdict = make_verdict(run, reconcile(run))
 
-    assert verdict.status == "invalid"
+    # The producer is not idempotent, so that a retry may have written the surplus.
+    assert verdict.status == "suspect"
     assert [reason.code for reason in verdict.reasons] == ["unreconciled", "undrained"]
 
 

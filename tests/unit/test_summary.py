@@ -64,7 +64,7 @@ def test_saturation_and_interruption_are_said() -> None:
     lines = told(result(interrupted=True, verdict=Verdict(status="valid", saturated=True)))
 
     assert lines[1] == "interrupted: the figures are those until then"
-    assert lines[2].startswith("saturated: the target was missed")
+    assert lines[2].startswith("saturated: the cluster was the limit")
 
 
 def test_at_rate_max_the_latency_is_labelled_as_service_time() -> None:

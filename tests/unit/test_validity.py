@@ -154,6 +154,17 @@ def test_a_log_that_does_not_agree_with_the_acks_makes_the_run_invalid(unexplain
     assert words in finding.message
 
 
+def test_more_records_than_acks_are_suspect_where_a_retry_may_write_twice() -> None:
+    assert only(of(unexplained=7, may_duplicate=True)).severity == "suspect"
+    assert only(of(unexplained=-7, may_duplicate=True)).severity == "invalid"
+
+
+def test_a_log_that_can_not_be_asked_makes_the_run_invalid() -> None:
+    finding = only(of(ends_known=False, unexplained=None))
+
+    assert (finding.code, finding.severity) == ("unreconciled", "invalid")
+
+
 def test_a_log_that_could_not_be_asked_says_nothing() -> None:
     assert of(unexplained=None).status == "valid"
 
