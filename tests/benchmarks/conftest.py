@@ -51,7 +51,7 @@ class Row:
         spread = f"{min(self.figures):.3g} to {max(self.figures):.3g}"
         limit = f"{sign} {self.limit:g} {self.unit}"
         return (
-            f"{self.what:<74} {self.median:8.3g} {self.unit:<3} ({spread})".ljust(112) + f"{limit:<12} {word}"
+            f"{self.what:<84} {self.median:8.3g} {self.unit:<3} ({spread})".ljust(126) + f"{limit:<12} {word}"
         )
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
+from bare_loop import produce_bare
 from conftest import REPETITIONS, Table, scenario
 from peers import (
     Figures,
@@ -24,14 +25,22 @@ from loadlab.cluster.specs import cluster_spec
 from loadlab.measurement.slab import CONSUME_LANE, Command, Counter, Phase
 from loadlab.run.fleet import Fleet
 from loadlab.run.order import Order
+from loadlab.run.progress import SilentObserver
+from loadlab.run.runner import RunOptions, run_scenario
+from loadlab.scenario import load_document
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
     from loadlab.cluster import Cluster
     from loadlab.results.model import RunResult
 
 pytestmark = pytest.mark.timeout(1800)
 
 Runner = "Callable[[dict[str, object]], RunResult]"
+Ours = TypeVar("Ours")
+Theirs = TypeVar("Theirs")
 
 SAME = {"acks": "all", "linger.ms": "5", "batch.size": "65536", "compression.type": "none"}
 CONSUMED_RECORDS = 8_000_000
@@ -57,17 +66,32 @@ def _whole_cost(result: RunResult) -> float:
     return worker.total_cpu_s * 1e6 / result.reconciliation.acked
 
 
+def _pairs(ours: Callable[[], Ours], theirs: Callable[[], Theirs]) -> Iterator[tuple[Ours, Theirs]]:
+    """Measures both sides again and again, each of them first in every other pair."""
+    for repetition in range(REPETITIONS):
+        if repetition % 2:
+            second = theirs()
+            yield ours(), second
+        else:
+            yield ours(), theirs()
+
+
 def test_producer_on_the_mock_against_confluent_kafka(table: Table, run: Runner) -> None:
-    ratios = []
-    for _ in range(REPETITIONS):
-        ours = run(_produce_at_max(100, {"acks": "all"}, measure="5s"))
+    def theirs() -> Figures:
         mock = start_cluster(cluster_spec({"provider": "embedded"}), progress=print, run_id=_name())
         try:
             mock.create_topics([TopicRequest("t", 1, 1)])
-            theirs = confluent_kafka_produce(mock.bootstrap_servers, "t", 5.0, 100)
+            return confluent_kafka_produce(mock.bootstrap_servers, "t", 5.0, 100)
         finally:
             mock.stop()
-        ratios.append(ours.producers["p"].throughput.records_per_s / theirs.records_per_s)
+
+    def ours() -> RunResult:
+        return run(_produce_at_max(100, {"acks": "all"}, measure="5s"))
+
+    ratios = [
+        mine.producers["p"].throughput.records_per_s / other.records_per_s
+        for mine, other in _pairs(ours, theirs)
+    ]
     table.add("producer, mock, 100 B: records/s over confluent-kafka's", ratios, "x", 3.5, at_least=True)
 
 
@@ -75,30 +99,40 @@ def test_producer_on_the_mock_against_confluent_kafka(table: Table, run: Runner)
 def test_producer_on_a_broker_against_kafkas_tool(
     table: Table, run_on: Runner, broker: Cluster, record_bytes: int, records: int
 ) -> None:
-    rates, costs = [], []
-    for _ in range(REPETITIONS):
-        ours = run_on(_produce_at_max(record_bytes, SAME))
+    def theirs() -> Figures:
         topic = _name()
         ids = broker.create_topics([TopicRequest(topic, 1, 1)])
-        theirs = kafka_producer_perf_test(broker.bootstrap_servers, topic, records, record_bytes, SAME)
+        figures = kafka_producer_perf_test(broker.bootstrap_servers, topic, records, record_bytes, SAME)
         broker.delete_topics(ids)
-        rates.append(ours.producers["p"].throughput.records_per_s / theirs.records_per_s)
-        costs.append(_whole_cost(ours) / theirs.cpu_us_per_record)
+        return figures
+
+    def ours() -> RunResult:
+        return run_on(_produce_at_max(record_bytes, SAME))
+
+    rates, costs = [], []
+    for mine, other in _pairs(ours, theirs):
+        rates.append(mine.producers["p"].throughput.records_per_s / other.records_per_s)
+        costs.append(_whole_cost(mine) / other.cpu_us_per_record)
     what = f"producer, broker, {record_bytes} B, acks=all:"
     table.add(f"{what} records/s over kafka-producer-perf-test's", rates, "x", 1.5, at_least=True)
     table.add(f"{what} CPU a record over kafka-producer-perf-test's", costs, "x", 0.3, at_least=False)
 
 
-def _fill(broker: Cluster, topic: str, records: int) -> None:
-    kafka_producer_perf_test(broker.bootstrap_servers, topic, records, 100, SAME)
+def _fill(broker: Cluster, topic: str, records: int, results_dir: Path) -> str:
+    """Fills a topic with stamped records; returns the id of the run whose stamp they carry."""
+    group = {"topic": topic, "schedule": {"rate": "max", "records": records}, "records": {"size": 100}}
+    document = scenario("local", {topic: {"partitions": 1}}, {"p": group}, {}, warmup="0s", measure="30s")
+    external = {"provider": "external", "bootstrap_servers": broker.bootstrap_servers}
+    loaded = load_document({**document, "cluster": external})
+    return run_scenario(loaded, RunOptions(results_dir, keep_topics=True), SilentObserver()).result.run_id
 
 
-def _consume(broker: Cluster, topic: str, records: int) -> Figures:
-    """One consuming worker reads a full topic; fetching is timed from its first record to its last."""
+def _consume(broker: Cluster, topic: str, records: int, run_id: str) -> Figures:
+    """One worker reads a full topic and its stamps; fetching is timed from its first record to its last."""
     settings = ConsumerSettings(
         properties={"bootstrap.servers": broker.bootstrap_servers, "group.id": _name()},
         topics=(TopicSettings(topic, 1),),
-        run_id="bench",
+        run_id=run_id,
     )
     fleet = Fleet()
     try:
@@ -117,26 +151,53 @@ def _consume(broker: Cluster, topic: str, records: int) -> Figures:
             time.sleep(0.001)
         end_s, end = time.monotonic(), consumed()
         fleet.end(10.0)
+        assert not lane["by_moment"][:, Counter.FOREIGN].any(), "records without the run's stamp"
         cpu_ns = int(fleet.workers[0].slab.record["usage"][0]["cpu_ns"][Phase.DRAIN])
     finally:
         fleet.kill()
     return Figures((end - begin) / (end_s - begin_s), cpu_ns / 1e3 / end)
 
 
-def test_consumer_on_a_broker_against_kafkas_tool(table: Table, broker: Cluster) -> None:
+def test_consumer_on_a_broker_against_kafkas_tool(table: Table, broker: Cluster, tmp_path: Path) -> None:
     topic = _name()
-    ids = broker.create_topics([TopicRequest(topic, 1, 1)])
-    _fill(broker, topic, CONSUMED_RECORDS)
+    run_id = _fill(broker, topic, CONSUMED_RECORDS, tmp_path)
+
+    def ours() -> Figures:
+        return _consume(broker, topic, CONSUMED_RECORDS, run_id)
+
+    def theirs() -> Figures:
+        return kafka_consumer_perf_test(broker.bootstrap_servers, topic, CONSUMED_RECORDS)
+
     rates, costs = [], []
-    for _ in range(REPETITIONS):
-        ours = _consume(broker, topic, CONSUMED_RECORDS)
-        theirs = kafka_consumer_perf_test(broker.bootstrap_servers, topic, CONSUMED_RECORDS)
-        rates.append(ours.records_per_s / theirs.records_per_s)
-        costs.append(ours.cpu_us_per_record / theirs.cpu_us_per_record)
-    broker.delete_topics(ids)
-    what = "consumer, broker, 100 B:"
+    for mine, other in _pairs(ours, theirs):
+        rates.append(mine.records_per_s / other.records_per_s)
+        costs.append(mine.cpu_us_per_record / other.cpu_us_per_record)
+    broker.delete_topics({topic: broker.topic_ids([topic])[topic] or ""})
+    what = "consumer, broker, 100 B, stamps read:"
     table.add(f"{what} records/s over kafka-consumer-perf-test's", rates, "x", 1.1, at_least=True)
     table.add(f"{what} CPU a record over kafka-consumer-perf-test's", costs, "x", 0.5, at_least=False)
+
+
+def test_measuring_against_a_bare_loop(table: Table, broker: Cluster, run_on: Runner) -> None:
+    """The bare loop hands the same values to the same calls, and keeps nothing but a count of acks."""
+
+    def theirs() -> float:
+        topic = _name()
+        ids = broker.create_topics([TopicRequest(topic, 1, 1)])
+        rate = produce_bare(broker.bootstrap_servers, topic, 8.0, 100, SAME)
+        broker.delete_topics(ids)
+        return rate
+
+    def ours() -> RunResult:
+        return run_on(_produce_at_max(100, SAME))
+
+    lost = [
+        (1.0 - mine.producers["p"].throughput.records_per_s / bare) * 100
+        for mine, bare in _pairs(ours, theirs)
+    ]
+    table.add(
+        "what stamps, latency and counting take of a bare loop's records/s", lost, "%", 5, at_least=False
+    )
 
 
 def test_pacing_at_50000_records_a_second(table: Table, run: Runner) -> None:
@@ -153,26 +214,26 @@ def test_pacing_at_50000_records_a_second(table: Table, run: Runner) -> None:
     table.add("  the worker's share of a core meanwhile", shares, "%", 50, at_least=False)
 
 
-def test_memory_of_a_worker(table: Table, run_on: Runner) -> None:
+@pytest.mark.parametrize("measure", ["5s", "60s"])
+def test_memory_of_a_worker(table: Table, run_on: Runner, measure: str) -> None:
     """At a steady 20,000 records/s librdkafka's queue stays small, so that the worker itself counts."""
     group = {"topic": "t", "schedule": {"rate": "20k/s"}, "records": {"size": 100}}
-    topics = {"t": {"partitions": 6}}
-    mib = []
-    for measure in ("5s", "30s"):
-        document = scenario("local", topics, {"p": group}, {"c": {"topic": "t"}}, measure=measure)
-        result = run_on(document)
-        workers = [*result.producers["p"].workers, *result.consumers["c"].workers]
-        mib.append(max(worker.max_rss_bytes for worker in workers) / (1 << 20))
-    table.add("memory of a worker after 5 s and 30 s", mib, "MiB", 250, at_least=False)
+    consumers = {"c": {"topic": "t"}}
+    result = run_on(scenario("local", {"t": {"partitions": 6}}, {"p": group}, consumers, measure=measure))
+    workers = [*result.producers["p"].workers, *result.consumers["c"].workers]
+    mib = [worker.max_rss_bytes / (1 << 20) for worker in workers]
+    table.add(f"memory of a producer and a consumer after {measure}", mib, "MiB", 250, at_least=False)
 
 
-def test_from_a_running_cluster_to_the_first_record(table: Table, run_on: Runner, tmp_path: object) -> None:
-    del tmp_path
+def test_from_a_running_cluster_to_the_first_record(table: Table, run_on: Runner) -> None:
     group = {"topic": "t", "schedule": {"rate": "1k/s"}, "records": {"size": 100}}
     seconds = []
     for _ in range(REPETITIONS):
         document = scenario("local", {"t": {}}, {"p": group}, {}, warmup="0s", measure="1s")
-        seconds.append(run_on(document).startup.first_sent_s)
+        startup = run_on(document).startup
+        assert startup is not None
+        assert startup.first_sent_s is not None
+        seconds.append(startup.first_sent_s)
     table.add("running cluster to first record sent", seconds, "s", 2.0, at_least=False)
 
 

@@ -1,0 +1,78 @@
+"""What one measurement costs: the compiled parts by themselves, under pytest-benchmark."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from loadlab.client.pacing import count_due, due_ns
+from loadlab.compiled import compiled
+from loadlab.measurement.histogram import BUCKETS, Histogram
+from loadlab.measurement.lane import enter_interval, record_duration
+from loadlab.measurement.slab import create_slab
+from loadlab.workload.schedule import table
+
+if TYPE_CHECKING:
+    from pytest_benchmark.fixture import BenchmarkFixture
+
+AMOUNT = 100_000
+
+
+@compiled
+def record_many(slabs: np.ndarray, durations: np.ndarray) -> None:
+    slab = slabs[0]
+    for duration in durations:
+        record_duration(slab.lanes[0], 0, 1, duration)
+
+
+@compiled
+def look_up_many(schedule: np.ndarray, amount: int) -> int:
+    last = 0
+    for record in range(amount):
+        last = due_ns(schedule, record)
+    return last
+
+
+@compiled
+def enter_many(slabs: np.ndarray, amount: int) -> None:
+    slab = slabs[0]
+    for place in range(amount):
+        enter_interval(slab, slab.lanes[0], slab.start_ns + place)
+
+
+def test_recording_100000_durations(benchmark: BenchmarkFixture) -> None:
+    slab = create_slab()
+    durations = np.random.default_rng(1).lognormal(13.0, 1.0, AMOUNT).astype(np.int64)
+    record_many(slab.record, durations[:1])
+    benchmark(record_many, slab.record, durations)
+
+
+def test_entering_the_current_interval_100000_times(benchmark: BenchmarkFixture) -> None:
+    slab = create_slab()
+    slab.record["start_ns"] = 1
+    enter_many(slab.record, 1)
+    benchmark(enter_many, slab.record, AMOUNT)
+
+
+@pytest.mark.parametrize("pieces", [1, 1_000])
+def test_looking_100000_due_times_up(benchmark: BenchmarkFixture, pieces: int) -> None:
+    schedule = table([(1.0, 1_000.0, 1_000.0)] * pieces)
+    look_up_many(schedule, 1)
+    benchmark(look_up_many, schedule, AMOUNT)
+
+
+def test_counting_what_is_due(benchmark: BenchmarkFixture) -> None:
+    schedule = table([(1.0, 1_000.0, 2_000.0)] * 100)
+    benchmark(count_due, schedule, 50_500_000_000)
+
+
+def test_merging_two_histograms(benchmark: BenchmarkFixture) -> None:
+    histogram = Histogram.of_counts(np.ones(BUCKETS, dtype=np.int64))
+    benchmark(lambda: histogram + histogram)
+
+
+def test_summing_a_histogram_up(benchmark: BenchmarkFixture) -> None:
+    histogram = Histogram.of_counts(np.ones(BUCKETS, dtype=np.int64))
+    benchmark(histogram.summary_us)
