@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first stops the load and keeps what was measured, the second ends at once."""
+"""Ctrl-C, SIGTERM and a closed terminal: the first keeps what was measured, the second ends at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _handled() -> list[signal.Signals]:
+    """The signals that end a run; who started it under nohup wants it to outlive its terminal."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [number for number in _SIGNALS if not (ignored and number is signal.SIGHUP)]
 
 
 @dataclass(eq=False)
@@ -40,7 +46,7 @@ class Interrupts:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
+        before = {number: signal.signal(number, self._on_signal) for number in _handled()}
         try:
             yield
         finally:
@@ -54,7 +60,7 @@ def undisturbed() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _handled()}
     try:
         yield
     finally:

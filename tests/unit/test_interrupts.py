@@ -7,10 +7,10 @@ import pytest
 
 from loadlab.run.interrupts import Interrupts, undisturbed
 
-BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+EACH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 
 
-@BOTH
+@EACH
 def test_a_signal_before_anything_was_measured_ends_the_run(number: signal.Signals) -> None:
     interrupts = Interrupts()
 
@@ -19,7 +19,7 @@ def test_a_signal_before_anything_was_measured_ends_the_run(number: signal.Signa
     assert not interrupts.requested
 
 
-@BOTH
+@EACH
 def test_the_first_signal_to_a_load_asks_it_to_stop(number: signal.Signals) -> None:
     interrupts = Interrupts(gentle=True)
 
@@ -29,7 +29,7 @@ def test_the_first_signal_to_a_load_asks_it_to_stop(number: signal.Signals) -> N
     assert interrupts.requested
 
 
-@BOTH
+@EACH
 def test_the_second_signal_ends_at_once(number: signal.Signals) -> None:
     interrupts = Interrupts(gentle=True)
 
@@ -37,6 +37,15 @@ def test_the_second_signal_ends_at_once(number: signal.Signals) -> None:
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)
+
+
+def test_a_run_under_nohup_outlives_its_terminal() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interrupts().handled():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def handlers() -> list[object]:
