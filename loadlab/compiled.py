@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar, cast
 
+import llvmlite.binding
 import numba
 
 from loadlab.errors import UsageError
@@ -29,9 +31,10 @@ _COMPILED_PACKAGES = ("client", "measurement", "workload")
 
 
 def cache_directory() -> Path:
-    """Where machine code is kept: under XDG_CACHE_HOME, one directory for each state of the sources."""
+    """Where machine code is kept: under XDG_CACHE_HOME, a directory for each state of sources and machine."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     digest = hashlib.sha256(Path(__file__).read_bytes())
+    digest.update(f"{sys.version} {numba.__version__} {llvmlite.binding.get_host_cpu_name()}".encode())
     here = Path(__file__).parent
     for package in _COMPILED_PACKAGES:
         for module in sorted((here / package).glob("*.py")):
@@ -56,7 +59,7 @@ if "NUMBA_CACHE_DIR" not in os.environ:
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Compiles a function with numba; the machine code is cached beside its module.
+    """Compiles a function with numba; the machine code is kept in `cache_directory`.
 
     The function runs without the GIL, so that a worker's loops run side by side in threads.
     """

@@ -70,11 +70,11 @@ def _painted(line: Line) -> str:
 
 
 def _write(stream: TextIO, text: str) -> None:
-    """Write and flush; once the reader has gone, what else is written goes nowhere."""
+    """Write and flush; once the reader or the terminal has gone, what else is written goes nowhere."""
     try:
         stream.write(text + "\n")
         stream.flush()
-    except BrokenPipeError:
+    except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)

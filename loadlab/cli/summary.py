@@ -98,10 +98,13 @@ def _records(result: RunResult) -> str:
     if found.log_end_growth is not None:
         parts.append(f"{figures.count(found.log_end_growth)} in the log")
     parts += [f"{figures.count(number)} read by {name}" for name, number in found.consumed.items()]
-    for fate in ("failed", "indeterminate", "rejected", "unsent"):
-        number = sum(getattr(producer.records, fate) for producer in result.producers.values())
+    for fate in ("failed", "indeterminate", "rejected"):
+        number = getattr(found, fate)
         if number:
             parts.append(f"{figures.count(number)} {fate}")
+    unsent = sum(producer.records.unsent for producer in result.producers.values())
+    if unsent:
+        parts.append(f"{figures.count(unsent)} unsent")
     return " · ".join([*parts, *_ledger(found)])
 
 

@@ -51,7 +51,10 @@ def _rows(label: str, groups: Mapping[str, Group], text: Callable[[Group], str])
 
 def _produced(producer: ProducerResult) -> str:
     target = producer.target_records_per_s
-    aim = "as fast as it can" if target is None else f"target {figures.record_rate(target)}"
+    if producer.publish_latency_is_service_time:
+        aim = "as fast as it can"
+    else:
+        aim = f"target {figures.record_rate(target or 0.0)}"
     return f"{_rate(producer.throughput)} · {aim}"
 
 
@@ -66,7 +69,7 @@ def _publish_latency(producer: ProducerResult) -> str:
 
 def _end_to_end(consumer: ConsumerResult) -> str:
     if consumer.end_to_end_latency_us is None:
-        return "not measured: the records are too short for a stamp"
+        return "not measured: no producer of this run stamps what it reads"
     return _latency(consumer.end_to_end_latency_us)
 
 

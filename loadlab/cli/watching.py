@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def watching() -> Iterator[RunObserver]:
     """An observer for as long as a run goes on; the live view is gone afterwards."""
     if is_terminal(sys.stdout) and is_terminal(sys.stderr):
-        with live_observer() as observer:
+        # The terminal may be closed while the run goes on; what was measured must not go with it.
+        with contextlib.suppress(OSError), live_observer() as observer:
             yield observer
     else:
         yield PlainObserver()

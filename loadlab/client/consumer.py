@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 import time
 from ctypes import CFUNCTYPE, POINTER, c_int, c_void_p
 from typing import TYPE_CHECKING, Final
@@ -46,6 +47,8 @@ class Consumer:
         self._settings = settings
         self._slab = slab
         self._revoked_ns: int | None = None
+        self._let_go = False
+        self._pausing = threading.Lock()
         configuration = new_configuration(settings.client_properties())
         library = librdkafka()
         self._callback = _REBALANCE_CALLBACK(self._on_rebalance)
@@ -93,7 +96,10 @@ class Consumer:
         record = self._slab.record
         cooperative = library.rd_kafka_rebalance_protocol(client) == _COOPERATIVE
         if error == _ASSIGN_PARTITIONS:
-            self._assign(client, partitions, cooperative=cooperative)
+            with self._pausing:
+                self._assign(client, partitions, cooperative=cooperative)
+                if not self._let_go:
+                    library.rd_kafka_pause_partitions(client, ctypes.cast(partitions, c_void_p))
             record["assigned"] += amount
             record["assignments"] += 1
             self._note_gap(now_ns)
@@ -143,6 +149,20 @@ class Consumer:
         library.rd_kafka_topic_partition_list_destroy(topics)
         if error:
             raise WorkerError(f"librdkafka can't subscribe: {error_text(error)}")
+
+    def let_go(self) -> None:
+        """Lets records come, from the common start on: until then, what is assigned is paused."""
+        start_ns = int(self._slab.record["start_ns"][0])
+        if self._let_go:
+            return
+        time.sleep(max(0, start_ns - time.monotonic_ns()) / 1e9)
+        library = librdkafka()
+        held = c_void_p()
+        with self._pausing:
+            self._let_go = True
+            library.rd_kafka_assignment(self._client, ctypes.byref(held))
+            library.rd_kafka_resume_partitions(self._client, held)
+        library.rd_kafka_topic_partition_list_destroy(held)
 
     def receive(self) -> None:
         """Runs the consume loop until the parent says stop."""

@@ -90,6 +90,12 @@ _PROTOTYPES: Final[dict[str, tuple[type | None, list[type]]]] = {
     "rd_kafka_error_code": (c_int, [c_void_p]),
     # void rd_kafka_error_destroy(rd_kafka_error_t *error)
     "rd_kafka_error_destroy": (None, [c_void_p]),
+    # rd_kafka_resp_err_t rd_kafka_pause_partitions(rk, rd_kafka_topic_partition_list_t *partitions)
+    "rd_kafka_pause_partitions": (c_int, [c_void_p, c_void_p]),
+    # rd_kafka_resp_err_t rd_kafka_resume_partitions(rk, rd_kafka_topic_partition_list_t *partitions)
+    "rd_kafka_resume_partitions": (c_int, [c_void_p, c_void_p]),
+    # rd_kafka_resp_err_t rd_kafka_assignment(rk, rd_kafka_topic_partition_list_t **partitions)
+    "rd_kafka_assignment": (c_int, [c_void_p, POINTER(c_void_p)]),
     # const char *rd_kafka_rebalance_protocol(rd_kafka_t *rk)
     "rd_kafka_rebalance_protocol": (c_char_p, [c_void_p]),
     # rd_kafka_topic_partition_list_t *rd_kafka_topic_partition_list_new(int size)

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 _PRODUCER = 0  # rd_kafka_type_t
 _LOG_NOTHING = b"0"
 
+# A member that joins a group of the mock's later than its first ones waits for a session timeout, so that all
+# of a run's workers must be there by then.
+_JOIN_MS = 500
+
 
 class MockCluster:
     """librdkafka's mock cluster: brokers that speak Kafka's protocol and keep little."""
@@ -45,7 +49,7 @@ class MockCluster:
         if not self._client:
             raise RuntimeError(error.value.decode())
         self._cluster = self._library.rd_kafka_mock_cluster_new(self._client, brokers)
-        self._library.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, 0)
+        self._library.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, _JOIN_MS)
         for broker_id in range(1, brokers + 1):
             self._library.rd_kafka_mock_broker_set_rtt(self._cluster, broker_id, round_trip_ms)
 

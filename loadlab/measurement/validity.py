@@ -17,6 +17,9 @@ Severity = Literal["info", "suspect", "invalid"]
 ACHIEVED_LIMIT: Final = 0.995
 """The least share of the intended records that must be sent, and acked, within the measure phase."""
 
+DELIVERY_ERROR_LIMIT: Final = 0.005
+"""The most of the records of the measure phase that may fail, or may have failed, without a word."""
+
 QUEUE_FULL_LIMIT: Final = 0.05
 """The cluster was the limit where the client queue was full for at least this share of the time."""
 
@@ -65,6 +68,8 @@ class ProducerFigures:
         own_send_delay_us: of the records that no full client queue held up; None without a sample.
         own_send_delay_percentile: which percentile that is: 99 where the sample supports it.
         limit_reached: at the maximum rate: all records that the scenario wanted were sent.
+        attempted: records that were due in the phase and handed over, whenever that was.
+        undelivered: how many of them failed, or may have.
         rejected: records that found the client queue full and were given up.
         loop_cpu_share: the busiest worker's produce loop, of a core.
     """
@@ -78,6 +83,8 @@ class ProducerFigures:
     loop_cpu_share: float
     own_send_delay_percentile: float = 99.0
     limit_reached: bool = False
+    attempted: int = 0
+    undelivered: int = 0
     rejected: int = 0
 
 
@@ -136,7 +143,7 @@ def judge(run: RunFigures) -> Judgement:
     """Applies all rules to a run."""
     findings = [*_length(run), *_deaths(run), *_reconciliation(run), *_drain(run)]
     for producer in run.producers:
-        findings += _generator(producer)
+        findings += [*_errors(producer), *_generator(producer)]
     order: dict[Severity, int] = {"invalid": 0, "suspect": 1, "info": 2}
     findings.sort(key=lambda finding: order[finding.severity])
     severities = {finding.severity for finding in findings}
@@ -158,7 +165,8 @@ def is_saturated(producer: ProducerFigures, measured_s: float) -> bool:
     if producer.intended is None or _share(producer.sent, producer.intended) < ACHIEVED_LIMIT:
         return producer.queue_full_share >= QUEUE_FULL_LIMIT
     granted = producer.intended * ACK_GRACE_S / measured_s if measured_s > 0.0 else 0.0
-    return producer.acked + granted < producer.intended * ACHIEVED_LIMIT
+    answered = producer.acked + producer.undelivered
+    return answered + granted < producer.intended * ACHIEVED_LIMIT
 
 
 def _share(part: int, whole: int) -> float:
@@ -224,6 +232,21 @@ def _generator_at_max(producer: ProducerFigures) -> Iterator[Finding]:
             limit=QUEUE_FULL_LIMIT,
             severity="invalid",
         )
+
+
+def _errors(producer: ProducerFigures) -> Iterator[Finding]:
+    if not producer.undelivered:
+        return
+    failed = _share(producer.undelivered, producer.attempted)
+    message = (
+        f"{failed:.1%} of the records of producer {producer.name} failed or may have (limit "
+        f"{DELIVERY_ERROR_LIMIT:.1%})"
+    )
+    fix = "see producers.*.errors for Kafka's names of what went wrong"
+    if producer.undelivered == producer.attempted:
+        yield Finding("delivery_errors", message, fix, failed, DELIVERY_ERROR_LIMIT, "invalid")
+    elif failed > DELIVERY_ERROR_LIMIT:
+        yield Finding("delivery_errors", message, fix, failed, DELIVERY_ERROR_LIMIT, "suspect")
 
 
 def _length(run: RunFigures) -> Iterator[Finding]:

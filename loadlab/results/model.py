@@ -160,7 +160,10 @@ class Reconciliation(Model):
 
     Attributes:
         acked: acked by the brokers.
-        log_end_growth: records by which all topics' log ends moved.
+        failed: an error with NOT_PERSISTED.
+        indeterminate: an error with POSSIBLY_PERSISTED, or in the hands of a worker that died.
+        rejected: given up because the client queue was full.
+        log_end_growth: records by which the log ends of the topics moved that the run sends to.
         consumed: by consumer name.
         lost: acked and never seen by a group that read to the end; None where it can't be known.
         duplicated: seen more than once; None where it can't be known.
@@ -172,6 +175,9 @@ class Reconciliation(Model):
     """
 
     acked: int
+    failed: int = 0
+    indeterminate: int = 0
+    rejected: int = 0
     log_end_growth: int | None = None
     consumed: dict[str, int] = Field(default_factory=dict)
     lost: int | None = None

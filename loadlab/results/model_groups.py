@@ -162,7 +162,7 @@ class Backlog(Model):
     """Records acked and not yet consumed, by the counts of the groups that send and the one that reads."""
 
     max: int
-    final: int
+    final: int | None = None
 
 
 class Rebalances(Model):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import loadlab
@@ -12,213 +11,29 @@ from loadlab.cluster import Capability
 from loadlab.errors import ClusterError
 from loadlab.measurement.histogram import lower_bounds_ns
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, SEND_LANE, Counter, Metric
-from loadlab.measurement.validity import Judgement, RunFigures, judge
 from loadlab.results.artifacts import Histograms
 from loadlab.results.model import (
     ClusterUsed,
     Environment,
-    Reason,
-    Reconciliation,
     RunResult,
     Startup,
     Throughput,
     TopicResult,
-    Verdict,
     Warned,
 )
-from loadlab.run.consumer_group import ConsumerGroup
-from loadlab.run.offsets import measured, positions
-from loadlab.run.producer_group import ProducerGroup
+from loadlab.run.offsets import measured
 from loadlab.run.readings import merged, total
+from loadlab.run.reconcile import growth, make_verdict, reconcile, skipped
 from loadlab.run.timeline import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Iterator
 
-    from loadlab.cluster import Cluster
-    from loadlab.results.model_environment import HostEnvironment
-    from loadlab.run.load import Load
+    from loadlab.run.measured import Measured
     from loadlab.run.offsets import Partition, Sample
-    from loadlab.scenario import Scenario
 
 _FLUSH_PROPERTIES: Final = ("log.flush.interval.messages", "log.flush.interval.ms")
 _KAFKA_NEVER_FLUSHES: Final = "9223372036854775807"
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A run's load after its end, with all that is needed to make a result of it.
-
-    Attributes:
-        run_id: the run's.
-        started_at: when it began, UTC.
-        started_ns: the same on CLOCK_MONOTONIC.
-        scenario: the scenario as resolved.
-        load: what happened.
-        ended_ns: when the load ended.
-        baseline: log ends before the start, by partition.
-        host: the machine before the start.
-        cluster_ready_ns: when the cluster answered, and
-        workers_begun_ns: when its workers were told to connect, CLOCK_MONOTONIC.
-        late: events booked into an interval after it had been drained.
-    """
-
-    run_id: str
-    started_at: datetime
-    started_ns: int
-    scenario: Scenario
-    load: Load
-    ended_ns: int
-    baseline: Mapping[Partition, int]
-    host: HostEnvironment
-    cluster_ready_ns: int
-    workers_begun_ns: int
-    late: int
-
-    @property
-    def cluster(self) -> Cluster:
-        """The cluster that was used."""
-        return self.load.cluster
-
-    def producers(self) -> dict[str, ProducerGroup]:
-        """The producer groups by name."""
-        fleet, specs = self.load.fleet, self.scenario.producers
-        return {
-            plan.name: ProducerGroup(
-                plan=plan,
-                spec=specs[plan.name],
-                workers=fleet.group(plan.name, produces=True),
-                timeline=self.load.timeline,
-            )
-            for plan in self.load.plan.producers
-        }
-
-    def consumers(self) -> dict[str, ConsumerGroup]:
-        """The consumer groups by name."""
-        return {group.name: self._consumer(group.name) for group in self.load.sampler.groups}
-
-    def _consumer(self, name: str) -> ConsumerGroup:
-        load = self.load
-        group = next(group for group in load.sampler.groups if group.name == name)
-        specs = self.scenario.producers
-        senders = [worker for worker in load.fleet.producers if worker.order.group in group.producers]
-        sent_ns = max((int(worker.slab.record["last_acked_ns"][0]) for worker in senders), default=0)
-        return ConsumerGroup(
-            group=group,
-            workers=load.fleet.group(name, produces=False),
-            timeline=load.timeline,
-            samples=load.sampler.samples,
-            drained_ns=load.drained_ns.get(name),
-            sent_ns=sent_ns or load.timeline.measure_end_ns,
-            stamped=any(specs[sender].records.stamped for sender in group.producers),
-        )
-
-
-def growth(run: Measured) -> dict[Partition, int] | None:
-    """Records by which each log end moved over the run; None where the log could not be asked."""
-    final = run.load.final
-    if final is None or set(final.ends) != set(run.baseline):
-        return None
-    return {partition: end - run.baseline[partition] for partition, end in final.ends.items()}
-
-
-def reconcile(run: Measured) -> Reconciliation:
-    """Compares what was acked, what the log holds and what was read, over the whole run."""
-    fleet = run.load.fleet
-    acked = total(fleet.producers, ACK_LANE, Counter.ACKED, None, by="by_intent")
-    groups = run.consumers()
-    consumed = {
-        name: total(group.workers, CONSUME_LANE, Counter.CONSUMED, None, by="by_intent")
-        for name, group in groups.items()
-    }
-    grown = growth(run)
-    log_end_growth = None if grown is None else sum(grown.values())
-    left = unread(run)
-    return Reconciliation(
-        acked=acked,
-        log_end_growth=log_end_growth,
-        consumed=consumed,
-        unseen=None if left is None else sum(left.values()),
-        evicted=_skipped(run) if run.cluster.info.kind == "mock" else 0,
-        unexplained=None if log_end_growth is None else _unexplained(run, log_end_growth - acked),
-    )
-
-
-def _skipped(run: Measured) -> int:
-    """Offsets that groups have gone past without reading a record there."""
-    skipped = 0
-    for group in run.consumers().values():
-        consumed = total(group.workers, CONSUME_LANE, Counter.CONSUMED, None, by="by_intent")
-        skipped += max(0, _passed(group) - consumed)
-    return skipped
-
-
-def _passed(group: ConsumerGroup) -> int:
-    """Offsets that a group has gone past, read or not."""
-    at = positions(group.workers, group.group)
-    return int((at - group.group.start).sum())
-
-
-def unread(run: Measured) -> dict[str, int] | None:
-    """Records between each group's position and the log end, after the drain phase; None where unknown."""
-    final = run.load.final
-    if final is None:
-        return None
-    return {name: int(sample.lag.sum()) for name, sample in final.groups.items()}
-
-
-def _unexplained(run: Measured, surplus: int) -> int | None:
-    """What of the log's surplus over the acks nothing accounts for.
-
-    Indeterminate records may or may not be in the log, and with acks=0 an ack says nothing of the log.
-    """
-    groups = run.producers().values()
-    indeterminate = sum(group.records(None).indeterminate for group in groups)
-    if 0 <= surplus <= indeterminate:
-        return 0
-    if surplus < 0 and any(_unacknowledged_by_choice(group) for group in groups):
-        return None
-    return surplus - indeterminate if surplus > 0 else surplus
-
-
-def _unacknowledged_by_choice(group: ProducerGroup) -> bool:
-    return group.spec.config.get("acks", group.spec.config.get("request.required.acks")) == "0"
-
-
-def _verdict(run: Measured, reconciliation: Reconciliation) -> Judgement:
-    groups = run.producers().values()
-    load = run.load
-    waiting = sum(group.unsent + group.purged for group in groups)
-    figures = RunFigures(
-        producers=[group.figures() for group in groups],
-        dead_workers=list(load.dead_workers.values()),
-        dead_brokers=list(load.dead_brokers.values()),
-        unexplained=reconciliation.unexplained,
-        unread=unread(run) or {},
-        ends_known=load.final is not None,
-        may_duplicate=any(not group.idempotent for group in groups),
-        unacknowledged=waiting,
-        measured_s=load.timeline.measure_s,
-    )
-    return judge(figures)
-
-
-def make_verdict(run: Measured, reconciliation: Reconciliation) -> Verdict:
-    """The verdict on a run as a result tells it."""
-    judgement = _verdict(run, reconciliation)
-    reasons = tuple(
-        Reason(
-            code=finding.code,
-            message=finding.message,
-            fix=finding.fix,
-            figure=finding.figure,
-            limit=finding.limit,
-            severity=finding.severity,
-        )
-        for finding in judgement.findings
-    )
-    return Verdict(status=judgement.status, reasons=reasons, saturated=judgement.saturated)
 
 
 def _throughput(run: Measured, samples: list[Sample], partitions: list[Partition]) -> Throughput:
@@ -341,7 +156,7 @@ def _warnings(run: Measured) -> Iterator[Warned]:
             message=f"{negative:,} durations below zero and {beyond:,} above 137 s: out of range",
             fix="are producers and consumers on one clock?",
         )
-    evicted = _skipped(run) if run.cluster.info.kind == "mock" else 0
+    evicted = skipped(run) if run.cluster.info.kind == "mock" else 0
     if evicted:
         yield Warned(
             message=f"the mock evicted {evicted:,} records before they were read: it keeps 5 MiB a partition",

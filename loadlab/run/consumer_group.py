@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadlab.run.fleet import WorkerProcess
-    from loadlab.run.offsets import Group, Sample
+    from loadlab.run.offsets import Group, GroupSample, Sample
     from loadlab.run.timeline import Timeline
 
 
@@ -39,6 +39,7 @@ class ConsumerGroup:
         workers: its processes.
         timeline: as it came to be.
         samples: of its lag, in the order of time.
+        final: the one after the last read; None where the cluster did not answer then.
         drained_ns: when it had read all; None if it never had.
         sent_ns: when the last record that it reads was acked.
         stamped: whether what it reads is stamped.
@@ -48,6 +49,7 @@ class ConsumerGroup:
     workers: Sequence[WorkerProcess]
     timeline: Timeline
     samples: Sequence[Sample]
+    final: Sample | None
     drained_ns: int | None
     sent_ns: int
     stamped: bool
@@ -83,41 +85,45 @@ class ConsumerGroup:
         """The largest that any worker's slab holds."""
         return max((int(worker.slab.record[name][0]) for worker in self.workers), default=0)
 
+    def _measured(self) -> list[GroupSample]:
+        return [sample.groups[self.group.name] for sample in measured(self.samples, self.timeline)]
+
+    @property
+    def _final(self) -> GroupSample | None:
+        return None if self.final is None else self.final.groups[self.group.name]
+
     def _lag(self) -> Lag | None:
-        if not self.samples:
+        samples = [*self._measured()] or ([] if self._final is None else [self._final])
+        if not samples:
             return None
-        name = self.group.name
-        final = self.samples[-1].groups[name].lag
-        rows = np.array(
-            [sample.groups[name].lag for sample in measured(self.samples, self.timeline)] or [final]
-        )
+        rows = np.array([sample.lag for sample in samples])
+        ends = [None] * rows.shape[1] if self._final is None else [int(lag) for lag in self._final.lag]
         by_partition = {
-            f"{topic}-{number}": PartitionLag(max=int(rows[:, place].max()), final=int(final[place]))
+            f"{topic}-{number}": PartitionLag(max=int(rows[:, place].max()), final=ends[place])
             for place, (topic, number) in enumerate(self.group.partitions)
         }
         totals = rows.sum(axis=1)
         return Lag(
             max=int(totals.max()),
             mean=float(totals.mean()),
-            final=int(final.sum()),
+            final=None if self._final is None else int(self._final.lag.sum()),
             by_partition=by_partition,
         )
 
     def _committed_lag(self) -> CommittedLag | None:
-        name = self.group.name
-        rows = [sample.groups[name].committed_lag for sample in measured(self.samples, self.timeline)]
+        rows = [sample.committed_lag for sample in self._measured()]
         known = [row for row in rows if row is not None]
         if not known:
             return None
-        final = self.samples[-1].groups[name].committed_lag
+        final = None if self._final is None else self._final.committed_lag
         return CommittedLag(max=max(known), mean=sum(known) / len(known), final=final)
 
     def _backlog(self) -> Backlog | None:
-        if not self.samples:
+        rows = [sample.backlog for sample in self._measured()]
+        final = None if self._final is None else self._final.backlog
+        if not rows and final is None:
             return None
-        rows = [sample.groups[self.group.name].backlog for sample in measured(self.samples, self.timeline)]
-        final = self.samples[-1].groups[self.group.name].backlog
-        return Backlog(max=max(rows, default=final), final=final)
+        return Backlog(max=max([*rows, *([] if final is None else [final])]), final=final)
 
     def _worker(self, worker: WorkerProcess) -> ConsumerWorker:
         records = _consumer_records([worker])

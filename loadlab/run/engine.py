@@ -53,6 +53,7 @@ def await_compiled(compiling: subprocess.Popen[str] | None) -> None:
         raise
     if compiling.returncode:
         raise RunError(f"the load engine can't be compiled: {errors.strip().splitlines()[-1]}")
+    cache_directory().mkdir(parents=True, exist_ok=True)
     (cache_directory() / _READY_FILE).touch()
     _forget_older()
 

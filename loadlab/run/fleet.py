@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
+from loadlab.client.settings import ConsumerSettings
 from loadlab.errors import WorkerError
 from loadlab.measurement.slab import Command, State, create_slab
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _POLL_S: Final = 0.01
 _READY_TIMEOUT_S: Final = 60.0
 _LAST_LINES: Final = 5
+_NEW_PROTOCOL: Final = "consumer"  # KIP-848
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,10 +173,16 @@ class Fleet:
     def _assigned(self, group: str) -> bool:
         """Whether a group holds all its partitions, or is to join only later."""
         workers = self.group(group, produces=False)
-        if any(getattr(worker.order.settings, "start_after_s", None) is not None for worker in workers):
+        settings = workers[0].order.settings
+        if not isinstance(settings, ConsumerSettings) or settings.start_after_s is not None:
             return True
-        held = sum(int(worker.slab.record["assigned"][0]) for worker in workers)
-        return held == workers[0].order.partitions
+        held = [int(worker.slab.record["assigned"][0]) for worker in workers]
+        if settings.properties.get("group.protocol") == _NEW_PROTOCOL:
+            # There a member that gets no partition is told nothing.
+            joined = sum(map(bool, held)) == min(len(workers), workers[0].order.partitions)
+        else:
+            joined = all(worker.slab.record["assignments"][0] for worker in workers)
+        return joined and sum(held) == workers[0].order.partitions
 
     def _late(self) -> str:
         waiting = [worker for worker in self.workers if worker.slab.state is State.STARTING]

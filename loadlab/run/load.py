@@ -79,6 +79,8 @@ class Load:
         final = self._drain()
         while final is not None and not self._all_read(final) and self._time_left():
             self._tick()
+        # A signal that came too late to cut anything short still says how the run ended.
+        self.interrupted |= self.interrupts.requested
         self.sampler.stop()
         ended_ns = time.monotonic_ns()
         self.fleet.end(_END_TIMEOUT_S)
@@ -103,10 +105,13 @@ class Load:
         return time.monotonic_ns() < self.timeline.stop_ns
 
     def _drain(self) -> Sample | None:
-        """Waits for the last acks; returns the log ends after them, None where they can't be known."""
+        """Waits for the last acks; returns the log ends after them, None where they can't be known.
+
+        With no time left nobody waits for reads, and the ends are asked for once more in any case.
+        """
         while self._time_left() and any(self._sends(place) for place in range(len(self.fleet.producers))):
             self._tick()
-        return self.sampler.take()
+        return self.sampler.take() if self._time_left() else None
 
     def _sends(self, place: int) -> bool:
         worker = self.fleet.producers[place]
@@ -120,7 +125,7 @@ class Load:
             workers = self.fleet.group(group.name, produces=False)
             at = positions(workers, group)
             ends = (final.ends.get(partition) for partition in group.partitions)
-            if all(end is None or position >= end for end, position in zip(ends, at, strict=True)):
+            if all(end is not None and position >= end for end, position in zip(ends, at, strict=True)):
                 self.drained_ns[group.name] = time.monotonic_ns()
         return len(self.drained_ns) == len(self.sampler.groups)
 

@@ -30,6 +30,7 @@ Partition = tuple[str, int]
 _MARGIN_NS: Final = 250_000_000
 _SAMPLE_EVERY_S: Final = 1.0
 _TIMEOUT_S: Final = 3.0
+_SILENT_COORDINATOR_S: Final = 30.0
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ class OffsetSampler:
     samples: list[Sample] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
+    _ask_coordinator_from_s: float = 0.0
     _last_ends: dict[Partition, int] = field(default_factory=dict)
     _taking: threading.Lock = field(default_factory=threading.Lock)
     _thread: threading.Thread | None = None
@@ -155,19 +157,12 @@ class OffsetSampler:
         marks = [mark for mark in marks_ns if mark > start_ns]
         due_ns = start_ns
         while not self._stop.wait(max(0.0, (due_ns - time.monotonic_ns()) / 1e9)):
-            self._try_to_take()
+            self.take()
             now_ns = time.monotonic_ns()
             passed = (now_ns - start_ns) // int(_SAMPLE_EVERY_S * 1e9) + 1
             due_ns = start_ns + passed * int(_SAMPLE_EVERY_S * 1e9)
             marks = [mark for mark in marks if mark > now_ns]
             due_ns = min([due_ns, *marks])
-
-    def _try_to_take(self) -> None:
-        """Takes a sample; whatever goes wrong is noted, because nobody waits for this thread to tell."""
-        try:
-            self.take()
-        except Exception as error:  # noqa: BLE001
-            self.failures.append(repr(error))
 
     def take(self) -> Sample | None:
         """Takes one sample; None (and a failure noted) where the cluster did not answer."""
@@ -175,8 +170,8 @@ class OffsetSampler:
             try:
                 ends = self.cluster.end_offsets(self.partitions, timeout_s=_TIMEOUT_S)
                 sample = self._sample(ends)
-            except ClusterError as error:
-                self.failures.append(str(error))
+            except Exception as error:  # noqa: BLE001 (a sample that fails must not end what is measured)
+                self.failures.append(str(error) or repr(error))
                 return None
             self.samples.append(sample)
             return sample
@@ -192,12 +187,20 @@ class OffsetSampler:
         known = all(partition in ends.offsets for partition in group.partitions)
         log_ends = np.array([self._last_ends.get(partition, NO_POSITION) for partition in group.partitions])
         lag = np.maximum(log_ends - at, 0)
-        committed = self._committed(group)
-        committed_lag = int(np.maximum(log_ends - committed, 0).sum()) if known else None
+        committed = self._committed(group) if known else None
+        committed_lag = None if committed is None else int(np.maximum(log_ends - committed, 0).sum())
         return GroupSample(lag=lag, committed_lag=committed_lag, backlog=self._backlog(group))
 
-    def _committed(self, group: Group) -> npt.NDArray[np.int64]:
-        offsets = self.cluster.committed_offsets(group.group_id, group.partitions)
+    def _committed(self, group: Group) -> npt.NDArray[np.int64] | None:
+        """What the group committed; a coordinator that did not answer is left alone for a while."""
+        if time.monotonic() < self._ask_coordinator_from_s:
+            return None
+        try:
+            offsets = self.cluster.committed_offsets(group.group_id, group.partitions)
+        except ClusterError as error:
+            self.failures.append(str(error))
+            self._ask_coordinator_from_s = time.monotonic() + _SILENT_COORDINATOR_S
+            return None
         known = [offsets.get(partition) for partition in group.partitions]
         pairs = zip(known, group.start, strict=True)
         return np.array([start if offset is None else offset for offset, start in pairs], dtype=np.int64)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from loadlab.client.records import NO_KEYS, ROUND_ROBIN_KEYS, UNIFORM_KEYS, WEIGHTED_KEYS
 from loadlab.client.settings import ConsumerSettings, ProducerSettings, RecordSettings, TopicSettings
 from loadlab.client.symbols import PARTITION_UA
+from loadlab.errors import UsageError
 from loadlab.run.order import Order
 from loadlab.scenario import Headers, cpuset_cores
 from loadlab.workload.payload import pool_bytes
@@ -64,7 +66,19 @@ def make_orders(scenario: Scenario, plan: RunPlan, run_id: str, target: Target) 
 
 
 def _cores(cpuset: str | None) -> tuple[int, ...]:
-    return tuple(sorted(cpuset_cores(cpuset))) if cpuset else ()
+    """The cores of a cpuset.
+
+    Raises:
+        UsageError: this machine does not have one of them.
+    """
+    wanted = set(cpuset_cores(cpuset)) if cpuset else set()
+    missing = wanted - os.sched_getaffinity(0)
+    if missing:
+        there = ", ".join(map(str, sorted(os.sched_getaffinity(0))))
+        raise UsageError(
+            f"cpuset {cpuset}: this machine has no core {min(missing)}", fix=f"choose of {there}"
+        )
+    return tuple(sorted(wanted))
 
 
 def _topics(names: Sequence[str], target: Target) -> tuple[TopicSettings, ...]:

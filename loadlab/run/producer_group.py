@@ -70,6 +70,11 @@ class ProducerGroup:
         return self.spec.config.get("enable.idempotence") == "true"
 
     @property
+    def troubled(self) -> bool:
+        """Whether any of its records came back with an error."""
+        return bool(errors(self.workers, (ACK_LANE,)))
+
+    @property
     def purged(self) -> int:
         """Records that were still on their way when the drain phase ended, and were given up."""
         found = errors(self.workers, (ACK_LANE,))
@@ -84,6 +89,7 @@ class ProducerGroup:
         moment = Phase.MEASURE
         measured_s = self.timeline.measure_s
         percentile, delay_us = self._own_send_delay()
+        records = self.records()
         loops = [cpu_s(worker, "loop_cpu_ns") for worker in self.workers]
         return ProducerFigures(
             name=self.plan.name,
@@ -96,6 +102,8 @@ class ProducerGroup:
             own_send_delay_percentile=percentile,
             loop_cpu_share=share(max(loops), measured_s) or 0.0,
             limit_reached=self._limit_reached(),
+            attempted=records.attempted,
+            undelivered=records.failed + records.indeterminate,
         )
 
     def _queue_full_share(self) -> float:

@@ -13,27 +13,29 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.cluster import TopicRequest, attach, clean_leftovers, start_cluster
-from loadlab.errors import LoadlabError, RunError, UsageError
+from loadlab.errors import LoadlabError, RunError, UsageError, WorkerError
 from loadlab.measurement.slab import Command
 from loadlab.results.artifacts import Artifacts
 from loadlab.results.environment import capture_host
 from loadlab.results.run_id import new_run_id
 from loadlab.results.store import StoredRun, ensure_writable, save
-from loadlab.run.collect import Measured, make_histograms, make_result
+from loadlab.run.collect import make_histograms, make_result
 from loadlab.run.engine import await_compiled, start_compiling
 from loadlab.run.events import Events
 from loadlab.run.fleet import Fleet
 from loadlab.run.interrupts import Interrupts, undisturbed
 from loadlab.run.load import Load
+from loadlab.run.measured import Measured
 from loadlab.run.offsets import Group, OffsetSampler
 from loadlab.run.orders import Target, group_id, make_orders
 from loadlab.run.plan import RunPlan, plan_scenario
 from loadlab.run.series import Series
+from loadlab.run.shield import Shield
 from loadlab.run.watch import Watcher
 from loadlab.scenario.secrets import is_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from loadlab.cluster import Cluster
     from loadlab.results.model_environment import HostEnvironment
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from loadlab.run.progress import RunObserver
     from loadlab.scenario import LoadedScenario, Scenario
 
-_LATEST: Final = "latest"
+_AT_THE_END: Final = ("latest", "end", "largest")
 
 
 @dataclass(frozen=True)
@@ -94,11 +96,11 @@ class _Run:
         interrupts: Interrupts,
     ) -> None:
         self._options = options
-        self._observer = observer
+        self._observer = Shield(observer)
         self._interrupts = interrupts
         self._scenario: Scenario = loaded.scenario
         self._plan: RunPlan = plan_scenario(loaded)
-        self._events = Events(observer)
+        self._events = Events(self._observer)
         self._started_at = datetime.now(UTC)
         self._started_ns = time.monotonic_ns()
         self._cluster_ready_ns = 0
@@ -106,8 +108,7 @@ class _Run:
 
     def run(self) -> StoredRun:
         host = capture_host()
-        for removed in clean_leftovers():
-            self._events.note("cleaned", f"removed what a killed run left: {removed}")
+        self._clean()
         with ExitStack() as stack:
             compiling = start_compiling(self._observer.message)
             if compiling is not None:
@@ -118,9 +119,25 @@ class _Run:
             fleet = stack.enter_context(_fleet())
             try:
                 return self._measure(cluster, partitions, fleet, host)
-            except RunError:
+            except WorkerError:
                 self._keep_logs(cluster)
                 raise
+
+    def _clean(self) -> None:
+        """Removes what killed runs left; what can't be removed is no reason not to run."""
+        try:
+            for removed in clean_leftovers():
+                self._events.note("cleaned", f"removed what a killed run left: {removed}")
+        except LoadlabError as error:
+            self._events.note("not_cleaned", f"what a killed run left could not be removed: {error}")
+
+    def _end(self, what: str, end: Callable[[], None]) -> None:
+        """Ends something of the run's; an error is told, and takes no result with it."""
+        with undisturbed():
+            try:
+                end()
+            except LoadlabError as error:
+                self._events.note("not_ended", f"{what} could not be ended: {error}")
 
     @contextmanager
     def _cluster(self) -> Iterator[Cluster]:
@@ -133,13 +150,12 @@ class _Run:
                 run_id=self._run_id,
                 needed_disk_bytes=self._plan.disk_bytes or 0,
             )
-        self._cluster_ready_ns = time.monotonic_ns()
-        self._events.note("cluster", f"cluster ready: {cluster.bootstrap_servers}")
         try:
+            self._cluster_ready_ns = time.monotonic_ns()
+            self._events.note("cluster", f"cluster ready: {cluster.bootstrap_servers}")
             yield cluster
         finally:
-            with undisturbed():
-                cluster.stop()
+            self._end("the cluster", cluster.stop)
 
     @contextmanager
     def _topics(self, cluster: Cluster) -> Iterator[dict[str, int]]:
@@ -156,8 +172,7 @@ class _Run:
             yield partitions
         finally:
             if ids and self._cluster_outlives and not self._options.keep_topics:
-                with undisturbed():
-                    cluster.delete_topics(ids)
+                self._end("topics", lambda: cluster.delete_topics(ids))
 
     @property
     def _cluster_outlives(self) -> bool:
@@ -234,8 +249,8 @@ class _Run:
         read = [(topic, number) for topic in planned.topics for number in range(partitions[topic])]
         identity = group_id(self._run_id, planned)
         starts = dict.fromkeys(read, 0)
-        if planned.config.get("auto.offset.reset") == _LATEST:
-            starts |= {partition: baseline[partition] for partition in read}
+        if planned.config.get("auto.offset.reset") in _AT_THE_END:
+            starts |= {partition: baseline.get(partition, 0) for partition in read}
         else:
             starts |= cluster.start_offsets(read).offsets
         if planned.group_id is not None:
@@ -282,6 +297,8 @@ class _Run:
             folder.mkdir(parents=True, exist_ok=True)
             if cluster.save_logs(folder):
                 self._observer.message(f"the brokers' logs are kept in {folder}")
+            else:
+                folder.rmdir()
         except (OSError, LoadlabError) as error:
             self._observer.message(f"the brokers' logs could not be kept: {error}")
 

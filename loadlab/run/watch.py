@@ -48,7 +48,6 @@ class Watcher:
     sampler: OffsetSampler
     series: Series
     observer: RunObserver
-    _errors: int = 0
 
     def each_interval(self, intervals: int, timeline: Timeline) -> None:
         """Called when `intervals` intervals have ended since the common start."""
@@ -66,9 +65,10 @@ class Watcher:
         phase, phase_end_ns = _phase(timeline, now_ns)
         target = self._target(self.series.drained - 1, timeline)
         counters = latest.counters
-        sent = counters[Counter.ATTEMPTED] / INTERVAL_S
+        rejected = counters[Counter.REJECTED] / INTERVAL_S
+        sent = counters[Counter.ATTEMPTED] / INTERVAL_S - rejected
         full_share = counters[Counter.QUEUE_FULL_NS] / NS_PER_S / max(1, len(self.fleet.producers))
-        self._errors += int(counters[Counter.FAILED] + counters[Counter.INDETERMINATE])
+        saturated = full_share >= QUEUE_FULL_LIMIT or rejected > 0
         behind = target is not None and sent < ACHIEVED_LIMIT * target
         publish = latest.histogram(Metric.PUBLISH_LATENCY)
         return Progress(
@@ -85,9 +85,9 @@ class Watcher:
             publish_p99_us=_percentile_us(publish, 99.0),
             end_to_end_p99_us=_percentile_us(latest.histogram(Metric.END_TO_END_LATENCY), 99.0),
             consumer_lag=self._lag(),
-            errors=self._errors,
-            generator_limited=behind and full_share < QUEUE_FULL_LIMIT,
-            saturated=full_share >= QUEUE_FULL_LIMIT,
+            errors=self._errors(),
+            generator_limited=behind and not saturated,
+            saturated=saturated,
         )
 
     def _target(self, interval: int, timeline: Timeline) -> float | None:
@@ -102,6 +102,10 @@ class Watcher:
             schedule = segments(self.scenario.producers[producer.name].schedule, measure_end_s)
             due += records_due(schedule, begin_s, end_s)
         return due / INTERVAL_S
+
+    def _errors(self) -> int:
+        """Producers' and consumers' errors since the start."""
+        return sum(int(worker.slab.record["lanes"]["error_counts"].sum()) for worker in self.fleet.workers)
 
     def _lag(self) -> int | None:
         if not self.sampler.samples or not self.sampler.groups:

@@ -23,7 +23,7 @@ import numpy as np
 from loadlab.client.kernel import die_with_parent, wake_punctually
 from loadlab.client.records import WEIGHTED_KEYS
 from loadlab.client.settings import ConsumerSettings, ProducerSettings
-from loadlab.errors import LoadlabError, WorkerError
+from loadlab.errors import EXIT_RUN_FAILED, LoadlabError, WorkerError
 from loadlab.measurement.slab import Command, Phase, State, attach_slab
 from loadlab.run.order import read_order
 
@@ -41,6 +41,7 @@ _COMMAND_POLL_S: Final = 0.001
 _WATCH_POLL_S: Final = 0.02
 _CONNECT_TIMEOUT_S: Final = 30.0
 _PURGE_TIMEOUT_S: Final = 2.0
+_CLOSE_TIMEOUT_S: Final = 3.0
 _STATISTICS_HALF_NS: Final = 500_000_000
 
 
@@ -229,17 +230,19 @@ def _work_as_consumer(settings: ConsumerSettings, slab: Slab) -> None:
     if _await_joining(settings, slab, watch):
         consumer.subscribe()
         loop.start()
+    slab.record["state"] = State.READY
     while loop.is_alive():
-        if slab.state is State.STARTING and slab.record["assignments"][0]:
-            slab.record["state"] = State.READY
+        if watch.told(Command.GO):
+            consumer.let_go()
         watch.beat()
         loop.join(_WATCH_POLL_S)
     loop.check()
     watch.finish()
-    problem = consumer.close()
-    if problem is not None:
-        sys.stderr.write(f"the last commit failed: {problem}\n")
     slab.record["state"] = State.FINISHED
+    # All is measured. Without a broker the last commit and the leaving would wait for a minute.
+    closing = threading.Thread(target=consumer.close, name="close", daemon=True)
+    closing.start()
+    closing.join(_CLOSE_TIMEOUT_S)
 
 
 def main() -> int:
@@ -259,12 +262,12 @@ def main() -> int:
             _work_as_producer(settings, slab)
         else:
             _work_as_consumer(settings, slab)
-    except LoadlabError as error:
+    except Exception as error:  # noqa: BLE001 (whatever it is, the parent tells it in a line)
         # The words first: the parent reads them as soon as it sees the state.
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{error if isinstance(error, LoadlabError) else repr(error)}\n")
         sys.stderr.flush()
         slab.record["state"] = State.FAILED
-        return error.exit_code
+        return EXIT_RUN_FAILED
     return 0
 
 

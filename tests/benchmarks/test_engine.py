@@ -27,6 +27,7 @@ from loadlab.run.fleet import Fleet
 from loadlab.run.order import Order
 from loadlab.run.progress import SilentObserver
 from loadlab.run.runner import RunOptions, run_scenario
+from loadlab.run.timeline import NS_PER_S, Timeline
 from loadlab.scenario import load_document
 
 if TYPE_CHECKING:
@@ -138,6 +139,11 @@ def _consume(broker: Cluster, topic: str, records: int, run_id: str) -> Figures:
     try:
         fleet.spawn([Order("c", 0, settings)])
         fleet.command(Command.CONNECT)
+        fleet.await_ready()
+        now_ns = time.monotonic_ns()
+        end_ns = now_ns + 120 * NS_PER_S
+        Timeline(now_ns, now_ns, end_ns, end_ns).write(fleet.workers[0].slab)
+        fleet.command(Command.GO)
         lane = fleet.workers[0].slab.record["lanes"][0, CONSUME_LANE]
 
         def consumed() -> int:

@@ -22,6 +22,7 @@ def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 def holding(partitions: int, **order: object) -> WorkerProcess:
     worker = worker_of(consuming(**order))  # type: ignore[arg-type]
     worker.slab.record["assigned"] = partitions
+    worker.slab.record["assignments"] = 1
     return worker
 
 
@@ -39,6 +40,14 @@ def test_a_worker_that_does_not_get_ready_is_named() -> None:
 def test_a_group_that_lacks_a_partition_is_not_ready() -> None:
     with pytest.raises(WorkerError, match="did not hold all its partitions"):
         fleet_of(holding(2)).await_ready()
+
+
+def test_a_group_whose_second_worker_has_not_joined_is_not_ready() -> None:
+    waiting = holding(0, worker=2)
+    waiting.slab.record["assignments"] = 0
+
+    with pytest.raises(WorkerError, match="did not hold all its partitions"):
+        fleet_of(holding(3), waiting).await_ready()
 
 
 def test_a_group_that_joins_later_is_not_waited_for() -> None:

@@ -229,6 +229,7 @@ READ = ConsumerGroup(
     workers=[],
     timeline=TIMELINE,
     samples=[],
+    final=None,
     drained_ns=None,
     sent_ns=12 * S,
     stamped=True,
@@ -251,7 +252,7 @@ def test_lag_is_taken_over_the_measure_phase_and_its_final_value_at_the_end() ->
         sample(14.0, (700, 0)),
         sample(15.0, (1, 2)),
     ]
-    lag = replace(READ, samples=samples).result().lag
+    lag = replace(READ, samples=samples, final=samples[-1]).result().lag
 
     assert lag is not None
     assert (lag.max, lag.mean, lag.final) == (60, 24.0, 3)
@@ -259,6 +260,17 @@ def test_lag_is_taken_over_the_measure_phase_and_its_final_value_at_the_end() ->
         "orders-0": (20, 1),
         "orders-1": (40, 2),
     }
+
+
+def test_a_cluster_that_does_not_answer_at_the_end_leaves_no_final_lag() -> None:
+    result = replace(READ, samples=[sample(5.0, (20, 40), 7, backlog=3)]).result()
+
+    assert result.lag is not None
+    assert (result.lag.max, result.lag.final, result.lag.by_partition["orders-0"].final) == (60, None, None)
+    assert result.committed_lag is not None
+    assert (result.committed_lag.max, result.committed_lag.final) == (7, None)
+    assert result.backlog is not None
+    assert (result.backlog.max, result.backlog.final) == (3, None)
 
 
 def test_without_a_sample_there_is_no_lag() -> None:
@@ -269,7 +281,7 @@ def test_without_a_sample_there_is_no_lag() -> None:
 
 def test_committed_lag_leaves_out_samples_that_do_not_know_it() -> None:
     samples = [sample(2.0, (0, 0), 10), sample(3.0, (0, 0), None), sample(4.0, (0, 0), 30)]
-    committed = replace(READ, samples=samples).result().committed_lag
+    committed = replace(READ, samples=samples, final=samples[-1]).result().committed_lag
 
     assert committed is not None
     assert (committed.max, committed.mean, committed.final) == (30, 20.0, 30)
@@ -281,7 +293,7 @@ def test_backlog_is_its_largest_in_the_measure_phase() -> None:
         sample(3.0, (0, 0), backlog=7),
         sample(15.0, (0, 0), backlog=1),
     ]
-    backlog = replace(READ, samples=samples).result().backlog
+    backlog = replace(READ, samples=samples, final=samples[-1]).result().backlog
 
     assert backlog is not None
     assert (backlog.max, backlog.final) == (7, 1)

@@ -13,13 +13,16 @@ from run_samples import FakeCluster, S, book, consuming, fleet_of, producing, sc
 from test_plan import producer
 
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, SEND_LANE, Counter
-from loadlab.run.collect import Measured, _topics, growth, make_verdict, reconcile, unread
+from loadlab.measurement.validity import Death
+from loadlab.run.collect import _topics
 from loadlab.run.events import Events
 from loadlab.run.interrupts import Interrupts
 from loadlab.run.load import Load
+from loadlab.run.measured import Measured
 from loadlab.run.offsets import Group, GroupSample, OffsetSampler, Sample
 from loadlab.run.plan import plan_scenario
 from loadlab.run.progress import SilentObserver
+from loadlab.run.reconcile import growth, make_verdict, reconcile, unread
 from loadlab.run.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -153,9 +156,15 @@ def test_a_verdict_carries_what_was_found() -> None:
     run = measured(grown=(41, 30, 30), read=(31, 30, 30))
     verdict = make_verdict(run, reconcile(run))
 
-    # The producer is not idempotent, so that a retry may have written the surplus.
-    assert verdict.status == "suspect"
+    assert verdict.status == "invalid"
     assert [reason.code for reason in verdict.reasons] == ["unreconciled", "undrained"]
+
+
+def test_a_retry_may_have_written_a_surplus_where_something_went_wrong() -> None:
+    run = measured(grown=(41, 30, 30))
+    run.load.dead_brokers[1] = Death("broker 1", "died")
+
+    assert make_verdict(run, reconcile(run)).status == "suspect"
 
 
 def test_a_topics_throughput_is_that_of_the_measure_phase_alone() -> None:

@@ -1,0 +1,136 @@
+"""Do producers, log and consumers agree, and can the run be trusted?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, Counter
+from loadlab.measurement.validity import Judgement, RunFigures, judge
+from loadlab.results.model import Reason, Reconciliation, Verdict
+from loadlab.run.offsets import positions
+from loadlab.run.readings import total
+
+if TYPE_CHECKING:
+    from loadlab.run.consumer_group import ConsumerGroup
+    from loadlab.run.measured import Measured
+    from loadlab.run.offsets import Partition
+    from loadlab.run.producer_group import ProducerGroup
+
+
+def growth(run: Measured) -> dict[Partition, int] | None:
+    """Records by which each log end moved over the run; None where the log could not be asked."""
+    final = run.load.final
+    if final is None or set(final.ends) != set(run.baseline):
+        return None
+    return {partition: end - run.baseline[partition] for partition, end in final.ends.items()}
+
+
+def reconcile(run: Measured) -> Reconciliation:
+    """Compares what was acked, what the log holds and what was read, over the whole run."""
+    fleet = run.load.fleet
+    acked = total(fleet.producers, ACK_LANE, Counter.ACKED, None, by="by_intent")
+    groups = run.consumers()
+    consumed = {
+        name: total(group.workers, CONSUME_LANE, Counter.CONSUMED, None, by="by_intent")
+        for name, group in groups.items()
+    }
+    grown = growth(run)
+    # What grows without a producer of this run is somebody else's.
+    ours = {topic for plan in run.load.plan.producers for topic in plan.topics}
+    log_end_growth = None if grown is None else sum(by for (topic, _), by in grown.items() if topic in ours)
+    left = unread(run)
+    fates = [producer.records(None) for producer in run.producers().values()]
+    return Reconciliation(
+        acked=acked,
+        failed=sum(records.failed for records in fates),
+        indeterminate=sum(records.indeterminate for records in fates),
+        rejected=sum(records.rejected for records in fates),
+        log_end_growth=log_end_growth,
+        consumed=consumed,
+        unseen=None if left is None else sum(left.values()),
+        evicted=skipped(run) if run.cluster.info.kind == "mock" else 0,
+        unexplained=None if log_end_growth is None else _unexplained(run, log_end_growth - acked),
+    )
+
+
+def skipped(run: Measured) -> int:
+    """Offsets that groups have gone past without reading a record there."""
+    skipped = 0
+    for group in run.consumers().values():
+        consumed = total(group.workers, CONSUME_LANE, Counter.CONSUMED, None, by="by_intent")
+        skipped += max(0, _passed(group) - consumed)
+    return skipped
+
+
+def _passed(group: ConsumerGroup) -> int:
+    """Offsets that a group has gone past, read or not."""
+    at = positions(group.workers, group.group)
+    return int((at - group.group.start).sum())
+
+
+def unread(run: Measured) -> dict[str, int] | None:
+    """Records between each group's position and the log end, after the drain phase; None where unknown."""
+    final = run.load.final
+    if final is None:
+        return None
+    return {name: int(sample.lag.sum()) for name, sample in final.groups.items()}
+
+
+def _unexplained(run: Measured, surplus: int) -> int | None:
+    """What of the log's surplus over the acks nothing accounts for.
+
+    Indeterminate records may or may not be in the log, and with acks=0 an ack says nothing of the log.
+    """
+    groups = run.producers().values()
+    indeterminate = sum(group.records(None).indeterminate for group in groups)
+    if 0 <= surplus <= indeterminate:
+        return 0
+    if surplus < 0 and any(_unacknowledged_by_choice(group) for group in groups):
+        return None
+    return surplus - indeterminate if surplus > 0 else surplus
+
+
+def _unacknowledged_by_choice(group: ProducerGroup) -> bool:
+    return group.spec.config.get("acks", group.spec.config.get("request.required.acks")) == "0"
+
+
+def _verdict(run: Measured, reconciliation: Reconciliation) -> Judgement:
+    groups = run.producers().values()
+    load = run.load
+    waiting = sum(group.unsent + group.purged for group in groups)
+    figures = RunFigures(
+        producers=[group.figures() for group in groups],
+        dead_workers=list(load.dead_workers.values()),
+        dead_brokers=list(load.dead_brokers.values()),
+        unexplained=reconciliation.unexplained,
+        unread=unread(run) or {},
+        ends_known=load.final is not None,
+        may_duplicate=_may_duplicate(run),
+        unacknowledged=waiting,
+        measured_s=load.timeline.measure_s,
+    )
+    return judge(figures)
+
+
+def _may_duplicate(run: Measured) -> bool:
+    """Whether a retry may have written records twice: something went wrong, and nobody was idempotent."""
+    groups = run.producers().values()
+    troubled = run.load.dead_brokers or run.load.sampler.failures or any(group.troubled for group in groups)
+    return bool(troubled) and any(not group.idempotent for group in groups)
+
+
+def make_verdict(run: Measured, reconciliation: Reconciliation) -> Verdict:
+    """The verdict on a run as a result tells it."""
+    judgement = _verdict(run, reconciliation)
+    reasons = tuple(
+        Reason(
+            code=finding.code,
+            message=finding.message,
+            fix=finding.fix,
+            figure=finding.figure,
+            limit=finding.limit,
+            severity=finding.severity,
+        )
+        for finding in judgement.findings
+    )
+    return Verdict(status=judgement.status, reasons=reasons, saturated=judgement.saturated)

@@ -1,0 +1,38 @@
+"""An observer that can't end a run: where a display fails, the run goes on without one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from loadlab.run.progress import Progress, RunObserver
+
+
+@dataclass(eq=False)
+class Shield:
+    """Hands everything on, until that fails for the first time.
+
+    Attributes:
+        observer: who is told; a terminal that has been closed gives OSError for good.
+        gone: whether that has happened.
+    """
+
+    observer: RunObserver
+    gone: bool = False
+
+    def message(self, text: str) -> None:
+        """Hands a message on."""
+        if not self.gone:
+            try:
+                self.observer.message(text)
+            except OSError:
+                self.gone = True
+
+    def progress(self, progress: Progress) -> None:
+        """Hands an interval on."""
+        if not self.gone:
+            try:
+                self.observer.progress(progress)
+            except OSError:
+                self.gone = True
