@@ -121,7 +121,8 @@ def test_producer_on_a_broker_against_kafkas_tool(
 
 def _fill(broker: Cluster, topic: str, records: int, results_dir: Path) -> str:
     """Fills a topic with stamped records; returns the id of the run whose stamp they carry."""
-    group = {"topic": topic, "schedule": {"rate": "max", "records": records}, "records": {"size": 100}}
+    schedule = {"rate": "max", "records": records}
+    group = {"topic": topic, "schedule": schedule, "records": {"size": 100}, "config": SAME}
     document = scenario("local", {topic: {"partitions": 1}}, {"p": group}, {}, warmup="0s", measure="30s")
     external = {"provider": "external", "bootstrap_servers": broker.bootstrap_servers}
     loaded = load_document({**document, "cluster": external})
