@@ -102,7 +102,8 @@ def _environment(run: Measured) -> Environment:
 
 def _configurations(run: Measured) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     """What brokers and topics really are configured with, where the cluster tells."""
-    if Capability.ADMIN not in run.cluster.capabilities:
+    answers = run.load.final is not None and run.load.final.ends
+    if Capability.ADMIN not in run.cluster.capabilities or not answers:
         return {}, {}
     names = list(dict.fromkeys(topic for topic, _ in run.baseline))
     try:

@@ -79,6 +79,7 @@ def consuming(settings: ConsumerSettings, measure_s: float = 60.0) -> Iterator[D
     receiving.start()
     try:
         assert until(lambda: bool(slab.record["assignments"][0]))
+        consumer.let_go()
         yield DrivenConsumer(slab, consumer)
     finally:
         stop(slab)
@@ -274,6 +275,28 @@ def test_asking_before_the_common_start_makes_no_debt() -> None:
         consumer.allowed()
 
     assert consumer.work["allowance"][0] >= -1
+
+
+def test_nothing_is_read_before_the_common_start(mock: MockCluster) -> None:
+    topic = new_topic(mock)
+    write(mock, topic, b"old", b"older")
+    slab = create_slab(1)
+    consumer = Consumer(consumer_settings(mock.bootstrap_servers, topic), slab)
+    consumer.subscribe()
+    receiving = threading.Thread(target=consumer.receive, daemon=True)
+    receiving.start()
+    lane = slab.record["lanes"][0, CONSUME_LANE]
+    try:
+        assert until(lambda: bool(slab.record["assignments"][0]))
+        # Several fetches would have come and gone in this time.
+        assert not until(lambda: bool(lane["by_moment"][:, Counter.CONSUMED].any()), 0.3)
+        set_phases(slab, measure_s=60.0)
+        consumer.let_go()
+        assert until(lambda: int(lane["by_moment"][:, Counter.CONSUMED].sum()) == 2)
+    finally:
+        stop(slab)
+        receiving.join(10.0)
+        consumer.close()
 
 
 def test_librdkafkas_refusal_to_subscribe_is_told(mock: MockCluster) -> None:

@@ -8,6 +8,8 @@ from test_plan import SHIPPED, producer
 
 from loadlab.client.settings import ConsumerSettings, ProducerSettings
 from loadlab.client.symbols import PARTITION_UA
+from loadlab.errors import UsageError
+from loadlab.run import orders as orders_module
 from loadlab.run.orders import Target, make_orders
 from loadlab.run.plan import plan_scenario
 from loadlab.scenario import load
@@ -104,11 +106,18 @@ def test_without_a_limit_a_consumer_reads_as_fast_as_it_can() -> None:
     assert consumers(orders_of(scenario_of()))[0].max_rate_per_s is None
 
 
-def test_a_worker_is_pinned_where_the_scenario_says() -> None:
+def test_a_worker_is_pinned_where_the_scenario_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orders_module.os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
     loaded = scenario_of(producers={"a": producer(cpuset="0,2-3")})
-    orders = orders_of(loaded)
 
-    assert [order.cores for order in orders] == [(0, 2, 3), ()]
+    assert [order.cores for order in orders_of(loaded)] == [(0, 2, 3), ()]
+
+
+def test_a_core_that_this_machine_lacks_is_refused_with_those_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orders_module.os, "sched_getaffinity", lambda _: {0, 1})
+
+    with pytest.raises(UsageError, match="no core 2"):
+        orders_of(scenario_of(producers={"a": producer(cpuset="0,2-3")}))
 
 
 def test_rate_and_full_queue_are_as_the_scenario_says() -> None:
