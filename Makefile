@@ -1,7 +1,7 @@
 # make demo    a Kafka cluster, a run, its summary: the first command to try
 # make test    lint, types, layers, unit, contract and integration tests: what CI calls
 # make bench   speed against Kafka's own tools and confluent-kafka, as ratios
-# make lint    only ruff, mypy and the layers
+# make lint    only ruff, mypy, the layers and what is written twice
 # make clean   what the above made, and clusters that killed runs left; results stay
 
 PYTHON ?= python3
