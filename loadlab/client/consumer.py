@@ -47,7 +47,7 @@ class Consumer:
         self._settings = settings
         self._slab = slab
         self._revoked_ns: int | None = None
-        self._let_go = False
+        self._let_go = not settings.held
         self._pausing = threading.Lock()
         configuration = new_configuration(settings.client_properties())
         library = librdkafka()

@@ -107,6 +107,8 @@ class ConsumerSettings:
         run_id: records with another stamp are counted as foreign.
         max_rate_per_s: the most that it reads, or None.
         start_after_s: when it joins the group, after the common start; None: before it.
+        held: whether its partitions are paused until the common start, because there is something to read
+            before; librdkafka may take up to a second to fetch from a partition that was paused.
     """
 
     properties: Mapping[str, str] = field(repr=False)
@@ -114,6 +116,7 @@ class ConsumerSettings:
     run_id: str
     max_rate_per_s: float | None = None
     start_after_s: float | None = None
+    held: bool = False
 
     def client_properties(self) -> dict[str, str]:
         """All properties that the client is made with."""
