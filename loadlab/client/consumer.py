@@ -97,9 +97,10 @@ class Consumer:
         cooperative = library.rd_kafka_rebalance_protocol(client) == _COOPERATIVE
         if error == _ASSIGN_PARTITIONS:
             with self._pausing:
+                # Before, so that nothing is fetched first; and after, for partitions that were not known yet.
+                self._hold(client, partitions)
                 self._assign(client, partitions, cooperative=cooperative)
-                if not self._let_go:
-                    library.rd_kafka_pause_partitions(client, ctypes.cast(partitions, c_void_p))
+                self._hold(client, partitions)
             record["assigned"] += amount
             record["assignments"] += 1
             self._note_gap(now_ns)
@@ -107,6 +108,11 @@ class Consumer:
             self._unassign(client, partitions, cooperative=cooperative)
             record["assigned"] -= amount
             self._revoked_ns = now_ns
+
+    def _hold(self, client: int, partitions: object) -> None:
+        """Pauses partitions, unless the common start has come."""
+        if not self._let_go:
+            librdkafka().rd_kafka_pause_partitions(client, ctypes.cast(partitions, c_void_p))  # type: ignore[arg-type]
 
     def _note_gap(self, now_ns: int) -> None:
         """Counts a rebalance after the common start, and how long no record could come."""
