@@ -72,8 +72,6 @@ _PROTOTYPES: Final[dict[str, tuple[type | None, list[type]]]] = {
     "rd_kafka_metadata_destroy": (None, [c_void_p]),
     # int rd_kafka_poll(rd_kafka_t *rk, int timeout_ms)
     "rd_kafka_poll": (c_int, [c_void_p, c_int]),
-    # int rd_kafka_outq_len(rd_kafka_t *rk)
-    "rd_kafka_outq_len": (c_int, [c_void_p]),
     # rd_kafka_resp_err_t rd_kafka_purge(rd_kafka_t *rk, int purge_flags)
     "rd_kafka_purge": (c_int, [c_void_p, c_int]),
     # int rd_kafka_produce_batch(rkt, int32_t partition, int msgflags, rd_kafka_message_t *, int message_cnt)

@@ -48,7 +48,6 @@ ARGUMENT: Final = np.dtype(
 
 PARTITION_UA: Final = -1
 MSG_F_COPY: Final = 0x2
-MSG_F_PARTITION: Final = 0x8
 PURGE_F_QUEUE: Final = 0x1
 PURGE_F_INFLIGHT: Final = 0x2
 VTYPE_RKT: Final = 2

@@ -144,7 +144,6 @@ SLAB = np.dtype(
     ],
 )
 
-STATE_OFFSET: Final = int(SLAB.fields["state"][1]) if SLAB.fields else 0
 COMMAND_OFFSET: Final = int(SLAB.fields["command"][1]) if SLAB.fields else 0
 
 

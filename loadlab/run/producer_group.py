@@ -45,15 +45,13 @@ class ProducerGroup:
     @property
     def due(self) -> int | None:
         """Records due in the measure phase; None at the maximum rate."""
-        return None if self.plan.target_records_per_s is None else self._due(Phase.MEASURE)
-
-    def _due(self, *phases: Phase) -> int:
+        if self.plan.target_records_per_s is None:
+            return None
         timeline = self.timeline
         warmup_end_s = timeline.elapsed_s(timeline.warmup_end_ns)
         measure_end_s = timeline.elapsed_s(timeline.measure_end_ns)
         schedule = segments(self.spec.schedule, measure_end_s)
-        begin_s = 0.0 if Phase.WARMUP in phases else warmup_end_s
-        return records_due(schedule, begin_s, measure_end_s)
+        return records_due(schedule, warmup_end_s, measure_end_s)
 
     def total(self, lane: int, counter: Counter, phase: Phase | None, *, by: By = "by_intent") -> int:
         """A counter of the whole group."""

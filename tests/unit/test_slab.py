@@ -11,7 +11,6 @@ from loadlab.measurement.slab import (
     NO_POSITION,
     SLAB,
     SLAB_VERSION,
-    STATE_OFFSET,
     Command,
     State,
     attach_slab,
@@ -77,7 +76,7 @@ def test_no_space_for_a_slab_is_told_when_it_is_made(monkeypatch: pytest.MonkeyP
     assert open_descriptors() == before
 
 
-@pytest.mark.parametrize(("offset", "name"), [(STATE_OFFSET, "state"), (COMMAND_OFFSET, "command")])
+@pytest.mark.parametrize(("offset", "name"), [(COMMAND_OFFSET, "command")])
 def test_words_that_compiled_code_reads_by_address_are_where_it_reads(offset: int, name: str) -> None:
     slab = create_slab()
     slab.record[name] = 77
