@@ -5,11 +5,11 @@ from __future__ import annotations
 import signal
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -29,10 +29,17 @@ class Interrupts:
         requested: the load is to stop.
         gentle: whether a first signal only sets `requested`; otherwise it raises KeyboardInterrupt, as
             there is nothing measured yet that could be kept.
+        missed: a signal came while something was being ended, and was let pass.
     """
 
     requested: bool = False
-    gentle: bool = field(default=False)
+    gentle: bool = False
+    missed: bool = False
+
+    @property
+    def came(self) -> bool:
+        """Whether the user asked for the end at any time: no further run may begin then."""
+        return self.requested or self.missed
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         if self.gentle and not self.requested:
@@ -40,29 +47,30 @@ class Interrupts:
             return
         raise KeyboardInterrupt
 
+    def _on_late_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self.missed = True
+
     @contextmanager
-    def handled(self) -> Iterator[None]:
+    def handled(self) -> Iterator[Interrupts]:
         """Handles the signals; in any other thread than the main one Python can't, and nothing is done."""
-        if threading.current_thread() is not threading.main_thread():
+        with _handlers(self._on_signal):
+            yield self
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Ends what has to end: signals that come meanwhile are only noted."""
+        with _handlers(self._on_late_signal):
             yield
-            return
-        before = {number: signal.signal(number, self._on_signal) for number in _handled()}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Ends what has to end: signals that come meanwhile are ignored."""
+def _handlers(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _handled()}
+    before = {number: signal.signal(number, handler) for number in _handled()}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.cluster import TopicRequest, attach, clean_leftovers, start_cluster
+from loadlab.cluster import TopicRequest
 from loadlab.errors import LoadlabError, RunError, UsageError, WorkerError
 from loadlab.measurement.slab import Command
 from loadlab.results.artifacts import Artifacts
@@ -20,13 +19,13 @@ from loadlab.results.environment import capture_host
 from loadlab.results.run_id import new_run_id
 from loadlab.results.store import StoredRun, ensure_writable, save
 from loadlab.run.collect import make_histograms, make_result
-from loadlab.run.engine import await_compiled, start_compiling
 from loadlab.run.events import Events
 from loadlab.run.fleet import Fleet
-from loadlab.run.interrupts import Interrupts, undisturbed
+from loadlab.run.interrupts import Interrupts
 from loadlab.run.load import Load
 from loadlab.run.measured import Measured
 from loadlab.run.offsets import Group, OffsetSampler
+from loadlab.run.opening import OpenCluster, Opening, RunOptions, end, open_cluster
 from loadlab.run.orders import Target, group_id, make_orders
 from loadlab.run.plan import RunPlan, plan_scenario
 from loadlab.run.series import Series
@@ -35,7 +34,7 @@ from loadlab.run.watch import Watcher
 from loadlab.scenario.secrets import is_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from loadlab.cluster import Cluster
     from loadlab.results.model_environment import HostEnvironment
@@ -43,25 +42,18 @@ if TYPE_CHECKING:
     from loadlab.run.progress import RunObserver
     from loadlab.scenario import LoadedScenario, Scenario
 
+__all__ = ["OpenCluster", "RunOptions", "open_cluster", "run_scenario"]
+
 _AT_THE_END: Final = ("latest", "end", "largest")
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """How a run is to be made.
-
-    Attributes:
-        results_dir: where the result goes.
-        cluster_name: the cluster that `cluster up` left standing and that is to be used; None to start one.
-        keep_topics: whether the topics that the run makes outlive it.
-    """
-
-    results_dir: Path
-    cluster_name: str | None = None
-    keep_topics: bool = False
-
-
-def run_scenario(loaded: LoadedScenario, options: RunOptions, observer: RunObserver) -> StoredRun:
+def run_scenario(
+    loaded: LoadedScenario,
+    options: RunOptions,
+    observer: RunObserver,
+    *,
+    cluster: OpenCluster | None = None,
+) -> StoredRun:
     """Runs a scenario and stores what it measured.
 
     A first SIGINT or SIGTERM stops the load and keeps what was measured; a second ends the run at once.
@@ -71,6 +63,8 @@ def run_scenario(loaded: LoadedScenario, options: RunOptions, observer: RunObser
         loaded: the scenario.
         options: how to run it.
         observer: is told what happens; each of its calls must return at once.
+        cluster: one that `open_cluster` opened, for the next of several runs; it goes on afterwards. None to
+            open the scenario's for this run.
 
     Returns:
         The result and its folder.
@@ -80,8 +74,14 @@ def run_scenario(loaded: LoadedScenario, options: RunOptions, observer: RunObser
         KeyboardInterrupt: it was interrupted before anything was measured, or a second time.
     """
     ensure_writable(options.results_dir)
-    interrupts = Interrupts()
-    with interrupts.handled():
+    if cluster is not None:
+        cluster.require_alive()
+        try:
+            return _Run(loaded, options, observer, cluster.interrupts).run(cluster)
+        finally:
+            # What was measured is stored; a signal from now on has nothing of this run's to keep.
+            cluster.interrupts.gentle = False
+    with Interrupts().handled() as interrupts:
         return _Run(loaded, options, observer, interrupts).run()
 
 
@@ -106,59 +106,34 @@ class _Run:
         self._cluster_ready_ns = 0
         self._run_id = new_run_id(self._scenario.name, self._started_at)
 
-    def run(self) -> StoredRun:
+    def run(self, given: OpenCluster | None = None) -> StoredRun:
         host = capture_host()
-        self._clean()
+        outlives = given is not None or self._cluster_outlives
         with ExitStack() as stack:
-            compiling = start_compiling(self._observer.message)
-            if compiling is not None:
-                stack.callback(compiling.kill)
-            cluster = stack.enter_context(self._cluster())
-            partitions = stack.enter_context(self._topics(cluster))
-            await_compiled(compiling)
-            fleet = stack.enter_context(_fleet())
+            opened = given or stack.enter_context(self._opening().opened())
+            self._cluster_ready_ns = max(opened.ready_ns, self._started_ns)
+            if given is not None:
+                self._events.note("cluster", f"cluster ready: {given.cluster.bootstrap_servers}")
+            partitions = stack.enter_context(self._topics(opened.cluster, outlives=outlives))
+            fleet = stack.enter_context(self._fleet())
             try:
-                return self._measure(cluster, partitions, fleet, host)
+                return self._measure(opened.cluster, partitions, fleet, host)
             except WorkerError:
-                self._keep_logs(cluster)
+                self._keep_logs(opened.cluster)
                 raise
 
-    def _clean(self) -> None:
-        """Removes what killed runs left; what can't be removed is no reason not to run."""
-        try:
-            for removed in clean_leftovers():
-                self._events.note("cleaned", f"removed what a killed run left: {removed}")
-        except LoadlabError as error:
-            self._events.note("not_cleaned", f"what a killed run left could not be removed: {error}")
-
-    def _end(self, what: str, end: Callable[[], None]) -> None:
-        """Ends something of the run's; an error is told, and takes no result with it."""
-        with undisturbed():
-            try:
-                end()
-            except LoadlabError as error:
-                self._events.note("not_ended", f"{what} could not be ended: {error}")
+    def _opening(self) -> Opening:
+        return Opening(
+            spec=self._scenario.cluster,
+            plan=self._plan,
+            cluster_name=self._options.cluster_name,
+            run_id=self._run_id,
+            events=self._events,
+            interrupts=self._interrupts,
+        )
 
     @contextmanager
-    def _cluster(self) -> Iterator[Cluster]:
-        if self._options.cluster_name is not None:
-            cluster = attach(self._options.cluster_name)
-        else:
-            cluster = start_cluster(
-                self._scenario.cluster,
-                progress=self._observer.message,
-                run_id=self._run_id,
-                needed_disk_bytes=self._plan.disk_bytes or 0,
-            )
-        try:
-            self._cluster_ready_ns = time.monotonic_ns()
-            self._events.note("cluster", f"cluster ready: {cluster.bootstrap_servers}")
-            yield cluster
-        finally:
-            self._end("the cluster", cluster.stop)
-
-    @contextmanager
-    def _topics(self, cluster: Cluster) -> Iterator[dict[str, int]]:
+    def _topics(self, cluster: Cluster, *, outlives: bool) -> Iterator[dict[str, int]]:
         """Makes the topics; gives partitions by topic name; deletes those that it made itself."""
         wanted = [
             TopicRequest(topic.name, topic.partitions, topic.replication_factor, topic.config)
@@ -171,8 +146,8 @@ class _Run:
         try:
             yield partitions
         finally:
-            if ids and self._cluster_outlives and not self._options.keep_topics:
-                self._end("topics", lambda: cluster.delete_topics(ids))
+            if ids and outlives and not self._options.keep_topics:
+                end("topics", lambda: cluster.delete_topics(ids), self._events, self._interrupts)
 
     @property
     def _cluster_outlives(self) -> bool:
@@ -189,6 +164,16 @@ class _Run:
                 fix="create it, or drop existing: true so that the run makes its own",
             )
         return {name: len(topic.partitions) for name, topic in found.items() if topic is not None}
+
+    @contextmanager
+    def _fleet(self) -> Iterator[Fleet]:
+        fleet = Fleet()
+        try:
+            yield fleet
+        finally:
+            with self._interrupts.undisturbed():
+                fleet.kill()
+                fleet.close()
 
     def _measure(
         self,
@@ -220,7 +205,7 @@ class _Run:
         )
         self._interrupts.gentle = True
         ended_ns = load.run()
-        with undisturbed():
+        with self._interrupts.undisturbed():
             watcher.finish(load.timeline, ended_ns)
             measured = Measured(
                 run_id=self._run_id,
@@ -301,17 +286,6 @@ class _Run:
                 folder.rmdir()
         except (OSError, LoadlabError) as error:
             self._observer.message(f"the brokers' logs could not be kept: {error}")
-
-
-@contextmanager
-def _fleet() -> Iterator[Fleet]:
-    fleet = Fleet()
-    try:
-        yield fleet
-    finally:
-        with undisturbed():
-            fleet.kill()
-            fleet.close()
 
 
 def _secrets(cluster: Cluster) -> list[str]:

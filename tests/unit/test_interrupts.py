@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from loadlab.run.interrupts import Interrupts, undisturbed
+from loadlab.run.interrupts import Interrupts
 
 EACH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 
@@ -63,14 +63,15 @@ def test_signals_are_the_callers_again_afterwards() -> None:
     assert handlers() == before != during
 
 
-def test_while_things_are_ended_signals_do_nothing() -> None:
+def test_while_things_are_ended_signals_end_nothing_and_are_noted() -> None:
     interrupts = Interrupts(gentle=True)
 
     with interrupts.handled():
-        with undisturbed():
+        with interrupts.undisturbed():
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGTERM)
         assert not interrupts.requested
+        assert interrupts.came
         signal.raise_signal(signal.SIGINT)
         assert interrupts.requested
 
@@ -79,7 +80,7 @@ def test_in_a_thread_of_the_callers_signals_stay_as_they_are() -> None:
     before, seen = handlers(), []
 
     def run() -> None:
-        with Interrupts().handled(), undisturbed():
+        with Interrupts().handled() as interrupts, interrupts.undisturbed():
             seen.append(handlers())
 
     thread = threading.Thread(target=run)

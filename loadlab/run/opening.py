@@ -1,0 +1,175 @@
+"""Opens the cluster that runs are made on: for one run, or for several after each other."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from loadlab.cluster import attach, clean_leftovers, start_cluster
+from loadlab.errors import ClusterError, LoadlabError
+from loadlab.results.publish import ensure_writable
+from loadlab.results.run_id import new_run_id
+from loadlab.run.engine import await_compiled, start_compiling
+from loadlab.run.events import Events
+from loadlab.run.interrupts import Interrupts
+from loadlab.run.plan import plan_scenario
+from loadlab.run.shield import Shield
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from loadlab.cluster import Cluster
+    from loadlab.run.plan import RunPlan
+    from loadlab.run.progress import RunObserver
+    from loadlab.scenario import LoadedScenario
+    from loadlab.scenario.cluster import ClusterSpec
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is to be made.
+
+    Attributes:
+        results_dir: where the result goes.
+        cluster_name: the cluster that `cluster up` left standing and that is to be used; None to start one.
+        keep_topics: whether the topics that the run makes outlive it.
+    """
+
+    results_dir: Path
+    cluster_name: str | None = None
+    keep_topics: bool = False
+
+
+@dataclass(frozen=True)
+class OpenCluster:
+    """A cluster that several runs are made on, one after the other.
+
+    Attributes:
+        cluster: it answers.
+        ready_ns: since when, CLOCK_MONOTONIC.
+        interrupts: what the user asks for meanwhile: after a run, `came` says that no other is to begin.
+    """
+
+    cluster: Cluster
+    ready_ns: int
+    interrupts: Interrupts
+
+    def require_alive(self) -> None:
+        """Refuses to measure on what an earlier run left broken.
+
+        Raises:
+            ClusterError: a broker has died.
+        """
+        if dead := [state for state in self.cluster.broker_states() if not state.alive]:
+            raise ClusterError(
+                f"broker {dead[0].broker_id} has died since the cluster was opened: {dead[0].detail}",
+                fix="run again; where the load kills brokers, give each run a cluster of its own",
+            )
+
+
+@contextmanager
+def open_cluster(
+    loaded: LoadedScenario,
+    options: RunOptions,
+    observer: RunObserver,
+    *,
+    interrupts: Interrupts | None = None,
+) -> Iterator[OpenCluster]:
+    """Opens a scenario's cluster for several runs: give what this yields to each `run_scenario`.
+
+    Each run makes its own topics there and deletes them at its end. Signals are handled for as long as the
+    block runs: between two runs they raise KeyboardInterrupt, in a run they are the run's.
+
+    Args:
+        loaded: the scenario; of its cluster, and of the size of its data.
+        options: how to run; names the standing cluster to use, if any.
+        observer: is told what happens.
+        interrupts: of a caller that handles signals already; None to handle them here.
+
+    Yields:
+        The cluster, which answers. A cluster that was started here ends with the block.
+
+    Raises:
+        LoadlabError: no cluster could be had, or results can't be written.
+    """
+    ensure_writable(options.results_dir)
+    plan = plan_scenario(loaded)
+    with ExitStack() as stack:
+        if interrupts is None:
+            interrupts = stack.enter_context(Interrupts().handled())
+        opening = Opening(
+            spec=loaded.scenario.cluster,
+            plan=plan,
+            cluster_name=options.cluster_name,
+            run_id=new_run_id(plan.name, datetime.now(UTC)),
+            events=Events(Shield(observer)),
+            interrupts=interrupts,
+        )
+        yield stack.enter_context(opening.opened())
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What it takes to open a cluster.
+
+    Attributes:
+        spec: what is asked for.
+        plan: says how much will be written.
+        cluster_name: of a standing cluster that is to be used instead; None to start one.
+        run_id: marks all that is started.
+        events: is told what happens.
+        interrupts: are told of signals that come while the cluster ends.
+    """
+
+    spec: ClusterSpec
+    plan: RunPlan
+    cluster_name: str | None
+    run_id: str
+    events: Events
+    interrupts: Interrupts
+
+    @contextmanager
+    def opened(self) -> Iterator[OpenCluster]:
+        """Starts the cluster, or attaches to it, and compiles the engine meanwhile; ends what it started."""
+        self._clean()
+        with ExitStack() as stack:
+            compiling = start_compiling(self.events.observer.message)
+            if compiling is not None:
+                stack.callback(compiling.kill)
+            cluster = self._start()
+            stack.callback(end, "the cluster", cluster.stop, self.events, self.interrupts)
+            ready_ns = time.monotonic_ns()
+            self.events.note("cluster", f"cluster ready: {cluster.bootstrap_servers}")
+            await_compiled(compiling)
+            yield OpenCluster(cluster, ready_ns, self.interrupts)
+
+    def _start(self) -> Cluster:
+        if self.cluster_name is not None:
+            return attach(self.cluster_name)
+        return start_cluster(
+            self.spec,
+            progress=self.events.observer.message,
+            run_id=self.run_id,
+            needed_disk_bytes=self.plan.disk_bytes or 0,
+        )
+
+    def _clean(self) -> None:
+        """Removes what killed runs left; what can't be removed is no reason not to run."""
+        try:
+            for removed in clean_leftovers():
+                self.events.note("cleaned", f"removed what a killed run left: {removed}")
+        except LoadlabError as error:
+            self.events.note("not_cleaned", f"what a killed run left could not be removed: {error}")
+
+
+def end(what: str, ending: Callable[[], None], events: Events, interrupts: Interrupts) -> None:
+    """Ends something of a run's; an error is told, and takes no result with it."""
+    with interrupts.undisturbed():
+        try:
+            ending()
+        except LoadlabError as error:
+            events.note("not_ended", f"{what} could not be ended: {error}")
