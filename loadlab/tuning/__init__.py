@@ -1,0 +1,1 @@
+"""Searches over runs: the highest rate that holds. Every probe is an ordinary run."""
