@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from loadlab.client import symbols
 from loadlab.client.delivery import DELIVERY, TAKEN_OFFSET, free_ring, slot_at
-from loadlab.client.pacing import SEGMENT, due_ns
 from loadlab.client.records import KEY_BYTES, NULL_LENGTH, RECORDS, key_number, value_length, write_key
+from loadlab.client.schedule import SCHEDULE, due_ns
 from loadlab.compiled import Record, compiled, inlined
 from loadlab.measurement.intrinsics import carray, pointer_to, store_release
 from loadlab.measurement.slab import SLAB
@@ -22,9 +22,6 @@ from loadlab.measurement.stamp import (
     WORKER_WORD,
 )
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
 BATCH_RECORDS: Final = 128
 """How many records are handed over in one call at the most."""
 
@@ -34,8 +31,7 @@ PRODUCTION: Final = np.dtype(
         ("slab", "<u8"),  # addresses of a SLAB, a DELIVERY and a RECORDS record
         ("delivery", "<u8"),
         ("plan", "<u8"),
-        ("schedule", "<u8"),  # address of SEGMENT records in the order of time
-        ("segments", "<i8"),
+        ("schedule", "<u8"),  # address of a SCHEDULE record
         ("at_max_rate", "<i8"),
         ("limit", "<i8"),  # how many records this worker sends at the maximum rate, at most
         ("batch_records", "<i8"),  # how many it hands over in one call, at most
@@ -80,9 +76,9 @@ def plan_of(work: Record) -> Record:
 
 
 @inlined
-def schedule_of(work: Record) -> npt.NDArray[np.void]:
-    """The group's schedule."""
-    return carray(pointer_to(work.schedule), work.segments, SEGMENT)
+def schedule_of(work: Record) -> Record:
+    """The group's SCHEDULE record."""
+    return carray(pointer_to(work.schedule), 1, SCHEDULE)[0]
 
 
 @inlined

@@ -1,10 +1,11 @@
-"""When each record is due, as the produce loop asks for it.
+"""When a rate over time reaches a record, as the produce loop asks for it.
 
-A schedule is a table of SEGMENTs over the time since the common start. Within a segment the rate changes
+A rate is a table of SEGMENTs over the time since the common start. Within a segment the rate changes
 linearly, so that constant rates, steps, ramps and bursts are all of one form. With L(t) for the integral of
-the rate from 0 to t, record n of a group (counted from 0) is due at the last t with L(t) <= n: while the rate
-is zero nothing is due, and what has not been sent by then is due when it rises again. The group's
-workers deal its records out in turn: worker w of W sends the records n with n mod W = w.
+the rate from 0 to t, what belongs at u is due at the last t with L(t) <= u: while the rate is zero nothing is
+due, and what has not been sent by then is due when it rises again. With uniform arrivals, record n of a group
+(counted from 0) belongs at n. The group's workers deal its records out in turn: worker w of W sends the
+records n with n mod W = w.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.compiled import Record, compiled, inlined
+from loadlab.compiled import Record, inlined
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -28,11 +29,12 @@ SEGMENT: Final = np.dtype(
     ],
 )
 
-_NEVER_NS: Final = 4_000_000_000_000_000_000
+NEVER_NS: Final = 4_000_000_000_000_000_000
+"""When a record is due that is not: 126 years after the start."""
 
 
 @inlined
-def _reached_ns(segment: Record, records: float) -> float:
+def _inside_ns(segment: Record, records: float) -> float:
     """How long after its start a segment has `records` records due; solves r·t + s·t²/2 = records."""
     rate, slope = segment.rate_per_ns, segment.slope
     if slope == 0.0:
@@ -45,7 +47,7 @@ def _reached_ns(segment: Record, records: float) -> float:
 
 
 @inlined
-def _last_at(begins: npt.NDArray[np.generic], wanted: float) -> int:
+def last_at(begins: npt.NDArray[np.generic], wanted: float) -> int:
     """The last segment that begins at a point or before it, by bisection.
 
     Args:
@@ -63,32 +65,23 @@ def _last_at(begins: npt.NDArray[np.generic], wanted: float) -> int:
 
 
 @inlined
-def due_ns(schedule: npt.NDArray[np.void], record: int) -> int:
-    """When record number `record` of the group is due, in nanoseconds since the common start."""
-    place = _last_at(schedule["first"], record)
-    segment = schedule[place]
-    reached = _reached_ns(segment, record - segment.first)
+def reached_ns(segments: npt.NDArray[np.void], wanted: float) -> int:
+    """When the rate's integral has reached `wanted` records, in nanoseconds since the common start."""
+    place = last_at(segments["first"], wanted)
+    segment = segments[place]
+    reached = _inside_ns(segment, wanted - segment.first)
     # Rounding may put a record's turn a hair behind the segment's end.
-    if place + 1 < len(schedule) and segment.start_ns + reached > schedule[place + 1].start_ns:
-        return schedule[place + 1].start_ns
-    return segment.start_ns + math.ceil(reached) if reached < _NEVER_NS else _NEVER_NS
+    if place + 1 < len(segments) and segment.start_ns + reached > segments[place + 1].start_ns:
+        return segments[place + 1].start_ns
+    return segment.start_ns + math.ceil(reached) if reached < NEVER_NS else NEVER_NS
 
 
-@compiled
-def count_due(schedule: npt.NDArray[np.void], elapsed_ns: int) -> int:
-    """How many records of the group are due by a time since the common start (that moment included)."""
-    if elapsed_ns < 0:
-        return 0
-    segment = schedule[_last_at(schedule["start_ns"], elapsed_ns)]
+@inlined
+def records_by(segments: npt.NDArray[np.void], elapsed_ns: int) -> float:
+    """The rate's integral from the common start to a time, which must not be before it."""
+    segment = segments[last_at(segments["start_ns"], elapsed_ns)]
     inside = float(elapsed_ns - segment.start_ns)
-    estimate = segment.first + segment.rate_per_ns * inside + 0.5 * segment.slope * inside * inside
-    count = int(estimate) + 1
-    # Rounding may put the estimate one record off; due_ns decides.
-    while count > 0 and due_ns(schedule, count - 1) > elapsed_ns:
-        count -= 1
-    while due_ns(schedule, count) <= elapsed_ns:
-        count += 1
-    return count
+    return segment.first + segment.rate_per_ns * inside + 0.5 * segment.slope * inside * inside
 
 
 @inlined

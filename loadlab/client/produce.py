@@ -21,11 +21,11 @@ from loadlab.client.messages import (
     message_at,
     plan_of,
     record_number,
-    schedule_of,
     slab_of,
 )
-from loadlab.client.pacing import count_due, share_of_worker
+from loadlab.client.pacing import share_of_worker
 from loadlab.client.records import has_headers
+from loadlab.client.schedule import count_due
 from loadlab.client.symbols import (
     rd_kafka_error_code,
     rd_kafka_error_destroy,
@@ -82,7 +82,7 @@ def _overdue(work: Record, now_ns: int) -> int:
         return min(work.batch_records, work.limit - work.sent) if now_ns < slab.measure_end_ns else 0
     # Records due at the end of the measure phase or later are not of this run.
     elapsed_ns = min(now_ns, slab.measure_end_ns - 1) - slab.start_ns
-    due = share_of_worker(count_due(schedule_of(work), elapsed_ns), plan.worker, plan.workers)
+    due = share_of_worker(count_due(work.schedule, elapsed_ns), plan.worker, plan.workers)
     return max(0, due - work.sent)
 
 

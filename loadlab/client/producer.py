@@ -14,6 +14,7 @@ from loadlab.client.messages import BATCH_RECORDS, PRODUCTION
 from loadlab.client.pacing import SEGMENT, share_of_worker
 from loadlab.client.produce import FIRST_HEADER, produce
 from loadlab.client.records import KEY_BYTES, RECORDS
+from loadlab.client.schedule import make_schedule
 from loadlab.client.statistics import BatchSums, batch_sums
 from loadlab.measurement.stamp import run_tag, worker_word
 
@@ -64,6 +65,8 @@ class Producer:
         names = [topic.name for topic in settings.topics]
         self._topics = [library.rd_kafka_topic_new(self._client, name.encode(), None) for name in names]
         self._kept: list[npt.NDArray[np.generic]] = [pool, *alias_table]
+        segments = np.array(list(settings.schedule), dtype=SEGMENT)
+        self._schedule = make_schedule(segments, settings.poisson_seed)
         self._work = self._make_work(pool, alias_table)
 
     def _keep(self, array: npt.NDArray[np.generic]) -> int:
@@ -104,8 +107,7 @@ class Producer:
         work["slab"] = self._slab.record.ctypes.data
         work["delivery"] = self._delivery.address
         work["plan"] = self._make_plan(alias_table)
-        work["schedule"] = self._keep(np.array(list(settings.schedule), dtype=SEGMENT))
-        work["segments"] = len(settings.schedule)
+        work["schedule"] = self._schedule.address
         work["at_max_rate"] = settings.at_max_rate
         work["limit"] = _limit(settings)
         work["batch_records"] = _batch_records(settings, len(pool) * pool.itemsize)

@@ -73,6 +73,7 @@ class ProducerSettings:
         schedule: SEGMENT rows: start_ns, first, rate_per_ns, slope.
         at_max_rate: whether it sends as fast as it can, whatever the schedule.
         limit: how many records its group sends at most; None for no limit.
+        poisson_seed: of Poisson arrivals; None for uniform ones.
         reject_when_full: whether a record that finds the client queue full is given up.
         run_id: goes into the stamp.
         worker: run-wide id, goes into the stamp.
@@ -91,6 +92,7 @@ class ProducerSettings:
     place: int
     workers: int
     limit: int | None = None
+    poisson_seed: int | None = None
 
     def client_properties(self) -> dict[str, str]:
         """All properties that the client is made with."""

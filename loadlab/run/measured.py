@@ -63,6 +63,7 @@ class Measured:
                 spec=specs[plan.name],
                 workers=fleet.group(plan.name, produces=True),
                 timeline=self.load.timeline,
+                seed=self.scenario.seed,
             )
             for plan in self.load.plan.producers
         }

@@ -13,7 +13,7 @@ from loadlab.errors import UsageError
 from loadlab.run.order import Order
 from loadlab.scenario import Headers, cpuset_cores
 from loadlab.workload.payload import pool_bytes
-from loadlab.workload.schedule import segments
+from loadlab.workload.schedule import arrival_seed, group_schedule
 from loadlab.workload.sizes import size_table
 
 if TYPE_CHECKING:
@@ -128,7 +128,8 @@ def _producer_orders(
 ) -> list[Order]:
     spec = scenario.producers[producer.name]
     sending_s = scenario.phases.warmup_s + scenario.phases.measure_s
-    schedule = tuple(tuple(row.item()) for row in segments(spec.schedule, sending_s))
+    seed = arrival_seed(scenario.seed, producer.name)
+    schedule = group_schedule(spec.schedule, sending_s, seed)
     topics = _topics(producer.topics, target)
     records = _record_settings(spec, scenario.seed, topics)
     settings = [
@@ -136,7 +137,7 @@ def _producer_orders(
             properties=_properties(run_id, worker, target, producer.config),
             topics=topics,
             records=records,
-            schedule=schedule,
+            schedule=schedule.rows(),
             at_max_rate=spec.schedule.rate == "max",
             reject_when_full=spec.schedule.when_full == "reject",
             run_id=run_id,
@@ -144,6 +145,7 @@ def _producer_orders(
             place=place,
             workers=len(producer.workers),
             limit=spec.schedule.records,
+            poisson_seed=seed if spec.schedule.arrivals == "poisson" else None,
         )
         for place, worker in enumerate(producer.workers)
     ]

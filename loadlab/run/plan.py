@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from loadlab.workload.schedule import records_due, segments
+from loadlab.workload.schedule import arrival_seed, group_schedule, records_due
 from loadlab.workload.sizes import size_table
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _producer(scenario: Scenario, name: str, spec: ProducerSpec, ids: Iterator[i
     phases = scenario.phases
     sending_s = phases.warmup_s + phases.measure_s
     at_max = spec.schedule.rate == "max"
-    schedule = segments(spec.schedule, sending_s)
+    schedule = group_schedule(spec.schedule, sending_s, arrival_seed(scenario.seed, name))
     measured = None if at_max else records_due(schedule, phases.warmup_s, sending_s)
     return PlannedProducer(
         name=name,

@@ -11,7 +11,7 @@ from loadlab.measurement.validity import ACHIEVED_LIMIT, QUEUE_FULL_LIMIT
 from loadlab.run.progress import PhaseName, Progress
 from loadlab.run.series import INTERVAL_S
 from loadlab.run.timeline import NS_PER_S
-from loadlab.workload.schedule import records_due, segments
+from loadlab.workload.schedule import arrival_seed, group_schedule, records_due
 
 if TYPE_CHECKING:
     from loadlab.measurement.histogram import Histogram
@@ -99,7 +99,8 @@ class Watcher:
         for producer in self.plan.producers:
             if producer.target_records_per_s is None:
                 return None
-            schedule = segments(self.scenario.producers[producer.name].schedule, measure_end_s)
+            spec = self.scenario.producers[producer.name].schedule
+            schedule = group_schedule(spec, measure_end_s, arrival_seed(self.scenario.seed, producer.name))
             due += records_due(schedule, begin_s, end_s)
         return due / INTERVAL_S
 

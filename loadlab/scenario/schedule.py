@@ -100,25 +100,20 @@ class Schedule(Model):
 
     Attributes:
         rate: per second, ``max``, or a shape over time.
-        arrivals: how records are spread over a second.
+        arrivals: ``uniform`` (evenly spread) or ``poisson`` (each by chance, independent of the others).
         when_full: what happens to a record that is due while the client's queue is full.
         records: how many the group sends at most, or None.
     """
 
     rate: RateForm
-    arrivals: Literal["uniform"] = "uniform"
+    arrivals: Literal["uniform", "poisson"] = "uniform"
     when_full: Literal["wait", "reject"] = "wait"
     records: Count | None = None
 
-    @field_validator("arrivals", mode="before")
-    @classmethod
-    def _not_yet(cls, value: object) -> object:
-        if value == "poisson":
-            raise HintedError("poisson arrivals are not built yet; uniform is what there is", "uniform")
-        return value
-
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if self.rate == "max" and self.arrivals == "poisson":
+            raise HintedError("at rate: max no record is due at a time; drop arrivals: poisson")
         if self.rate == "max" and self.when_full == "reject":
             raise HintedError(
                 "at rate: max no record is due at a time, so none can be rejected; use when_full: wait"

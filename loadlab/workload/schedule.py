@@ -1,12 +1,14 @@
-"""From the scenario's rate to the table of segments that the produce loop reads."""
+"""From the scenario's schedule to the one that the produce loop reads."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.client.pacing import SEGMENT, count_due, due_ns
+from loadlab.client.pacing import SEGMENT
+from loadlab.client.schedule import GroupSchedule, make_schedule
 from loadlab.scenario import BurstsRate, RampRate, StepsRate
 
 if TYPE_CHECKING:
@@ -24,19 +26,36 @@ Piece = tuple[float, float, float]
 """A stretch of a schedule: its length in seconds, its rate per second at the start and at the end."""
 
 
-def segments(schedule: Schedule, sending_s: float) -> npt.NDArray[np.void]:
+def group_schedule(schedule: Schedule, sending_s: float, seed: int) -> GroupSchedule:
     """The schedule of a group as the produce loop reads it.
 
     Args:
         schedule: the scenario's.
         sending_s: how long the group sends at most: warm-up and measure phase.
+        seed: of the group's arrivals, from `arrival_seed`.
 
     Returns:
-        SEGMENT records in the order of time. After the last piece the rate stays what it was at its end;
-        where `schedule.records` limits the group, or the rate ends at zero, nothing more is due. At the
-        maximum rate no record is due at a time of its own, and the table holds one empty segment.
+        After the last piece the rate stays what it was at its end; where `schedule.records` limits the group,
+        or the rate ends at zero, nothing more is due. At the maximum rate no record is due at a time of its
+        own, and the schedule holds one empty segment.
     """
-    return table(list(_pieces(schedule, sending_s)), schedule.records)
+    segments = table(list(_pieces(schedule, sending_s)))
+    made = make_schedule(segments, seed if schedule.arrivals == "poisson" else None)
+    return made if schedule.records is None else made.limited(schedule.records)
+
+
+def arrival_seed(seed: int, group: str) -> int:
+    """The seed of a group's arrivals, 0 to 2^63 - 1.
+
+    Groups of one scenario have seeds of their own: the sum of their arrivals would be no Poisson process if
+    they all sent at the same moments.
+
+    Args:
+        seed: the scenario's.
+        group: the group's name.
+    """
+    digest = hashlib.sha256(f"{seed} {group}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
 
 
 def _pieces(schedule: Schedule, sending_s: float) -> Iterator[Piece]:
@@ -58,12 +77,11 @@ def _pieces(schedule: Schedule, sending_s: float) -> Iterator[Piece]:
             yield sending_s, rate, rate
 
 
-def table(pieces: Sequence[Piece], limit: int | None = None) -> npt.NDArray[np.void]:
+def table(pieces: Sequence[Piece]) -> npt.NDArray[np.void]:
     """Lays pieces end to end.
 
     Args:
         pieces: in the order of time.
-        limit: how many records the group sends at most, or None.
 
     Returns:
         SEGMENT records; behind the last piece its final rate goes on.
@@ -76,8 +94,7 @@ def table(pieces: Sequence[Piece], limit: int | None = None) -> npt.NDArray[np.v
         first = _snapped(first + length_s * (rate + end_rate) / 2.0)
     last = pieces[-1][2]
     rows.append((round(start_s * _NS_PER_S), first, last / _NS_PER_S, 0.0))
-    schedule = np.array(rows, dtype=SEGMENT)
-    return schedule if limit is None else _cut(schedule, limit)
+    return np.array(rows, dtype=SEGMENT)
 
 
 def _snapped(records: float) -> float:
@@ -86,15 +103,7 @@ def _snapped(records: float) -> float:
     return float(whole) if abs(records - whole) < _ROUNDING else records
 
 
-def _cut(schedule: npt.NDArray[np.void], limit: int) -> npt.NDArray[np.void]:
-    """Ends a schedule when `limit` records are due: the rest of it gets rate zero."""
-    end_ns = due_ns(schedule, limit - 1) + 1
-    kept = schedule[schedule["start_ns"] < end_ns]
-    end = np.array([(end_ns, float(limit) - 0.5, 0.0, 0.0)], dtype=SEGMENT)
-    return np.concatenate([kept, end])
-
-
-def records_due(schedule: npt.NDArray[np.void], from_s: float, to_s: float) -> int:
+def records_due(schedule: GroupSchedule, from_s: float, to_s: float) -> int:
     """How many records of a group are due from one time (included) to another (not included)."""
     start, end = round(from_s * _NS_PER_S), round(to_s * _NS_PER_S)
-    return count_due(schedule, end - 1) - count_due(schedule, start - 1)
+    return schedule.count_due(end - 1) - schedule.count_due(start - 1)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from loadlab.client.pacing import count_due, due_ns
+from loadlab.client.schedule import SCHEDULE, due_ns, make_schedule
 from loadlab.compiled import compiled
 from loadlab.measurement.histogram import BUCKETS, Histogram
+from loadlab.measurement.intrinsics import carray, pointer_to
 from loadlab.measurement.lane import enter_interval, record_duration
 from loadlab.measurement.slab import create_slab
 from loadlab.workload.schedule import table
@@ -28,10 +29,11 @@ def record_many(slabs: np.ndarray, durations: np.ndarray) -> None:
 
 
 @compiled
-def look_up_many(schedule: np.ndarray, amount: int) -> int:
+def look_up_many(address: int, amount: int, workers: int) -> int:
+    schedule = carray(pointer_to(address), 1, SCHEDULE)[0]
     last = 0
-    for record in range(amount):
-        last = due_ns(schedule, record)
+    for turn in range(amount):
+        last = due_ns(schedule, turn * workers)
     return last
 
 
@@ -57,15 +59,23 @@ def test_entering_the_current_interval_100000_times(benchmark: BenchmarkFixture)
 
 
 @pytest.mark.parametrize("pieces", [1, 1_000])
-def test_looking_100000_due_times_up(benchmark: BenchmarkFixture, pieces: int) -> None:
-    schedule = table([(1.0, 1_000.0, 1_000.0)] * pieces)
-    look_up_many(schedule, 1)
-    benchmark(look_up_many, schedule, AMOUNT)
+def test_looking_100000_uniform_due_times_up(benchmark: BenchmarkFixture, pieces: int) -> None:
+    schedule = make_schedule(table([(1.0, 1_000.0, 1_000.0)] * pieces))
+    look_up_many(schedule.address, 1, 1)
+    benchmark(look_up_many, schedule.address, AMOUNT, 1)
 
 
-def test_counting_what_is_due(benchmark: BenchmarkFixture) -> None:
-    schedule = table([(1.0, 1_000.0, 2_000.0)] * 100)
-    benchmark(count_due, schedule, 50_500_000_000)
+@pytest.mark.parametrize("workers", [1, 4])
+def test_looking_100000_poisson_due_times_up(benchmark: BenchmarkFixture, workers: int) -> None:
+    schedule = make_schedule(table([(1.0, 1_000.0, 1_000.0)]), poisson_seed=1)
+    look_up_many(schedule.address, 1, workers)
+    benchmark(look_up_many, schedule.address, AMOUNT, workers)
+
+
+@pytest.mark.parametrize("poisson_seed", [None, 1], ids=["uniform", "poisson"])
+def test_counting_what_is_due(benchmark: BenchmarkFixture, poisson_seed: int | None) -> None:
+    schedule = make_schedule(table([(1.0, 1_000.0, 2_000.0)] * 100), poisson_seed)
+    benchmark(schedule.count_due, 50_500_000_000)
 
 
 def test_merging_two_histograms(benchmark: BenchmarkFixture) -> None:

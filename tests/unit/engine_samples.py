@@ -13,6 +13,7 @@ import confluent_kafka
 import numpy as np
 
 from loadlab.client.producer import Producer
+from loadlab.client.schedule import make_schedule
 from loadlab.client.settings import ProducerSettings, RecordSettings, TopicSettings
 from loadlab.measurement.slab import (
     ACK_LANE,
@@ -53,7 +54,8 @@ def records_of(*sizes_bytes: int, **fields: object) -> RecordSettings:
 
 def constant(rate_per_s: float, limit: int | None = None) -> tuple[tuple[int, float, float, float], ...]:
     """A schedule as settings carry it."""
-    return tuple(tuple(row.item()) for row in table([(10.0, rate_per_s, rate_per_s)], limit))
+    schedule = make_schedule(table([(10.0, rate_per_s, rate_per_s)]))
+    return (schedule if limit is None else schedule.limited(limit)).rows()
 
 
 def producer_settings(

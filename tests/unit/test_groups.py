@@ -28,7 +28,7 @@ WARMUP, MEASURE, DRAIN = Phase.WARMUP, Phase.MEASURE, Phase.DRAIN
 def group_of(*workers: WorkerProcess, timeline: Timeline = TIMELINE, **fields: object) -> ProducerGroup:
     loaded = scenario_of(producers={"checkout": producer(**fields)}, consumers={})
     return ProducerGroup(
-        plan_scenario(loaded).producers[0], loaded.scenario.producers["checkout"], workers, timeline
+        plan_scenario(loaded).producers[0], loaded.scenario.producers["checkout"], workers, timeline, 1
     )
 
 

@@ -1,4 +1,4 @@
-"""Schedules against arithmetic in fractions, which knows no rounding."""
+"""Due times against arithmetic in fractions, which knows no rounding; counts against due times."""
 
 from __future__ import annotations
 
@@ -12,18 +12,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from loadlab.client.pacing import SEGMENT, count_due, due_ns, share_of_worker
+from loadlab.client.pacing import NEVER_NS, SEGMENT, share_of_worker
+from loadlab.client.schedule import GroupSchedule, make_schedule
 from loadlab.workload.schedule import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
-
     from loadlab.workload.schedule import Piece
 
 S = 1_000_000_000
-NEVER_NS = 4_000_000_000_000_000_000
 
 PIECES = {
     "constant": [(30.0, 1_000.0, 1_000.0)],
@@ -58,6 +56,11 @@ def constant_pieces(draw: st.DrawFn) -> list[Piece]:
 def ramped_pieces(draw: st.DrawFn) -> list[Piece]:
     steps = draw(st.lists(st.tuples(lengths, rates, rates), min_size=1, max_size=4))
     return [*steps, (1.0, steps[-1][2], steps[-1][2])]
+
+
+def of(pieces: Sequence[Piece], limit: int | None = None, poisson_seed: int | None = None) -> GroupSchedule:
+    schedule = make_schedule(table(pieces), poisson_seed)
+    return schedule if limit is None else schedule.limited(limit)
 
 
 def held(pieces: Sequence[Piece]) -> float:
@@ -100,10 +103,10 @@ def sampled(pieces: Sequence[Piece]) -> list[int]:
 
 @ALL
 def test_a_record_is_due_when_the_rate_says_to_two_nanoseconds(pieces: list[Piece]) -> None:
-    schedule = table(pieces)
+    schedule = of(pieces)
 
     late = {
-        record: due_ns(schedule, record) - exact_due_ns(pieces, record)
+        record: schedule.due_ns(record) - exact_due_ns(pieces, record)
         for record in sampled(pieces)
         if not _at_a_joint(pieces, record)
     }
@@ -122,124 +125,149 @@ def _at_a_joint(pieces: Sequence[Piece], record: int) -> bool:
 
 
 @ALL
-def test_records_are_due_in_their_order(pieces: list[Piece]) -> None:
-    schedule = table(pieces)
+@pytest.mark.parametrize("seed", [None, 3])
+def test_records_are_due_in_their_order(pieces: list[Piece], seed: int | None) -> None:
+    schedule = of(pieces, poisson_seed=seed)
     count = min(20_000, round(held(pieces) * 1.2) + 5)
 
-    dues = [due_ns(schedule, record) for record in range(count)]
+    dues = [schedule.due_ns(record) for record in range(count)]
 
     assert all(earlier <= later for earlier, later in pairwise(dues))
 
 
-def assert_counts(schedule: npt.NDArray[np.void], records: int) -> None:
+def assert_counts(schedule: GroupSchedule, records: int) -> None:
     """count_due(t) is how many records have due_ns <= t: before, at and after the due time of each."""
-    dues = np.array([due_ns(schedule, record) for record in range(records)])
+    dues = np.array([schedule.due_ns(record) for record in range(records)])
     within = dues[dues < dues[-1]]
-    moments = np.unique(np.concatenate([within - 1, within, within + 1, schedule["start_ns"]]))
+    moments = np.unique(np.concatenate([within - 1, within, within + 1, schedule.segments["start_ns"]]))
     moments = moments[(moments >= 0) & (moments < dues[-1])]
 
-    counted = [count_due(schedule, int(moment)) for moment in moments]
+    counted = [schedule.count_due(int(moment)) for moment in moments]
 
     assert counted == np.searchsorted(dues, moments, side="right").tolist()
 
 
 @ALL
 def test_counting_is_by_due_times_exactly(pieces: list[Piece]) -> None:
-    assert_counts(table(pieces), min(3_000, round(held(pieces)) + 3))
+    assert_counts(of(pieces), min(3_000, round(held(pieces)) + 3))
 
 
-@settings(max_examples=60, deadline=None)
-@given(constant_pieces())
-@example([(1.0, 0.0, 0.0), (1.0, 0.0, 0.0), (1.0, 5.0, 5.0)])
-@example([(3.0, 0.1, 0.1), (0.7, 0.3, 0.3)])
-def test_counting_is_by_due_times_exactly_for_any_steps(pieces: list[Piece]) -> None:
-    assert_counts(table(pieces), min(400, round(held(pieces)) + 3))
+arrivals = st.one_of(st.none(), st.integers(0, 2**63 - 1))
 
 
-@settings(max_examples=60, deadline=None)
-@given(ramped_pieces())
-def test_counting_is_by_due_times_exactly_for_any_ramps(pieces: list[Piece]) -> None:
-    assert_counts(table(pieces), min(400, round(held(pieces)) + 3))
+@settings(max_examples=120, deadline=None)
+@given(constant_pieces(), arrivals)
+@example([(1.0, 0.0, 0.0), (1.0, 0.0, 0.0), (1.0, 5.0, 5.0)], None)
+@example([(1.0, 0.0, 0.0), (1.0, 0.0, 0.0), (1.0, 5.0, 5.0)], 7)
+@example([(3.0, 0.1, 0.1), (0.7, 0.3, 0.3)], None)
+def test_counting_is_by_due_times_exactly_for_any_steps(pieces: list[Piece], seed: int | None) -> None:
+    assert_counts(of(pieces, poisson_seed=seed), min(600, round(held(pieces)) + 3))
 
 
-@settings(max_examples=60, deadline=None)
-@given(ramped_pieces(), st.integers(1, 500))
-def test_counting_is_by_due_times_exactly_with_a_limit(pieces: list[Piece], limit: int) -> None:
-    schedule = table(pieces, limit)
+@settings(max_examples=120, deadline=None)
+@given(ramped_pieces(), arrivals)
+def test_counting_is_by_due_times_exactly_for_any_ramps(pieces: list[Piece], seed: int | None) -> None:
+    assert_counts(of(pieces, poisson_seed=seed), min(600, round(held(pieces)) + 3))
+
+
+@settings(max_examples=120, deadline=None)
+@given(ramped_pieces(), st.integers(1, 500), arrivals)
+def test_counting_is_by_due_times_exactly_with_a_limit(
+    pieces: list[Piece], limit: int, seed: int | None
+) -> None:
+    schedule = of(pieces, limit, seed)
     reached = min(limit, int(held(pieces)))
 
     assert_counts(schedule, min(400, reached + 2))
-    assert count_due(schedule, 10**15) <= limit
+    assert schedule.count_due(10**15) <= limit
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.floats(0.1, 1e6), st.integers(1, 10**5))
-def test_a_limit_is_reached_and_not_passed(rate: float, limit: int) -> None:
-    schedule = table([(10.0, rate, rate)], limit)
+@settings(max_examples=120, deadline=None)
+@given(ramped_pieces(), st.integers(1, 64), st.lists(st.floats(0.0, 90.0), max_size=5), arrivals)
+def test_workers_share_what_is_due_by_any_time_without_gap_or_overlap(
+    pieces: list[Piece], workers: int, moments_s: list[float], seed: int | None
+) -> None:
+    """Worker w sends its own k-th record, number k·W + w, when it is due, and no later or earlier one."""
+    parts = [of(pieces, poisson_seed=seed) for _ in range(workers)]  # each worker's own memory
+    for moment_ns in (round(moment * S) for moment in moments_s):
+        shares = [
+            share_of_worker(part.count_due(moment_ns), worker, workers) for worker, part in enumerate(parts)
+        ]
+        sent = sorted(k * workers + worker for worker, share in enumerate(shares) for k in range(share))
 
-    assert count_due(schedule, 10**17) == limit
-    assert due_ns(schedule, limit - 1) < NEVER_NS
-    assert due_ns(schedule, limit) >= NEVER_NS
+        assert sent == list(range(len(sent)))
+        assert len(sent) == of(pieces, poisson_seed=seed).count_due(moment_ns)
 
 
-def test_a_limit_changes_no_due_time() -> None:
+@settings(max_examples=80, deadline=None)
+@given(st.floats(0.1, 1e6), st.integers(1, 10**5), arrivals)
+def test_a_limit_is_reached_and_not_passed(rate: float, limit: int, seed: int | None) -> None:
+    schedule = of([(10.0, rate, rate)], limit, seed)
+
+    assert schedule.count_due(10**17) == limit
+    assert schedule.due_ns(limit - 1) < NEVER_NS
+    assert schedule.due_ns(limit) >= NEVER_NS
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_a_limit_changes_no_due_time(seed: int | None) -> None:
     for pieces in PIECES.values():
-        free, limited = table(pieces), table(pieces, 77)
+        free, limited = of(pieces, poisson_seed=seed), of(pieces, 77, seed)
 
-        assert [due_ns(limited, record) for record in range(77)] == [
-            due_ns(free, record) for record in range(77)
+        assert [limited.due_ns(record) for record in range(77)] == [
+            free.due_ns(record) for record in range(77)
         ]
 
 
 def test_a_limit_that_the_schedule_does_not_reach_changes_nothing() -> None:
-    schedule = table(PIECES["steps that end"], 1_000_000)
+    schedule = of(PIECES["steps that end"], 1_000_000)
 
-    assert count_due(schedule, 10**15) == count_due(table(PIECES["steps that end"]), 10**15)
+    assert schedule.count_due(10**15) == of(PIECES["steps that end"]).count_due(10**15)
 
 
 @pytest.mark.parametrize("record", [10**9, 10**10, 10**10 + 1, 10**11])
 @pytest.mark.parametrize("rate", [1_000_000.0, 333_333.0, 50_000.0])
 def test_ten_billion_records_are_due_as_exactly_as_the_first(record: int, rate: float) -> None:
-    schedule = table([(30.0, rate, rate)])
-    due = due_ns(schedule, record)
+    schedule = of([(30.0, rate, rate)])
+    due = schedule.due_ns(record)
 
     # A double of 10^14 ns has steps of 1/64 ns; a product of two roundings stays within a few of them.
     assert abs(due - exact_due_ns([(30.0, rate, rate)], record)) <= 2
-    assert count_due(schedule, due) == record + 1
-    assert count_due(schedule, due - 1) == record
+    assert schedule.count_due(due) == record + 1
+    assert schedule.count_due(due - 1) == record
 
 
 def test_a_week_at_a_constant_rate_neither_gains_nor_loses_a_record() -> None:
     week_s = 7 * 24 * 3600
-    schedule = table([(float(week_s), 20_000.0, 20_000.0)])
+    schedule = of([(float(week_s), 20_000.0, 20_000.0)])
 
-    assert count_due(schedule, week_s * S - 1) == week_s * 20_000
+    assert schedule.count_due(week_s * S - 1) == week_s * 20_000
 
 
 def test_a_rate_goes_on_behind_its_last_piece() -> None:
-    schedule = table([(1.0, 100.0, 100.0)])
+    schedule = of([(1.0, 100.0, 100.0)])
 
-    assert due_ns(schedule, 1_000) == 10 * S
+    assert schedule.due_ns(1_000) == 10 * S
 
 
 def test_the_first_record_of_a_rate_is_due_at_once() -> None:
-    assert due_ns(table([(1.0, 100.0, 100.0)]), 0) == 0
+    assert of([(1.0, 100.0, 100.0)]).due_ns(0) == 0
 
 
 def test_nothing_is_due_before_the_start() -> None:
-    assert count_due(table([(1.0, 100.0, 100.0)]), -1) == 0
+    assert of([(1.0, 100.0, 100.0)]).count_due(-1) == 0
 
 
 def test_a_ramp_from_zero_begins_with_its_first_record() -> None:
-    schedule = table(PIECES["ramp from zero"])
+    schedule = of(PIECES["ramp from zero"])
 
-    assert (due_ns(schedule, 0), count_due(schedule, 0)) == (0, 1)
+    assert (schedule.due_ns(0), schedule.count_due(0)) == (0, 1)
 
 
 def test_while_the_rate_is_zero_nothing_is_due() -> None:
-    schedule = table([(1.0, 0.0, 0.0), (1.0, 0.0, 0.0), (1.0, 5.0, 5.0)])
+    schedule = of([(1.0, 0.0, 0.0), (1.0, 0.0, 0.0), (1.0, 5.0, 5.0)])
 
-    assert due_ns(schedule, 0) == 2 * S
+    assert schedule.due_ns(0) == 2 * S
 
 
 @given(st.integers(0, 10**12), st.integers(1, 64))
@@ -259,6 +287,6 @@ def test_a_worker_counts_the_records_whose_number_is_its_own(records: int, worke
 
 
 def test_a_schedule_of_one_segment_works() -> None:
-    schedule = np.array([(0, 0.0, 1e-6, 0.0)], dtype=SEGMENT)
+    schedule = make_schedule(np.array([(0, 0.0, 1e-6, 0.0)], dtype=SEGMENT))
 
-    assert [due_ns(schedule, record) for record in (0, 1, 2)] == [0, 1_000_000, 2_000_000]
+    assert [schedule.due_ns(record) for record in (0, 1, 2)] == [0, 1_000_000, 2_000_000]

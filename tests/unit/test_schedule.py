@@ -7,23 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadlab.client.pacing import count_due, due_ns
 from loadlab.scenario import Schedule
-from loadlab.workload.schedule import records_due, segments
+from loadlab.workload.schedule import group_schedule, records_due
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    from loadlab.client.schedule import GroupSchedule
 
 S = 1_000_000_000
 
 
-def of(rate: object, sending_s: float = 30.0, **fields: object) -> npt.NDArray[np.void]:
-    return segments(Schedule.model_validate({"rate": rate, **fields}), sending_s)
+def of(rate: object, sending_s: float = 30.0, **fields: object) -> GroupSchedule:
+    return group_schedule(Schedule.model_validate({"rate": rate, **fields}), sending_s, seed=1)
 
 
-def dues_s(schedule: npt.NDArray[np.void], *records: int) -> list[float]:
-    return [due_ns(schedule, record) / S for record in records]
+def dues_s(schedule: GroupSchedule, *records: int) -> list[float]:
+    return [schedule.due_ns(record) / S for record in records]
 
 
 def test_a_constant_rate_is_that_rate_throughout() -> None:
@@ -52,8 +50,8 @@ def test_a_ramp_reaches_its_end_and_stays_there() -> None:
 def test_a_ramp_down_to_zero_ends_with_what_it_holds() -> None:
     schedule = of({"ramp": {"from": 100, "to": 0, "over": "10s"}})
 
-    assert count_due(schedule, 10 * S) == 500
-    assert count_due(schedule, 10**16) == 500
+    assert schedule.count_due(10 * S) == 500
+    assert schedule.count_due(10**16) == 500
 
 
 def test_a_ramp_up_from_zero_sends_what_it_holds() -> None:
@@ -82,8 +80,8 @@ def test_bursts_without_a_pause_are_a_constant_rate() -> None:
     bursts = of({"bursts": {"rate": 200, "every": "2s", "for": "2s"}})
     constant = of(200)
 
-    assert [due_ns(bursts, record) for record in range(5_000)] == [
-        due_ns(constant, record) for record in range(5_000)
+    assert [bursts.due_ns(record) for record in range(5_000)] == [
+        constant.due_ns(record) for record in range(5_000)
     ]
 
 
@@ -117,7 +115,7 @@ def test_a_limit_of_one_sends_one_record_at_once() -> None:
     st.lists(st.floats(0, 40), min_size=2, max_size=6),
 )
 def test_adjoining_stretches_of_time_share_the_records_without_gap_or_overlap(
-    schedule: npt.NDArray[np.void], ends_s: list[float]
+    schedule: GroupSchedule, ends_s: list[float]
 ) -> None:
     ends = sorted(ends_s)
     parts = [records_due(schedule, start, end) for start, end in pairwise(ends)]
