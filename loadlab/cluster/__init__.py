@@ -21,10 +21,12 @@ from loadlab.cluster.standing import (
     list_clusters,
     refuse_taken,
 )
+from loadlab.cluster.telemetry import BrokerTelemetry, RequestTimes, TelemetrySample, Timed
 
 __all__ = [
     "Availability",
     "BrokerState",
+    "BrokerTelemetry",
     "Capability",
     "Check",
     "Cluster",
@@ -32,6 +34,9 @@ __all__ = [
     "ListedCluster",
     "OffsetSample",
     "PartitionDescription",
+    "RequestTimes",
+    "TelemetrySample",
+    "Timed",
     "TopicDescription",
     "TopicRequest",
     "attach",

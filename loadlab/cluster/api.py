@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from loadlab.cluster.telemetry import TelemetrySample
     from loadlab.scenario.cluster import ClusterSpec
 
 Progress: TypeAlias = Callable[[str], None]
@@ -54,6 +55,7 @@ class ClusterInfo:
         engine: the container engine and its version; None elsewhere.
         java: the runtime of the brokers, where loadlab chose it.
         cores: the cores that the brokers are pinned to, as cpuset writes them.
+        no_telemetry: why brokers that could tell their metrics do not; None where they do, or never could.
     """
 
     provider: str
@@ -68,6 +70,7 @@ class ClusterInfo:
     engine: str | None = None
     java: str | None = None
     cores: str | None = None
+    no_telemetry: str | None = None
 
 
 @dataclass(frozen=True)
@@ -201,6 +204,9 @@ class Cluster(Protocol):
 
     def free_disk_bytes(self) -> int | None:
         """Return the space left where the logs are; None where loadlab can't see the disk."""
+
+    def telemetry(self) -> TelemetrySample:
+        """Ask all brokers for their own metrics; takes 2 s where one hangs. Needs TELEMETRY."""
 
     def pause(self, broker_id: int) -> None:
         """Freeze one broker. Needs PAUSE."""

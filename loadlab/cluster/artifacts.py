@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loadlab.cluster.maven import Artifacts, fetch, has_maven
 from loadlab.cluster.state import cache_dir
 from loadlab.errors import ClusterError
 
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
     from loadlab.cluster.api import Progress
 
 FILES = Path(__file__).parent / "files"
-_COPY_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 _MAVEN_TIMEOUT_S = 900
 _CORE_JAR = re.compile(r"kafka_2\.\d+-(\d+\.\d+\.\d+)\.jar")
 
@@ -71,17 +68,16 @@ def get_jars(version: str, progress: Progress) -> KafkaJars:
             f"Kafka {version} is not on this machine and there is no `mvn` to fetch it", fix=missing(version)
         )
     progress(f"fetching Kafka {version} by Maven (kept for later starts)")
-    target = _cached(version)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as draft:
-        _run_maven(version, Path(draft))
-        _move_into_place(Path(draft, "libs"), target)
-    return KafkaJars(version, target, "Maven")
-
-
-def has_maven() -> bool:
-    """Say whether Maven is on the PATH."""
-    return shutil.which("mvn") is not None
+    wanted = Artifacts(
+        name=f"Kafka {version}",
+        pom=FILES / "pom.xml",
+        target=_cached(version),
+        options=[f"-Dkafka.version={version}", *(["-Plog4j2"] if uses_log4j2(version) else [])],
+        timeout_s=_MAVEN_TIMEOUT_S,
+        fix="check the version and that Maven reaches its repository, or set KAFKA_HOME",
+    )
+    fetch(wanted)
+    return KafkaJars(version, wanted.target, "Maven")
 
 
 def missing(version: str) -> str:
@@ -91,42 +87,3 @@ def missing(version: str) -> str:
 
 def _cached(version: str) -> Path:
     return cache_dir() / "kafka" / version
-
-
-def _run_maven(version: str, directory: Path) -> None:
-    shutil.copy(FILES / "pom.xml", directory)
-    command = [
-        "mvn",
-        "--batch-mode",
-        "--no-transfer-progress",
-        "--quiet",
-        "--file",
-        str(directory / "pom.xml"),
-    ]
-    command += [
-        f"-Dkafka.version={version}",
-        f"-DoutputDirectory={directory / 'libs'}",
-        "-DincludeScope=runtime",
-    ]
-    command += ["-Plog4j2"] if uses_log4j2(version) else []
-    try:
-        done = subprocess.run(
-            [*command, _COPY_GOAL], check=False, capture_output=True, text=True, timeout=_MAVEN_TIMEOUT_S
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ClusterError(f"Maven did not fetch Kafka {version} in {_MAVEN_TIMEOUT_S} s") from error
-    if done.returncode:
-        lines = [line for line in done.stdout.splitlines() if "ERROR" in line][:5]
-        raise ClusterError(
-            f"Maven could not fetch Kafka {version}:\n" + "\n".join(lines),
-            fix="check the version and that Maven reaches its repository, or set KAFKA_HOME",
-        )
-
-
-def _move_into_place(libs: Path, target: Path) -> None:
-    """Rename a whole directory into the cache; another process that was faster has the same jars."""
-    try:
-        libs.rename(target)
-    except OSError:
-        if not target.is_dir():
-            raise

@@ -18,6 +18,7 @@ from loadlab.cluster.api import (
     TopicRequest,
 )
 from loadlab.cluster.offsets import OffsetReader
+from loadlab.cluster.telemetry import TelemetrySample, read_telemetry
 from loadlab.cluster.topics import TopicAdmin
 from loadlab.errors import CapabilityError, ClusterError
 
@@ -30,6 +31,7 @@ _EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _SERVICE_TIMEOUT_S = 60.0
 _PROVIDERS_THAT_CAN = {
     Capability.ADMIN: "docker, local or external",
+    Capability.TELEMETRY: "docker or local, with Maven for the agent",
     Capability.DURABILITY: "docker or local",
     Capability.PAUSE: "docker or local",
     Capability.KILL: "docker or local",
@@ -44,6 +46,7 @@ class AdministeredCluster(abc.ABC):
         bootstrap_servers: host:port, comma separated.
         capabilities: what works here.
         client_properties: what every client must be given; secret.
+        telemetry: host:port of each broker's agent, from broker 1 on; with any, TELEMETRY works.
     """
 
     def __init__(
@@ -52,10 +55,12 @@ class AdministeredCluster(abc.ABC):
         bootstrap_servers: str,
         capabilities: frozenset[Capability],
         client_properties: Mapping[str, str] | None = None,
+        telemetry: Sequence[str] = (),
     ) -> None:
         self.info = info
         self.bootstrap_servers = bootstrap_servers
-        self.capabilities = capabilities
+        self.capabilities = capabilities | ({Capability.TELEMETRY} if telemetry else set())
+        self._telemetry = dict(enumerate(telemetry, 1))
         self.client_properties: Mapping[str, str] = dict(client_properties or {})
         self.admin = KafkaAdmin(bootstrap_servers, self.client_properties)
         self._topics = TopicAdmin(self.admin)
@@ -146,6 +151,11 @@ class AdministeredCluster(abc.ABC):
     def free_disk_bytes(self) -> int | None:
         """Return None: loadlab does not see this cluster's disk."""
         return None
+
+    def telemetry(self) -> TelemetrySample:
+        """Ask all brokers for their own metrics."""
+        self.require(Capability.TELEMETRY)
+        return read_telemetry(self._telemetry)
 
     def pause(self, broker_id: int) -> None:
         """Freeze one broker."""

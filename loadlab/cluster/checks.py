@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 import psutil
 
-from loadlab.cluster.artifacts import find_jars, has_maven, missing
+from loadlab.cluster.artifacts import find_jars, missing
 from loadlab.cluster.capacity import DEFAULT_HEAP_BYTES, data_root, free_bytes
 from loadlab.cluster.docker import Engine
 from loadlab.cluster.image import built_image, find_image
 from loadlab.cluster.java import MISSING, find_java
+from loadlab.cluster.maven import has_maven
 from loadlab.errors import ClusterError
 from loadlab.scenario.cluster import ClusterSpec
 

@@ -92,7 +92,8 @@ class DockerCluster(AdministeredCluster):
     """
 
     def __init__(self, containers: Containers, *, ends_with_owner: bool) -> None:
-        super().__init__(containers.record.info, containers.record.bootstrap_servers, _CAPABILITIES)
+        record = containers.record
+        super().__init__(record.info, record.bootstrap_servers, _CAPABILITIES, telemetry=record.telemetry)
         self._containers = containers
         self._engine = containers.engine
         self._ends_with_owner = ends_with_owner

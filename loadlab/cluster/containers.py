@@ -29,6 +29,7 @@ from loadlab.cluster.properties import (
 )
 from loadlab.cluster.readiness import ReadinessWait
 from loadlab.cluster.state import ClusterRecord, state_dir
+from loadlab.cluster.telemetry_agent import ACCESS, agent_option, find_agent
 from loadlab.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -37,11 +38,9 @@ if TYPE_CHECKING:
     from loadlab.scenario.cluster import ClusterSpec
 
 _READY_TIMEOUT_S = 120.0
-_CLIENT_PORT, _CONTROLLER_PORT, _BROKER_PORT = (
-    9092,
-    9093,
-    19092,
-)  # inside a container with a network of its own
+# Inside a container with a network of its own.
+_CLIENT_PORT, _CONTROLLER_PORT, _BROKER_PORT, _TELEMETRY_PORT = 9092, 9093, 19092, 8778
+_AGENT, _ACCESS = "/loadlab/jolokia.jar", "/loadlab/access.xml"
 
 
 class DockerProvider:
@@ -93,17 +92,18 @@ class _Start:
         self._network = "host" if on_host else "bridge"
         self._shared = shared_properties(spec.brokers, spec.kafka_version, spec.config)
         self._owner = ProcessIdentity.current()
+        self._agent, self._no_telemetry = find_agent(request.progress)
 
     def run(self) -> DockerCluster:
         """Start it, or clean up and raise what the brokers said."""
-        with HeldPorts(2 * self._spec.brokers) as held:
+        with HeldPorts(2 * self._spec.brokers) as held, HeldPorts(self._spec.brokers) as telemetry:
             endpoints = self._endpoints(held.ports)
             servers = ",".join(one.clients.reached_at for one in endpoints)
-            record = self._record(servers)
+            record = self._record(servers, telemetry.ports)
             containers = Containers(self._engine, record)
             try:
                 record.save()
-                self._launch(endpoints)
+                self._launch(endpoints, telemetry.ports)
                 ReadinessWait(servers, containers.ending, _READY_TIMEOUT_S).wait()
             except ClusterError as error:
                 failure = self._failure(error, containers)
@@ -137,32 +137,40 @@ class _Start:
             for broker_id, (port, _) in pairs
         ]
 
-    def _launch(self, endpoints: list[BrokerEndpoints]) -> None:
+    def _launch(self, endpoints: list[BrokerEndpoints], telemetry_ports: list[int]) -> None:
         network = "host" if self._network == "host" else f"loadlab-{self._request.run_id}"
         if network != "host":
             self._engine.create_network(network, self._labels)
         count, version = len(endpoints), self._spec.kafka_version
         self._request.progress(f"starting {count} container(s) of {self._image} (Kafka {version})")
-        for one in endpoints:
-            self._engine.start(self._container(one, endpoints, network))
+        for one, port in zip(endpoints, telemetry_ports, strict=True):
+            self._engine.start(self._container(one, endpoints, network, port))
 
     def _container(
-        self, broker: BrokerEndpoints, cluster: list[BrokerEndpoints], network: str
+        self, broker: BrokerEndpoints, cluster: list[BrokerEndpoints], network: str, telemetry_port: int
     ) -> ContainerRequest:
         resources = self._spec.resources
         port = int(broker.clients.reached_at.rpartition(":")[2])
+        properties = broker_properties(broker, cluster, self._shared, DATA_PATH)
         return ContainerRequest(
             name=self._name(broker.broker_id),
             image=self._image,
-            environment=self._environment(broker_properties(broker, cluster, self._shared, DATA_PATH)),
+            environment={**self._environment(properties), **self._telemetry_options(telemetry_port)},
             labels=self._labels,
             network=network,
             alias=_alias(broker.broker_id),
-            published={} if network == "host" else {port: _CLIENT_PORT},
+            published={} if network == "host" else {port: _CLIENT_PORT, telemetry_port: _TELEMETRY_PORT},
             cpus=resources.cpus if resources else None,
             memory_bytes=resources.memory_bytes if resources else None,
             cpuset=self._spec.cpuset,
+            files={_AGENT: self._agent, _ACCESS: ACCESS} if self._agent else {},
         )
+
+    def _telemetry_options(self, port: int) -> dict[str, str]:
+        if self._agent is None:
+            return {}
+        host, inside = (LOOPBACK, port) if self._network == "host" else ("0.0.0.0", _TELEMETRY_PORT)  # noqa: S104  (only 127.0.0.1 leads to it)
+        return {"KAFKA_OPTS": agent_option(_AGENT, _ACCESS, host, inside)}
 
     def _environment(self, properties: Mapping[str, str]) -> dict[str, str]:
         heap = heap_bytes(self._spec)
@@ -172,7 +180,7 @@ class _Start:
             "KAFKA_HEAP_OPTS": f"-Xms{heap} -Xmx{heap}",
         }
 
-    def _record(self, bootstrap_servers: str) -> ClusterRecord:
+    def _record(self, bootstrap_servers: str, telemetry_ports: list[int]) -> ClusterRecord:
         info = ClusterInfo(
             provider="docker",
             kind="kafka",
@@ -185,6 +193,7 @@ class _Start:
             image=self._image,
             engine=self._engine.version,
             cores=self._spec.cpuset,
+            no_telemetry=self._no_telemetry,
         )
         return ClusterRecord(
             run_id=self._request.run_id,
@@ -192,6 +201,7 @@ class _Start:
             owner=self._owner,
             info=info,
             bootstrap_servers=bootstrap_servers,
+            telemetry=tuple(f"{LOOPBACK}:{port}" for port in telemetry_ports) if self._agent else (),
         )
 
     def _failure(self, error: ClusterError, containers: Containers) -> ClusterError:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import sys
+import tarfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +52,7 @@ class ContainerRequest:
         cpus: the most CPU time it may take, in cores; None for no limit.
         memory_bytes: the most memory, page cache included; None for no limit.
         cpuset: the cores it may run on; None for all.
+        files: what is laid into it before it starts, by the absolute path there.
     """
 
     name: str
@@ -62,6 +65,7 @@ class ContainerRequest:
     cpus: float | None = None
     memory_bytes: int | None = None
     cpuset: str | None = None
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -184,10 +188,9 @@ class Engine:
         """Create a broker's volume and container and start it, with no more rights than a broker needs."""
         with _translated(f"start of {request.name}"):
             self._client.volumes.create(request.name, labels=dict(request.labels))
-            self._client.containers.run(
+            container = self._client.containers.create(
                 request.image,
                 name=request.name,
-                detach=True,
                 environment=dict(request.environment),
                 labels=dict(request.labels),
                 network=request.network,
@@ -203,6 +206,9 @@ class Engine:
                 cpuset_cpus=request.cpuset,
                 log_config=LogConfig(type="json-file", config={"max-size": _LOG_BYTES, "max-file": "2"}),
             )
+            if request.files:
+                container.put_archive("/", _packed(request.files))
+            container.start()
 
     def _alias(self, request: ContainerRequest) -> dict[str, EndpointConfig] | None:
         if request.network == "host":
@@ -275,6 +281,20 @@ class Engine:
         with _translated(f"command in {container}"):
             made = self._client.api.exec_create(container, command)
             return bytes(self._client.api.exec_start(made["Id"])).decode("utf-8", errors="replace")
+
+
+def _packed(files: Mapping[str, Path]) -> bytes:
+    """Pack files for a container: unlike a mount it needs no directory that the engine sees, too."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for target, source in files.items():
+            archive.add(source, target.lstrip("/"), filter=_readable_by_all)
+    return packed.getvalue()
+
+
+def _readable_by_all(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.mode, member.uid, member.gid = 0o444, 0, 0
+    return member
 
 
 @contextlib.contextmanager

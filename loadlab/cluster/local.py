@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.cluster import local_broker
 from loadlab.cluster.api import Availability, ClusterInfo, StartRequest
-from loadlab.cluster.artifacts import find_jars, get_jars, has_maven, home_version, missing
+from loadlab.cluster.artifacts import find_jars, get_jars, home_version, missing
 from loadlab.cluster.capacity import check_machine, data_root, heap_bytes
 from loadlab.cluster.class_archive import with_archive
 from loadlab.cluster.java import MISSING, find_java
@@ -16,6 +16,7 @@ from loadlab.cluster.leftovers import DIRECTORY_PREFIX
 from loadlab.cluster.local_broker import Installation
 from loadlab.cluster.local_cluster import Brokers, LocalCluster
 from loadlab.cluster.logs import failed_start, shows_port_clash
+from loadlab.cluster.maven import has_maven
 from loadlab.cluster.ports import LOOPBACK, HeldPorts, PortClashError, with_other_ports
 from loadlab.cluster.processes import ProcessIdentity
 from loadlab.cluster.properties import (
@@ -27,6 +28,7 @@ from loadlab.cluster.properties import (
 )
 from loadlab.cluster.readiness import ReadinessWait
 from loadlab.cluster.state import ClusterRecord, state_dir
+from loadlab.cluster.telemetry_agent import ACCESS, agent_option, find_agent
 from loadlab.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -74,16 +76,17 @@ class _Start:
         self._installation = installation
         self._shared = shared
         self._cluster_id = new_cluster_id()
+        self._agent, self._no_telemetry = find_agent(request.progress)
 
     def run(self) -> LocalCluster:
         """Start it, or clean up and raise what the brokers said."""
         root = Path(tempfile.mkdtemp(prefix=f"{DIRECTORY_PREFIX}{self._request.run_id}-", dir=data_root()))
-        with HeldPorts(2 * self._spec.brokers) as held:
+        with HeldPorts(2 * self._spec.brokers) as held, HeldPorts(self._spec.brokers) as telemetry:
             endpoints = _endpoints(held.ports)
             servers = ",".join(one.clients.reached_at for one in endpoints)
-            brokers = Brokers(self._record(root, servers))
+            brokers = Brokers(self._record(root, servers, telemetry.ports))
             try:
-                self._launch(brokers, root, endpoints)
+                self._launch(brokers, root, endpoints, telemetry.ports)
                 ReadinessWait(servers, brokers.ending, _READY_TIMEOUT_S).wait()
             except ClusterError as error:
                 failure = self._failure(error, brokers)
@@ -94,7 +97,7 @@ class _Start:
                 raise
         return LocalCluster(brokers, ends_with_owner=self._request.standing_name is None)
 
-    def _record(self, root: Path, bootstrap_servers: str) -> ClusterRecord:
+    def _record(self, root: Path, bootstrap_servers: str, telemetry_ports: list[int]) -> ClusterRecord:
         info = ClusterInfo(
             provider="local",
             kind="kafka",
@@ -106,6 +109,7 @@ class _Start:
             cluster_id=self._cluster_id,
             java=str(self._installation.java),
             cores=self._spec.cpuset,
+            no_telemetry=self._no_telemetry,
         )
         return ClusterRecord(
             run_id=self._request.run_id,
@@ -114,9 +118,12 @@ class _Start:
             info=info,
             bootstrap_servers=bootstrap_servers,
             data_dir=str(root),
+            telemetry=tuple(f"{LOOPBACK}:{port}" for port in telemetry_ports) if self._agent else (),
         )
 
-    def _launch(self, brokers: Brokers, root: Path, endpoints: list[BrokerEndpoints]) -> None:
+    def _launch(
+        self, brokers: Brokers, root: Path, endpoints: list[BrokerEndpoints], telemetry_ports: list[int]
+    ) -> None:
         brokers.record.save()
         directories = [root / f"broker-{one.broker_id}" for one in endpoints]
         for one, directory in zip(endpoints, directories, strict=True):
@@ -128,8 +135,10 @@ class _Start:
         self._request.progress(
             f"starting {len(endpoints)} Kafka {self._spec.kafka_version} broker(s) on {LOOPBACK}"
         )
-        for one, directory in zip(endpoints, directories, strict=True):
-            brokers.launch(one.broker_id, directory, self._installation.broker_command(directory))
+        for one, directory, port in zip(endpoints, directories, telemetry_ports, strict=True):
+            options = [agent_option(str(self._agent), str(ACCESS), LOOPBACK, port)] if self._agent else []
+            command = self._installation.broker_command(directory, *options)
+            brokers.launch(one.broker_id, directory, command)
 
     def _failure(self, error: ClusterError, brokers: Brokers) -> ClusterError:
         kept = self._request.logs_dir or state_dir() / "logs" / self._request.run_id

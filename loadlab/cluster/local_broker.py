@@ -68,12 +68,12 @@ class Installation:
             *arguments,
         ]
 
-    def broker_command(self, directory: Path) -> tuple[str, ...]:
-        """Build the command line of a broker whose files are in a directory."""
+    def broker_command(self, directory: Path, *options: str) -> tuple[str, ...]:
+        """Build the command line of a broker whose files are in a directory; options are the JVM's."""
         launcher, *rest = self.java_command(
             log_dir(directory), "kafka.Kafka", str(_properties_file(directory))
         )
-        return (launcher, f"-Xms{self.heap_bytes}", f"-Xmx{self.heap_bytes}", *rest)
+        return (launcher, f"-Xms{self.heap_bytes}", f"-Xmx{self.heap_bytes}", *options, *rest)
 
     def format_storage(self, directories: Sequence[Path], cluster_id: str) -> None:
         """Format all brokers' storage: the first by Kafka's tool, the others as copies with own ids.

@@ -138,7 +138,8 @@ class LocalCluster(AdministeredCluster):
     """
 
     def __init__(self, brokers: Brokers, *, ends_with_owner: bool) -> None:
-        super().__init__(brokers.record.info, brokers.record.bootstrap_servers, _CAPABILITIES)
+        record = brokers.record
+        super().__init__(record.info, record.bootstrap_servers, _CAPABILITIES, telemetry=record.telemetry)
         self._brokers = brokers
         self._ends_with_owner = ends_with_owner
 

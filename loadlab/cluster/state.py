@@ -57,6 +57,7 @@ class ClusterRecord:
         created_s: when it was started, in seconds since 1970.
         data_dir: the directory to remove with it; None if there is none.
         brokers: its processes.
+        telemetry: host:port of each broker's agent, from broker 1 on; empty without.
     """
 
     run_id: str
@@ -67,6 +68,7 @@ class ClusterRecord:
     created_s: float = field(default_factory=time.time)
     data_dir: str | None = None
     brokers: tuple[BrokerProcess, ...] = ()
+    telemetry: tuple[str, ...] = ()
 
     def save(self) -> None:
         """Write the file; a reader sees the old one or this one, never a part."""
@@ -132,4 +134,5 @@ def _from_json(fields: dict[str, Any]) -> ClusterRecord:
     )
     owner = ProcessIdentity(**fields.pop("owner"))
     info = ClusterInfo(**fields.pop("info"))
-    return ClusterRecord(owner=owner, info=info, brokers=brokers, **fields)
+    telemetry = tuple(fields.pop("telemetry", ()))
+    return ClusterRecord(owner=owner, info=info, brokers=brokers, telemetry=telemetry, **fields)

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 # A killed broker may come back only when the controller has missed it for this long.
 QUICKLY_MISSED = {"broker.session.timeout.ms": "2000", "broker.heartbeat.interval.ms": "500"}
 VERSION = "4.3.1"
-OWN_KAFKA = {Capability.ADMIN, Capability.DURABILITY, Capability.PAUSE, Capability.KILL}
+OWN_KAFKA = {
+    Capability.ADMIN,
+    Capability.TELEMETRY,
+    Capability.DURABILITY,
+    Capability.PAUSE,
+    Capability.KILL,
+}
 DECLARED: dict[str, set[Capability]] = {
     "embedded": set(),
     "local": OWN_KAFKA,

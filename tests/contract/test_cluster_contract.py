@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import time
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ CALLS: dict[Capability, list[Callable[[Cluster], object]]] = {
         lambda cluster: cluster.topic_config(["any"]),
         lambda cluster: cluster.broker_config(),
     ],
+    Capability.TELEMETRY: [lambda cluster: cluster.telemetry()],
     Capability.PAUSE: [lambda cluster: cluster.pause(1), lambda cluster: cluster.resume(1)],
     Capability.KILL: [lambda cluster: cluster.kill(1), lambda cluster: cluster.restart(1)],
 }
@@ -206,6 +209,55 @@ def test_a_topic_that_kafka_refuses_is_a_usage_error(
         cluster.create_topics([request])
 
 
+@pytest.mark.needs(Capability.TELEMETRY)
+def test_brokers_tell_what_they_did_meanwhile(cluster: Cluster, topic: str) -> None:
+    cluster.create_topics([TopicRequest(topic, 1, 1)])
+    before = cluster.telemetry().brokers[1]
+    produce(cluster, topic, partition=0, count=1000)
+    consume(cluster, topic, topic, 1000)
+    after = cluster.telemetry().brokers[1]
+    assert 0 < after.heap_used_bytes <= after.heap_max_bytes == 512 << 20
+    assert after.started_ms == before.started_ms
+    assert after.messages_in - before.messages_in == 1000
+    assert after.bytes_in > before.bytes_in
+    assert after.bytes_out > before.bytes_out
+    assert after.produce.total.count > before.produce.total.count
+    assert after.fetch_consumer.total.count > before.fetch_consumer.total.count
+    assert after.under_replicated_partitions == 0
+
+
+@pytest.mark.needs(Capability.TELEMETRY)
+def test_an_idle_brokers_threads_wait(cluster: Cluster) -> None:
+    first = cluster.telemetry().brokers[1]
+    assert wait_for(lambda: time.monotonic_ns() - first.at_ns > 3_000_000_000)
+    last = cluster.telemetry().brokers[1]
+    passed_s = (last.at_ns - first.at_ns) / 1e9
+    # A thread books its waiting when it ends, after 0.3 s at the latest.
+    assert 0.7 < (last.request_handler_idle_s - first.request_handler_idle_s) / passed_s < 1.2
+    assert 0.7 < (last.network_processor_idle_s - first.network_processor_idle_s) / passed_s < 1.2
+
+
+@pytest.mark.needs(Capability.TELEMETRY)
+@pytest.mark.parametrize(
+    ("origin", "wanted", "status"),
+    [
+        ("http://loadlab", {"type": "read", "attribute": "Verbose"}, 200),
+        ("http://loadlab", {"type": "write", "attribute": "Verbose", "value": True}, 403),
+        ("http://loadlab", {"type": "exec", "operation": "gc"}, 403),
+        ("http://elsewhere", {"type": "read", "attribute": "Verbose"}, 403),
+    ],
+    ids=["read", "write", "exec", "foreign page"],
+)
+def test_a_brokers_agent_is_good_for_reading_only(
+    cluster: Cluster, origin: str, wanted: dict[str, object], status: int
+) -> None:
+    connection = http.client.HTTPConnection(cluster._telemetry[1], timeout=5)  # type: ignore[attr-defined]
+    body = json.dumps({"mbean": "java.lang:type=Memory", **wanted})
+    connection.request("POST", "/jolokia/", body, {"Origin": origin})
+    assert json.loads(connection.getresponse().read())["status"] == status
+    connection.close()
+
+
 @pytest.mark.needs(Capability.PAUSE)
 def test_a_paused_broker_is_silent_until_it_is_resumed(cluster: Cluster, topic: str) -> None:
     cluster.create_topics([TopicRequest(topic, 1, 1)])
@@ -214,6 +266,7 @@ def test_a_paused_broker_is_silent_until_it_is_resumed(cluster: Cluster, topic: 
         assert cluster.broker_states()[0].detail == "paused"
         assert cluster.broker_states()[0].alive
         assert cluster.end_offsets([(topic, 0)], timeout_s=0.5).failed
+        assert cluster.telemetry().failed.keys() == {1}
     finally:
         cluster.resume(1)
     assert wait_for(lambda: cluster.end_offsets([(topic, 0)], timeout_s=1).offsets == {(topic, 0): 0})
@@ -232,6 +285,7 @@ def test_a_killed_broker_is_down_and_comes_back_with_its_data(cluster: Cluster, 
     assert Capability.DURABILITY in cluster.capabilities
     sample = cluster.end_offsets([(topic, 0)], timeout_s=20)
     assert sample.offsets == {(topic, 0): 100}
+    assert cluster.telemetry().brokers[1].messages_in == 0
     assert consume(cluster, topic, f"{topic}-after", 100) == [b"%d" % number for number in range(100)]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loadlab.cluster import artifacts, doctor_checks, local, providers
+from loadlab.cluster import doctor_checks, local, maven, providers
 from loadlab.cluster.api import Availability, StartRequest
 from loadlab.cluster.ports import PortClashError
 from loadlab.cluster.specs import cluster_spec
@@ -124,7 +124,7 @@ def test_the_doctor_looks_at_all_that_providers_need_and_each_failure_names_its_
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
     monkeypatch.setenv("LOADLAB_CACHE_DIR", str(tmp_path))
     monkeypatch.delenv("KAFKA_HOME", raising=False)
-    monkeypatch.setattr(artifacts.shutil, "which", lambda _: None)
+    monkeypatch.setattr(maven.shutil, "which", lambda _: None)
     checks = {check.name: check for check in doctor_checks()}
     assert {
         "container engine",
