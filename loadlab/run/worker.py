@@ -6,6 +6,7 @@ phases and keeps the heartbeat; the compiled loops run beside it in threads of t
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if __name__ == "__main__":
+    # All that is loaded stays to the end, and nothing here makes cycles: looking for garbage only costs CPU.
+    gc.disable()
     # numba loads SciPy where it is installed, for linear algebra that no loop here does: 60 MiB a worker.
     sys.modules["scipy"] = None  # type: ignore[assignment]
 
