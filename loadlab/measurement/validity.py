@@ -9,10 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from loadlab.measurement.circumstances import disturbed, stalled, unsteady
+from loadlab.measurement.finding import Finding
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-Severity = Literal["info", "suspect", "invalid"]
+    from loadlab.measurement.circumstances import MachineFigures, SeriesDrift, Stall
+    from loadlab.measurement.finding import Severity
 
 ACHIEVED_LIMIT: Final = 0.995
 """The least share of the intended records that must be sent, and acked, within the measure phase."""
@@ -32,27 +36,6 @@ records support no 99th percentile: then the highest that they support is held t
 
 WORKER_CPU_LIMIT: Final = 0.9
 """The most of a core that a produce loop may use at a fixed rate; above it, it may be the limit."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One reason for a verdict.
-
-    Attributes:
-        code: its stable name.
-        message: what was found, with figure and limit.
-        fix: what to do.
-        figure: what was measured, None where there is no single number.
-        limit: its limit, in the same unit.
-        severity: what it makes of the run.
-    """
-
-    code: str
-    message: str
-    fix: str
-    figure: float | None
-    limit: float | None
-    severity: Severity
 
 
 @dataclass(frozen=True)
@@ -108,6 +91,9 @@ class RunFigures:
             where the log could not be asked.
         ends_known: whether the log ends could be asked for after the last read.
         may_duplicate: whether a retry may have written records twice.
+        stalls: workers that gave no sign of life for too long.
+        drifts: series that were not steady.
+        machine: who used the measuring machine; None where there was no measure phase to watch.
         unread: records in the log that a group had not read at the end, by consumer name.
         unacknowledged: records without an answer, or never sent, when the drain phase ended.
         measured_s: the length of the measure phase as it came to be.
@@ -122,6 +108,9 @@ class RunFigures:
     measured_s: float
     ends_known: bool = True
     may_duplicate: bool = False
+    stalls: Sequence[Stall] = ()
+    drifts: Sequence[SeriesDrift] = ()
+    machine: MachineFigures | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +130,10 @@ class Judgement:
 
 def judge(run: RunFigures) -> Judgement:
     """Applies all rules to a run."""
-    findings = [*_length(run), *_deaths(run), *_reconciliation(run), *_drain(run)]
+    findings = [*_length(run), *_deaths(run), *stalled(run.stalls), *_reconciliation(run), *_drain(run)]
+    findings += unsteady(run.drifts)
+    if run.machine is not None:
+        findings += disturbed(run.machine)
     for producer in run.producers:
         findings += [*_errors(producer), *_generator(producer)]
     order: dict[Severity, int] = {"invalid": 0, "suspect": 1, "info": 2}

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from loadlab.measurement.finding import Finding
 from loadlab.measurement.validity import (
     Death,
-    Finding,
     Judgement,
     ProducerFigures,
     RunFigures,

@@ -1,0 +1,148 @@
+"""The verdict's rules on what a run ran under: was it steady, and was the machine its own?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from loadlab.measurement.finding import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from loadlab.measurement.steadiness import Drift
+
+THROUGHPUT_DRIFT_LIMIT: Final = 0.1
+"""The most by which the records acked in an interval may change over the measure phase."""
+
+LATENCY_DRIFT_LIMIT: Final = 0.5
+"""The most by which the median latency of an interval may change over it."""
+
+TAIL_DRIFT_LIMIT: Final = 1.0
+"""The most by which the 99th percentile of an interval may change over it."""
+
+FOREIGN_LOAD_LIMIT: Final = 0.1
+"""The most of the machine's CPU time that processes of others may take."""
+
+STEAL_LIMIT: Final = 0.05
+"""The most of the machine's CPU time that its hypervisor may give to others."""
+
+BUSY_LIMIT: Final = 0.8
+"""Above this use of their cores, clients and brokers that share them slow each other down."""
+
+STALL_LIMIT_S: Final = 2.0
+"""The longest that a worker may give no sign of life."""
+
+
+@dataclass(frozen=True)
+class SeriesDrift:
+    """A series that was not steady.
+
+    Attributes:
+        what: for people: "publish_latency p50 of producer checkout".
+        drift: how it changed.
+        limit: the most that it may, as a share.
+    """
+
+    what: str
+    drift: Drift
+    limit: float
+
+
+@dataclass(frozen=True)
+class MachineFigures:
+    """The measuring machine's CPU time in the measure phase, as shares of all its cores' time.
+
+    Attributes:
+        busy: in use by anybody.
+        workers: by the run's workers and the process that watches them.
+        brokers: by the brokers; None where they are not this machine's, or not known.
+        foreign: by anybody else; None where it can't be told from the brokers'.
+        steal: wanted, and given to other machines by the hypervisor.
+        shared_cores: on which both workers and brokers may run; None where the brokers are elsewhere.
+    """
+
+    busy: float
+    workers: float
+    brokers: float | None
+    foreign: float | None
+    steal: float
+    shared_cores: int | None
+
+
+@dataclass(frozen=True)
+class Stall:
+    """A worker that gave no sign of life for a while."""
+
+    who: str
+    longest_s: float
+
+
+def unsteady(drifts: Sequence[SeriesDrift]) -> Iterator[Finding]:
+    """The measure phase is to be one state, not the way from one to another."""
+    for found in drifts:
+        change = found.drift.change
+        if abs(change) <= found.limit:
+            continue
+        how = "changed evenly" if found.drift.kind == "trend" else "jumped"
+        yield Finding(
+            code="drift",
+            message=f"{found.what} {how} by {change:+.0%} within the measure phase (limit {found.limit:.0%})",
+            fix="lengthen phases.warmup until it is steady; a step has a cause: see events and intervals",
+            figure=change,
+            limit=found.limit,
+            severity="suspect",
+        )
+
+
+def disturbed(machine: MachineFigures) -> Iterator[Finding]:
+    """The machine's time is to go to the run."""
+    if machine.foreign is not None and machine.foreign > FOREIGN_LOAD_LIMIT:
+        yield Finding(
+            code="foreign_load",
+            message=(
+                f"other processes took {machine.foreign:.0%} of the machine's CPU time (limit "
+                f"{FOREIGN_LOAD_LIMIT:.0%})"
+            ),
+            fix="end them, or measure when they are not there",
+            figure=machine.foreign,
+            limit=FOREIGN_LOAD_LIMIT,
+            severity="suspect",
+        )
+    if machine.steal > STEAL_LIMIT:
+        yield Finding(
+            code="foreign_load",
+            message=(
+                f"the hypervisor gave {machine.steal:.0%} of the machine's CPU time to others (limit "
+                f"{STEAL_LIMIT:.0%})"
+            ),
+            fix="measure on a machine of its own, or when its neighbours are quiet",
+            figure=machine.steal,
+            limit=STEAL_LIMIT,
+            severity="suspect",
+        )
+    if machine.shared_cores and machine.brokers is not None and machine.busy > BUSY_LIMIT:
+        yield Finding(
+            code="shared_cores",
+            message=(
+                f"clients and brokers share {machine.shared_cores} cores, and the machine was "
+                f"{machine.busy:.0%} busy: brokers {machine.brokers:.0%}, clients {machine.workers:.0%}"
+            ),
+            fix="brokers of their own would do better: compare only with runs made like this one",
+            figure=machine.busy,
+            limit=BUSY_LIMIT,
+            severity="info",
+        )
+
+
+def stalled(stalls: Sequence[Stall]) -> Iterator[Finding]:
+    """Every worker is to run all the time."""
+    for stall in stalls:
+        yield Finding(
+            code="worker_stalled",
+            message=f"{stall.who} gave no sign of life for {stall.longest_s:.1f} s (limit {STALL_LIMIT_S:g} s)",
+            fix="was it stopped, or the machine suspended or short of memory? Run again",
+            figure=stall.longest_s,
+            limit=STALL_LIMIT_S,
+            severity="invalid",
+        )
