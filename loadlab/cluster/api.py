@@ -159,6 +159,9 @@ class Cluster(Protocol):
     def broker_states(self) -> list[BrokerState]:
         """Say which brokers live; cheap enough for a call each second."""
 
+    def process_ids(self) -> tuple[int, ...] | None:
+        """Return the living brokers' processes on this machine; None where they are elsewhere."""
+
     def create_topics(self, requests: Sequence[TopicRequest]) -> dict[str, str]:
         """Create topics and wait until every partition has a leader.
 

@@ -84,6 +84,10 @@ class AdministeredCluster(abc.ABC):
     def broker_states(self) -> list[BrokerState]:
         """Say which brokers live."""
 
+    def process_ids(self) -> tuple[int, ...] | None:
+        """Return None: loadlab does not see this cluster's processes."""
+        return None
+
     @abc.abstractmethod
     def stop(self) -> None:
         """End the cluster and all that it took."""

@@ -61,6 +61,11 @@ class Containers:
             detail += ": it took more memory than its limit"
         return BrokerState(broker_id, container.is_running, detail)
 
+    def process_ids(self) -> tuple[int, ...]:
+        """Return the first process of each container that runs; a broker is one process."""
+        found = [one.name for one in self.engine.containers(self.record.run_id) if one.is_running]
+        return tuple(int(self.engine.inspect(name)["State"]["Pid"]) for name in found)
+
     def ending(self) -> str | None:
         """Tell how a broker ended; None while all live."""
         ended = (f"broker {state.broker_id}: {state.detail}" for state in self.states() if not state.alive)
@@ -101,6 +106,12 @@ class DockerCluster(AdministeredCluster):
     def broker_states(self) -> list[BrokerState]:
         """Say which brokers live."""
         return self._containers.states()
+
+    def process_ids(self) -> tuple[int, ...] | None:
+        """Return the living containers' first processes, where the engine's are this machine's."""
+        if not self._engine.shares_loopback:
+            return None
+        return self._containers.process_ids()
 
     def log_size_bytes(self) -> int | None:
         """Add up the disk blocks of all brokers' data; from inside where volumes can't be read here."""

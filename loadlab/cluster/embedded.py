@@ -61,6 +61,11 @@ class EmbeddedCluster(AdministeredCluster):
         detail = f"mock, pid {identity.pid}" if alive else "the mock's process ended"
         return [BrokerState(broker_id, alive, detail) for broker_id in range(1, self.info.brokers + 1)]
 
+    def process_ids(self) -> tuple[int, ...] | None:
+        """Return the mock's process, which is all brokers in one."""
+        identity = self._record.brokers[0].identity
+        return (identity.pid,) if identity.is_alive else ()
+
     def create_topics(self, requests: Sequence[TopicRequest]) -> dict[str, str]:
         """Create topics; the mock gives them leaders at once. Their configuration means nothing to it."""
         known = self._ids()

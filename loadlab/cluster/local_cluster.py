@@ -147,6 +147,11 @@ class LocalCluster(AdministeredCluster):
         """Say which brokers live."""
         return self._brokers.states()
 
+    def process_ids(self) -> tuple[int, ...] | None:
+        """Return the living brokers' processes."""
+        brokers = self._brokers.record.brokers
+        return tuple(one.identity.pid for one in brokers if one.identity.is_alive)
+
     def log_size_bytes(self) -> int | None:
         """Add up the disk blocks of all brokers' data."""
         return sum(

@@ -55,7 +55,7 @@ class MachineFigures:
 
     Attributes:
         busy: in use by anybody.
-        workers: by the run's workers and the process that watches them.
+        workers: by the run's workers and the process that watches them; None where one of them died.
         brokers: by the brokers; None where they are not this machine's, or not known.
         foreign: by anybody else; None where it can't be told from the brokers'.
         steal: wanted, and given to other machines by the hypervisor.
@@ -63,7 +63,7 @@ class MachineFigures:
     """
 
     busy: float
-    workers: float
+    workers: float | None
     brokers: float | None
     foreign: float | None
     steal: float
@@ -121,12 +121,13 @@ def disturbed(machine: MachineFigures) -> Iterator[Finding]:
             limit=STEAL_LIMIT,
             severity="suspect",
         )
-    if machine.shared_cores and machine.brokers is not None and machine.busy > BUSY_LIMIT:
+    if machine.shared_cores and machine.busy > BUSY_LIMIT:
         yield Finding(
             code="shared_cores",
             message=(
                 f"clients and brokers share {machine.shared_cores} cores, and the machine was "
-                f"{machine.busy:.0%} busy: brokers {machine.brokers:.0%}, clients {machine.workers:.0%}"
+                f"{machine.busy:.0%} busy: brokers {machine.brokers or 0.0:.0%}, clients "
+                f"{machine.workers or 0.0:.0%}"
             ),
             fix="brokers of their own would do better: compare only with runs made like this one",
             figure=machine.busy,
@@ -140,7 +141,9 @@ def stalled(stalls: Sequence[Stall]) -> Iterator[Finding]:
     for stall in stalls:
         yield Finding(
             code="worker_stalled",
-            message=f"{stall.who} gave no sign of life for {stall.longest_s:.1f} s (limit {STALL_LIMIT_S:g} s)",
+            message=(
+                f"{stall.who} gave no sign of life for {stall.longest_s:.1f} s (limit {STALL_LIMIT_S:g} s)"
+            ),
             fix="was it stopped, or the machine suspended or short of memory? Run again",
             figure=stall.longest_s,
             limit=STALL_LIMIT_S,

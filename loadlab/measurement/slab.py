@@ -119,7 +119,6 @@ USAGE = np.dtype(
 SLAB = np.dtype(
     [
         ("version", "<i8"),
-        ("pid", "<i8"),
         ("state", "<i8"),
         ("command", "<i8"),
         ("start_ns", "<i8"),
@@ -138,7 +137,6 @@ SLAB = np.dtype(
         ("batch_records", "<i8"),
         ("batch_bytes", "<i8"),
         ("usage", USAGE, (_PHASES,)),  # at the end of each phase, cumulative
-        ("usage_at_start", USAGE),
         ("loop_cpu_ns", "<i8"),  # of the thread of the loop, once that has ended
         ("lanes", LANE, (2,)),
     ],

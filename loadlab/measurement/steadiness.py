@@ -1,7 +1,7 @@
 """Was a series steady? Its trend and its largest step, told apart from its noise.
 
-Both are robust, because one garbage collection must not decide: the trend is the Theil-Sen slope (the median of
-the slopes between all pairs, Sen 1968), trusted where the Mann-Kendall test finds it (Mann 1945, Kendall
+Both are robust, because one garbage collection must not decide: the trend is the Theil-Sen slope (the median
+of the slopes between all pairs, Sen 1968), trusted where the Mann-Kendall test finds it (Mann 1945, Kendall
 1975); the step is the largest distance between the medians before and after a point.
 """
 

@@ -18,7 +18,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from loadlab.results.model_base import Measured, Model
-from loadlab.results.model_environment import Environment
+from loadlab.results.model_environment import Environment, MachineUse
 from loadlab.results.model_groups import (
     Backlog,
     Batches,
@@ -48,6 +48,7 @@ __all__ = [
     "Environment",
     "Lag",
     "LatencyBlock",
+    "MachineUse",
     "PartitionLag",
     "Phase",
     "ProducerRecords",
@@ -231,6 +232,7 @@ class RunResult(Model):
         interrupted: the user stopped it; what was measured until then is here.
         scenario: the scenario as resolved, secrets redacted.
         seed: of everything random in the run.
+        machine: who used the measuring machine; None where no measure phase was watched.
         events: number of lines in events.jsonl.
     """
 
@@ -246,6 +248,7 @@ class RunResult(Model):
     seed: int
     environment: Environment
     cluster: ClusterUsed
+    machine: MachineUse | None = None
     phases: tuple[Phase, ...]
     verdict: Verdict
     producers: dict[str, ProducerResult]

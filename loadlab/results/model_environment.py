@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from loadlab.results.model_base import Model
+from loadlab.results.model_base import Measured, Model
 
 
 class HostEnvironment(Model):
@@ -64,3 +64,24 @@ class Environment(HostEnvironment):
     broker_config: dict[str, str] = Field(default_factory=dict)
     topic_config: dict[str, dict[str, str]] = Field(default_factory=dict)
     client_config: dict[str, dict[str, str]] = Field(default_factory=dict)
+
+
+class MachineUse(Model):
+    """Who used the measuring machine in the measure phase, as shares of the time of all its cores.
+
+    Attributes:
+        busy_share: anybody.
+        workers_share: the run's workers and the process that watches them; None where one of them died.
+        brokers_share: the brokers; None where they are elsewhere, not known, or one of them died.
+        foreign_share: everybody else; None where it can't be told from the others.
+        steal_share: wanted, and given to other machines by the hypervisor.
+        shared_cores: on how many cores both workers and brokers may run: there they slow each other down,
+            and throughput is that of both together. None where the brokers are elsewhere.
+    """
+
+    busy_share: float
+    workers_share: Measured = None
+    brokers_share: Measured = None
+    foreign_share: Measured = None
+    steal_share: float
+    shared_cores: int | None = None

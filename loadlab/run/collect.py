@@ -15,6 +15,7 @@ from loadlab.results.artifacts import Histograms
 from loadlab.results.model import (
     ClusterUsed,
     Environment,
+    MachineUse,
     RunResult,
     Startup,
     Throughput,
@@ -138,6 +139,20 @@ def _cluster_used(run: Measured) -> ClusterUsed:
     )
 
 
+def _machine(run: Measured) -> MachineUse | None:
+    used = run.load.machine.figures()
+    if used is None:
+        return None
+    return MachineUse(
+        busy_share=used.busy,
+        workers_share=used.workers,
+        brokers_share=used.brokers,
+        foreign_share=used.foreign,
+        steal_share=used.steal,
+        shared_cores=used.shared_cores,
+    )
+
+
 def _startup(run: Measured) -> Startup:
     begun = [int(worker.slab.record["first_sent_ns"][0]) for worker in run.load.fleet.producers]
     first_sent_ns = min((at_ns for at_ns in begun if at_ns), default=None)
@@ -193,6 +208,7 @@ def make_result(run: Measured) -> RunResult:
         seed=run.scenario.seed,
         environment=_environment(run),
         cluster=_cluster_used(run),
+        machine=_machine(run),
         phases=run.load.timeline.phases(run.ended_ns),
         verdict=make_verdict(run, reconciliation),
         producers={name: group.result() for name, group in run.producers().items()},

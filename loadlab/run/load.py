@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 from loadlab.errors import ClusterError
 from loadlab.measurement.slab import Command, Phase, State
 from loadlab.measurement.validity import Death
+from loadlab.run.heartbeats import Heartbeats
+from loadlab.run.machine import MachineWatch
 from loadlab.run.offsets import positions
 from loadlab.run.timeline import NS_PER_S, Timeline
 
@@ -49,6 +51,8 @@ class Load:
         dead_brokers: brokers seen dead.
         drained_ns: when each consumer group had read all, by name.
         final: log ends and positions after the last read; None where the cluster did not tell them.
+        machine: follows who uses the machine.
+        heartbeats: follows whether the workers do anything.
     """
 
     plan: RunPlan
@@ -65,8 +69,15 @@ class Load:
     dead_brokers: dict[int, Death] = field(default_factory=dict)
     drained_ns: dict[str, int] = field(default_factory=dict)
     final: Sample | None = None
+    machine: MachineWatch = field(init=False)
+    heartbeats: Heartbeats = field(init=False)
     _checked_ns: int = 0
     _intervals: int = 0
+
+    def __post_init__(self) -> None:
+        """Begins to follow machine and workers."""
+        self.machine = MachineWatch(self.cluster, self.fleet)
+        self.heartbeats = Heartbeats(self.fleet)
 
     def run(self) -> int:
         """Carries the load through; returns when it ended, CLOCK_MONOTONIC in nanoseconds."""
@@ -75,6 +86,7 @@ class Load:
             self._tick()
             if self.failure is None and not any(worker.alive for worker in self.fleet.workers):
                 self._fail("all workers are gone")
+        self.machine.tick(self.timeline)
         self._phase_event(Phase.DRAIN)
         final = self._drain()
         while final is not None and not self._all_read(final) and self._time_left():
@@ -132,6 +144,7 @@ class Load:
     def _tick(self) -> None:
         """One round of the watch."""
         time.sleep(_TICK_S)
+        self.machine.tick(self.timeline)
         now_ns = time.monotonic_ns()
         if self.interrupts.requested and not self.interrupted:
             self.interrupted = True
@@ -162,6 +175,8 @@ class Load:
                 death = Death(f"worker {number} of {worker.order.group}", f"ended: {worker.exit_text()}")
                 self.dead_workers[number] = death
                 self.events.note("worker_died", f"{death.who} {death.how}", worker=number)
+        for stall in self.heartbeats.check():
+            self.events.note("worker_stalled", f"{stall.who} gives no sign of life")
 
     def _check_cluster(self) -> None:
         try:

@@ -9,10 +9,11 @@ from loadlab.run.consumer_group import ConsumerGroup
 from loadlab.run.producer_group import ProducerGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from loadlab.cluster import Cluster
+    from loadlab.results.artifacts import Interval
     from loadlab.results.model_environment import HostEnvironment
     from loadlab.run.load import Load
     from loadlab.run.offsets import Partition
@@ -35,6 +36,7 @@ class Measured:
         cluster_ready_ns: when the cluster answered, and
         workers_begun_ns: when its workers were told to connect, CLOCK_MONOTONIC.
         late: events booked into an interval after it had been drained.
+        rows: the interval series.
     """
 
     run_id: str
@@ -48,6 +50,7 @@ class Measured:
     cluster_ready_ns: int
     workers_begun_ns: int
     late: int
+    rows: Sequence[Interval]
 
     @property
     def cluster(self) -> Cluster:

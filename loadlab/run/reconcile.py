@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, Counter
-from loadlab.measurement.validity import Judgement, RunFigures, judge
+from loadlab.measurement.validity import Judgement, RunFigures, is_saturated, judge
 from loadlab.results.model import Reason, Reconciliation, Verdict
 from loadlab.run.offsets import positions
 from loadlab.run.readings import total
+from loadlab.run.steady import drifts
 
 if TYPE_CHECKING:
     from loadlab.run.consumer_group import ConsumerGroup
@@ -98,8 +99,11 @@ def _verdict(run: Measured, reconciliation: Reconciliation) -> Judgement:
     groups = run.producers().values()
     load = run.load
     waiting = sum(group.unsent + group.purged for group in groups)
+    producers = [group.figures() for group in groups]
+    measured_s = load.timeline.measure_s
+    saturated = frozenset(one.name for one in producers if is_saturated(one, measured_s))
     figures = RunFigures(
-        producers=[group.figures() for group in groups],
+        producers=producers,
         dead_workers=list(load.dead_workers.values()),
         dead_brokers=list(load.dead_brokers.values()),
         unexplained=reconciliation.unexplained,
@@ -107,7 +111,10 @@ def _verdict(run: Measured, reconciliation: Reconciliation) -> Judgement:
         ends_known=load.final is not None,
         may_duplicate=_may_duplicate(run),
         unacknowledged=waiting,
-        measured_s=load.timeline.measure_s,
+        measured_s=measured_s,
+        stalls=list(load.heartbeats.stalls.values()),
+        drifts=drifts(run.rows, load.timeline, run.scenario, saturated),
+        machine=load.machine.figures(),
     )
     return judge(figures)
 

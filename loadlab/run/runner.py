@@ -219,6 +219,7 @@ class _Run:
                 baseline=baseline,
                 host=host,
                 late=series.late(),
+                rows=series.rows,
             )
             return self._store(measured, series)
 

@@ -77,9 +77,7 @@ class Watch:
         now_ns = time.monotonic_ns()
         self._record["heartbeat_ns"] = now_ns
         start_ns = int(self._record["start_ns"][0])
-        if start_ns and not self._started and now_ns >= start_ns:
-            self._take(self._record["usage_at_start"])
-            self._started = True
+        self._started = self._started or 0 < start_ns <= now_ns
         ends_ns = [int(self._record[name][0]) for name in ("warmup_end_ns", "measure_end_ns")]
         while self._started and self._next_phase < len(ends_ns) and now_ns >= ends_ns[self._next_phase]:
             self._take(self._record["usage"][:, self._next_phase])
@@ -258,7 +256,6 @@ def main() -> int:
     if received.order.cores:
         os.sched_setaffinity(0, received.order.cores)
     slab = attach_slab(received.slab_fd)
-    slab.record["pid"] = os.getpid()
     settings = received.order.settings
     try:
         if isinstance(settings, ProducerSettings):

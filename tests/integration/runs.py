@@ -87,15 +87,19 @@ class Command:
         children = psutil.Process(self.pid).children()
         return [child for child in children if "loadlab.run.worker" in child.cmdline()]
 
-    def await_load(self, timeout_s: float = 90.0) -> None:
+    def await_load(self) -> None:
         """Waits until it tells its first interval."""
+        self.await_line(" warmup ", " measure ")
+
+    def await_line(self, *parts: str, timeout_s: float = 90.0) -> None:
+        """Waits until it tells a line that holds one of the parts."""
         assert self.process.stderr is not None
         deadline = time.monotonic() + timeout_s
         for line in self.process.stderr:
-            if " warmup " in line or " measure " in line:
+            if any(part in line for part in parts):
                 return
-            assert time.monotonic() < deadline, "no interval in time"
-        raise AssertionError("it ended before its load began")
+            assert time.monotonic() < deadline, f"none of {parts} in time"
+        raise AssertionError(f"it ended before it told any of {parts}")
 
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)

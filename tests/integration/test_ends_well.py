@@ -175,3 +175,18 @@ def test_a_broker_that_dies_is_counted_and_said(tmp_path: Path) -> None:
     assert "broker_died" in reasons
     assert "undrained" in reasons
     assert any(name.name.startswith("broker") for name in (tmp_path / result.run_id / "logs").iterdir())
+
+
+def test_a_stopped_worker_is_noticed_and_makes_the_run_invalid(tmp_path: Path) -> None:
+    command = start_command(tmp_path, "--set", "phases.warmup=0s", "--set", "phases.measure=6s")
+    command.await_load()
+    worker = next(one for one in _family(command) if "loadlab.run.worker" in " ".join(one.cmdline()))
+    worker.suspend()
+    try:
+        command.await_line("gives no sign of life")
+    finally:
+        worker.resume()
+    _, output, _ = command.end()
+    result = json.loads(output)
+    assert "worker_stalled" in {reason["code"] for reason in result["verdict"]["reasons"]}
+    assert result["verdict"]["status"] == "invalid"

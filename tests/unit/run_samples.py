@@ -167,6 +167,9 @@ class FakeCluster:
     def broker_states(self) -> list[BrokerState]:
         return self.brokers
 
+    def process_ids(self) -> tuple[int, ...] | None:
+        return None
+
     def free_disk_bytes(self) -> int | None:
         return self.free_bytes
 

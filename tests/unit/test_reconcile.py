@@ -91,6 +91,7 @@ def measured(  # noqa: PLR0913 - what a run is told by
         cluster_ready_ns=0,
         workers_begun_ns=0,
         late=0,
+        rows=[],
     )
 
 

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
-from loadlab.measurement.finding import Finding
 from loadlab.measurement.validity import (
     Death,
     Judgement,
@@ -13,6 +13,9 @@ from loadlab.measurement.validity import (
     is_saturated,
     judge,
 )
+
+if TYPE_CHECKING:
+    from loadlab.measurement.finding import Finding
 
 GOOD = ProducerFigures(
     name="checkout",

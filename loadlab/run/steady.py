@@ -1,0 +1,106 @@
+"""Which of a run's interval series were to be steady in the measure phase, and which were not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.measurement.circumstances import (
+    LATENCY_DRIFT_LIMIT,
+    TAIL_DRIFT_LIMIT,
+    THROUGHPUT_DRIFT_LIMIT,
+    SeriesDrift,
+)
+from loadlab.measurement.steadiness import find_drift
+from loadlab.run.series import INTERVAL_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from loadlab.results.artifacts import Interval
+    from loadlab.run.timeline import Timeline
+    from loadlab.scenario import ConsumerSpec, ProducerSpec, Scenario
+
+_PERCENTILES: Final = {"p50": LATENCY_DRIFT_LIMIT, "p99": TAIL_DRIFT_LIMIT}
+
+Watched = tuple[str, str, str, float]
+"""A series that is to be steady: its source and metric, what people call it, and its limit."""
+
+
+def drifts(
+    rows: Sequence[Interval],
+    timeline: Timeline,
+    scenario: Scenario,
+    saturated: frozenset[str],
+) -> list[SeriesDrift]:
+    """Looks for what was not steady in the measure phase.
+
+    Args:
+        rows: the run's interval series.
+        timeline: of the run.
+        scenario: its schedules say what was meant to change.
+        saturated: producers for which the cluster was the limit: their queue fills, and latency with it.
+    """
+    watched = [*_of_producers(scenario.producers, saturated), *_of_consumers(scenario, saturated)]
+    found = []
+    for source, metric, what, limit in watched:
+        drift = find_drift(_measured(rows, timeline, source, metric))
+        if drift is not None:
+            found.append(SeriesDrift(what, drift, limit))
+    return found
+
+
+def _of_producers(producers: dict[str, ProducerSpec], saturated: frozenset[str]) -> Iterator[Watched]:
+    for name, spec in producers.items():
+        if not _steady_by_intent(spec):
+            continue
+        source, group = f"producer/{name}", f"of producer {name}"
+        yield source, "acked_records_per_s", f"throughput {group}", THROUGHPUT_DRIFT_LIMIT
+        latency = "service_time" if spec.schedule.rate == "max" else "publish_latency"
+        if name not in saturated or spec.schedule.rate == "max":
+            for percentile, limit in _PERCENTILES.items():
+                yield source, f"{latency}_{percentile}_us", f"{latency} {percentile} {group}", limit
+
+
+def _of_consumers(scenario: Scenario, saturated: frozenset[str]) -> Iterator[Watched]:
+    for name, spec in scenario.consumers.items():
+        senders = {
+            producer: sender for producer, sender in scenario.producers.items() if sender.topic == spec.topic
+        }
+        if not senders or not _follows(spec) or saturated & senders.keys():
+            continue
+        if all(_steady_by_intent(sender) and sender.schedule.rate != "max" for sender in senders.values()):
+            what = f"end_to_end_latency p50 of consumer {name}"
+            yield f"consumer/{name}", "end_to_end_latency_p50_us", what, LATENCY_DRIFT_LIMIT
+
+
+def _steady_by_intent(spec: ProducerSpec) -> bool:
+    """Whether the group sends alike all the time, and to its end."""
+    schedule = spec.schedule
+    return (schedule.rate == "max" or isinstance(schedule.rate, float)) and schedule.records is None
+
+
+def _follows(spec: ConsumerSpec) -> bool:
+    """Whether the group is to read whatever comes as soon as it comes."""
+    return spec.start_after_s is None and spec.max_rate_per_s is None
+
+
+def _measured(
+    rows: Sequence[Interval], timeline: Timeline, source: str, metric: str
+) -> npt.NDArray[np.float64]:
+    """One metric in the intervals that lie wholly within the measure phase, in their order."""
+    begin_s = timeline.elapsed_s(timeline.warmup_end_ns)
+    end_s = timeline.elapsed_s(timeline.measure_end_ns)
+    return np.array(
+        [
+            row.value
+            for row in rows
+            if row.source == source
+            and row.metric == metric
+            and begin_s <= row.interval_start_s
+            and row.interval_start_s + INTERVAL_S <= end_s
+        ]
+    )
