@@ -14,14 +14,16 @@ if TYPE_CHECKING:
 
 Group = TypeVar("Group")
 
+_SMALLEST_STAGE_SHOWN = 0.01
 _PERCENTILES = (("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("p99.9", "p999"), ("max", "max"))
 
 
 def group_sections(result: RunResult) -> list[Section]:
-    """Throughput, publish latency, end-to-end latency and lag; a row for each group."""
+    """Throughput, publish latency and its stages, end-to-end latency and lag; a row for each group."""
     return [
         _throughput(result),
         _rows("publish latency", result.producers, _publish_latency),
+        _rows("where time goes", _staged(result.producers), _stages),
         _rows("end to end", result.consumers, _end_to_end),
         _rows("lag", result.consumers, _lag),
     ]
@@ -65,6 +67,19 @@ def _rate(throughput: Throughput) -> str:
 def _publish_latency(producer: ProducerResult) -> str:
     label = " · service time, as the rate is max" if producer.publish_latency_is_service_time else ""
     return _latency(producer.publish_latency_us) + label
+
+
+def _staged(producers: Mapping[str, ProducerResult]) -> dict[str, ProducerResult]:
+    """The groups whose publish latency is divided into stages: none in runs of older versions."""
+    return {name: producer for name, producer in producers.items() if producer.stages}
+
+
+def _stages(producer: ProducerResult) -> str:
+    """The stages that are a hundredth of the mean publish latency or more, the largest first."""
+    shown = [stage for stage in producer.stages if abs(stage.share) >= _SMALLEST_STAGE_SHOWN]
+    shown.sort(key=lambda stage: -stage.share)
+    parts = (f"{stage.name.replace('_', ' ')} {stage.share * 100:.0f} %" for stage in shown)
+    return f"{' · '.join(parts)} of the mean {figures.latency(producer.publish_latency_us.mean)}"
 
 
 def _end_to_end(consumer: ConsumerResult) -> str:

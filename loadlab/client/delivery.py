@@ -15,6 +15,8 @@ import numpy as np
 from numba import types
 
 from loadlab.client import symbols
+from loadlab.client.slots import SLOT, slot_of
+from loadlab.client.stages import STAGES, book_stages, create_stages, enter_request
 from loadlab.client.symbols import memcpy, rd_kafka_message_status, rd_kafka_poll
 from loadlab.compiled import Record, callback, entry_point, inlined
 from loadlab.measurement.intrinsics import (
@@ -31,11 +33,11 @@ from loadlab.measurement.slab import ACK_LANE, SLAB, Counter, Metric
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-SLOT: Final = np.dtype([("intended_ns", "<i8"), ("sent_ns", "<i8"), ("bytes", "<i8")])
 DELIVERY: Final = np.dtype(
     [
         ("slab", "<u8"),
         ("slots", "<u8"),
+        ("stages", "<u8"),  # address of a STAGES record
         ("free", "<u8"),  # ring of free slot numbers
         ("ring", "<i8"),  # size of both: a power of two, because a division costs more than the rest
         ("capacity", "<i8"),  # how many records the client queue takes
@@ -77,12 +79,14 @@ class Delivery:
         state: the DELIVERY record, shape (1,).
         slots: SLOT records, shape (ring,).
         free: ring of free slot numbers, shape (ring,).
+        stages: the STAGES record, shape (1,).
         statistics: the latest statistics JSON.
     """
 
     state: npt.NDArray[np.void]
     slots: npt.NDArray[np.void]
     free: npt.NDArray[np.int64]
+    stages: npt.NDArray[np.void]
     statistics: npt.NDArray[np.uint8]
 
     @property
@@ -96,18 +100,27 @@ class Delivery:
         return int(self.state["taken"][0] - self.state["given"][0])
 
 
-def create_delivery(slab: npt.NDArray[np.void], capacity: int) -> Delivery:
-    """Makes the slots for a producer whose client queue holds `capacity` records."""
+def create_delivery(slab: npt.NDArray[np.void], capacity: int, linger_ms: float) -> Delivery:
+    """Makes the slots for a producer.
+
+    Args:
+        slab: where the producer writes what it measures.
+        capacity: how many records its client queue holds.
+        linger_ms: its linger.ms.
+    """
     state = np.zeros(1, dtype=DELIVERY)
     ring = 1 << (capacity - 1).bit_length()
+    slots = np.zeros(ring, dtype=SLOT)
     delivery = Delivery(
         state=state,
-        slots=np.zeros(ring, dtype=SLOT),
+        slots=slots,
         free=np.arange(ring, dtype=np.int64),
+        stages=create_stages(slots.ctypes.data, ring, linger_ms),
         statistics=np.empty(_STATISTICS_CAPACITY, dtype=np.uint8),
     )
     state["slab"] = slab.ctypes.data
     state["slots"] = delivery.slots.ctypes.data
+    state["stages"] = delivery.stages.ctypes.data
     state["free"] = delivery.free.ctypes.data
     state["ring"] = ring
     state["capacity"] = capacity
@@ -126,7 +139,7 @@ def free_ring(delivery: Record) -> npt.NDArray[np.int64]:
 @inlined
 def slot_at(delivery: Record, slot: int) -> Record:
     """The SLOT record of a slot number."""
-    return carray(pointer_to(delivery.slots), delivery.ring, SLOT)[slot]
+    return slot_of(delivery.slots, delivery.ring, slot)
 
 
 @inlined
@@ -134,6 +147,7 @@ def _report_time_ns(delivery: Record) -> int:
     """The time of this report, at most _REPORTS_PER_CLOCK reports old.
 
     A poll waits at most before its first report, and the rest follow within a tenth of a microsecond each.
+    The first report of a request reads the clock too, so that none is from before its request's answer.
     """
     if delivery.reports % _REPORTS_PER_CLOCK == 0:
         delivery.now_ns = monotonic_ns()
@@ -144,10 +158,14 @@ def _report_time_ns(delivery: Record) -> int:
 @inlined
 def _report(delivery: Record, message: Record, status: int) -> None:
     """Books one delivery report: what became of the record, and how long it took."""
-    now_ns = _report_time_ns(delivery)
     slab = carray(pointer_to(delivery.slab), 1, SLAB)[0]
     lane = slab.lanes[ACK_LANE]
     slot = slot_at(delivery, message.private)
+    stages = carray(pointer_to(delivery.stages), 1, STAGES)[0]
+    if slot.answered_ns != 0:
+        enter_request(stages, slab.stages[phase_at(slab, slot.intended_ns)], slot)
+        delivery.reports = 0
+    now_ns = _report_time_ns(delivery)
     enter_interval(slab, lane, now_ns)
     intent, moment = phase_at(slab, slot.intended_ns), phase_at(slab, now_ns)
     if message.err == symbols.ERR_NO_ERROR:
@@ -155,6 +173,7 @@ def _report(delivery: Record, message: Record, status: int) -> None:
         count(lane, _ACKED_BYTES, intent, moment, slot.bytes)
         record_duration(lane, _SERVICE_TIME, intent, now_ns - slot.sent_ns)
         record_duration(lane, _PUBLISH_LATENCY, intent, now_ns - slot.intended_ns)
+        book_stages(stages, slab.stages[intent], slot.sent_ns, now_ns)
         slab.last_acked_ns = now_ns
     else:
         lost = status == symbols.STATUS_NOT_PERSISTED

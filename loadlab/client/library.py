@@ -112,6 +112,12 @@ _PROTOTYPES: Final[dict[str, tuple[type | None, list[type]]]] = {
     "rd_kafka_commit": (c_int, [c_void_p, c_void_p, c_int]),
     # rd_kafka_resp_err_t rd_kafka_consumer_close(rd_kafka_t *rk)
     "rd_kafka_consumer_close": (c_int, [c_void_p]),
+    # rd_kafka_resp_err_t rd_kafka_conf_interceptor_add_on_new(conf, const char *ic_name, on_new, void *)
+    "rd_kafka_conf_interceptor_add_on_new": (c_int, [c_void_p, c_char_p, c_void_p, c_void_p]),
+    # rd_kafka_resp_err_t rd_kafka_interceptor_add_on_acknowledgement(rk, const char *ic_name, on_ack, void *)
+    "rd_kafka_interceptor_add_on_acknowledgement": (c_int, [c_void_p, c_char_p, c_void_p, c_void_p]),
+    # rd_kafka_resp_err_t rd_kafka_interceptor_add_on_response_received(rk, const char *, on_resp, void *)
+    "rd_kafka_interceptor_add_on_response_received": (c_int, [c_void_p, c_char_p, c_void_p, c_void_p]),
 }
 
 

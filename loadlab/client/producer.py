@@ -15,6 +15,7 @@ from loadlab.client.pacing import SEGMENT, share_of_worker
 from loadlab.client.produce import FIRST_HEADER, produce
 from loadlab.client.records import KEY_BYTES, RECORDS
 from loadlab.client.schedule import make_schedule
+from loadlab.client.stages import follow_requests
 from loadlab.client.statistics import BatchSums, batch_sums
 from loadlab.measurement.stamp import run_tag, worker_word
 
@@ -59,9 +60,12 @@ class Producer:
         library.rd_kafka_conf_set_dr_msg_cb(configuration, on_delivery.address)
         library.rd_kafka_conf_set_stats_cb(configuration, on_statistics.address)
         # The opaque pointer is known only when the queue's size is, which the configuration tells.
-        self._delivery = create_delivery(slab.record, _queue_records(configuration))
+        linger_ms = float(property_of(configuration, "linger.ms"))
+        self._delivery = create_delivery(slab.record, _queue_records(configuration), linger_ms)
         library.rd_kafka_conf_set_opaque(configuration, self._delivery.address)
+        following = follow_requests(configuration, int(self._delivery.stages.ctypes.data))
         self._client = new_client(PRODUCER, configuration)
+        del following
         names = [topic.name for topic in settings.topics]
         self._topics = [library.rd_kafka_topic_new(self._client, name.encode(), None) for name in names]
         self._kept: list[npt.NDArray[np.generic]] = [pool, *alias_table]

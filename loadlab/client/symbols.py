@@ -116,3 +116,9 @@ rd_kafka_topic_name = _symbol("rd_kafka_topic_name", types.uintp, types.uintp)
 
 # void *memcpy(void *dest, const void *src, size_t n)
 memcpy = _symbol("memcpy", types.uintp, types.uintp, types.uintp, types.uintp)
+
+# int pthread_setspecific(pthread_key_t key, const void *value)
+pthread_setspecific = _symbol("pthread_setspecific", types.int32, types.uint32, types.intp)
+
+# void *pthread_getspecific(pthread_key_t key)
+pthread_getspecific = _symbol("pthread_getspecific", types.intp, types.uint32)

@@ -116,6 +116,19 @@ USAGE = np.dtype(
         ("loop_cpu_ns", "<i8"),  # of the producing or consuming thread
     ],
 )
+STAGE_SUMS = np.dtype(
+    [
+        ("records", "<i8"),  # acked ones whose stages are known
+        ("batching_ns", "<i8"),
+        ("client_queue_ns", "<i8"),
+        ("request_ns", "<i8"),
+        ("report_ns", "<i8"),
+        ("requests", "<i8"),
+        ("round_trips_ns", "<i8"),  # the same as request_ns, but each request once
+    ],
+)
+"""Where the time of a producer's records went, added up: see `loadlab.client.stages`."""
+
 SLAB = np.dtype(
     [
         ("version", "<i8"),
@@ -136,6 +149,7 @@ SLAB = np.dtype(
         ("batches", "<i8"),  # of the measure phase, from librdkafka's statistics
         ("batch_records", "<i8"),
         ("batch_bytes", "<i8"),
+        ("stages", STAGE_SUMS, (_PHASES,)),  # by intent; the report thread writes it
         ("usage", USAGE, (_PHASES,)),  # at the end of each phase, cumulative
         ("loop_cpu_ns", "<i8"),  # of the thread of the loop, once that has ended
         ("lanes", LANE, (2,)),

@@ -33,6 +33,7 @@ from loadlab.results.model_groups import (
     ProducerResult,
     ProducerWorker,
     Rebalances,
+    Stage,
     Throughput,
 )
 
@@ -58,6 +59,7 @@ __all__ = [
     "Rebalances",
     "Reconciliation",
     "RunResult",
+    "Stage",
     "Startup",
     "Threshold",
     "Throughput",

@@ -104,6 +104,20 @@ class Batches(Model):
     bytes_mean: Measured = None
 
 
+class Stage(Model):
+    """A part of the mean publish latency.
+
+    Attributes:
+        name: which; docs/measurement.md says from where to where each goes.
+        mean_us: over all records whose publish latency is known.
+        share: of the mean publish latency.
+    """
+
+    name: str
+    mean_us: float
+    share: float
+
+
 class ProducerResult(Model):
     """One producer group.
 
@@ -115,6 +129,7 @@ class ProducerResult(Model):
         service_time_us: that call to the ack.
         publish_latency_us: intended send time to the ack.
         publish_latency_is_service_time: at `rate: max` there is no intended time; the two are one.
+        stages: where the time goes: they add up to the mean publish latency; `unexplained` is the last.
         achieved_ratio: sent over intended in the measure phase; None at `rate: max`.
         cpu_us_per_record: the workers' CPU time over the records acked.
         batch: sizes of the batches sent.
@@ -129,6 +144,7 @@ class ProducerResult(Model):
     service_time_us: LatencyBlock
     publish_latency_us: LatencyBlock
     publish_latency_is_service_time: bool = False
+    stages: tuple[Stage, ...] = ()
     achieved_ratio: Measured = None
     cpu_us_per_record: Measured = None
     batch: Batches = Batches()

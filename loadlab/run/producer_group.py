@@ -9,6 +9,7 @@ from loadlab.measurement.slab import ACK_LANE, SEND_LANE, Counter, Metric, Phase
 from loadlab.measurement.validity import ProducerFigures
 from loadlab.results.model import Batches, ProducerRecords, ProducerResult, ProducerWorker
 from loadlab.run.readings import cost, cpu_s, errors, latency_block, merged, share, throughput, total
+from loadlab.run.stages import StageSums, stages
 from loadlab.run.timeline import NS_PER_S
 from loadlab.workload.schedule import arrival_seed, group_schedule, records_due
 
@@ -143,6 +144,7 @@ class ProducerGroup:
             service_time_us=service_time,
             publish_latency_us=service_time if at_max else publish_latency,
             publish_latency_is_service_time=at_max,
+            stages=stages(StageSums.of(self.workers), at_max_rate=at_max),
             achieved_ratio=None if self.due is None else share(figures.sent - figures.rejected, self.due),
             cpu_us_per_record=share(used_s * 1e6, acked),
             batch=self._batches(),

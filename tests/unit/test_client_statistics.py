@@ -30,7 +30,7 @@ def test_without_a_topic_there_are_no_batches() -> None:
 
 def told(json_text: bytes, *, capacity: int | None = None) -> tuple[int, bytes]:
     """What is kept of statistics that librdkafka hands to the callback."""
-    delivery = create_delivery(create_slab().record, 10)
+    delivery = create_delivery(create_slab().record, 10, linger_ms=5.0)
     if capacity is not None:
         delivery.state["statistics_capacity"] = capacity
     text = np.frombuffer(json_text, dtype=np.uint8)
@@ -49,7 +49,7 @@ def test_statistics_that_are_too_large_are_not_kept_in_part() -> None:
 
 @pytest.mark.parametrize("capacity", [1, 2, 3, 100, 128, 100_000])
 def test_a_client_queue_of_any_size_has_a_slot_for_each_record(capacity: int) -> None:
-    delivery = create_delivery(create_slab().record, capacity)
+    delivery = create_delivery(create_slab().record, capacity, linger_ms=5.0)
     ring = int(delivery.state["ring"][0])
 
     assert capacity <= ring < 2 * capacity + 1
@@ -67,7 +67,7 @@ class _MadeError(Exception):
 def test_the_largest_client_queue_does_not_take_all_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    def remember(slab: object, capacity: int) -> None:
+    def remember(slab: object, capacity: int, linger_ms: float) -> None:  # noqa: ARG001
         asked.append(capacity)
         raise _MadeError(slab)
 

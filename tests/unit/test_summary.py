@@ -27,6 +27,7 @@ def test_a_plain_run_says_what_it_reached_with_units() -> None:
         "cluster          docker · Kafka 4.3.1 · 1 broker · host network",
         "throughput       19,998 records/s · 20.5 MB/s · target 20,000 records/s · consumed 19,998 records/s",
         "publish latency  p50 1.21 ms · p90 2.03 ms · p99 4.50 ms · p99.9 9.10 ms · max 22.4 ms",
+        "where time goes  network and broker 62 % · batching 35 % · send delay 2 % of the mean 1.40 ms",
         "end to end       p50 1.69 ms · p90 2.84 ms · p99 6.30 ms · p99.9 12.7 ms · max 31.4 ms",
         "lag              max 1,203 · mean 210 · final 0 records · drained in 0.3 s",
         RECORDS,

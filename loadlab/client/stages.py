@@ -1,0 +1,182 @@
+"""Where the time of a record goes between the call that hands it over and its delivery report.
+
+Two interceptors of librdkafka, both called in the broker thread that got the answer, one right after the
+other: `on_answer` once for each produce request, with its round trip; `on_acknowledgement` for each of its
+records. The first record of a request takes both times along in its slot. The report thread gets the records
+of a request one after the other, so that the times hold for all that follow until the next first one.
+
+What the two say to each other is kept by thread (pthread_setspecific): broker threads are several.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import numba
+import numpy as np
+from numba import types
+
+from loadlab.client import symbols
+from loadlab.client.library import librdkafka
+from loadlab.client.slots import slot_of
+from loadlab.client.symbols import pthread_getspecific, pthread_setspecific
+from loadlab.compiled import Record, callback, inlined
+from loadlab.errors import WorkerError
+from loadlab.measurement.intrinsics import carray, monotonic_ns
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+STAGES: Final = np.dtype(
+    [
+        ("slots", "<u8"),
+        ("ring", "<i8"),
+        ("requested_key", "<i8"),
+        ("answered_key", "<i8"),
+        ("linger_ns", "<i8"),
+        # The request whose records the report thread is getting:
+        ("requested_ns", "<i8"),  # its last byte was given to the socket
+        ("answered_ns", "<i8"),  # its answer was read from the socket
+        ("ready_ns", "<i8"),  # its oldest record had waited for linger.ms, or it was sent before
+    ],
+)
+
+_NAME: Final = b"loadlab"
+_PRODUCE_KEY: Final = 0
+_NS_PER_US: Final = 1_000
+_NS_PER_MS: Final = 1_000_000
+_STAGES_TYPE = numba.from_dtype(STAGES)
+_MESSAGE_TYPE = numba.from_dtype(symbols.MESSAGE)
+# rd_kafka_resp_err_t on_new(rd_kafka_t *, const rd_kafka_conf_t *, void *ic_opaque, char *errstr, size_t)
+_ON_NEW: Final = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t
+)
+
+
+@cache
+def _thread_keys() -> tuple[int, int]:
+    """Two words that each thread of this process has to itself."""
+    library = ctypes.CDLL(None)
+    keys = ctypes.c_uint(), ctypes.c_uint()
+    for key in keys:
+        if library.pthread_key_create(ctypes.byref(key), None):
+            raise WorkerError("the process has no thread-specific keys left")
+    return keys[0].value, keys[1].value
+
+
+def create_stages(slots: int, ring: int, linger_ms: float) -> npt.NDArray[np.void]:
+    """A STAGES record for a producer.
+
+    Args:
+        slots: address of its slots.
+        ring: how many there are.
+        linger_ms: its linger.ms.
+    """
+    stages = np.zeros(1, dtype=STAGES)
+    stages["slots"] = slots
+    stages["ring"] = ring
+    stages["requested_key"], stages["answered_key"] = _thread_keys()
+    stages["linger_ns"] = int(linger_ms * _NS_PER_MS)
+    return stages
+
+
+def follow_requests(configuration: int, stages: int) -> object:
+    """Has the client that is made of a configuration call the interceptors.
+
+    Args:
+        configuration: a rd_kafka_conf_t pointer.
+        stages: address of the STAGES record.
+
+    Returns:
+        What has to live until the client is made.
+    """
+    library = librdkafka()
+
+    def on_new(client: int, *_: object) -> int:
+        error: int = library.rd_kafka_interceptor_add_on_response_received(
+            client, _NAME, on_answer.address, stages
+        )
+        return error or int(
+            library.rd_kafka_interceptor_add_on_acknowledgement(
+                client, _NAME, on_acknowledgement.address, stages
+            )
+        )
+
+    added = _ON_NEW(on_new)
+    if library.rd_kafka_conf_interceptor_add_on_new(configuration, _NAME, added, None):
+        raise WorkerError("librdkafka takes no interceptors")
+    return added
+
+
+@callback(
+    *(types.voidptr, types.int32, types.voidptr, types.int32, types.int16, types.int16, types.int32),
+    *(types.uintp, types.int64, types.int32, types.CPointer(_STAGES_TYPE)),
+    result=types.int32,
+)
+def on_answer(  # noqa: PLR0913, PLR0917 (librdkafka's)
+    client: object,  # noqa: ARG001
+    socket: int,  # noqa: ARG001
+    broker: object,  # noqa: ARG001
+    broker_id: int,  # noqa: ARG001
+    request_key: int,
+    version: int,  # noqa: ARG001
+    correlation: int,  # noqa: ARG001
+    size: int,  # noqa: ARG001
+    round_trip_us: int,
+    error: int,  # noqa: ARG001
+    opaque: Record,
+) -> int:
+    """rd_kafka_interceptor_f_on_response_received_t: notes when a request was sent and answered.
+
+    The round trip is from the moment at which all of the request was given to the socket; it is -1 where
+    there is no answer: with acks=0, where that moment is now, and on errors.
+    """
+    if request_key == _PRODUCE_KEY:
+        stages = carray(opaque, 1)[0]
+        now_ns = monotonic_ns()
+        pthread_setspecific(stages.requested_key, now_ns - max(round_trip_us, 0) * _NS_PER_US)
+        pthread_setspecific(stages.answered_key, now_ns)
+    return 0
+
+
+@callback(types.voidptr, types.CPointer(_MESSAGE_TYPE), types.CPointer(_STAGES_TYPE), result=types.int32)
+def on_acknowledgement(client: object, message: Record, opaque: Record) -> int:  # noqa: ARG001
+    """rd_kafka_interceptor_f_on_acknowledgement_t: gives the times to the first record of a request."""
+    stages = carray(opaque, 1)[0]
+    answered_ns = pthread_getspecific(stages.answered_key)
+    if answered_ns != 0:
+        slot = slot_of(stages.slots, stages.ring, carray(message, 1)[0].private)
+        slot.requested_ns = pthread_getspecific(stages.requested_key)
+        slot.answered_ns = answered_ns
+        pthread_setspecific(stages.answered_key, 0)
+    return 0
+
+
+@inlined
+def enter_request(stages: Record, sums: Record, slot: Record) -> None:
+    """Takes over the times of a request from its first record."""
+    stages.requested_ns = slot.requested_ns
+    stages.answered_ns = slot.answered_ns
+    stages.ready_ns = min(slot.sent_ns + stages.linger_ns, slot.requested_ns)
+    sums.requests += 1
+    sums.round_trips_ns += slot.answered_ns - slot.requested_ns
+    slot.answered_ns = 0
+
+
+@inlined
+def book_stages(stages: Record, sums: Record, sent_ns: int, acked_ns: int) -> None:
+    """Adds the stages of one acked record to the sums of its phase.
+
+    A record whose times do not stand in order has no stages: it was acked by another way than the answer to
+    its own request (an idempotent producer takes a later batch's ack for that of an earlier one).
+    """
+    if sent_ns > stages.requested_ns or stages.answered_ns > acked_ns:
+        return
+    batching_ns = max(0, stages.ready_ns - sent_ns)
+    sums.records += 1
+    sums.batching_ns += batching_ns
+    sums.client_queue_ns += stages.requested_ns - sent_ns - batching_ns
+    sums.request_ns += stages.answered_ns - stages.requested_ns
+    sums.report_ns += acked_ns - stages.answered_ns
