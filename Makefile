@@ -1,5 +1,6 @@
 # make demo    a Kafka cluster, a run, its summary: the first command to try
 # make test    lint, types, layers, unit, contract and integration tests: what CI calls
+# make truth   what is measured beside what is known: the table in docs/measurement.md, about half an hour
 # make bench   speed against Kafka's own tools and confluent-kafka, as ratios
 # make lint    only ruff, mypy, the layers and what is written twice
 # make clean   what the above made, and clusters that killed runs left; results stay
@@ -11,7 +12,7 @@ BIN    := $(VENV)/bin
 # Arguments for the demo: make demo ARGS="--provider local"
 ARGS   ?=
 
-.PHONY: help demo test bench lint clean
+.PHONY: help demo test truth bench lint clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -21,6 +22,10 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	@.ci/test
+
+truth: $(VENV)/installed-dev
+	@.ci/provide
+	@$(BIN)/python -m pytest tests/truth -p no:cacheprovider $(ARGS)
 
 bench: $(VENV)/installed-dev
 	@$(BIN)/python -m pytest tests/benchmarks -p no:cacheprovider -s $(ARGS)

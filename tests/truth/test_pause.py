@@ -1,0 +1,84 @@
+"""A broker that stands still for a known time is in the latencies as an open loop must show it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from truths import At, Table, containers, run, scenario
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loadlab.results.model import ProducerResult
+
+PAUSE_S, MEASURE_S = 2.0, 20.0
+PHASES = {"warmup": "3s", "measure": f"{MEASURE_S:g}s", "drain": "30s"}
+
+pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("docker_kafka"), pytest.mark.timeout(300)]
+
+
+@dataclass
+class Pause:
+    """A pause of a run's broker; its length is the time between the middles of the engine's two calls."""
+
+    length_s: float = 0.0
+
+    def __call__(self, run_id: str) -> None:
+        (broker,) = containers(run_id)
+        begin_s = time.monotonic()
+        broker.pause()
+        frozen_s = time.monotonic()
+        time.sleep(PAUSE_S)
+        thaw_s = time.monotonic()
+        broker.unpause()
+        self.length_s = (thaw_s + time.monotonic() - begin_s - frozen_s) / 2
+
+
+def run_paused(results_dir: Path, **config: object) -> tuple[float, ProducerResult]:
+    """Runs with a pause in the middle; returns its length in seconds and what was measured."""
+    pause = Pause()
+    producer = {
+        "schedule": {"rate": "500/s"},
+        "config": {"linger.ms": 0, "enable.idempotence": True, **config},
+    }
+    document = scenario({"provider": "docker"}, producer, phases=PHASES)
+    result = run(document, results_dir, At(8.0, pause)).result
+    return pause.length_s, result.producers["checkout"]
+
+
+def assert_publish_latency_holds(table: Table, what: str, pause_s: float, measured: ProducerResult) -> None:
+    """Of 20 s of records the slowest 5 % are those of 1 s: all but they waited D - 1 s or less."""
+    latency = measured.publish_latency_us
+    reached = []
+    for name, share, value_us, relative in (
+        ("p95", 0.05, latency.p95, 0.10),
+        ("p99", 0.01, latency.p99, 0.05),
+    ):
+        known_ms = (pause_s - share * MEASURE_S) * 1e3
+        pairs = [(known_ms, (value_us or 0.0) / 1e3)]
+        reached.append(table.near(f"{what}: publish_latency {name}", pairs, "ms", relative=relative))
+    assert all(reached)
+
+
+def test_a_pause_is_in_publish_latency_and_in_service_time(table: Table, tmp_path: Path) -> None:
+    pause_s, measured = run_paused(tmp_path)
+    assert_publish_latency_holds(table, "broker paused", pause_s, measured)
+    pairs = [((pause_s - 0.01 * MEASURE_S) * 1e3, (measured.service_time_us.p99 or 0.0) / 1e3)]
+    assert table.near("broker paused: service_time p99", pairs, "ms", relative=0.05)
+
+
+@pytest.mark.ci
+def test_a_small_client_queue_hides_a_pause_from_service_time(table: Table, tmp_path: Path) -> None:
+    pause_s, measured = run_paused(tmp_path, **{"queue.buffering.max.messages": 50})
+    what = "broker paused, client queue of 50"
+    assert_publish_latency_holds(table, what, pause_s, measured)
+    service_ms = (measured.service_time_us.p99 or 0.0) / 1e3
+    assert table.add(
+        f"{what}: service_time p99", "hidden", f"{service_ms:.3g} ms", "< 20 ms", reached=service_ms < 20
+    )
+    assert measured.send_delay_us is not None
+    pairs = [((pause_s - 0.01 * MEASURE_S) * 1e3, (measured.send_delay_us.p99 or 0.0) / 1e3)]
+    assert table.near(f"{what}: send_delay p99", pairs, "ms", relative=0.05)
