@@ -9,6 +9,7 @@ from loadlab.cli import figures
 from loadlab.cli.output import Line, Style
 from loadlab.cli.sections import Block, Section, fit, row
 from loadlab.cli.summary_groups import group_sections
+from loadlab.cli.summary_thresholds import threshold_section
 
 if TYPE_CHECKING:
     from loadlab.results.model import Reason, Reconciliation, RunResult, Verdict, VerdictStatus
@@ -22,7 +23,7 @@ _SATURATED = "saturated: the cluster was the limit, not the generator"
 
 
 def summary_lines(stored: StoredRun) -> list[Line]:
-    """Summarise a run: verdict and reasons, headline rows, lag, errors, warnings, path.
+    """Summarise a run: verdict, thresholds, the verdict's reasons, figures, errors, warnings, path.
 
     Args:
         stored: the run, as stored.
@@ -33,12 +34,12 @@ def summary_lines(stored: StoredRun) -> list[Line]:
     result = stored.result
     sections = [
         _verdict(result),
+        threshold_section(result),
         _reasons(result.verdict),
         Section.of(row("cluster", _cluster(result))),
         *group_sections(result),
         Section.of(row("records", _records(result))),
         Section.of(row("errors", _errors(result))),
-        _failed_thresholds(result),
         Section.of(*(_note("warning", each.message, each.fix, "warn") for each in result.warnings)),
         Section.of(row("result", str(stored.path))),
     ]
@@ -131,16 +132,3 @@ def _errors(result: RunResult) -> str:
     shown = [f"{name} {figures.count(number)}" for name, number in total.most_common(_ERROR_NAMES_SHOWN)]
     hidden = len(total) - len(shown)
     return " · ".join([*shown, f"{hidden} other kinds"] if hidden > 0 else shown) or "none"
-
-
-def _failed_thresholds(result: RunResult) -> Section:
-    failed = [threshold for threshold in result.thresholds if not threshold.passed]
-    lines = (
-        (Line(f"threshold failed: {each.expression} (measured {_figure(each.measured)})", "bad"),)
-        for each in failed
-    )
-    return Section.of(*lines)
-
-
-def _figure(measured: float | None) -> str:
-    return "nothing" if measured is None else f"{measured:,.6g}"

@@ -79,6 +79,16 @@ def midpoints_ns() -> npt.NDArray[np.float64]:
     return (bounds[:-1] + bounds[1:] - 1) / 2.0
 
 
+def samples_needed(percentile: float) -> int:
+    """How many samples a percentile between 0 and 100 needs, so that SAMPLES_BEYOND of them lie beyond it."""
+    return -(-SAMPLES_BEYOND * 10_000 // _parts_beyond(percentile))
+
+
+def _parts_beyond(percentile: float) -> int:
+    """What lies beyond a percentile, in 1/10,000: exact, as percentiles carry two digits behind the point."""
+    return 10_000 - round(percentile * 100)
+
+
 @dataclass(frozen=True, eq=False)
 class Histogram:
     """Durations, counted by bucket. Merging is addition: `a + b`.
@@ -163,8 +173,7 @@ class Histogram:
             beyond it, because such a figure would be one of noise.
         """
         count = self.count
-        # Percentiles carry two digits behind the point: exact in units of 1/10,000.
-        beyond_parts = 10_000 - round(percentile * 100)
+        beyond_parts = _parts_beyond(percentile)
         if count * beyond_parts < SAMPLES_BEYOND * 10_000:
             return None
         return self._at_rank(-(-count * (10_000 - beyond_parts) // 10_000))

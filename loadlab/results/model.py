@@ -192,11 +192,26 @@ class Reconciliation(Model):
 
 
 class Threshold(Model):
-    """One threshold, judged: `measured` is in the unit of its metric, None without a sample."""
+    """One threshold, judged.
+
+    Attributes:
+        expression: metric, selector and condition, as the scenario has them.
+        measured: what was compared, in `unit`; None where it could not be measured.
+        limit: what it was compared with, in `unit`.
+        unit: us, s, records, records/s, bytes, bytes/s, count or ratio.
+        passed: whether it held; what could not be measured did not.
+        not_measurable: why it could not be measured; None where it could.
+        ended_run_at_s: when it failed and ended the run (abort_on_fail), seconds since the common start; None
+            where it did not, and then it was judged at the end.
+    """
 
     expression: str
     measured: Measured = None
+    limit: Measured = None
+    unit: str | None = None
     passed: bool
+    not_measurable: str | None = None
+    ended_run_at_s: Measured = None
 
 
 class Warned(Model):

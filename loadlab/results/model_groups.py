@@ -175,9 +175,13 @@ class Lag(CommittedLag):
 
 
 class Backlog(Model):
-    """Records acked and not yet consumed, by the counts of the groups that send and the one that reads."""
+    """Records acked and not yet consumed, by the counts of the groups that send and the one that reads.
+
+    `mean` is None in results of before it was stored.
+    """
 
     max: int
+    mean: Measured = None
     final: int | None = None
 
 

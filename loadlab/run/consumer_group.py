@@ -92,8 +92,21 @@ class ConsumerGroup:
     def _final(self) -> GroupSample | None:
         return None if self.final is None else self.final.groups[self.group.name]
 
+    def levels(self) -> dict[str, list[int | None]]:
+        """Lag and backlog in the samples of the measure phase, by metric; None where they were not told."""
+        samples = self._followed()
+        return {
+            "consumer_lag": [int(sample.lag.sum()) for sample in samples],
+            "committed_lag": [sample.committed_lag for sample in samples],
+            "backlog": [sample.backlog for sample in samples],
+        }
+
+    def _followed(self) -> list[GroupSample]:
+        """The samples of the measure phase; the last of all where that has none."""
+        return self._measured() or ([] if self._final is None else [self._final])
+
     def _lag(self) -> Lag | None:
-        samples = [*self._measured()] or ([] if self._final is None else [self._final])
+        samples = self._followed()
         if not samples:
             return None
         rows = np.array([sample.lag for sample in samples])
@@ -111,19 +124,18 @@ class ConsumerGroup:
         )
 
     def _committed_lag(self) -> CommittedLag | None:
-        rows = [sample.committed_lag for sample in self._measured()]
-        known = [row for row in rows if row is not None]
+        known = [lag for lag in self.levels()["committed_lag"] if lag is not None]
         if not known:
             return None
         final = None if self._final is None else self._final.committed_lag
         return CommittedLag(max=max(known), mean=sum(known) / len(known), final=final)
 
     def _backlog(self) -> Backlog | None:
-        rows = [sample.backlog for sample in self._measured()]
-        final = None if self._final is None else self._final.backlog
-        if not rows and final is None:
+        rows = [sample.backlog for sample in self._followed()]
+        if not rows:
             return None
-        return Backlog(max=max([*rows, *([] if final is None else [final])]), final=final)
+        final = None if self._final is None else self._final.backlog
+        return Backlog(max=max(rows), mean=sum(rows) / len(rows), final=final)
 
     def _worker(self, worker: WorkerProcess) -> ConsumerWorker:
         records = _consumer_records([worker])

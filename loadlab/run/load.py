@@ -44,6 +44,7 @@ class Load:
         events: is told what happens.
         interrupts: what the user asks for.
         each_interval: called once an interval with its number and the timeline.
+        why_to_end: asked once an interval why the load has to end; None where it may go on.
         timeline: once started.
         interrupted: the user stopped the load before its time.
         failure: why the load could not go on to its end; None where it could.
@@ -62,6 +63,7 @@ class Load:
     events: Events
     interrupts: Interrupts
     each_interval: Callable[[int, Timeline], None]
+    why_to_end: Callable[[Load], str | None] = lambda load: None  # noqa: ARG005
     timeline: Timeline = field(default_factory=lambda: Timeline(0, 0, 0, 0))
     interrupted: bool = False
     failure: str | None = None
@@ -154,6 +156,9 @@ class Load:
         if intervals > self._intervals:
             self._intervals = intervals
             self.each_interval(intervals, self.timeline)
+            why = self.why_to_end(self)
+            if why is not None:
+                self._cut_short(f"{why}: the load stops, what was measured is kept")
         if now_ns - self._checked_ns >= _CHECK_EVERY_NS:
             self._checked_ns = now_ns
             self._check_cluster()

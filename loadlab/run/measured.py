@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from loadlab.results.artifacts import Interval
     from loadlab.results.model_environment import HostEnvironment
     from loadlab.run.load import Load
-    from loadlab.run.offsets import Partition
+    from loadlab.run.offsets import Group, Partition
+    from loadlab.run.timeline import Timeline
     from loadlab.scenario import Scenario
 
 
@@ -59,35 +60,42 @@ class Measured:
 
     def producers(self) -> dict[str, ProducerGroup]:
         """The producer groups by name."""
-        fleet, specs = self.load.fleet, self.scenario.producers
-        return {
-            plan.name: ProducerGroup(
-                plan=plan,
-                spec=specs[plan.name],
-                workers=fleet.group(plan.name, produces=True),
-                timeline=self.load.timeline,
-                seed=self.scenario.seed,
-            )
-            for plan in self.load.plan.producers
-        }
+        return producer_groups(self.load, self.scenario, self.load.timeline)
 
     def consumers(self) -> dict[str, ConsumerGroup]:
         """The consumer groups by name."""
-        return {group.name: self._consumer(group.name) for group in self.load.sampler.groups}
+        return consumer_groups(self.load, self.scenario, self.load.timeline)
 
-    def _consumer(self, name: str) -> ConsumerGroup:
-        load = self.load
-        group = next(group for group in load.sampler.groups if group.name == name)
-        specs = self.scenario.producers
-        senders = [worker for worker in load.fleet.producers if worker.order.group in group.producers]
-        sent_ns = max((int(worker.slab.record["last_acked_ns"][0]) for worker in senders), default=0)
-        return ConsumerGroup(
-            group=group,
-            workers=load.fleet.group(name, produces=False),
-            timeline=load.timeline,
-            samples=load.sampler.samples,
-            final=load.final,
-            drained_ns=load.drained_ns.get(name),
-            sent_ns=sent_ns or load.timeline.measure_end_ns,
-            stamped=any(specs[sender].records.stamped for sender in group.producers),
+
+def producer_groups(load: Load, scenario: Scenario, timeline: Timeline) -> dict[str, ProducerGroup]:
+    """The producer groups of a load by name, with what they did by the end of a timeline."""
+    return {
+        plan.name: ProducerGroup(
+            plan=plan,
+            spec=scenario.producers[plan.name],
+            workers=load.fleet.group(plan.name, produces=True),
+            timeline=timeline,
+            seed=scenario.seed,
         )
+        for plan in load.plan.producers
+    }
+
+
+def consumer_groups(load: Load, scenario: Scenario, timeline: Timeline) -> dict[str, ConsumerGroup]:
+    """The consumer groups of a load by name, with what they did by the end of a timeline."""
+    return {group.name: _consumer(load, scenario, timeline, group) for group in load.sampler.groups}
+
+
+def _consumer(load: Load, scenario: Scenario, timeline: Timeline, group: Group) -> ConsumerGroup:
+    senders = [worker for worker in load.fleet.producers if worker.order.group in group.producers]
+    sent_ns = max((int(worker.slab.record["last_acked_ns"][0]) for worker in senders), default=0)
+    return ConsumerGroup(
+        group=group,
+        workers=load.fleet.group(group.name, produces=False),
+        timeline=timeline,
+        samples=load.sampler.samples,
+        final=load.final,
+        drained_ns=load.drained_ns.get(group.name),
+        sent_ns=sent_ns or timeline.measure_end_ns,
+        stamped=any(scenario.producers[sender].records.stamped for sender in group.producers),
+    )

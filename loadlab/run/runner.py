@@ -22,6 +22,7 @@ from loadlab.run.collect import make_histograms, make_result
 from loadlab.run.events import Events
 from loadlab.run.fleet import Fleet
 from loadlab.run.interrupts import Interrupts
+from loadlab.run.judging import LiveThresholds, judged
 from loadlab.run.load import Load
 from loadlab.run.measured import Measured
 from loadlab.run.offsets import Group, OffsetSampler
@@ -200,8 +201,16 @@ class _Run:
         sampler = OffsetSampler(cluster, fleet, everywhere, groups)
         series = Series(fleet)
         watcher = Watcher(self._run_id, self._plan, self._scenario, fleet, sampler, series, self._observer)
+        live = LiveThresholds(self._scenario)
         load = Load(
-            self._plan, fleet, cluster, sampler, self._events, self._interrupts, watcher.each_interval
+            self._plan,
+            fleet,
+            cluster,
+            sampler,
+            self._events,
+            self._interrupts,
+            watcher.each_interval,
+            live.why_to_end,
         )
         self._interrupts.gentle = True
         ended_ns = load.run()
@@ -221,7 +230,7 @@ class _Run:
                 late=series.late(),
                 rows=series.rows,
             )
-            return self._store(measured, series)
+            return self._store(measured, series, live)
 
     def _group(
         self,
@@ -248,7 +257,7 @@ class _Run:
         start = np.array([starts[partition] for partition in read], dtype=np.int64)
         return Group(name, identity, tuple(read), start, senders)
 
-    def _store(self, measured: Measured, series: Series) -> StoredRun:
+    def _store(self, measured: Measured, series: Series, live: LiveThresholds) -> StoredRun:
         load = measured.load
         with tempfile.TemporaryDirectory(prefix="loadlab-logs-") as scratch:
             logs = self._logs(load, Path(scratch))
@@ -258,9 +267,8 @@ class _Run:
                 events=load.events.lines,
                 logs=logs,
             )
-            stored = save(
-                make_result(measured), artifacts, self._options.results_dir, secrets=_secrets(load.cluster)
-            )
+            result = judged(measured, make_result(measured), live)
+            stored = save(result, artifacts, self._options.results_dir, secrets=_secrets(load.cluster))
         if load.failure is not None:
             raise RunError(f"{load.failure}; what was measured is in {stored.path}")
         return stored

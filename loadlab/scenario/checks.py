@@ -33,6 +33,7 @@ _CHECKS: Final[tuple[Callable[[View], Iterator[Finding]], ...]] = (
     checks_thresholds.measured_by_someone,
     checks_thresholds.stamped_records,
     checks_thresholds.judged_in_time,
+    checks_thresholds.judged_live,
 )
 
 

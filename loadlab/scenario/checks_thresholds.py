@@ -6,16 +6,22 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab import units
 from loadlab.hints import near
+from loadlab.scenario.expressions import parse_key, stat_of
 from loadlab.scenario.finding import Finding, View, found
-from loadlab.scenario.metrics import METRICS, parse_key
+from loadlab.scenario.metrics import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from loadlab.scenario.thresholds import Threshold
     from loadlab.scenario.workload import ProducerSpec
 
 _PARTS: Final = {"producer": "producers", "consumer": "consumers", "topic": "topics"}
 _END_TO_END: Final = "end_to_end_latency"
+_LIVE: Final = (
+    "what can end a run is a latency, the max or mean of a lag, a group's throughput or achieved_ratio, and "
+    "records, errors or rebalances that become too many"
+)
 
 
 def known_selectors(view: View) -> Iterator[Finding]:
@@ -29,14 +35,41 @@ def known_selectors(view: View) -> Iterator[Finding]:
 
 
 def measured_by_someone(view: View) -> Iterator[Finding]:
-    """A metric of producers has one, and a metric of consumers too."""
-    for key in view.scenario.thresholds:
+    """What a threshold judges has somebody who measures it."""
+    for key, thresholds in view.scenario.thresholds.items():
         metric = parse_key(key).metric
         takers = [label for label in METRICS[metric].selectors if label != "topic"]
         if takers and not any(view.names(_PARTS[label]) for label in takers):
             groups = " and ".join(_PARTS[label] for label in takers)
             message = f"{metric} is measured by {groups}, and there are none"
             yield found(("thresholds", key), message, at_key=True)
+            continue
+        for index, threshold in enumerate(thresholds):
+            missing = _nobody(view, threshold)
+            if missing is not None:
+                yield found(("thresholds", key, index), missing)
+
+
+def _nobody(view: View, threshold: Threshold) -> str | None:
+    """What is missing for a threshold's stat; None where it is measured."""
+    stat = threshold.condition.stat
+    known = stat_of(threshold.metric, stat)
+    if known is None or not known.kinds:
+        return None
+    groups = " or ".join(_PARTS[kind] for kind in known.kinds)
+    for label, name in threshold.selector.items():
+        if label != "topic":
+            return None if label in known.kinds else f"{stat} is measured by {groups}, not by {label}s"
+        if threshold.metric == "throughput" or any(_on_topic(view, kind, name) for kind in known.kinds):
+            return None
+        return f"{stat} is measured by {groups}, and {name} has none"
+    there = any(view.names(_PARTS[kind]) for kind in known.kinds)
+    return None if there else f"{stat} is measured by {groups}, and there are none"
+
+
+def _on_topic(view: View, kind: str, topic: str) -> bool:
+    groups = view.scenario.producers if kind == "producer" else view.scenario.consumers
+    return any(group.topic == topic for group in groups.values())
 
 
 def stamped_records(view: View) -> Iterator[Finding]:
@@ -69,3 +102,29 @@ def judged_in_time(view: View) -> Iterator[Finding]:
                 length = units.format_duration(measure_s)
                 message = f"would never be judged: the measure phase is over after {length}"
                 yield found(("thresholds", key, index, "delay"), message, about=(("phases",),))
+
+
+def judged_live(view: View) -> Iterator[Finding]:
+    """A threshold that may end the run can be judged while it goes on; only such a one is delayed."""
+    for key, thresholds in view.scenario.thresholds.items():
+        for index, threshold in enumerate(thresholds):
+            path = ("thresholds", key, index)
+            if threshold.abort_on_fail:
+                message = _not_live(threshold)
+                if message is not None:
+                    yield found((*path, "abort_on_fail"), message)
+            elif threshold.delay_s:
+                about = ((*path, "abort_on_fail"),)
+                yield found((*path, "delay"), "is of use with abort_on_fail: true only", about=about)
+
+
+def _not_live(threshold: Threshold) -> str | None:
+    """Why a threshold can't be judged while the run goes on; None where it can."""
+    condition = threshold.condition
+    if threshold.live == "never":
+        return f"{threshold.key} {condition.stat} is known after the run only; {_LIVE}"
+    if threshold.live == "grows" and condition.op in {">", ">="}:
+        return (
+            f"{threshold.metric} {condition.stat} grows from 0, so {condition.op} would end each run at once"
+        )
+    return None

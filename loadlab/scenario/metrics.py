@@ -1,130 +1,164 @@
-"""What a threshold may be about: metrics, their stats and units, and expressions such as ``p99 < 50ms``."""
+"""What a threshold may be about: every metric with its stats, their units, and where the figures stand."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, cast
-
-from loadlab import units
-from loadlab.hints import HintedError, near
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-Operator = Literal["<", "<=", ">", ">=", "=="]
-Unit = Literal["us", "records", "records/s", "bytes/s"]
+Unit = Literal["us", "s", "records", "records/s", "bytes", "bytes/s", "count", "ratio"]
+Live = Literal["now", "grows", "never"]
+"""How a stat can be judged while the run goes on: by what it is now; only by whether it has passed its limit
+for good, as it can but grow; or not at all, as it is known after the run only."""
+Kind = Literal["producer", "consumer", "topic"]
 
-_MICROSECONDS: Final = "us"
-_KEY: Final = re.compile(r"([A-Za-z0-9_]+)\s*(?:\{([^{}]*)\})?")
-EXPRESSION: Final = re.compile(r"\s*([A-Za-z0-9_.]+)\s*(<=|>=|==|<|>)\s*([^<>=\s](?:.*\S)?)\s*")
-_LATENCY: Final[Mapping[str, Unit]] = {
-    **dict.fromkeys(("mean", "min", "p50", "p90", "p95", "p99", "p999", "p9999", "max"), _MICROSECONDS),
-    "count": "records",
-}
-_PERCENTILE_NAMES: Final = {"p99.9": "p999", "p99.99": "p9999"}
-_LEVEL: Final[Mapping[str, Unit]] = dict.fromkeys(("max", "mean", "final"), "records")
+PERCENTILES: Final = ("p50", "p90", "p95", "p99", "p999", "p9999")
+"""Those that a result tells; a threshold may be about any other too, such as p99.5."""
+
+
+@dataclass(frozen=True)
+class Stat:
+    """One figure of a metric.
+
+    Attributes:
+        unit: what it is told in.
+        live: how it can be judged while the run goes on.
+        kinds: what measures it; empty: the run as a whole.
+    """
+
+    unit: Unit
+    live: Live = "never"
+    kinds: tuple[Kind, ...] = ()
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric that can be judged: its stats with their units, and what it can be selected by."""
+    """A metric that can be judged.
 
-    stats: Mapping[str, Unit]
-    selectors: tuple[str, ...]
+    Attributes:
+        stats: its figures by name.
+        selectors: what it can be selected by.
+        where: its place in result.json, ``*`` for each group or topic.
+    """
+
+    stats: Mapping[str, Stat]
+    selectors: tuple[Kind, ...]
+    where: str
+
+    @property
+    def has_percentiles(self) -> bool:
+        """Whether any percentile can be asked for."""
+        return PERCENTILES[0] in self.stats
 
 
 _BY_PRODUCER: Final = ("producer", "topic")
 _BY_CONSUMER: Final = ("consumer", "topic")
+_BY_GROUP: Final = ("producer", "consumer", "topic")
+_OF_PRODUCERS: Final = ("producer",)
+_OF_CONSUMERS: Final = ("consumer",)
+_OF_BOTH: Final = ("producer", "consumer")
+
+
+def _stats(
+    names: Iterable[str], unit: Unit, live: Live = "never", kinds: tuple[Kind, ...] = ()
+) -> dict[str, Stat]:
+    return dict.fromkeys(names, Stat(unit, live, kinds))
+
+
+def _latency(name: str, kind: Kind) -> Metric:
+    stats = _stats(("mean", "min", *PERCENTILES, "max"), "us", "now", (kind,))
+    stats["count"] = Stat("records", "grows", (kind,))
+    return Metric(stats, (kind, "topic"), f"{kind}s.*.{name}_us")
+
+
+def _level(place: str) -> Metric:
+    stats = {
+        **_stats(("max", "mean"), "records", "now", _OF_CONSUMERS),
+        "final": Stat("records", "never", _OF_CONSUMERS),
+    }
+    return Metric(stats, _BY_CONSUMER, f"consumers.*.{place}")
+
+
 METRICS: Final[Mapping[str, Metric]] = {
-    "send_delay": Metric(_LATENCY, _BY_PRODUCER),
-    "service_time": Metric(_LATENCY, _BY_PRODUCER),
-    "publish_latency": Metric(_LATENCY, _BY_PRODUCER),
-    "end_to_end_latency": Metric(_LATENCY, _BY_CONSUMER),
-    "consumer_lag": Metric(_LEVEL, _BY_CONSUMER),
-    "committed_lag": Metric(_LEVEL, _BY_CONSUMER),
-    "backlog": Metric(_LEVEL, _BY_CONSUMER),
+    "send_delay": _latency("send_delay", "producer"),
+    "service_time": _latency("service_time", "producer"),
+    "publish_latency": _latency("publish_latency", "producer"),
+    "end_to_end_latency": _latency("end_to_end_latency", "consumer"),
+    "consumer_lag": _level("lag"),
+    "committed_lag": _level("committed_lag"),
+    "backlog": _level("backlog"),
     "throughput": Metric(
-        {"records_per_s": "records/s", "bytes_per_s": "bytes/s"}, ("producer", "consumer", "topic")
+        {
+            "records_per_s": Stat("records/s", "now", _OF_BOTH),
+            "bytes_per_s": Stat("bytes/s", "now", _OF_BOTH),
+        },
+        _BY_GROUP,
+        "producers.*.throughput, consumers.*.throughput, topics.*.throughput",
     ),
     "records": Metric(
-        dict.fromkeys(("attempted", "acked", "failed", "indeterminate", "rejected", "consumed"), "records"),
-        ("producer", "consumer"),
+        {
+            **_stats(
+                ("attempted", "acked", "failed", "indeterminate", "rejected"),
+                "records",
+                "grows",
+                _OF_PRODUCERS,
+            ),
+            "unsent": Stat("records", "never", _OF_PRODUCERS),
+            **_stats(("consumed", "unstamped", "foreign"), "records", "grows", _OF_CONSUMERS),
+        },
+        _BY_GROUP,
+        "producers.*.records, consumers.*.records",
     ),
+    "achieved_ratio": Metric(
+        {"value": Stat("ratio", "now", _OF_PRODUCERS)}, _BY_PRODUCER, "producers.*.achieved_ratio"
+    ),
+    "cpu_us_per_record": Metric(
+        {"value": Stat("us", "never", _OF_BOTH)},
+        _BY_GROUP,
+        "producers.*.cpu_us_per_record, consumers.*.cpu_us_per_record",
+    ),
+    "workers": Metric(
+        {
+            "cpu_share": Stat("ratio", "never", _OF_BOTH),
+            "max_rss_bytes": Stat("bytes", "never", _OF_BOTH),
+        },
+        _BY_GROUP,
+        "producers.*.workers[], consumers.*.workers[]",
+    ),
+    "batch": Metric(
+        {
+            "records_mean": Stat("records", "never", _OF_PRODUCERS),
+            "bytes_mean": Stat("bytes", "never", _OF_PRODUCERS),
+        },
+        _BY_PRODUCER,
+        "producers.*.batch",
+    ),
+    "compression_ratio": Metric(
+        {"value": Stat("ratio", "never", _OF_PRODUCERS)}, _BY_PRODUCER, "producers.*.compression_ratio"
+    ),
+    "errors": Metric(
+        {"count": Stat("count", "grows", _OF_BOTH)}, _BY_GROUP, "producers.*.errors, consumers.*.errors"
+    ),
+    "drain_s": Metric({"value": Stat("s", "never", _OF_CONSUMERS)}, _BY_CONSUMER, "consumers.*.drain_s"),
+    "rebalances": Metric(
+        {"count": Stat("count", "grows", _OF_CONSUMERS), "seconds": Stat("s", "grows", _OF_CONSUMERS)},
+        _BY_CONSUMER,
+        "consumers.*.rebalances",
+    ),
+    "log_end_growth": Metric({"value": Stat("records")}, ("topic",), "topics.*.log_end_growth"),
+    "partition_share": Metric(_stats(("max", "min"), "ratio"), ("topic",), "topics.*.partition_share"),
     "reconciliation": Metric(
-        dict.fromkeys(("lost", "duplicated", "reordered", "unseen", "unexplained"), "records"), ()
+        _stats(
+            (
+                *("lost", "duplicated", "reordered", "unseen", "evicted", "unexplained"),
+                *("acked", "failed", "indeterminate", "rejected", "log_end_growth", "consumed"),
+            ),
+            "records",
+        ),
+        (),
+        "reconciliation",
     ),
 }
 """Every metric that a threshold may name."""
-
-
-@dataclass(frozen=True)
-class ThresholdKey:
-    """The key of a list of thresholds: a metric and, perhaps, which group or topic it is taken of."""
-
-    metric: str
-    selector: Mapping[str, str]
-
-
-def parse_key(text: str) -> ThresholdKey:
-    """Reads a key such as ``publish_latency`` or ``end_to_end_latency{consumer=billing}``.
-
-    Raises:
-        HintedError: not a metric, or a selector that the metric doesn't have.
-    """
-    found = _KEY.fullmatch(text.strip())
-    if found is None:
-        raise HintedError(
-            f'"{text}" is no metric such as publish_latency or publish_latency{{producer=NAME}}'
-        )
-    name = found[1]
-    if name not in METRICS:
-        raise HintedError(f'"{name}" is no metric; there are {", ".join(METRICS)}', near(name, METRICS))
-    if found[2] is None:
-        return ThresholdKey(name, {})
-    label, equals, value = (part.strip() for part in found[2].partition("="))
-    allowed = METRICS[name].selectors
-    if label not in allowed or not equals or not value:
-        choices = " or ".join(f"{{{choice}=NAME}}" for choice in allowed) or "no selector"
-        raise HintedError(f"{name} takes {choices}, not {{{found[2]}}}", near(label, allowed))
-    return ThresholdKey(name, {label: value.strip("\"'")})
-
-
-@dataclass(frozen=True)
-class Condition:
-    """An expression, read: what is compared how with what, in the metric's base unit."""
-
-    stat: str
-    op: Operator
-    value: float
-    unit: Unit
-
-
-def parse_expression(metric: str, text: str) -> Condition:
-    """Reads an expression such as ``p99 < 50ms`` about a metric.
-
-    Raises:
-        HintedError: no expression, a stat that the metric doesn't have, or a value in another unit.
-    """
-    found = EXPRESSION.fullmatch(text)
-    if found is None:
-        raise HintedError(
-            f'"{text}" is no expression such as "p99 < 50ms": a stat, one of < <= > >= ==, a value'
-        )
-    stats = METRICS[metric].stats
-    stat = _PERCENTILE_NAMES.get(found[1], found[1])
-    if stat not in stats:
-        raise HintedError(f'{metric} has no "{found[1]}"; it has {", ".join(stats)}', near(stat, stats))
-    return Condition(stat, cast("Operator", found[2]), _value(found[3], stats[stat]), stats[stat])
-
-
-def _value(text: str, unit: Unit) -> float:
-    match unit:
-        case "us":
-            return round(units.duration_s(text) * 1e6, 3)
-        case "records":
-            return float(units.count(text))
-        case "records/s":
-            return units.rate_per_s(text)
-        case "bytes/s":
-            return float(units.size_bytes(text.removesuffix("/s")))

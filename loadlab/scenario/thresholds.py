@@ -1,16 +1,19 @@
-"""What must hold: thresholds, read and checked here, judged elsewhere."""
+"""What must hold: thresholds, read and checked here, judged in `loadlab.analysis.thresholds`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final, Self
+from typing import TYPE_CHECKING, Annotated, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_serializer, model_validator
 
 from loadlab import units
 from loadlab.hints import HintedError
+from loadlab.scenario.expressions import EXPRESSION, Condition, parse_expression, parse_key, stat_of
 from loadlab.scenario.fields import Duration, Model
-from loadlab.scenario.metrics import EXPRESSION, Condition, Operator, Unit, parse_expression, parse_key
+
+if TYPE_CHECKING:
+    from loadlab.scenario.metrics import Live
 
 
 class Threshold(Model):
@@ -45,28 +48,21 @@ class Threshold(Model):
         return parse_key(self.key).selector
 
     @property
-    def stat(self) -> str:
-        """The field of the metric, such as ``p99``, ``max`` or ``final``."""
-        return self._condition.stat
-
-    @property
-    def op(self) -> Operator:
-        """How the stat is compared with the value."""
-        return self._condition.op
-
-    @property
-    def value(self) -> float:
-        """What the stat is compared with, in ``unit``."""
-        return self._condition.value
-
-    @property
-    def unit(self) -> Unit:
-        """The metric's base unit: microseconds, records, records per second or bytes per second."""
-        return self._condition.unit
-
-    @property
-    def _condition(self) -> Condition:
+    def condition(self) -> Condition:
+        """What the expression asks of the metric."""
         return parse_expression(self.metric, self.text)
+
+    @property
+    def live(self) -> Live:
+        """How it can be judged while the run goes on."""
+        stat = stat_of(self.metric, self.condition.stat)
+        of_topic = "topic" in self.selector and self.metric == "throughput"
+        return "never" if stat is None or of_topic else stat.live
+
+    @property
+    def expression(self) -> str:
+        """The whole threshold in words: ``publish_latency{producer=web} p99 < 50ms``."""
+        return f"{self.key} {self.text}"
 
     @model_serializer(mode="plain")
     def _document(self) -> str | dict[str, str | bool]:

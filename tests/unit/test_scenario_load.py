@@ -23,6 +23,7 @@ from loadlab.scenario import (
     load,
     load_document,
 )
+from loadlab.scenario.expressions import Condition
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "scenarios").glob("*.yaml"))
@@ -117,22 +118,17 @@ def test_a_file_that_the_scenario_names_is_found_beside_it() -> None:
 def test_thresholds_are_read_in_base_units() -> None:
     thresholds = load(EVERY_KEY).scenario.thresholds
     p99, p9999 = thresholds["publish_latency"]
-    assert (p99.metric, p99.selector, p99.stat, p99.op, p99.value, p99.unit) == (
-        "publish_latency",
-        {},
-        "p99",
-        "<",
-        50_000.0,
-        "us",
-    )
-    assert (p9999.stat, p9999.op, p9999.value) == ("p9999", "<=", 1e6)
+    assert (p99.metric, p99.selector) == ("publish_latency", {})
+    assert p99.condition == Condition("p99", "<", 50_000.0, "us")
+    assert p9999.condition == Condition("p9999", "<=", 1e6, "us")
     (aborting,) = thresholds["publish_latency{producer=web}"]
     assert aborting.abort_on_fail
     assert aborting.delay_s == 10.0
     assert aborting.selector == {"producer": "web"}
+    assert aborting.expression == "publish_latency{producer=web} max < 2s"
     records, volume = thresholds["throughput{topic=clicks}"]
-    assert (records.value, records.unit) == (900.0, "records/s")
-    assert (volume.value, volume.unit) == (1e6, "bytes/s")
+    assert records.condition == Condition("records_per_s", ">", 900.0, "records/s")
+    assert volume.condition == Condition("bytes_per_s", ">", 1e6, "bytes/s")
 
 
 def test_set_overrides_any_value_and_config_takes_the_rest_as_one_key() -> None:
@@ -157,7 +153,7 @@ def test_set_overrides_any_value_and_config_takes_the_rest_as_one_key() -> None:
     assert scenario.topics["orders.v1"].partitions == 12
     assert "retention.ms" not in scenario.topics["orders.v1"].config
     assert [one.text for one in scenario.thresholds["end_to_end_latency{consumer=billing}"]] == ["p99 < 1s"]
-    assert scenario.thresholds["publish_latency"][0].value == 5000.0
+    assert scenario.thresholds["publish_latency"][0].condition.value == 5000.0
     assert isinstance(scenario.producers["web"].schedule.rate, RampRate)
     assert scenario.description == "with = and , in it"
     assert scenario.topics["extra"].partitions == 3

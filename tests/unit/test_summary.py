@@ -105,16 +105,17 @@ def test_errors_losses_and_failed_thresholds_are_told() -> None:
             producers={"checkout": failing},
             reconciliation=Reconciliation(acked=100, lost=2, duplicated=None, reordered=0, unseen=5),
             thresholds=(
-                Threshold(expression="publish_latency p99 < 4ms", measured=4_500.0, passed=False),
-                Threshold(expression="consumer_lag final == 0", measured=0.0, passed=True),
+                Threshold(expression="consumer_lag final == 0", measured=0.0, unit="records", passed=True),
+                Threshold(expression="publish_latency p99 < 4ms", measured=4_500.0, unit="us", passed=False),
             ),
         )
     )
 
     assert "errors           _MSG_TIMED_OUT 1,200 · NOT_LEADER_OR_FOLLOWER 3" in lines
     assert "records          100 acked · 2 lost · 0 reordered · 5 unseen" in lines
-    assert [line for line in lines if "threshold" in line] == [
-        "threshold failed: publish_latency p99 < 4ms (measured 4,500)"
+    assert lines[1:3] == [
+        "thresholds       FAILED  publish_latency p99 < 4ms · 4.50 ms",
+        "                 passed  consumer_lag final == 0 · 0 records",
     ]
 
 

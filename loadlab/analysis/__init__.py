@@ -1,0 +1,1 @@
+"""What results say: thresholds, statistics, comparison, reports."""

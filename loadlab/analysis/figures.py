@@ -1,0 +1,261 @@
+"""The one figure that a threshold is about, taken of a run's evidence; several groups are merged.
+
+Histograms are merged by addition, counts and rates are summed, lags are summed sample by sample, and means
+are weighted by what they are means of. docs/measurement.md has the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from loadlab.measurement.histogram import Histogram, samples_needed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from loadlab.analysis.evidence import Evidence
+    from loadlab.scenario import Threshold
+
+_NO_SAMPLE: Final = "there is no sample"
+_LEVELS: Final[Mapping[str, str]] = {
+    "consumer_lag": "lag",
+    "committed_lag": "committed_lag",
+    "backlog": "backlog",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure, or why there is none.
+
+    Attributes:
+        value: in the unit of its stat; None where it could not be measured.
+        missing: why it could not; None where it could.
+    """
+
+    value: float | None
+    missing: str | None = None
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What is asked for.
+
+    Attributes:
+        metric: a key of METRICS.
+        stat: one of its stats.
+        percentile: which one the stat is, if it is one.
+        of_topics: whether a topic was selected.
+        evidence: of the groups that are asked about.
+    """
+
+    metric: str
+    stat: str
+    percentile: float | None
+    of_topics: bool
+    evidence: Evidence
+
+
+def figure(threshold: Threshold, evidence: Evidence) -> Figure:
+    """What a threshold compares: the figure of the groups that it selects, merged.
+
+    Args:
+        threshold: says which figure, and of whom.
+        evidence: of the whole run.
+    """
+    if evidence.measured_s <= 0:
+        return Figure(None, "the run did not come to its measure phase")
+    condition = threshold.condition
+    asked = _Question(
+        metric=threshold.metric,
+        stat=condition.stat,
+        percentile=condition.percentile,
+        of_topics="topic" in threshold.selector,
+        evidence=evidence.selected(threshold.selector),
+    )
+    return _FIGURES[threshold.metric](asked)
+
+
+def _known(value: float | None, why: str) -> Figure:
+    """The value, or why there is none."""
+    return Figure(None, why) if value is None else Figure(float(value))
+
+
+def _latency(asked: _Question) -> Figure:
+    evidence = asked.evidence
+    parts = [evidence.histograms.get((group, asked.metric)) for group in evidence.groups()]
+    found = [part for part in parts if part is not None]
+    if not found:
+        return Figure(None, "no record has the intended send time, or the stamp, that it is told from")
+    merged = sum(found, Histogram())
+    if asked.stat == "count":
+        return Figure(float(merged.count))
+    if asked.percentile is not None:
+        needed = samples_needed(asked.percentile)
+        why = f"{asked.stat} needs {needed:,} samples, and there are {merged.count:,}"
+        return _known(_us(merged.percentile_ns(asked.percentile)), why)
+    value_ns = {"mean": merged.mean_ns, "min": merged.min_ns, "max": merged.max_ns}[asked.stat]
+    return _known(_us(value_ns), _NO_SAMPLE)
+
+
+def _us(value_ns: float | None) -> float | None:
+    return None if value_ns is None else round(value_ns / 1_000, 3)
+
+
+def _level(asked: _Question) -> Figure:
+    evidence = asked.evidence
+    if asked.stat == "final":
+        blocks = [getattr(group, _LEVELS[asked.metric]) for group in evidence.consumers.values()]
+        finals = [None if block is None else block.final for block in blocks]
+        return _known(_sum(finals), "the cluster did not answer after the last read")
+    samples = [evidence.levels[(("consumer", name), asked.metric)] for name in evidence.consumers]
+    sums = [total for total in map(_sum, zip(*samples, strict=True)) if total is not None]
+    if not sums:
+        return Figure(None, _NO_SAMPLE)
+    return Figure(float(max(sums)) if asked.stat == "max" else sum(sums) / len(sums))
+
+
+def _sum(parts: Iterable[float | None]) -> float | None:
+    """The sum, None where there is nothing to add or a part is not known."""
+    total: float | None = None
+    for part in parts:
+        if part is None:
+            return None
+        total = part if total is None else total + part
+    return total
+
+
+def _throughput(asked: _Question) -> Figure:
+    """Of topics where one is selected, else of producers, else of consumers."""
+    evidence = asked.evidence
+    measured = evidence.topics if asked.of_topics else evidence.producers or evidence.consumers
+    return _known(_sum(getattr(one.throughput, asked.stat) for one in measured.values()), _NO_SAMPLE)
+
+
+def _records(asked: _Question) -> Figure:
+    groups = asked.evidence.results()
+    counts = [getattr(group.records, asked.stat) for group in groups if hasattr(group.records, asked.stat)]
+    return _known(_sum(counts), "nobody counts it")
+
+
+def _weighted(values: Iterable[tuple[float | None, float]], why: str) -> Figure:
+    """The mean of values by their weights; those that are not known are left out."""
+    known = [(value, weight) for value, weight in values if value is not None]
+    weights = sum(weight for _, weight in known)
+    if not weights:
+        return Figure(None, why)
+    return Figure(sum(value * weight for value, weight in known) / weights)
+
+
+def _achieved(asked: _Question) -> Figure:
+    """Weighted by the records due."""
+    groups = asked.evidence.producers.values()
+    return _weighted(
+        ((group.achieved_ratio, group.target_records_per_s or 0.0) for group in groups),
+        "at rate: max nothing is due",
+    )
+
+
+def _cpu(asked: _Question) -> Figure:
+    """Of producers, else of consumers; weighted by the records acked or received."""
+    groups = (asked.evidence.producers or asked.evidence.consumers).values()
+    return _weighted(
+        ((group.cpu_us_per_record, group.throughput.records_per_s) for group in groups),
+        "no record was counted",
+    )
+
+
+def _batch(asked: _Question) -> Figure:
+    """Weighted by the batches: records over records per batch."""
+    known = (group for group in asked.evidence.producers.values() if group.batch.records_mean)
+    return _weighted(
+        (
+            (
+                getattr(group.batch, asked.stat),
+                group.throughput.records_per_s / (group.batch.records_mean or 1),
+            )
+            for group in known
+        ),
+        "librdkafka told of no batch in the measure phase",
+    )
+
+
+def _compression(asked: _Question) -> Figure:
+    """All bytes before over all bytes after: weighted by the bytes after."""
+    known = (group for group in asked.evidence.producers.values() if group.compression_ratio)
+    return _weighted(
+        (
+            (group.compression_ratio, group.throughput.bytes_per_s / (group.compression_ratio or 1))
+            for group in known
+        ),
+        "nothing is compressed, or librdkafka told of no batch in the measure phase",
+    )
+
+
+def _workers(asked: _Question) -> Figure:
+    """The largest of all workers."""
+    workers = [worker for group in asked.evidence.results() for worker in group.workers]
+    if any(worker.exit != "finished" for worker in workers):
+        return Figure(None, "a worker did not live to tell it")
+    return _known(max((getattr(worker, asked.stat) for worker in workers), default=None), _NO_SAMPLE)
+
+
+def _errors(asked: _Question) -> Figure:
+    return Figure(float(sum(sum(group.errors.values()) for group in asked.evidence.results())))
+
+
+def _drain(asked: _Question) -> Figure:
+    """Of the group that took longest."""
+    times = [group.drain_s for group in asked.evidence.consumers.values()]
+    known = [time for time in times if time is not None]
+    return (
+        Figure(max(known)) if known and len(known) == len(times) else Figure(None, "a group has not read all")
+    )
+
+
+def _rebalances(asked: _Question) -> Figure:
+    groups = asked.evidence.consumers.values()
+    return _known(_sum(getattr(group.rebalances, asked.stat) for group in groups), _NO_SAMPLE)
+
+
+def _growth(asked: _Question) -> Figure:
+    return _known(_sum(topic.log_end_growth for topic in asked.evidence.topics.values()), _NO_SAMPLE)
+
+
+def _share(asked: _Question) -> Figure:
+    shares = [share for topic in asked.evidence.topics.values() for share in topic.partition_share]
+    extreme = {"max": max, "min": min}[asked.stat]
+    return Figure(extreme(shares)) if shares else Figure(None, "nothing came into the log")
+
+
+def _reconciled(asked: _Question) -> Figure:
+    found = asked.evidence.reconciliation
+    value = None if found is None else getattr(found, asked.stat)
+    if isinstance(value, dict):
+        value = sum(value.values())
+    return _known(value, f"{asked.stat} is not known of this run")
+
+
+_FIGURES: Final[Mapping[str, Callable[[_Question], Figure]]] = {
+    "send_delay": _latency,
+    "service_time": _latency,
+    "publish_latency": _latency,
+    "end_to_end_latency": _latency,
+    "consumer_lag": _level,
+    "committed_lag": _level,
+    "backlog": _level,
+    "throughput": _throughput,
+    "records": _records,
+    "achieved_ratio": _achieved,
+    "cpu_us_per_record": _cpu,
+    "workers": _workers,
+    "batch": _batch,
+    "compression_ratio": _compression,
+    "errors": _errors,
+    "drain_s": _drain,
+    "rebalances": _rebalances,
+    "log_end_growth": _growth,
+    "partition_share": _share,
+    "reconciliation": _reconciled,
+}

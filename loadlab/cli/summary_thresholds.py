@@ -1,0 +1,50 @@
+"""The rows of a summary that tell which thresholds held."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from loadlab.cli import figures
+from loadlab.cli.output import Line
+from loadlab.cli.sections import Section, row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from loadlab.results.model import RunResult, Threshold
+
+_FIGURES: Final[Mapping[str, Callable[[float], str]]] = {
+    "us": figures.latency,
+    "s": lambda seconds: figures.latency(seconds * 1e6),
+    "records": lambda records: f"{records:,.10g} records",
+    "records/s": figures.record_rate,
+    "bytes": figures.size,
+    "bytes/s": figures.byte_rate,
+    "count": lambda number: f"{number:,.10g}",
+    "ratio": lambda ratio: f"{ratio:.4g}",
+}
+
+
+def threshold_section(result: RunResult) -> Section:
+    """A row for each threshold, those that failed first."""
+    thresholds = sorted(result.thresholds, key=lambda threshold: threshold.passed)
+    blocks = []
+    for threshold in thresholds:
+        (line,) = row("" if blocks else "thresholds", _told(threshold))
+        blocks.append((Line(line.text, "good" if threshold.passed else "bad"),))
+    return Section.of(*blocks)
+
+
+def _told(threshold: Threshold) -> str:
+    outcome = "passed" if threshold.passed else "FAILED"
+    return f"{outcome}  {threshold.expression} · {measured_text(threshold)}"
+
+
+def measured_text(threshold: Threshold) -> str:
+    """What was measured, or why nothing was, and whether that ended the run."""
+    if threshold.measured is None:
+        return f"not measurable: {threshold.not_measurable or 'there is no sample'}"
+    told = _FIGURES.get(threshold.unit or "", lambda number: f"{number:,.6g}")(threshold.measured)
+    if threshold.ended_run_at_s is None:
+        return told
+    return f"{told}, which ended the run at {figures.duration(threshold.ended_run_at_s)}"
