@@ -130,7 +130,9 @@ def _throughput(asked: _Question) -> Figure:
     """Of topics where one is selected, else of producers, else of consumers."""
     evidence = asked.evidence
     measured = evidence.topics if asked.of_topics else evidence.producers or evidence.consumers
-    return _known(_sum(getattr(one.throughput, asked.stat) for one in measured.values()), _NO_SAMPLE)
+    throughputs = [one.throughput for one in measured.values()]
+    rates = [None if each is None else getattr(each, asked.stat) for each in throughputs]
+    return _known(_sum(rates), "the log's end was not asked for twice in the measure phase")
 
 
 def _records(asked: _Question) -> Figure:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.cli import figures
 from loadlab.cli.output import Line
-from loadlab.cli.sections import Section, row
+from loadlab.cli.sections import Block, Section, row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ _FIGURES: Final[Mapping[str, Callable[[float], str]]] = {
 def threshold_section(result: RunResult) -> Section:
     """A row for each threshold, those that failed first."""
     thresholds = sorted(result.thresholds, key=lambda threshold: threshold.passed)
-    blocks = []
+    blocks: list[Block] = []
     for threshold in thresholds:
         (line,) = row("" if blocks else "thresholds", _told(threshold))
         blocks.append((Line(line.text, "good" if threshold.passed else "bad"),))
@@ -44,7 +44,7 @@ def measured_text(threshold: Threshold) -> str:
     """What was measured, or why nothing was, and whether that ended the run."""
     if threshold.measured is None:
         return f"not measurable: {threshold.not_measurable or 'there is no sample'}"
-    told = _FIGURES.get(threshold.unit or "", lambda number: f"{number:,.6g}")(threshold.measured)
+    told = _FIGURES[threshold.unit or "count"](threshold.measured)
     if threshold.ended_run_at_s is None:
         return told
     return f"{told}, which ended the run at {figures.duration(threshold.ended_run_at_s)}"

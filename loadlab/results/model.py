@@ -148,13 +148,14 @@ class TopicResult(Model):
     Attributes:
         partitions: number of partitions.
         log_end_growth: records by which the log end moved, all partitions, over the whole run.
-        throughput: growth between two samples of known time in the measure phase, over their distance.
+        throughput: growth between two samples of known time in the measure phase, over their distance; None
+            where there were not two.
         partition_share: each partition's share of the growth, by partition number; sums to 1 unless empty.
     """
 
     partitions: int
     log_end_growth: int
-    throughput: Throughput
+    throughput: Throughput | None = None
     partition_share: tuple[float, ...] = ()
 
 

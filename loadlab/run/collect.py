@@ -37,13 +37,13 @@ _FLUSH_PROPERTIES: Final = ("log.flush.interval.messages", "log.flush.interval.m
 _KAFKA_NEVER_FLUSHES: Final = "9223372036854775807"
 
 
-def _throughput(run: Measured, samples: list[Sample], partitions: list[Partition]) -> Throughput:
-    """Growth between the first and the last sample of the measure phase over their distance.
+def _throughput(run: Measured, samples: list[Sample], partitions: list[Partition]) -> Throughput | None:
+    """Growth between the measure phase's first and last sample over their distance; None without two.
 
     Bytes are the records' mean size, as acked, times their number: brokers tell offsets, not sizes.
     """
     if len(samples) < 2:  # noqa: PLR2004
-        return Throughput(records_per_s=0.0, bytes_per_s=0.0)
+        return None
     first, last = samples[0], samples[-1]
     known = [partition for partition in partitions if partition in first.ends and partition in last.ends]
     grown = sum(last.ends[partition] - first.ends[partition] for partition in known)

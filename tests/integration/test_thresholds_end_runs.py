@@ -23,7 +23,6 @@ def test_a_threshold_is_judged_on_what_the_result_says(tmp_path: Path, provider:
         "reconciliation": ["unexplained == 0"],
     }
     stored = run({"cluster": {"provider": provider}, "thresholds": thresholds}, tmp_path)
-    print([t for t in stored.result.thresholds if not t.passed], stored.result.topics, stored.result.phases)
     result = stored.result
     outcomes = {each.expression: each for each in result.thresholds}
 

@@ -177,4 +177,6 @@ def test_a_topics_throughput_is_that_of_the_measure_phase_alone() -> None:
         *(replace(at_the_end, at_ns=at_ns) for at_ns in (12 * S, 12 * S + S // 5)),
     ]
 
-    assert _topics(run)["orders"].throughput.records_per_s == 10.0
+    throughput = _topics(run)["orders"].throughput
+    assert throughput is not None
+    assert throughput.records_per_s == 10.0

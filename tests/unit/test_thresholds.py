@@ -200,6 +200,7 @@ def test_the_reported_midpoint_is_what_is_compared() -> None:
         ("compression_ratio", "value >= 0"),
         ("batch", "records_mean >= 0"),
         ("partition_share", "max <= 1"),
+        ("throughput{topic=orders}", "bytes_per_s >= 0B/s"),
         ("reconciliation", "lost == 0"),
     ],
 )
@@ -214,6 +215,7 @@ def test_what_was_not_measured_fails_and_says_why(key: str, expression: str) -> 
         expression,
         producers={"shop": blind_sender},
         consumers={"billing": blind_reader},
+        topics={"orders": TopicResult(partitions=1, log_end_growth=0)},
         reconciliation=Reconciliation(acked=1, lost=None),
         histograms={(("producer", "shop"), "publish_latency"): Histogram()},
         levels={
