@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -22,8 +22,20 @@ from loadlab.measurement.intrinsics import (
     sleep_until,
 )
 from loadlab.measurement.lane import count, count_error, enter_interval, phase_at, record_duration
+from loadlab.measurement.ledger import UNKNOWN
+from loadlab.measurement.ledger_mark import claim, is_open, mark_seen
 from loadlab.measurement.slab import COMMAND_OFFSET, CONSUME_LANE, SLAB, Command, Counter, Metric
-from loadlab.measurement.stamp import INTENDED_WORD, RUN_WORD, STAMP_BYTES, STAMP_WORDS
+from loadlab.measurement.stamp import (
+    INTENDED_WORD,
+    RUN_WORD,
+    SEQUENCE_WORD,
+    STAMP_BYTES,
+    STAMP_WORDS,
+    WORKER_WORD,
+)
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 BATCH_RECORDS: Final = 1_000
 """How many records are taken in one call at the most."""
@@ -34,6 +46,7 @@ TOPIC: Final = np.dtype(
         ("name", "<u8"),  # address of its zero-terminated name
         ("first_position", "<i8"),  # where its partitions' positions begin
         ("partitions", "<i8"),
+        ("first_partition", "<i8"),  # where they begin among all partitions of the run
     ],
 )
 CONSUMPTION: Final = np.dtype(
@@ -46,6 +59,8 @@ CONSUMPTION: Final = np.dtype(
         ("topic_count", "<i8"),
         ("last_topic", "<i8"),  # the one that the latest record came from
         ("messages", "<u8"),  # address of BATCH_RECORDS rd_kafka_message_t pointers
+        ("ledger", "<i8"),  # its address; 0: there is none
+        ("group", "<i8"),  # this consumer's, as the ledger numbers them
         ("run_tag", "<i8"),
         ("rate_per_ns", "<f8"),  # the most that is read; 0: no limit
         ("allowance", "<f8"),  # records that may be read now
@@ -96,17 +111,28 @@ def _find_topic(work: Record, handle: int) -> int:
 
 
 @inlined
-def _note_position(work: Record, message: Record) -> None:
+def _note_position(work: Record, message: Record) -> int:
+    """Moves the partition's position behind a record; returns the partition's run-wide number."""
     topics = carray(pointer_to(work.topics), work.topic_count, TOPIC)
     if topics[work.last_topic].handle != message.rkt:
         found = _find_topic(work, message.rkt)
         if found == _UNKNOWN_TOPIC:
-            return
+            return UNKNOWN
         work.last_topic = found
     topic = topics[work.last_topic]
-    if message.partition < topic.partitions:
-        positions = carray(pointer_to(work.positions), work.position_count, np.int64)
-        positions[topic.first_position + message.partition] = message.offset + 1
+    if message.partition >= topic.partitions:
+        return UNKNOWN
+    positions = carray(pointer_to(work.positions), work.position_count, np.int64)
+    positions[topic.first_position + message.partition] = message.offset + 1
+    return topic.first_partition + message.partition
+
+
+@inlined
+def _enter(work: Record, message: Record, stamp: npt.NDArray[np.int64], partition: int, first: int) -> None:
+    """Enters a record with this run's stamp into the ledger."""
+    if is_open(work.ledger):
+        worker, sequence = stamp[WORKER_WORD], stamp[SEQUENCE_WORD]
+        mark_seen(work.ledger, work.group, worker, sequence, partition, message.offset, first)
 
 
 @inlined
@@ -114,6 +140,9 @@ def _take(work: Record, slab: Record, message: Record, moment: int, now_ns: int)
     """Books one record that the consumer holds since `now_ns`."""
     lane = slab.lanes[CONSUME_LANE]
     intent = moment
+    partition = _note_position(work, message)
+    # Records without a stamp, too: that they were read shows how far the group has come.
+    first = claim(work.ledger, work.group, partition, message.offset) if is_open(work.ledger) else False
     if message.payload == 0 or message.len < STAMP_BYTES:
         count(lane, _UNSTAMPED, intent, moment, 1)
     else:
@@ -121,11 +150,11 @@ def _take(work: Record, slab: Record, message: Record, moment: int, now_ns: int)
         if stamp[RUN_WORD] == work.run_tag:
             intent = phase_at(slab, stamp[INTENDED_WORD])
             record_duration(lane, _END_TO_END_LATENCY, intent, now_ns - stamp[INTENDED_WORD])
+            _enter(work, message, stamp, partition, first)
         else:
             count(lane, _FOREIGN, intent, moment, 1)
     count(lane, _CONSUMED, intent, moment, 1)
     count(lane, _CONSUMED_BYTES, intent, moment, message.len + message.key_len)
-    _note_position(work, message)
 
 
 @compiled

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from loadlab.client.settings import ConsumerSettings
+    from loadlab.measurement.ledger import Ledger
     from loadlab.measurement.slab import Slab
 
 _ASSIGN_PARTITIONS: Final = -175
@@ -38,13 +39,15 @@ class Consumer:
     Args:
         settings: what it is to do.
         slab: where it writes what it measures.
+        ledger: where it enters what it has seen; None where nothing it reads is kept there.
 
     Raises:
         WorkerError: librdkafka refuses the properties.
     """
 
-    def __init__(self, settings: ConsumerSettings, slab: Slab) -> None:
+    def __init__(self, settings: ConsumerSettings, slab: Slab, ledger: Ledger | None = None) -> None:
         self._settings = settings
+        self._ledger_address = 0 if ledger is None else ledger.address
         self._slab = slab
         self._revoked_ns: int | None = None
         self._let_go = not settings.held
@@ -68,6 +71,7 @@ class Consumer:
             entry["name"] = ctypes.addressof(name)
             entry["first_position"] = first_position
             entry["partitions"] = topic.partitions
+            entry["first_partition"] = topic.first_partition
             first_position += topic.partitions
         return topics
 
@@ -83,6 +87,7 @@ class Consumer:
         work["topics"] = topics.ctypes.data
         work["topic_count"] = len(topics)
         work["messages"] = messages.ctypes.data
+        work["ledger"], work["group"] = self._ledger_address, self._settings.group
         work["run_tag"] = run_tag(self._settings.run_id)
         work["rate_per_ns"] = (self._settings.max_rate_per_s or 0.0) / 1e9
         return work

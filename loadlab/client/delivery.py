@@ -15,6 +15,7 @@ import numpy as np
 from numba import types
 
 from loadlab.client import symbols
+from loadlab.client.bookkeeping import enter_report
 from loadlab.client.slots import SLOT, slot_of
 from loadlab.client.stages import STAGES, book_stages, create_stages, enter_request
 from loadlab.client.symbols import memcpy, rd_kafka_message_status, rd_kafka_poll
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 DELIVERY: Final = np.dtype(
     [
         ("slab", "<u8"),
+        ("sender", "<i8"),  # address of the SENDER record: how to enter into the ledger
         ("slots", "<u8"),
         ("stages", "<u8"),  # address of a STAGES record
         ("free", "<u8"),  # ring of free slot numbers
@@ -179,6 +181,7 @@ def _report(delivery: Record, message: Record, status: int) -> None:
         lost = status == symbols.STATUS_NOT_PERSISTED
         count(lane, _FAILED if lost else _INDETERMINATE, intent, moment, 1)
         count_error(lane, message.err)
+    enter_report(delivery.sender, message, slot.sequence, status)
     free_ring(delivery)[delivery.given & (delivery.ring - 1)] = message.private
 
 

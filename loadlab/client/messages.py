@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from loadlab.client import symbols
+from loadlab.client.bookkeeping import NO_SEQUENCE, enter_void
 from loadlab.client.delivery import DELIVERY, TAKEN_OFFSET, free_ring, slot_at
 from loadlab.client.records import KEY_BYTES, NULL_LENGTH, RECORDS, key_number, value_length, write_key
 from loadlab.client.schedule import SCHEDULE, due_ns
@@ -113,6 +114,11 @@ def _write_stamp(work: Record, place: int, sequence: int, due: int) -> None:
 
 
 @inlined
+def _is_stamped(work: Record, length: int) -> bool:
+    return plan_of(work).stamped != 0 and length >= STAMP_BYTES
+
+
+@inlined
 def _fill_value(work: Record, message: Record, length: int, sequence: int, due: int) -> None:
     """Points a message at the next stretch of the pool and writes the stamp into it."""
     if length == NULL_LENGTH:
@@ -122,7 +128,7 @@ def _fill_value(work: Record, message: Record, length: int, sequence: int, due: 
     words = (length + _WORD_BYTES - 1) // _WORD_BYTES
     place = work.cursor if work.cursor + words <= work.pool_words else 0
     work.cursor = place + words
-    if plan_of(work).stamped and length >= STAMP_BYTES:
+    if _is_stamped(work, length):
         _write_stamp(work, place, sequence, due)
     message.payload = work.pool + place * _WORD_BYTES
     message.len = length
@@ -147,6 +153,10 @@ def _take_slot(work: Record, message: Record, place: int, due: int) -> None:
     slot = slot_at(delivery, number)
     slot.intended_ns = due
     slot.bytes = message.len + message.key_len
+    slot.sequence = work.sent + place
+    if not _is_stamped(work, message.len):
+        enter_void(delivery.sender, slot.sequence)
+        slot.sequence = NO_SEQUENCE
     message.private = number
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.client import symbols
+from loadlab.client.bookkeeping import enter_void
 from loadlab.client.delivery import GIVEN_OFFSET, free_ring, slot_at
 from loadlab.client.messages import (
     PRODUCTION,
@@ -209,6 +210,7 @@ def _settle(work: Record, amount: int, now_ns: int) -> int:
             count(lane, _ATTEMPTED, intent, moment, -1)
         else:
             count(lane, _FAILED, intent, moment, 1)
+            enter_void(delivery_of(work).sender, slot_at(delivery_of(work), message.private).sequence)
             count_error(lane, message.err)
     return done
 
@@ -223,6 +225,7 @@ def _reject(work: Record, amount: int, now_ns: int) -> None:
         intent = phase_at(slab, intended_ns(work, record_number(work, place), now_ns))
         count(lane, _ATTEMPTED, intent, moment, 1)
         count(lane, _REJECTED, intent, moment, 1)
+        enter_void(delivery_of(work).sender, work.sent + place)
     work.sent += amount
 
 

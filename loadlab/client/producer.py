@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.client import symbols
+from loadlab.client.bookkeeping import make_sender
 from loadlab.client.delivery import create_delivery, on_delivery, on_statistics, serve_delivery_reports
 from loadlab.client.handle import PRODUCER, await_metadata, new_client, new_configuration, property_of
 from loadlab.client.library import librdkafka
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from loadlab.client.settings import ProducerSettings
+    from loadlab.measurement.ledger import Ledger
     from loadlab.measurement.slab import Slab
 
 _HEADER_NAME: Final = b"loadlab\0"
@@ -40,6 +42,7 @@ class Producer:
         slab: where it writes what it measures.
         pool: the bytes of its values; they are written to.
         alias_table: likelihoods and aliases of weighted keys; empty for any other keys.
+        ledger: where its acks are entered; None where nobody reads what it sends.
 
     Raises:
         WorkerError: librdkafka refuses the properties.
@@ -51,6 +54,7 @@ class Producer:
         slab: Slab,
         pool: npt.NDArray[np.int64],
         alias_table: tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]],
+        ledger: Ledger | None = None,
     ) -> None:
         self._settings = settings
         self._slab = slab
@@ -60,15 +64,18 @@ class Producer:
         library.rd_kafka_conf_set_dr_msg_cb(configuration, on_delivery.address)
         library.rd_kafka_conf_set_stats_cb(configuration, on_statistics.address)
         # The opaque pointer is known only when the queue's size is, which the configuration tells.
+        firsts = np.array([topic.first_partition for topic in settings.topics], dtype=np.int64)
+        sender = make_sender(settings, ledger, firsts)
         linger_ms = float(property_of(configuration, "linger.ms"))
         self._delivery = create_delivery(slab.record, _queue_records(configuration), linger_ms)
+        self._delivery.state["sender"] = sender.ctypes.data
         library.rd_kafka_conf_set_opaque(configuration, self._delivery.address)
         following = follow_requests(configuration, int(self._delivery.stages.ctypes.data))
         self._client = new_client(PRODUCER, configuration)
         del following
         names = [topic.name for topic in settings.topics]
         self._topics = [library.rd_kafka_topic_new(self._client, name.encode(), None) for name in names]
-        self._kept: list[npt.NDArray[np.generic]] = [pool, *alias_table]
+        self._kept: list[npt.NDArray[np.generic]] = [pool, *alias_table, firsts, sender]
         segments = np.array(list(settings.schedule), dtype=SEGMENT)
         self._schedule = make_schedule(segments, settings.poisson_seed)
         self._work = self._make_work(pool, alias_table)

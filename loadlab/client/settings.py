@@ -29,10 +29,17 @@ CONSUMER_DEFAULTS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class TopicSettings:
-    """A topic and how many partitions it has."""
+    """A topic.
+
+    Attributes:
+        name: on the cluster.
+        partitions: how many it has.
+        first_partition: where they begin among all partitions of the run, which the ledger numbers through.
+    """
 
     name: str
     partitions: int
+    first_partition: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,6 +118,7 @@ class ConsumerSettings:
         start_after_s: when it joins the group, after the common start; None: before it.
         held: whether its partitions are paused until the common start, because there is something to read
             before; librdkafka may take up to a second to fetch from a partition that was paused.
+        group: its group's place among the run's consumer groups, by which the ledger knows it.
     """
 
     properties: Mapping[str, str] = field(repr=False)
@@ -119,6 +127,7 @@ class ConsumerSettings:
     max_rate_per_s: float | None = None
     start_after_s: float | None = None
     held: bool = False
+    group: int = 0
 
     def client_properties(self) -> dict[str, str]:
         """All properties that the client is made with."""

@@ -18,6 +18,7 @@ SLOT: Final = np.dtype(
         ("intended_ns", "<i8"),
         ("sent_ns", "<i8"),
         ("bytes", "<i8"),
+        ("sequence", "<i8"),  # the stamp's; NO_SEQUENCE: it has none
         (
             "requested_ns",
             "<i8",

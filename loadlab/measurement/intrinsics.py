@@ -52,6 +52,47 @@ def _store(typing_context, address, value):
     return types.void(types.uintp, types.int64), generate
 
 
+def _generate_change(operation: str) -> Callable[..., ir.Value]:
+    """Generates one indivisible change of a word, which gives what stood there before."""
+
+    def generate(context, builder, signature, arguments):
+        pointer = _word_pointer(builder, arguments[0])
+        return builder.atomic_rmw(operation, pointer, arguments[1], "seq_cst")
+
+    return generate
+
+
+@intrinsic
+def _change_or(typing_context, address, bits):
+    return types.int64(types.uintp, types.int64), _generate_change("or")
+
+
+@intrinsic
+def _change_max(typing_context, address, value):
+    return types.int64(types.uintp, types.int64), _generate_change("max")
+
+
+@intrinsic
+def _change_add(typing_context, address, amount):
+    return types.int64(types.uintp, types.int64), _generate_change("add")
+
+
+@intrinsic
+def _one_bits(typing_context, value):
+    def generate(context, builder, signature, arguments):
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def _trailing_zeros(typing_context, value):
+    def generate(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.int64), generate
+
+
 @intrinsic
 def _leading_zeros(typing_context, value):
     def generate(context, builder, signature, arguments):
@@ -124,6 +165,15 @@ load_acquire: Callable[[int], int] = _typed(_load)
 store_release: Callable[[int, int], None] = _typed(_store)
 """Writes the word at an address; earlier writes are not moved behind it."""
 
+atomic_or: Callable[[int, int], int] = _typed(_change_or)
+"""Sets bits of the word at an address; returns it as it was. Neither reads nor writes are moved past it."""
+
+atomic_max: Callable[[int, int], int] = _typed(_change_max)
+"""Raises the word at an address to a value, unless it is larger; returns it as it was."""
+
+atomic_add: Callable[[int, int], int] = _typed(_change_add)
+"""Adds to the word at an address; returns it as it was."""
+
 carray: Callable[..., Any] = _typed(numba.carray)  # type: ignore[attr-defined]
 """An array over memory of somebody else: `carray(pointer, shape, dtype)`."""
 
@@ -132,6 +182,12 @@ pointer_to: Callable[[int], Any] = _typed(_pointer_to)
 
 address_of: Callable[[Any], int] = _typed(_address_of)
 """The address that a pointer holds."""
+
+one_bits: Callable[[int], int] = _typed(_one_bits)
+"""How many bits of a 64-bit value are set."""
+
+trailing_zeros: Callable[[int], int] = _typed(_trailing_zeros)
+"""How many zero bits stand behind the lowest one bit of a 64-bit value."""
 
 leading_zeros: Callable[[int], int] = _typed(_leading_zeros)
 """How many zero bits stand before the highest one bit of a 64-bit value."""

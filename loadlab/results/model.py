@@ -47,6 +47,7 @@ __all__ = [
     "ConsumerResult",
     "ConsumerWorker",
     "Environment",
+    "GroupReconciliation",
     "Lag",
     "LatencyBlock",
     "MachineUse",
@@ -58,6 +59,7 @@ __all__ = [
     "Reason",
     "Rebalances",
     "Reconciliation",
+    "RecordExample",
     "RunResult",
     "Stage",
     "Startup",
@@ -159,6 +161,70 @@ class TopicResult(Model):
     partition_share: tuple[float, ...] = ()
 
 
+RecordClass = Literal[
+    "lost", "unseen", "duplicated", "reordered", "seen_failed", "found", "unresolved", "never_sent"
+]
+
+
+class RecordExample(Model):
+    """One record that the ledger has something to say of.
+
+    Attributes:
+        record_class: what, by the name of its count.
+        consumer: the consumer whose reading shows it.
+        worker: who sent it: the run-wide id in its stamp.
+        sequence: its number within the worker, from 0.
+        partition: as orders-0; None where nobody could tell.
+        offset: likewise.
+    """
+
+    record_class: RecordClass
+    consumer: str
+    worker: int
+    sequence: int
+    partition: str | None = None
+    offset: int | None = None
+
+
+class GroupReconciliation(Model):
+    """What became of the stamped records that a consumer group is concerned with, over the whole run.
+
+    acked = seen + lost + unseen + evicted + earlier + unknown, in stamped records.
+
+    Attributes:
+        seen: acked and read.
+        lost: acked and never read, although the group has read past them or the log ends before them; None
+            where some are unknown.
+        unseen: acked, and nothing at their offset or behind it was read.
+        evicted: acked and not read; now below the log's start.
+        earlier: acked at an offset before the group's own start.
+        unknown: acked and not read, and the ledger can't tell why.
+        duplicated: copies in the log beyond the first, as the group read them.
+        redelivered: read again at an offset that the group had read: no copy in the log.
+        reordered: read for the first time behind a later one of the same worker, in the same partition.
+        seen_failed: read, although their producer was told that they are not in the log.
+        found: indeterminate ones that were read.
+        absent: indeterminate ones that are not in the log, which was read from end to end.
+        unresolved: indeterminate ones that can't be told.
+        never_sent: read, with a number that their worker had not given to a record.
+    """
+
+    seen: int
+    lost: int | None
+    unseen: int
+    evicted: int
+    earlier: int
+    unknown: int
+    duplicated: int
+    redelivered: int
+    reordered: int
+    seen_failed: int
+    found: int
+    absent: int
+    unresolved: int
+    never_sent: int
+
+
 class Reconciliation(Model):
     """Do the producers, the log and the consumers agree? Over the whole run, in records.
 
@@ -169,13 +235,15 @@ class Reconciliation(Model):
         rejected: given up because the client queue was full.
         log_end_growth: records by which the log ends of the topics moved that the run sends to.
         consumed: by consumer name.
-        lost: acked and never seen by a group that read to the end; None where it can't be known.
-        duplicated: seen more than once; None where it can't be known.
-        reordered: seen after a later one of the same worker and partition; None where it can't be known.
+        lost: records that at least one group lost; None where it can't be known.
+        duplicated: copies in the logs beyond the first; None without a ledger.
+        reordered: records behind a later one of their worker and partition; None without a ledger.
         unseen: in the log and not yet read at the end, all groups added; None where the log can't be asked.
-        evicted: dropped by a mock partition before they were read.
+        evicted: dropped from a partition before they were read.
         unexplained: log_end_growth - acked - duplicates in the log - indeterminate records found in it;
             None where the log can't be asked.
+        groups: by consumer name; empty without a ledger.
+        examples: the first 20 records of each class and consumer.
     """
 
     acked: int
@@ -190,6 +258,8 @@ class Reconciliation(Model):
     unseen: int | None = 0
     evicted: int = 0
     unexplained: int | None = None
+    groups: dict[str, GroupReconciliation] = Field(default_factory=dict)
+    examples: tuple[RecordExample, ...] = ()
 
 
 class Threshold(Model):

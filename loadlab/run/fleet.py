@@ -84,7 +84,7 @@ class WorkerProcess:
         return "finished" if code == 0 else f"exit code {code}"
 
 
-def _spawn(order: Order) -> WorkerProcess:
+def _spawn(order: Order, ledger_fd: int | None) -> WorkerProcess:
     slab = create_slab(order.partitions)
     log = tempfile.TemporaryFile(prefix="loadlab-")  # noqa: SIM115 (closed with the fleet)
     process = subprocess.Popen(
@@ -92,7 +92,7 @@ def _spawn(order: Order) -> WorkerProcess:
         stdin=subprocess.PIPE,
         stdout=log,
         stderr=log,
-        pass_fds=(slab.fd,),
+        pass_fds=(slab.fd,) if ledger_fd is None else (slab.fd, ledger_fd),
         # A worker does no linear algebra; each of OpenBLAS's threads would take memory of its own.
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         text=True,
@@ -103,7 +103,7 @@ def _spawn(order: Order) -> WorkerProcess:
     if process.stdin is None:
         raise WorkerError("the worker has no standard input")
     try:
-        process.stdin.write(order.to_json(slab.fd, os.getpid()) + "\n")
+        process.stdin.write(order.to_json(slab.fd, os.getpid(), ledger_fd) + "\n")
         process.stdin.close()
     except BrokenPipeError as error:
         process.wait()
@@ -138,14 +138,18 @@ class Fleet:
         of_kind = self.producers if produces else self.consumers
         return [worker for worker in of_kind if worker.order.group == name]
 
-    def spawn(self, orders: Sequence[Order]) -> None:
+    def spawn(self, orders: Sequence[Order], ledger_fd: int | None = None) -> None:
         """Starts a process for each order; they wait to be told to connect.
+
+        Args:
+            orders: one for each worker.
+            ledger_fd: the run's ledger; None where it keeps none.
 
         Raises:
             WorkerError: a process could not start.
         """
         for order in orders:
-            self.workers.append(_spawn(order))
+            self.workers.append(_spawn(order, ledger_fd))
 
     def command(self, command: Command, workers: Sequence[WorkerProcess] | None = None) -> None:
         """Tells workers, all of them unless named, what to do."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from loadlab.cluster import Cluster
     from loadlab.results.artifacts import Interval
     from loadlab.results.model_environment import HostEnvironment
+    from loadlab.run.account import Account
     from loadlab.run.load import Load
     from loadlab.run.offsets import Group, Partition
     from loadlab.run.timeline import Timeline
@@ -38,6 +39,7 @@ class Measured:
         workers_begun_ns: when its workers were told to connect, CLOCK_MONOTONIC.
         late: events booked into an interval after it had been drained.
         rows: the interval series.
+        account: the run's ledger; None where it has none.
     """
 
     run_id: str
@@ -52,6 +54,7 @@ class Measured:
     workers_begun_ns: int
     late: int
     rows: Sequence[Interval]
+    account: Account | None = None
 
     @property
     def cluster(self) -> Cluster:

@@ -37,11 +37,13 @@ class RunOptions:
         results_dir: where the result goes.
         cluster_name: the cluster that `cluster up` left standing and that is to be used; None to start one.
         keep_topics: whether the topics that the run makes outlive it.
+        ledger: whether each record is followed; only benchmarks go without, to see what that costs.
     """
 
     results_dir: Path
     cluster_name: str | None = None
     keep_topics: bool = False
+    ledger: bool = True
 
 
 @dataclass(frozen=True)

@@ -42,15 +42,18 @@ class Order:
         """How many positions its slab has room for."""
         return 0 if self.produces else sum(topic.partitions for topic in self.settings.topics)
 
-    def to_json(self, slab_fd: int, parent_pid: int) -> str:
+    def to_json(self, slab_fd: int, parent_pid: int, ledger_fd: int | None = None) -> str:
         """The order as one line of text.
 
         Args:
             slab_fd: the slab's descriptor in the worker.
             parent_pid: without whom the worker ends.
+            ledger_fd: the ledger's descriptor in the worker; None where the run keeps none.
         """
-        document = {"produces": self.produces, "slab_fd": slab_fd, "parent_pid": parent_pid, **asdict(self)}
-        return json.dumps(document)
+        descriptors = {"slab_fd": slab_fd, "ledger_fd": ledger_fd}
+        return json.dumps(
+            {"produces": self.produces, "parent_pid": parent_pid, **descriptors, **asdict(self)}
+        )
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Received:
     order: Order
     slab_fd: int
     parent_pid: int
+    ledger_fd: int | None = None
 
 
 def read_order(line: str) -> Received:
@@ -73,7 +77,12 @@ def read_order(line: str) -> Received:
         settings=made,
         cores=tuple(document["cores"]),
     )
-    return Received(order=order, slab_fd=document["slab_fd"], parent_pid=document["parent_pid"])
+    return Received(
+        order=order,
+        slab_fd=document["slab_fd"],
+        parent_pid=document["parent_pid"],
+        ledger_fd=document["ledger_fd"],
+    )
 
 
 def _topics(settings: Mapping[str, Any]) -> tuple[TopicSettings, ...]:

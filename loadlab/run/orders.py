@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from loadlab.client.records import NO_KEYS, ROUND_ROBIN_KEYS, UNIFORM_KEYS, WEIGHTED_KEYS
@@ -60,8 +61,8 @@ def make_orders(scenario: Scenario, plan: RunPlan, run_id: str, target: Target) 
     orders: list[Order] = []
     for producer in plan.producers:
         orders += _producer_orders(scenario, producer, run_id, target)
-    for consumer in plan.consumers:
-        orders += _consumer_orders(scenario, consumer, run_id, target)
+    for group, consumer in enumerate(plan.consumers):
+        orders += _consumer_orders(scenario, consumer, group, run_id, target)
     return orders
 
 
@@ -82,7 +83,9 @@ def _cores(cpuset: str | None) -> tuple[int, ...]:
 
 
 def _topics(names: Sequence[str], target: Target) -> tuple[TopicSettings, ...]:
-    return tuple(TopicSettings(name, target.partitions[name]) for name in names)
+    ends = accumulate(target.partitions.values(), initial=0)
+    firsts = dict(zip(target.partitions, ends, strict=False))
+    return tuple(TopicSettings(name, target.partitions[name], firsts[name]) for name in names)
 
 
 def _properties(run_id: str, worker: int, target: Target, config: Mapping[str, str]) -> dict[str, str]:
@@ -154,7 +157,7 @@ def _producer_orders(
 
 
 def _consumer_orders(
-    scenario: Scenario, consumer: PlannedConsumer, run_id: str, target: Target
+    scenario: Scenario, consumer: PlannedConsumer, group: int, run_id: str, target: Target
 ) -> list[Order]:
     spec = scenario.consumers[consumer.name]
     workers = len(consumer.workers)
@@ -171,6 +174,7 @@ def _consumer_orders(
             max_rate_per_s=consumer.max_rate_per_s and consumer.max_rate_per_s / workers,
             start_after_s=consumer.start_after_s,
             held=scenario.topics[spec.topic].existing,
+            group=group,
         )
         orders.append(Order(consumer.name, worker, settings, _cores(spec.cpuset)))
     return orders

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, Counter
 from loadlab.measurement.validity import Judgement, RunFigures, is_saturated, judge
 from loadlab.results.model import Reason, Reconciliation, Verdict
+from loadlab.run.findings import examples, group_reconciliations
 from loadlab.run.offsets import positions
 from loadlab.run.readings import total
 from loadlab.run.steady import drifts
 
 if TYPE_CHECKING:
+    from loadlab.run.account import Account, Found
     from loadlab.run.consumer_group import ConsumerGroup
     from loadlab.run.measured import Measured
     from loadlab.run.offsets import Partition
@@ -41,7 +43,7 @@ def reconcile(run: Measured) -> Reconciliation:
     log_end_growth = None if grown is None else sum(by for (topic, _), by in grown.items() if topic in ours)
     left = unread(run)
     fates = [producer.records(None) for producer in run.producers().values()]
-    return Reconciliation(
+    told = Reconciliation(
         acked=acked,
         failed=sum(records.failed for records in fates),
         indeterminate=sum(records.indeterminate for records in fates),
@@ -51,6 +53,24 @@ def reconcile(run: Measured) -> Reconciliation:
         unseen=None if left is None else sum(left.values()),
         evicted=skipped(run) if run.cluster.info.kind == "mock" else 0,
         unexplained=None if log_end_growth is None else _unexplained(run, log_end_growth - acked),
+    )
+    found = None if run.account is None else run.account.found(run)
+    return told if run.account is None or found is None else _with_ledger(run, told, run.account, found)
+
+
+def _with_ledger(run: Measured, told: Reconciliation, account: Account, found: Found) -> Reconciliation:
+    """Adds what the ledger knows."""
+    groups = group_reconciliations(account, found)
+    surplus = None if told.log_end_growth is None else told.log_end_growth - told.acked - found.duplicated
+    return told.model_copy(
+        update={
+            "lost": None if any(group.lost is None for group in groups.values()) else found.lost,
+            "duplicated": found.duplicated,
+            "reordered": found.reordered,
+            "unexplained": None if surplus is None else _unexplained(run, surplus),
+            "groups": groups,
+            "examples": tuple(examples(account, found)),
+        }
     )
 
 

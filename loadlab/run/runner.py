@@ -18,6 +18,7 @@ from loadlab.results.artifacts import Artifacts
 from loadlab.results.environment import capture_host
 from loadlab.results.run_id import new_run_id
 from loadlab.results.store import StoredRun, ensure_writable, save
+from loadlab.run.account import open_account
 from loadlab.run.collect import make_histograms, make_result
 from loadlab.run.events import Events
 from loadlab.run.fleet import Fleet
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from loadlab.cluster import Cluster
     from loadlab.results.model_environment import HostEnvironment
+    from loadlab.run.account import Account
     from loadlab.run.offsets import Partition
     from loadlab.run.progress import RunObserver
     from loadlab.scenario import LoadedScenario, Scenario
@@ -116,9 +118,10 @@ class _Run:
             if given is not None:
                 self._events.note("cluster", f"cluster ready: {given.cluster.bootstrap_servers}")
             partitions = stack.enter_context(self._topics(opened.cluster, outlives=outlives))
+            account = stack.enter_context(self._account(partitions))
             fleet = stack.enter_context(self._fleet())
             try:
-                return self._measure(opened.cluster, partitions, fleet, host)
+                return self._measure(opened.cluster, partitions, fleet, host, account)
             except WorkerError:
                 self._keep_logs(opened.cluster)
                 raise
@@ -176,12 +179,24 @@ class _Run:
                 fleet.kill()
                 fleet.close()
 
+    @contextmanager
+    def _account(self, partitions: dict[str, int]) -> Iterator[Account | None]:
+        """The run's ledger, where there is one."""
+        everywhere = _everywhere(partitions)
+        account = open_account(self._scenario, self._plan, everywhere) if self._options.ledger else None
+        try:
+            yield account
+        finally:
+            if account is not None:
+                account.close()
+
     def _measure(
         self,
         cluster: Cluster,
         partitions: dict[str, int],
         fleet: Fleet,
         host: HostEnvironment,
+        account: Account | None,
     ) -> StoredRun:
         target = Target(
             bootstrap_servers=cluster.bootstrap_servers,
@@ -191,8 +206,8 @@ class _Run:
         )
         orders = make_orders(self._scenario, self._plan, self._run_id, target)
         self._observer.message(f"starting {len(orders)} workers")
-        fleet.spawn(orders)
-        everywhere = [(name, number) for name, count in partitions.items() for number in range(count)]
+        fleet.spawn(orders, None if account is None else account.ledger.fd)
+        everywhere = _everywhere(partitions)
         baseline = dict(cluster.end_offsets(everywhere).offsets)
         groups = [self._group(cluster, name, partitions, baseline) for name in self._scenario.consumers]
         begun_ns = time.monotonic_ns()
@@ -229,6 +244,7 @@ class _Run:
                 host=host,
                 late=series.late(),
                 rows=series.rows,
+                account=account,
             )
             return self._store(measured, series, live)
 
@@ -295,6 +311,11 @@ class _Run:
                 folder.rmdir()
         except (OSError, LoadlabError) as error:
             self._observer.message(f"the brokers' logs could not be kept: {error}")
+
+
+def _everywhere(partitions: Mapping[str, int]) -> list[Partition]:
+    """All partitions of the run, in the order in which the ledger numbers them."""
+    return [(name, number) for name, count in partitions.items() for number in range(count)]
 
 
 def _secrets(cluster: Cluster) -> list[str]:

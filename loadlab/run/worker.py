@@ -27,6 +27,7 @@ from loadlab.client.kernel import die_with_parent, wake_punctually
 from loadlab.client.records import WEIGHTED_KEYS
 from loadlab.client.settings import ConsumerSettings, ProducerSettings
 from loadlab.errors import EXIT_RUN_FAILED, LoadlabError, WorkerError
+from loadlab.measurement.ledger import attach_ledger
 from loadlab.measurement.slab import Command, Phase, State, attach_slab
 from loadlab.run.order import read_order
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from loadlab.client.producer import Producer
     from loadlab.client.settings import RecordSettings
+    from loadlab.measurement.ledger import Ledger
     from loadlab.measurement.slab import Slab
 
 _NS_PER_S: Final = 1_000_000_000
@@ -146,13 +148,13 @@ def _alias_table(records: RecordSettings) -> tuple[npt.NDArray[np.float64], npt.
     return alias_table(zipf_weights(records.key_count, records.key_exponent))
 
 
-def _make_producer(settings: ProducerSettings, slab: Slab) -> Producer:
+def _make_producer(settings: ProducerSettings, slab: Slab, ledger: Ledger | None) -> Producer:
     from loadlab.client.producer import Producer  # noqa: PLC0415 (a consumer does not load it)
     from loadlab.workload.payload import make_pool  # noqa: PLC0415
 
     records = settings.records
     pool = make_pool(records.pool_bytes, records.compressibility, records.seed + settings.worker)
-    return Producer(settings, slab, pool, _alias_table(records))
+    return Producer(settings, slab, pool, _alias_table(records), ledger)
 
 
 def _note_batches(producer: Producer, slab: Slab) -> None:
@@ -182,8 +184,8 @@ def _drain(producer: Producer, slab: Slab, watch: Watch) -> None:
         time.sleep(_COMMAND_POLL_S)
 
 
-def _work_as_producer(settings: ProducerSettings, slab: Slab) -> None:
-    producer = _make_producer(settings, slab)
+def _work_as_producer(settings: ProducerSettings, slab: Slab, ledger: Ledger | None = None) -> None:
+    producer = _make_producer(settings, slab, ledger)
     loop = Loop(slab, producer.send)
     serving = threading.Thread(target=producer.serve, name="delivery-reports", daemon=True)
     watch = Watch(slab, loop)
@@ -221,10 +223,10 @@ def _await_joining(settings: ConsumerSettings, slab: Slab, watch: Watch) -> bool
     return not watch.told(Command.STOP)
 
 
-def _work_as_consumer(settings: ConsumerSettings, slab: Slab) -> None:
+def _work_as_consumer(settings: ConsumerSettings, slab: Slab, ledger: Ledger | None = None) -> None:
     from loadlab.client.consumer import Consumer  # noqa: PLC0415 (a producer does not load it)
 
-    consumer = Consumer(settings, slab)
+    consumer = Consumer(settings, slab, ledger)
     loop = Loop(slab, consumer.receive)
     watch = Watch(slab, loop)
     watch.await_command(Command.CONNECT)
@@ -256,12 +258,13 @@ def main() -> int:
     if received.order.cores:
         os.sched_setaffinity(0, received.order.cores)
     slab = attach_slab(received.slab_fd)
+    ledger = None if received.ledger_fd is None else attach_ledger(received.ledger_fd)
     settings = received.order.settings
     try:
         if isinstance(settings, ProducerSettings):
-            _work_as_producer(settings, slab)
+            _work_as_producer(settings, slab, ledger)
         else:
-            _work_as_consumer(settings, slab)
+            _work_as_consumer(settings, slab, ledger)
     except Exception as error:  # noqa: BLE001 (whatever it is, the parent tells it in a line)
         # The words first: the parent reads them as soon as it sees the state.
         sys.stderr.write(f"{error if isinstance(error, LoadlabError) else repr(error)}\n")

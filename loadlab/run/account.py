@@ -1,0 +1,192 @@
+"""The run's side of the ledger: makes it before the start, and asks it for its judgement after the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.cluster import Capability
+from loadlab.errors import ClusterError
+from loadlab.measurement.ledger import UNKNOWN, Anomaly, Stopped, TrackedWorker, create_ledger
+from loadlab.measurement.ledger_judge import FATES, VIEW, judge_worker
+from loadlab.measurement.slab import SEND_LANE, Counter
+from loadlab.run.readings import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from loadlab.measurement.ledger import Ledger
+    from loadlab.run.fleet import WorkerProcess
+    from loadlab.run.measured import Measured
+    from loadlab.run.offsets import Group, Partition
+    from loadlab.run.plan import PlannedProducer, RunPlan
+    from loadlab.scenario import Scenario
+
+_MOST_RECORDS_PER_S: Final = 5_000_000
+"""More than a worker can send: the least that was measured for a record is half a microsecond."""
+
+_AT_THE_END: Final = ("latest", "end", "largest")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the ledger says of a run.
+
+    Attributes:
+        counts: by fate, shape (groups, fates).
+        anomalies: by kind, shape (groups, anomalies).
+        lost: records that at least one group lost.
+        duplicated: copies in the logs beyond the first.
+        reordered: records behind a later one of their worker and partition.
+        fates: with examples, shape (groups,).
+    """
+
+    counts: npt.NDArray[np.int64]
+    anomalies: npt.NDArray[np.int64]
+    lost: int
+    duplicated: int
+    reordered: int
+    fates: npt.NDArray[np.void]
+
+
+@dataclass(eq=False)
+class Account:
+    """A run's ledger, and the names behind its numbers.
+
+    Attributes:
+        ledger: shared with the workers.
+        partitions: by run-wide number.
+        groups: consumer names by number.
+    """
+
+    ledger: Ledger
+    partitions: tuple[Partition, ...]
+    groups: tuple[str, ...]
+
+    def found(self, run: Measured) -> Found | None:
+        """The judgement on a run that has ended; None where the ledger had to be given up."""
+        if self.ledger.stopped is not Stopped.NO:
+            return None
+        views = self._views(run)
+        fates = np.zeros(len(self.groups), dtype=FATES)
+        lost = sum(self._judge(worker, views, fates) for worker in run.load.fleet.producers)
+        in_log = self.ledger.passages["found"].max(axis=0).sum(axis=0)
+        return Found(
+            counts=fates["counts"],
+            anomalies=self.ledger.findings["counts"],
+            lost=lost,
+            duplicated=int(in_log[Anomaly.DUPLICATED]),
+            reordered=int(in_log[Anomaly.REORDERED]),
+            fates=fates,
+        )
+
+    def _judge(self, worker: WorkerProcess, views: npt.NDArray[np.void], fates: npt.NDArray[np.void]) -> int:
+        """Judges one worker's records; returns how many at least one group lost."""
+        number = worker.order.worker
+        if not self.ledger.workers["blocks"][number]:
+            return 0
+        topics = {topic.name for topic in worker.order.settings.topics}
+        sent_to = np.array([topic in topics for topic, _ in self.partitions])
+        fates["whole"] = views["whole"][:, sent_to].all(axis=1)
+        handed_out = counted(worker, SEND_LANE, Counter.ATTEMPTED, None, by="by_intent")
+        until = max(handed_out, int(self.ledger.latest["behind"][:, :, number].max()))
+        return judge_worker(
+            self.ledger.address, number, handed_out, until, views.ctypes.data, fates.ctypes.data
+        )
+
+    def _views(self, run: Measured) -> npt.NDArray[np.void]:
+        """What each group can know of each partition."""
+        views = np.zeros((len(self.groups), len(self.partitions)), dtype=VIEW)
+        views["log_start"] = self._offsets(_log_starts(run, self.partitions))
+        views["log_end"] = self._offsets({} if run.load.final is None else run.load.final.ends)
+        views["compacted"] = [_is_compacted(run, topic) for topic, _ in self.partitions]
+        baseline = self._offsets(run.baseline)
+        for number, group in enumerate(run.load.sampler.groups):
+            view, passages = views[number], self.ledger.passages[number]
+            view["start"] = self._starts(run, group, passages["first"])
+            view["passed"] = np.maximum(passages["next"], view["start"])
+            view["whole"] = (
+                (view["start"] >= 0)
+                & (view["start"] <= baseline)
+                & (view["log_start"] != UNKNOWN)
+                & (view["log_start"] <= baseline)
+                & (view["log_end"] != UNKNOWN)
+                & (view["passed"] >= view["log_end"])
+            )
+        return views
+
+    def _starts(
+        self, run: Measured, group: Group, first_read: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64]:
+        """The first offsets that concern a group; UNKNOWN in partitions that it does not read."""
+        starts = self._offsets(dict(zip(group.partitions, group.start.tolist(), strict=True)))
+        config = next(plan.config for plan in run.load.plan.consumers if plan.name == group.name)
+        if config.get("auto.offset.reset") in _AT_THE_END:
+            # It begins where the log ended when it was asked for, and only its first record shows where.
+            starts = np.maximum(starts, first_read - 1)
+        return starts
+
+    def _offsets(self, known: Mapping[Partition, int]) -> npt.NDArray[np.int64]:
+        return np.array([known.get(each, UNKNOWN) for each in self.partitions], dtype=np.int64)
+
+    def close(self) -> None:
+        """Gives the ledger's descriptor back."""
+        self.ledger.close()
+
+
+def _log_starts(run: Measured, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+    """The first offset that can still be read in each partition that answers."""
+    try:
+        return run.cluster.start_offsets(partitions).offsets
+    except ClusterError as error:
+        run.load.events.note("log_starts_unknown", f"the cluster did not tell where its logs begin: {error}")
+        return {}
+
+
+def _is_compacted(run: Measured, topic: str) -> bool:
+    """Whether the topic's own rule lets records vanish from its middle."""
+    return "compact" in _cleanup_policy(run, topic)
+
+
+def _cleanup_policy(run: Measured, topic: str) -> str:
+    planned = next(each.config for each in run.load.plan.topics if each.name == topic)
+    if "cleanup.policy" in planned or Capability.ADMIN not in run.cluster.capabilities:
+        return planned.get("cleanup.policy", "")
+    try:
+        return run.cluster.topic_config([topic])[topic].get("cleanup.policy", "")
+    except ClusterError:
+        # Where it can't be asked for, nothing must be called lost that may have been compacted away.
+        return "compact"
+
+
+def open_account(scenario: Scenario, plan: RunPlan, partitions: Sequence[Partition]) -> Account | None:
+    """Makes the ledger of a run; None where there is nothing to enter: nobody reads stamped records.
+
+    Args:
+        scenario: says which records have a stamp.
+        plan: who sends and reads what.
+        partitions: of all topics, in the order in which workers number them.
+    """
+    producers = [producer for producer in plan.producers if scenario.producers[producer.name].records.stamped]
+    tracked = {worker: _tracked(plan, producer) for producer in producers for worker in producer.workers}
+    if not any(worker is not None for worker in tracked.values()):
+        return None
+    last = max(tracked)
+    workers = [tracked.get(worker) for worker in range(last + 1)]
+    ledger = create_ledger(workers, groups=len(plan.consumers), partitions=len(partitions))
+    return Account(ledger, tuple(partitions), tuple(consumer.name for consumer in plan.consumers))
+
+
+def _tracked(plan: RunPlan, producer: PlannedProducer) -> TrackedWorker | None:
+    """What the ledger is to keep of a worker of a group; None where nobody reads what it sends."""
+    readers = tuple(
+        number
+        for number, consumer in enumerate(plan.consumers)
+        if set(consumer.topics) & set(producer.topics)
+    )
+    most = _MOST_RECORDS_PER_S * (plan.warmup_s + plan.measure_s)
+    return TrackedWorker(max(int(most), producer.records or 0), readers) if readers else None
