@@ -51,6 +51,22 @@ def size(size_bytes: float) -> str:
     return _scaled(size_bytes, _SIZE_UNITS)
 
 
+def of_unit(value: float | None, unit: str) -> str:
+    """A figure by the unit that it is stored in: "µs", "records/s", or a plain count of something."""
+    if value is None:
+        return MISSING
+    if unit == "µs":
+        return latency(value)
+    return record_rate(value) if unit == "records/s" else f"{_grouped(value)} {unit}"
+
+
+def between(low: float, high: float, unit: str) -> str:
+    """An interval, its unit but once where both ends have the same: "3.13–3.25 ms", "980 µs–1.02 ms"."""
+    first, last = of_unit(low, unit), of_unit(high, unit)
+    number, _, its_unit = first.partition(" ")
+    return f"{number if its_unit == last.partition(' ')[2] else first}–{last}"
+
+
 def share(ratio: float) -> str:
     """A share as a percentage: 0.9987 → "99.9 %"."""
     return f"{ratio * 100:.1f} %"

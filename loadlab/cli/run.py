@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 import click
 
 from loadlab.cli.demo_image import ensure_image
-from loadlab.cli.exit_codes import exit_code
+from loadlab.cli.exit_codes import exit_code, worst_exit_code
 from loadlab.cli.options import (
     OutputFormat,
     examples,
@@ -21,14 +21,17 @@ from loadlab.cli.options import (
     with_provider,
 )
 from loadlab.cli.quickstart import quickstart_scenario
-from loadlab.cli.stored import print_run
+from loadlab.cli.stored import print_run, print_set
 from loadlab.cli.watching import watching
+from loadlab.errors import EXIT_INTERRUPTED
 from loadlab.results.reader import StoredRun
 from loadlab.run.runner import RunOptions, run_scenario
 from loadlab.scenario import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from loadlab.scenario import LoadedScenario
 
 Command = TypeVar("Command", bound="Callable[..., int]")
 
@@ -72,11 +75,22 @@ def run_options(command: Command) -> Command:
 )
 @scenario_argument
 @run_options
-def run(scenario: Path, **options: Unpack[RunKeywords]) -> int:
+@click.option(
+    "--repeat",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Run it N times and store the run set: medians with their 95 % intervals.",
+)
+@click.option("--fresh-cluster", is_flag=True, help="Give each repetition a cluster of its own.")
+def run(scenario: Path, *, repeat: int | None, fresh_cluster: bool, **options: Unpack[RunKeywords]) -> int:
     """Run SCENARIO: start its cluster, send and read its load, store and show what was measured.
 
     Ctrl-C stops the load, drains for 5 s at most and keeps what was measured; the next ends it at once.
     """
+    if repeat is not None:
+        return _repeat(scenario, options, repeat, fresh_clusters=fresh_cluster)
+    if fresh_cluster:
+        raise click.UsageError("--fresh-cluster says how to --repeat")
     return _run(scenario, options)
 
 
@@ -88,15 +102,34 @@ def demo(**options: Unpack[RunKeywords]) -> int:
 
 
 def _run(scenario: Path, options: RunKeywords, *, builds_image: bool = False) -> int:
+    loaded, choices = _prepared(scenario, options)
+    with watching() as observer:
+        if builds_image:
+            ensure_image(loaded.scenario.cluster, observer.message)
+        stored = run_scenario(loaded, choices, observer)
+    print_run(StoredRun(stored.result, stored.path), options["output"])
+    return exit_code(stored.result, strict=options["strict"])
+
+
+def _repeat(scenario: Path, options: RunKeywords, repetitions: int, *, fresh_clusters: bool) -> int:
+    from loadlab.run.repetitions import RepeatOptions, repeat_scenario  # noqa: PLC0415 (SciPy takes a second)
+
+    loaded, choices = _prepared(scenario, options)
+    if fresh_clusters and choices.cluster_name is not None:
+        raise click.UsageError("--fresh-cluster and --cluster contradict each other")
+    with watching() as observer:
+        repeated = repeat_scenario(loaded, choices, RepeatOptions(repetitions, fresh_clusters), observer)
+    print_set(repeated.stored, options["output"])
+    if repeated.error is not None and not repeated.stored.runs.interrupted:
+        raise repeated.error
+    codes = [exit_code(result, strict=options["strict"]) for result in repeated.results]
+    return EXIT_INTERRUPTED if repeated.stored.runs.interrupted else worst_exit_code(codes)
+
+
+def _prepared(scenario: Path, options: RunKeywords) -> tuple[LoadedScenario, RunOptions]:
     loaded = load(scenario, with_provider(options["overrides"], options["provider"]), os.environ)
-    run_choices = RunOptions(
+    return loaded, RunOptions(
         results_dir=options["results_dir"],
         cluster_name=options["cluster_name"],
         keep_topics=options["keep_topics"],
     )
-    with watching() as observer:
-        if builds_image:
-            ensure_image(loaded.scenario.cluster, observer.message)
-        stored = run_scenario(loaded, run_choices, observer)
-    print_run(StoredRun(stored.result, stored.path), options["output"])
-    return exit_code(stored.result, strict=options["strict"])

@@ -9,8 +9,19 @@ import click
 from loadlab.cli import figures
 from loadlab.cli.options import OutputFormat, examples, output_option, results_dir_option
 from loadlab.cli.output import Line, print_json, print_lines, print_text
+from loadlab.cli.runset import set_lines
 from loadlab.cli.summary import summary_lines
-from loadlab.results.reader import RESULT_FILE, RunEntry, StoredRun, list_runs, load
+from loadlab.results.reader import (
+    RESULT_FILE,
+    RunEntry,
+    SetEntry,
+    StoredRun,
+    StoredSet,
+    list_runs,
+    list_sets,
+    load_any,
+)
+from loadlab.results.runset import RUNSET_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,15 +33,17 @@ if TYPE_CHECKING:
 @output_option
 @results_dir_option
 def list_command(output: OutputFormat, results_dir: Path) -> None:
-    """List stored runs, oldest first."""
-    entries = list_runs(results_dir)
+    """List stored runs, then run sets, oldest first."""
+    entries, sets = list_runs(results_dir), list_sets(results_dir)
     if output == "json":
-        print_json([_as_json(entry) for entry in entries])
-    elif not entries:
+        print_json([*map(_as_json, entries), *map(_set_as_json, sets)])
+    elif not entries and not sets:
         print_text(f"no runs in {results_dir}")
     else:
-        width = max(len(entry.run_id) for entry in entries)
-        print_lines(Line(f"{entry.run_id:<{width}}  {_told(entry)}") for entry in entries)
+        told = [(entry.run_id, _told(entry)) for entry in entries]
+        told += [(entry.set_id, _set_told(entry)) for entry in sets]
+        width = max(len(name) for name, _ in told)
+        print_lines(Line(f"{name:<{width}}  {text}") for name, text in told)
 
 
 @click.command(
@@ -43,8 +56,12 @@ def list_command(output: OutputFormat, results_dir: Path) -> None:
 @output_option
 @results_dir_option
 def show(run: str, output: OutputFormat, results_dir: Path) -> None:
-    """Show the summary of RUN: a run id, or the path of its folder."""
-    print_run(load(run, results_dir), output)
+    """Show the summary of RUN: a run or run set, by its id, the id's beginning or end, or its folder."""
+    found = load_any(run, results_dir)
+    if isinstance(found, StoredSet):
+        print_set(found, output)
+    else:
+        print_run(found, output)
 
 
 def print_run(stored: StoredRun, output: OutputFormat) -> None:
@@ -53,6 +70,14 @@ def print_run(stored: StoredRun, output: OutputFormat) -> None:
         print_text((stored.path / RESULT_FILE).read_text(encoding="utf-8").rstrip("\n"))
     else:
         print_lines(summary_lines(stored))
+
+
+def print_set(stored: StoredSet, output: OutputFormat) -> None:
+    """Print a stored run set: the summary, or runset.json as it stands on the disk."""
+    if output == "json":
+        print_text((stored.path / RUNSET_FILE).read_text(encoding="utf-8").rstrip("\n"))
+    else:
+        print_lines(set_lines(stored))
 
 
 def _told(entry: RunEntry) -> str:
@@ -70,9 +95,32 @@ def _rates(result: RunResult) -> str:
     return f"sent {figures.record_rate(sent)}, consumed {figures.record_rate(received)}"
 
 
+def _set_told(entry: SetEntry) -> str:
+    if entry.runs is None:
+        return f"can't be read: {entry.problem}"
+    runs = entry.runs
+    ended = ", interrupted" if runs.interrupted else ", failed" if runs.failure else ""
+    return f"set of {figures.counted(len(runs.runs), 'run')}{ended}"
+
+
+def _set_as_json(entry: SetEntry) -> dict[str, object]:
+    runs = entry.runs
+    return {
+        "kind": "set",
+        "set_id": entry.set_id,
+        "path": str(entry.path),
+        "name": runs.name if runs else None,
+        "started_at": runs.started_at.isoformat() if runs else None,
+        "runs": [run.run_id for run in runs.runs] if runs else None,
+        "interrupted": runs.interrupted if runs else None,
+        "problem": entry.problem,
+    }
+
+
 def _as_json(entry: RunEntry) -> dict[str, object]:
     result = entry.result
     return {
+        "kind": "run",
         "run_id": entry.run_id,
         "path": str(entry.path),
         "name": result.name if result else None,

@@ -1,24 +1,21 @@
-"""Read stored results, of this schema version and of older ones."""
+"""Find and read stored runs and run sets, of this schema version and of older ones."""
 
 from __future__ import annotations
 
 import difflib
-import json
-from collections.abc import Callable  # noqa: TC003  the type of a constant
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import JsonValue, ValidationError
-
 from loadlab.errors import UsageError
 from loadlab.results.model import SCHEMA_VERSION, RunResult
+from loadlab.results.runset import RUNSET_FILE, RunSet, read_set
+from loadlab.results.versions import Upgrades, read_versioned
 
 RESULT_FILE = "result.json"
+_FILES = (RESULT_FILE, RUNSET_FILE)
 
-Document = dict[str, JsonValue]
-
-# From each older version, the step that makes the next one of it. Version 1 is the first.
-_UPGRADES: dict[int, Callable[[Document], Document]] = {}
+# Version 1 is the first.
+_UPGRADES: Upgrades = {}
 
 
 @dataclass(frozen=True)
@@ -51,18 +48,77 @@ class RunEntry:
     problem: str | None = None
 
 
+@dataclass(frozen=True)
+class StoredSet:
+    """A run set on the disk.
+
+    Attributes:
+        runs: what it says.
+        path: its folder; those of its runs stand beside it.
+    """
+
+    runs: RunSet
+    path: Path
+
+    def load_runs(self) -> list[StoredRun]:
+        """Read its runs, in their order.
+
+        Raises:
+            UsageError: one is not there any more, or can't be read.
+        """
+        return [load(each.run_id, self.path.parent) for each in self.runs.runs]
+
+
+@dataclass(frozen=True)
+class SetEntry:
+    """A line of the list of run sets; as `RunEntry`."""
+
+    set_id: str
+    path: Path
+    runs: RunSet | None
+    problem: str | None = None
+
+
 def load(run: str | Path, results_dir: Path) -> StoredRun:
     """Read one stored run.
 
     Args:
-        run: a run id, or the path of a run's folder or of its result.json.
+        run: a run id, its beginning or its end, or the path of a run's folder or of its result.json.
         results_dir: where run ids are looked up.
 
     Raises:
         UsageError: there is no such run, or it can't be read.
     """
-    folder = _find(run, results_dir)
+    found = load_any(run, results_dir)
+    if isinstance(found, StoredSet):
+        raise UsageError(f"{run} is a run set", fix=f"name one of its runs: {found.runs.runs[0].run_id}")
+    return found
+
+
+def load_any(name: str | Path, results_dir: Path) -> StoredRun | StoredSet:
+    """Read one stored run or run set.
+
+    Args:
+        name: an id, its beginning or its end where no other has the same, or the path of a folder or of the
+            file in it.
+        results_dir: where ids are looked up.
+
+    Raises:
+        UsageError: there is none, there are several, or it can't be read.
+    """
+    folder = _find(name, results_dir)
+    if (folder / RUNSET_FILE).is_file():
+        return StoredSet(runs=read_set(folder / RUNSET_FILE), path=folder)
     return StoredRun(result=read_result(folder / RESULT_FILE), path=folder)
+
+
+def list_sets(results_dir: Path) -> list[SetEntry]:
+    """All stored run sets, oldest first; a damaged one is listed with its problem.
+
+    Raises:
+        UsageError: the folder can't be read.
+    """
+    return [_set_entry(folder) for folder in _folders(results_dir, RUNSET_FILE)]
 
 
 def list_runs(results_dir: Path) -> list[RunEntry]:
@@ -71,7 +127,7 @@ def list_runs(results_dir: Path) -> list[RunEntry]:
     Raises:
         UsageError: the folder can't be read. One that doesn't exist holds no runs.
     """
-    return [_entry(folder) for folder in _run_folders(results_dir)]
+    return [_entry(folder) for folder in _folders(results_dir, RESULT_FILE)]
 
 
 def read_result(path: Path) -> RunResult:
@@ -80,68 +136,47 @@ def read_result(path: Path) -> RunResult:
     Raises:
         UsageError: it can't be read, is damaged, or was written by a newer loadlab.
     """
-    document = _read_document(path)
-    version = document.get("schema_version")
-    if not isinstance(version, int) or version < 1:
-        raise UsageError(f"{path} is not a result of loadlab: it has no schema version")
-    if version > SCHEMA_VERSION:
-        raise UsageError(
-            f"{path} has schema version {version}; this loadlab reads up to {SCHEMA_VERSION}",
-            fix=f"use loadlab {document.get('loadlab_version', '')} or newer".replace("  ", " "),
-        )
-    for older in range(version, SCHEMA_VERSION):
-        document = _UPGRADES[older](document)
-    return _validated(document, path)
+    return read_versioned(path, RunResult, SCHEMA_VERSION, _UPGRADES)
 
 
-def _validated(document: Document, path: Path) -> RunResult:
-    try:
-        return RunResult.model_validate(document)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise UsageError(
-            f"{path} is damaged: {place}: {first['msg']}", fix="run the scenario again"
-        ) from error
-
-
-def _read_document(path: Path) -> Document:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path} can't be read: {error.strerror}") from error
-    except ValueError as error:
-        raise UsageError(f"{path} is damaged: {error}", fix="run the scenario again") from error
-    if not isinstance(document, dict):
-        raise UsageError(f"{path} is not a result of loadlab: no JSON object")
-    return document
-
-
-def _find(run: str | Path, results_dir: Path) -> Path:
-    """The folder of a run; an id goes before a path."""
-    folders = [results_dir / run, Path(run)]
-    if Path(run).name == RESULT_FILE:
-        folders.append(Path(run).parent)
+def _find(name: str | Path, results_dir: Path) -> Path:
+    """The folder of a run or a set; an id goes before a path."""
+    folders = [results_dir / name, Path(name)]
+    if Path(name).name in _FILES:
+        folders.append(Path(name).parent)
     for folder in folders:
-        if (folder / RESULT_FILE).is_file():
+        if any((folder / file).is_file() for file in _FILES):
             return folder
-    known = [folder.name for folder in _run_folders(results_dir)]
-    near = difflib.get_close_matches(str(run), known, n=1, cutoff=0.5)
+    known = [folder.name for folder in _folders(results_dir, *_FILES)]
+    text = str(name)
+    alike = [each for each in known if text and (each.startswith(text) or each.endswith(f"-{text}"))]
+    if len(alike) == 1:
+        return results_dir / alike[0]
+    if alike:
+        raise UsageError(f"{name} may be {', '.join(alike[:-1])} or {alike[-1]}", fix="write more of the id")
+    near = difflib.get_close_matches(text, known, n=1, cutoff=0.5)
     raise UsageError(
-        f"no run {run} in {results_dir}" + (f"; did you mean {near[0]}?" if near else ""),
+        f"no run {name} in {results_dir}" + (f"; did you mean {near[0]}?" if near else ""),
         fix="`loadlab list` shows the stored runs; --results-dir says where to look",
     )
 
 
-def _run_folders(results_dir: Path) -> list[Path]:
-    """Folders that hold a result, oldest first; temporary ones are no runs."""
+def _folders(results_dir: Path, *files: str) -> list[Path]:
+    """Folders that hold one of these files, oldest first; temporary ones are no results."""
     try:
         names = sorted(path for path in results_dir.iterdir() if not path.name.startswith("."))
     except FileNotFoundError:
         return []
     except OSError as error:
         raise UsageError(f"{results_dir} can't be read: {error.strerror}") from error
-    return [folder for folder in names if (folder / RESULT_FILE).is_file()]
+    return [folder for folder in names if any((folder / file).is_file() for file in files)]
+
+
+def _set_entry(folder: Path) -> SetEntry:
+    try:
+        return SetEntry(folder.name, folder, read_set(folder / RUNSET_FILE))
+    except UsageError as error:
+        return SetEntry(folder.name, folder, None, error.message)
 
 
 def _entry(folder: Path) -> RunEntry:

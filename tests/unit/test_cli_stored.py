@@ -54,10 +54,27 @@ def test_the_option_goes_before_the_environment(results: Path, tmp_path: Path) -
 
 
 def test_an_unknown_run_exits_2_with_the_nearest_name(results: Path) -> None:
-    told = called("show", RUN_ID[:-1], "--results-dir", results)
+    told = called("show", RUN_ID.replace("quickstart", "quikstart"), "--results-dir", results)
 
     assert told.exit_code == 2
     assert f"did you mean {RUN_ID}?" in told.stderr
+
+
+@pytest.mark.parametrize("part", [RUN_ID[:15], "k3f9", "quickstart-k3f9"])
+def test_an_id_s_beginning_or_end_is_enough(results: Path, part: str) -> None:
+    told = called("show", part, "--results-dir", results)
+
+    assert told.exit_code == 0
+    assert RUN_ID in told.stdout
+
+
+def test_a_beginning_that_two_ids_have_is_refused(results: Path) -> None:
+    other = RUN_ID.replace("k3f9", "aaaa")
+    save(result(run_id=other), Artifacts(), results)
+    told = called("show", "20261123T161500", "--results-dir", results)
+
+    assert told.exit_code == 2
+    assert f"may be {other} or {RUN_ID}" in told.stderr
 
 
 def test_list_tells_status_and_rates(results: Path) -> None:

@@ -1,0 +1,230 @@
+"""Intervals and ratios of numbers that vary from run to run. Pure functions, and deterministic.
+
+A run is one observation: records within a run are not independent of each other, so nothing here ever counts
+records. How far the intervals can be believed with few runs was simulated; docs/measurement.md has the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+from scipy import stats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+Method = Literal["t of logarithms", "bootstrap"]
+
+LEVEL: Final = 0.95
+RESOLUTION: Final = 0.01
+"""Ratios nearer to 1 than this are never called different.
+
+Two percentiles from histograms may differ by a bucket, 0.8 %, though their samples do not.
+"""
+BOOTSTRAP_FROM: Final = 8
+"""Fewer runs than this on a side hold too little to draw from again: a bootstrap interval of five or six is
+too narrow (docs/measurement.md). Student's t of the logarithms is honest there, and wide."""
+
+_FEWEST: Final = 2
+_RESAMPLES: Final = 9_999
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % interval.
+
+    Attributes:
+        low: its lower end, and
+        high: its upper end, in the unit of what it is of.
+        method: how it was made.
+    """
+
+    low: float
+    high: float
+    method: Method
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a contender has of a baseline.
+
+    Attributes:
+        ratio: contender over baseline: of their medians where the method is the bootstrap, else of their
+            geometric means; None where a value is 0.
+        interval: of the ratio; None where a side has but one run, or there is no ratio.
+        p_value: how probable a difference as clear as this is where the true ratio is within RESOLUTION of 1;
+            None where nothing can be said.
+    """
+
+    ratio: float | None
+    interval: Interval | None
+    p_value: float | None
+
+
+_NOTHING: Final = Effect(ratio=None, interval=None, p_value=None)
+
+
+@dataclass(frozen=True)
+class _Estimate:
+    """A mean of logarithms, its standard error and its degrees of freedom."""
+
+    mean: float
+    error: float
+    freedom: float
+
+    def interval(self) -> Interval:
+        reach = float(stats.t.ppf(0.5 + LEVEL / 2, self.freedom)) * self.error
+        low, high = np.exp([self.mean - reach, self.mean + reach])
+        return Interval(float(low), float(high), "t of logarithms")
+
+    def p_value(self) -> float:
+        beyond = abs(self.mean) - np.log1p(RESOLUTION)
+        if beyond <= 0 or self.error == 0:
+            return float(beyond <= 0)
+        return min(1.0, 2 * float(stats.t.sf(beyond / self.error, self.freedom)))
+
+
+def median_interval(values: Sequence[float], seed: int) -> Interval | None:
+    """A 95 % interval of the median that further runs would have.
+
+    From BOOTSTRAP_FROM values on by the percentile bootstrap; with fewer by Student's t of the logarithms,
+    which takes them for normal: the median is the geometric mean then.
+
+    Args:
+        values: one for each run.
+        seed: of what the bootstrap draws.
+
+    Returns:
+        The interval; None for one value, or for few of which one is not above 0.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    if len(sample) >= BOOTSTRAP_FROM:
+        return _percentiles(_medians((sample,), _median, seed))
+    if len(sample) < _FEWEST or sample.min() <= 0:
+        return None
+    return _one_sample(np.log(sample)).interval()
+
+
+def effect(baseline: Sequence[float], contender: Sequence[float], *, paired: bool, seed: int) -> Effect:
+    """How many times the baseline the contender has.
+
+    From BOOTSTRAP_FROM runs a side on: the ratio of the medians and its percentile bootstrap (Efron and
+    Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13); each side is drawn from by itself, or
+    pairs as such. With fewer: Welch's t ("The generalization of 'Student's' problem when several different
+    population variances are involved", Biometrika 34, 1947) of the logarithms, for pairs Student's of their
+    differences. Where a value is 0, there is no ratio, and only a permutation test of the ranks is made.
+
+    Args:
+        baseline: its values, one for each run.
+        contender: its values; paired with the baseline's, in this order, where `paired`.
+        paired: whether the k-th values belong together.
+        seed: of what is drawn.
+
+    Raises:
+        ValueError: paired values of which one side has more.
+    """
+    first, second = (np.asarray(side, dtype=np.float64) for side in (baseline, contender))
+    if paired and len(first) != len(second):
+        raise ValueError(f"{len(first)} and {len(second)} values can't be paired")
+    fewest = min(len(first), len(second))
+    if fewest == 0:
+        return _NOTHING
+    if first.min() <= 0 or second.min() <= 0:
+        return _by_ranks(first, second, paired=paired, seed=seed)
+    logs = np.log(first), np.log(second)
+    if fewest >= BOOTSTRAP_FROM:
+        return _by_bootstrap(*logs, paired=paired, seed=seed)
+    if fewest < _FEWEST:
+        return Effect(ratio=float(np.exp(logs[1].mean() - logs[0].mean())), interval=None, p_value=None)
+    estimate = _one_sample(logs[1] - logs[0]) if paired else _welch(*logs)
+    return Effect(float(np.exp(estimate.mean)), estimate.interval(), estimate.p_value())
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Adjusts p-values for their number, so that 5 % of whole families claim anything where nothing differs.
+
+    S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6,
+    1979: it needs no independence, which headline numbers of the same runs don't have.
+    """
+    known = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    highest = 0.0
+    for rank, (p, place) in enumerate(known):
+        highest = max(highest, min(1.0, p * (len(known) - rank)))
+        adjusted[place] = highest
+    return adjusted
+
+
+def _one_sample(values: NDArray[np.float64]) -> _Estimate:
+    count = len(values)
+    return _Estimate(float(values.mean()), float(values.std(ddof=1)) / count**0.5, count - 1)
+
+
+def _welch(first: NDArray[np.float64], second: NDArray[np.float64]) -> _Estimate:
+    one, other = _one_sample(first), _one_sample(second)
+    variance = one.error**2 + other.error**2
+    shares = one.error**4 / one.freedom + other.error**4 / other.freedom
+    freedom = variance**2 / shares if shares else one.freedom + other.freedom
+    return _Estimate(other.mean - one.mean, variance**0.5, freedom)
+
+
+def _median(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+    return np.median(values, axis=axis)
+
+
+def _shift(first: NDArray[np.float64], second: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+    return np.median(second, axis=axis) - np.median(first, axis=axis)
+
+
+def _medians(
+    samples: tuple[NDArray[np.float64], ...], statistic: Callable[..., NDArray[np.float64]], seed: int
+) -> NDArray[np.float64]:
+    """The statistic of samples that are drawn from the given ones again and again."""
+    drawn = stats.bootstrap(
+        samples,
+        statistic,
+        n_resamples=_RESAMPLES,
+        vectorized=True,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    return np.asarray(drawn.bootstrap_distribution)
+
+
+def _percentiles(drawn: NDArray[np.float64]) -> Interval:
+    low, high = np.quantile(drawn, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
+    return Interval(float(low), float(high), "bootstrap")
+
+
+def _by_bootstrap(
+    first: NDArray[np.float64], second: NDArray[np.float64], *, paired: bool, seed: int
+) -> Effect:
+    if paired:
+        shift = float(np.median(second - first))
+        drawn = _medians((second - first,), _median, seed)
+    else:
+        shift = float(_shift(first, second))
+        drawn = _medians((first, second), _shift, seed)
+    margin = np.log1p(RESOLUTION)
+    contrary = np.count_nonzero(drawn <= margin if shift > 0 else drawn >= -margin)
+    p_value = min(1.0, 2 * (contrary + 1) / (_RESAMPLES + 1))
+    return Effect(float(np.exp(shift)), _percentiles(np.exp(drawn)), float(p_value))
+
+
+def _by_ranks(first: NDArray[np.float64], second: NDArray[np.float64], *, paired: bool, seed: int) -> Effect:
+    if min(len(first), len(second)) < _FEWEST:
+        return _NOTHING
+    ranks = stats.rankdata(np.concatenate([first, second]))
+    tested = stats.permutation_test(
+        (ranks[: len(first)], ranks[len(first) :]),
+        lambda one, other, axis: other.mean(axis=axis) - one.mean(axis=axis),
+        permutation_type="samples" if paired else "independent",
+        vectorized=True,
+        n_resamples=_RESAMPLES,
+        rng=np.random.default_rng(seed),
+    )
+    return Effect(ratio=None, interval=None, p_value=float(tested.pvalue))

@@ -1,0 +1,85 @@
+"""What a run set came to: the same from fresh repetitions and from a stored set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from loadlab.cli import figures
+from loadlab.cli.output import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.results.reader import StoredSet
+    from loadlab.results.runset import HeadlineFigure, Repetition, RunSet
+
+_LABEL_WIDTH = 21
+
+
+def set_lines(stored: StoredSet) -> list[Line]:
+    """Summarise a run set: how it went, each headline number with its interval, which runs don't count."""
+    runs = stored.runs
+    return [
+        Line(f"{runs.name} · {_count(runs)} · {runs.set_id}", "good" if _whole(runs) else "warn"),
+        *_ended(runs),
+        _row("clusters", "each run had one of its own" if runs.fresh_clusters else "one for all runs"),
+        *_headline(runs),
+        *_unsuited(runs),
+        _row("result", str(stored.path)),
+    ]
+
+
+def _count(runs: RunSet) -> str:
+    return f"{len(runs.runs)} of {figures.counted(runs.requested, 'repetition')}"
+
+
+def _whole(runs: RunSet) -> bool:
+    return len(runs.runs) == runs.requested and all(run.status == "valid" for run in runs.runs)
+
+
+def _ended(runs: RunSet) -> Iterator[Line]:
+    if runs.interrupted:
+        yield Line("interrupted: the figures are of the runs until then", "warn")
+    if runs.failure is not None:
+        yield Line(f"failed after {figures.counted(len(runs.runs), 'run')}: {runs.failure}", "bad")
+
+
+def _headline(runs: RunSet) -> Iterator[Line]:
+    used = sum(run.used for run in runs.runs)
+    if not used:
+        yield Line("no run counts: no figures", "bad")
+        return
+    yield _row("figures", f"median of {figures.counted(used, 'run')} and its 95 % interval")
+    if used == 1:
+        yield Line("one run says nothing of how far runs differ: no interval", "warn")
+    labels = Counter(headline.label for headline in runs.headline.values())
+    for headline in runs.headline.values():
+        group = f" · {headline.group}" if labels[headline.label] > 1 else ""
+        yield _row(headline.label, _figure(headline) + group)
+
+
+def _figure(headline: HeadlineFigure) -> str:
+    median = figures.of_unit(headline.median, headline.unit)
+    if headline.low is None or headline.high is None:
+        return median
+    return f"{median} ({figures.between(headline.low, headline.high, headline.unit)})"
+
+
+def _unsuited(runs: RunSet) -> Iterator[Line]:
+    """The verdicts, and each run that is not plainly valid with why."""
+    verdicts = Counter(run.status for run in runs.runs)
+    yield _row("verdicts", " · ".join(f"{number} {status}" for status, number in verdicts.items()))
+    for run in runs.runs:
+        if run.status != "valid" or run.interrupted:
+            yield Line(f"  {run.repetition}: {run.run_id} {_why(run)}", "warn" if run.used else "bad")
+
+
+def _why(run: Repetition) -> str:
+    causes = [*(["interrupted"] if run.interrupted else []), *(reason.code for reason in run.reasons)]
+    counted = run.status if run.used else f"{run.status}, not counted"
+    return f"{counted}: {', '.join(causes)}" if causes else counted
+
+
+def _row(label: str, text: str) -> Line:
+    return Line(f"{label:<{_LABEL_WIDTH}}{text}")

@@ -1,0 +1,124 @@
+"""A run set: the repetitions of one scenario, and what they say together.
+
+results/<set-id>/runset.json names the runs, each of which stands whole in its own folder beside it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, JsonValue
+
+from loadlab.results.model import Reason, VerdictStatus
+from loadlab.results.model_base import Measured, Model
+from loadlab.results.publish import published
+from loadlab.results.versions import read_versioned
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUNSET_FILE = "runset.json"
+RUNSET_SCHEMA_VERSION = 1
+
+
+class Repetition(Model):
+    """One run of the set.
+
+    Attributes:
+        repetition: its number, from 1, in the order of the runs.
+        run_id: the run's; its folder stands beside the set's.
+        seed: the run's.
+        status: its verdict.
+        saturated: the cluster was the limit.
+        interrupted: the user stopped it.
+        used: whether it counts in the set's figures: neither invalid nor interrupted.
+        reasons: why the verdict is not a plain "valid".
+    """
+
+    repetition: int = Field(ge=1)
+    run_id: str
+    seed: int
+    status: VerdictStatus
+    saturated: bool = False
+    interrupted: bool = False
+    used: bool
+    reasons: tuple[Reason, ...] = ()
+
+
+class HeadlineFigure(Model):
+    """One headline number over the runs that are used.
+
+    Attributes:
+        group: the group that it is of.
+        label: its name for people.
+        unit: of all its values.
+        values: by repetition, in the order of the runs that are used; None where a run has no such figure.
+        median: of the values there are.
+        low: lower end of the median's 95 % interval; None where too few runs were made for one.
+        high: its upper end.
+        method: how the interval was made.
+    """
+
+    group: str
+    label: str
+    unit: str
+    values: tuple[Measured, ...]
+    median: Measured = None
+    low: Measured = None
+    high: Measured = None
+    method: Literal["t of logarithms", "bootstrap"] | None = None
+
+
+class RunSet(Model):
+    """Repetitions of one scenario.
+
+    Attributes:
+        schema_version: of this model.
+        loadlab_version: of the program that made the runs.
+        set_id: the set's; as a run id, with "-set" after the name.
+        name: the scenario's.
+        started_at: when the first run began, UTC.
+        scenario: as resolved, secrets redacted; its seed is the first run's.
+        seed: from which those of all runs follow.
+        fresh_clusters: each run had a cluster of its own; otherwise one had all, with fresh topics.
+        requested: how many runs were asked for.
+        interrupted: the user stopped the set.
+        failure: why no further run was made; None where all were, or the user stopped the set.
+        runs: in the order in which they were made.
+        headline: by the path of the number in result.json.
+    """
+
+    schema_version: int = RUNSET_SCHEMA_VERSION
+    loadlab_version: str
+    set_id: str
+    name: str
+    started_at: datetime
+    scenario: dict[str, JsonValue]
+    seed: int
+    fresh_clusters: bool
+    requested: int = Field(ge=1)
+    interrupted: bool = False
+    failure: str | None = None
+    runs: tuple[Repetition, ...]
+    headline: dict[str, HeadlineFigure]
+
+
+def save_set(runs: RunSet, results_dir: Path) -> Path:
+    """Store a run set; its folder appears whole or not at all.
+
+    Raises:
+        RunError: the id is taken, or the folder can't be written.
+    """
+    with published(results_dir, runs.set_id) as folder:
+        (folder / RUNSET_FILE).write_text(runs.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return results_dir / runs.set_id
+
+
+def read_set(path: Path) -> RunSet:
+    """Read a runset.json of this schema version.
+
+    Raises:
+        UsageError: it can't be read, is damaged, or was written by a newer loadlab.
+    """
+    return read_versioned(path, RunSet, RUNSET_SCHEMA_VERSION, {})
