@@ -7,6 +7,7 @@ MISSING = "-"
 _DIGITS = 3
 _LATENCY_UNITS = (("s", 1e6), ("ms", 1e3), ("µs", 1.0))
 _SIZE_UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
+_RATE_UNITS = (("M", 1e6), ("k", 1e3), ("", 1.0))
 _WHOLE_FROM = 100
 _MINUTE_S = 60
 
@@ -39,6 +40,11 @@ def duration(seconds: float) -> str:
 def record_rate(per_s: float | None) -> str:
     """Records per second: 19998.4 → "19,998 records/s"; None is a dash."""
     return MISSING if per_s is None else f"{_grouped(per_s)} records/s"
+
+
+def rate(per_s: float) -> str:
+    """A rate as scenarios write it, three digits of it: 181960 → "182k/s"."""
+    return f"{_scaled(per_s, _RATE_UNITS)}/s".replace(" ", "") if per_s >= 1 else f"{per_s:.2g}/s"
 
 
 def byte_rate(bytes_per_s: float) -> str:

@@ -32,6 +32,7 @@ class Subcommand:
 SUBCOMMANDS = {
     "run": Subcommand("loadlab.cli.run", "run", "Run a scenario and store its result."),
     "demo": Subcommand("loadlab.cli.run", "demo", "Run the quickstart on the best cluster at hand."),
+    "capacity": Subcommand("loadlab.cli.capacity", "capacity", "Search the highest rate that holds."),
     "validate": Subcommand("loadlab.cli.validate", "validate", "Check a scenario file; start nothing."),
     "plan": Subcommand("loadlab.cli.plan", "plan", "Show what a run would do; start nothing."),
     "doctor": Subcommand("loadlab.cli.doctor", "doctor", "Check what this machine can do."),

@@ -33,6 +33,10 @@ provider_option = click.option(
     help="Where the cluster comes from; overrides the scenario's cluster.provider.",
 )
 
+cluster_option = click.option(
+    "--cluster", "cluster_name", metavar="NAME", help="Use what `cluster up --name NAME` left."
+)
+
 output_option = click.option(
     "--output",
     type=click.Choice(["text", "json"]),

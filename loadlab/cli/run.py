@@ -12,6 +12,7 @@ from loadlab.cli.demo_image import ensure_image
 from loadlab.cli.exit_codes import exit_code, worst_exit_code
 from loadlab.cli.options import (
     OutputFormat,
+    cluster_option,
     examples,
     output_option,
     provider_option,
@@ -53,9 +54,7 @@ def run_options(command: Command) -> Command:
     options = (
         set_option,
         provider_option,
-        click.option(
-            "--cluster", "cluster_name", metavar="NAME", help="Use what `cluster up --name NAME` left."
-        ),
+        cluster_option,
         click.option("--strict", is_flag=True, help="Exit 5 where the verdict is invalid."),
         click.option("--keep-topics", is_flag=True, help="Leave the topics that the run made."),
         output_option,

@@ -12,7 +12,7 @@ from loadlab.cli.summary_groups import group_sections
 from loadlab.cli.summary_thresholds import threshold_section
 
 if TYPE_CHECKING:
-    from loadlab.results.model import Reason, Reconciliation, RunResult, Verdict, VerdictStatus
+    from loadlab.results.model import ClusterUsed, Reason, Reconciliation, RunResult, Verdict, VerdictStatus
     from loadlab.results.reader import StoredRun
 
 MAX_LINES = 25
@@ -36,7 +36,7 @@ def summary_lines(stored: StoredRun) -> list[Line]:
         _verdict(result),
         threshold_section(result),
         _reasons(result.verdict),
-        Section.of(row("cluster", _cluster(result))),
+        Section.of(row("cluster", cluster_text(result.cluster))),
         *group_sections(result),
         Section.of(row("records", _records(result))),
         Section.of(row("errors", _errors(result))),
@@ -81,8 +81,8 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _cluster(result: RunResult) -> str:
-    cluster = result.cluster
+def cluster_text(cluster: ClusterUsed) -> str:
+    """Provider, version, brokers and network of a cluster."""
     parts = [cluster.provider]
     if cluster.kafka_version and cluster.kind == "kafka":
         parts.append(f"Kafka {cluster.kafka_version}")

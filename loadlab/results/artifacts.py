@@ -96,6 +96,13 @@ def read_intervals(folder: Path) -> pa.Table:
     return parquet.read_table(folder / INTERVALS_FILE)
 
 
+def read_series(folder: Path, source: str, metric: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """One metric of one source over a stored run: seconds since the common start, and the figures."""
+    wanted = [("source", "==", source), ("metric", "==", metric)]
+    table = parquet.read_table(folder / INTERVALS_FILE, filters=wanted)
+    return table["interval_start_s"].to_numpy(), table["value"].to_numpy()
+
+
 def read_histograms(folder: Path) -> Histograms | None:
     """The histograms of a stored run; None where it has none."""
     path = folder / HISTOGRAMS_FILE

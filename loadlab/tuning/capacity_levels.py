@@ -6,12 +6,12 @@ import enum
 import math
 import statistics
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-AnswerKind = Literal["between", "at_least", "below", "generator", "nothing"]
+    from loadlab.results.model_capacity import AnswerKind
 
 MAX_RATE: Final = math.inf
 """The rate of a probe that sends as much as goes: it is not judged, and says where to look."""

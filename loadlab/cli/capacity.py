@@ -1,0 +1,177 @@
+"""`loadlab capacity`: the highest rate that holds."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+import click
+
+from loadlab.cli.capacity_view import begun_line, capacity_lines, probe_line
+from loadlab.cli.observers import PlainObserver
+from loadlab.cli.options import (
+    OutputFormat,
+    cluster_option,
+    examples,
+    output_option,
+    provider_option,
+    results_dir_option,
+    scenario_argument,
+    set_option,
+    with_provider,
+)
+from loadlab.cli.output import print_lines, print_text
+from loadlab.cli.watching import watching
+from loadlab.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_RUN_FAILED,
+    EXIT_RUN_INVALID,
+    EXIT_THRESHOLD_FAILED,
+)
+from loadlab.results.capacity_store import CAPACITY_FILE
+from loadlab.scenario import load
+from loadlab.tuning.capacity import CapacityOptions, find_capacity
+from loadlab.units import UnitError, duration_s, rate_per_s
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from loadlab.results.capacity_store import StoredCapacity
+    from loadlab.results.model_capacity import CapacityResult
+    from loadlab.run.progress import Progress, RunObserver
+
+
+class _Quantity(click.ParamType[float]):
+    """A rate or a duration, written as in scenarios."""
+
+    def __init__(self, name: str, parse: Callable[[object], float]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return self._parse(value)
+        except UnitError as error:
+            self.fail(str(error), param, ctx)
+
+
+_RATE = _Quantity("rate", rate_per_s)
+_DURATION = _Quantity("duration", duration_s)
+
+
+class CapacityKeywords(TypedDict):
+    """What the options say."""
+
+    overrides: tuple[str, ...]
+    provider: str | None
+    cluster_name: str | None
+    p99: float | None
+    probe: float | None
+    min_rate: float | None
+    max_rate: float | None
+    probes: int
+    precision: float
+    resume: str | None
+    strict: bool
+    output: OutputFormat
+    results_dir: Path
+
+
+@click.command(
+    epilog=examples(
+        "loadlab capacity scenarios/capacity.yaml",
+        "loadlab capacity scenarios/quickstart.yaml --p99 20ms --probe 10s --max-rate 100k/s",
+        "loadlab capacity scenarios/capacity.yaml --resume 20261123T161500-capacity-capacity-k3f9",
+    )
+)
+@scenario_argument
+@set_option
+@provider_option
+@cluster_option
+@click.option(
+    "--p99",
+    type=_DURATION,
+    help="What publish latency may be at its 99th percentile, beside the scenario's thresholds; 100ms where"
+    " it has none.",
+)
+@click.option("--probe", type=_DURATION, help="How long a probe measures; the scenario's phases.measure.")
+@click.option("--min-rate", type=_RATE, help="Probe no lower rate; a hundredth of the scenario's.")
+@click.option("--max-rate", type=_RATE, help="Probe no higher rate.")
+@click.option("--probes", type=click.IntRange(2, 50), default=10, show_default=True, help="At most so many.")
+@click.option(
+    "--precision",
+    type=click.FloatRange(0.005, 1.0),
+    default=0.03,
+    show_default=True,
+    help="How far apart the rates that hold and fail may be, as a share.",
+)
+@click.option("--resume", metavar="ID", help="Go on with a search that was interrupted.")
+@click.option("--strict", is_flag=True, help="Exit 5 where the generator, not the cluster, is the limit.")
+@output_option
+@results_dir_option
+def capacity(scenario: Path, **options: Unpack[CapacityKeywords]) -> int:
+    """Search the highest rate that SCENARIO holds.
+
+    A rate holds where the scenario's thresholds hold, 99.5 % of the target is achieved and no consumer's lag
+    grows. Each probe is a run of its own, on one cluster with fresh topics; all are stored.
+    """
+    loaded = load(scenario, with_provider(options["overrides"], options["provider"]), os.environ)
+    choices = CapacityOptions(
+        results_dir=options["results_dir"],
+        cluster_name=options["cluster_name"],
+        p99_limit_s=options["p99"],
+        measure_s=options["probe"],
+        lowest_per_s=options["min_rate"],
+        highest_per_s=options["max_rate"],
+        max_probes=options["probes"],
+        precision=options["precision"],
+        resume=options["resume"],
+    )
+    with watching() as observer:
+        search = find_capacity(loaded, choices, _Observer(observer))
+    print_capacity(search, options["output"])
+    return _exit_code(search.result, strict=options["strict"])
+
+
+def print_capacity(search: StoredCapacity, output: OutputFormat) -> None:
+    """Print a stored search: the curve and the answer, or capacity.json as it stands on the disk."""
+    if output == "json":
+        print_text((search.path / CAPACITY_FILE).read_text(encoding="utf-8").rstrip("\n"))
+    else:
+        print_lines(capacity_lines(search))
+
+
+class _Observer:
+    """A line for each probe; of what the runs tell, the live view, and what is said before the first load."""
+
+    def __init__(self, inner: RunObserver) -> None:
+        self._inner = inner
+        self._loading = False
+
+    def message(self, text: str) -> None:
+        if not self._loading:
+            self._inner.message(text)
+
+    def progress(self, progress: Progress) -> None:
+        self._loading = True
+        if not isinstance(self._inner, PlainObserver):
+            self._inner.progress(progress)
+
+    def begun(self, search: StoredCapacity) -> None:
+        self._inner.message(begun_line(search))
+
+    def probed(self, search: StoredCapacity) -> None:
+        self._inner.message(probe_line(search.result))
+
+
+def _exit_code(search: CapacityResult, *, strict: bool) -> int:
+    """Interrupted, nothing measured, no rate that holds, a limit that is the generator's, or done."""
+    if not search.finished:
+        return EXIT_INTERRUPTED
+    if search.answer.kind == "nothing":
+        return EXIT_RUN_FAILED
+    if strict and search.answer.kind == "generator":
+        return EXIT_RUN_INVALID
+    return EXIT_THRESHOLD_FAILED if search.answer.kind == "below" else EXIT_OK

@@ -1,0 +1,121 @@
+"""What a capacity search came to: its plan, a line a probe, the curve and the answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from loadlab.cli import figures
+from loadlab.cli.output import Line
+from loadlab.cli.sections import row
+from loadlab.cli.summary import cluster_text
+from loadlab.tuning.capacity_curve import curve
+from loadlab.units import duration_s
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.results.capacity_store import StoredCapacity
+    from loadlab.results.model_capacity import CapacityProbe, CapacityResult
+
+_WORDS = {"holds": "holds", "fails": "does not hold", "unmeasured": "not measured", None: "not judged"}
+_BETWEEN_PROBES_S = 3.0
+
+
+def begun_line(search: StoredCapacity) -> str:
+    """What a search is going to do, how long that takes, and how to go on if it is interrupted."""
+    result = search.result
+    left = result.settings.max_probes - len(result.probes)
+    before = f", {len(result.probes)} made before" if result.probes else ""
+    warmup_s, drain_s = (_phase_s(result, name) for name in ("warmup", "drain"))
+    probe_s = warmup_s + result.settings.measure_s + _BETWEEN_PROBES_S
+    in_all = f"{figures.duration(left * probe_s)} in all, and up to {figures.duration(drain_s)} more a drain"
+    return (
+        f"capacity of {result.name}: at most {figures.counted(left, 'probe')} of {figures.duration(probe_s)}"
+        f"{before}: {in_all}\nafter an interruption: the same command with --resume {result.capacity_id}"
+    )
+
+
+def _phase_s(search: CapacityResult, name: str) -> float:
+    phases = search.scenario.get("phases")
+    return duration_s(phases.get(name, 0)) if isinstance(phases, dict) else 0.0
+
+
+def probe_line(search: CapacityResult) -> str:
+    """The last probe on one line."""
+    probe = search.probes[-1]
+    number = f"probe {len(search.probes)} of at most {search.settings.max_probes}"
+    return f"{number}: {_rate(probe)} · achieved {_figures(probe)} · {_said(probe)}"
+
+
+def capacity_lines(search: StoredCapacity) -> Iterator[Line]:
+    """The answer, what it was asked of, the curve and its knee."""
+    result = search.result
+    good = result.finished and result.answer.kind in {"between", "at_least"}
+    yield Line(f"capacity of {result.name}: {answer_text(result)}", "good" if good else "warn")
+    if not result.finished:
+        yield Line(f"interrupted: the same command with --resume {result.capacity_id} goes on", "warn")
+    if not result.answer.sure and result.probes:
+        yield Line("not sure: one of the two rates was not probed again", "warn")
+    yield from row("holds where", " · ".join(result.settings.conditions))
+    if result.cluster is not None:
+        yield from row("cluster", cluster_text(result.cluster))
+        if result.cluster.kind == "mock":
+            yield Line("mock broker: not Kafka", "warn")
+    made = figures.counted(len(result.probes), "probe")
+    yield from row("probes", f"{made} of {figures.duration(result.settings.measure_s)} measured each")
+    yield from _table(result)
+    if result.knee is not None:
+        p99 = figures.latency(result.knee.publish_p99_us)
+        knee = f"{figures.rate(result.knee.rate_per_s)} at p99 {p99}: the most records/s for its p99"
+        yield from row("knee", knee)
+    yield from row("result", str(search.path))
+
+
+def answer_text(search: CapacityResult) -> str:
+    """What the probes say, in one sentence."""
+    answer = search.answer
+    holds = f"holds {figures.rate(answer.holds_per_s)}" if answer.holds_per_s else ""
+    above = figures.rate(answer.fails_per_s) if answer.fails_per_s else ""
+    match answer.kind:
+        case "between":
+            return f"{holds}, fails {above}"
+        case "at_least":
+            return f"{holds} at least: nothing higher was probed"
+        case "generator":
+            return f"{holds} at least: the generator is the limit at ≥ {above}"
+        case "below":
+            return f"fails {above} already, the lowest rate probed: {_why(search)}"
+        case "nothing":
+            return f"nothing could be measured: {_why(search)}" if search.probes else "nothing was probed"
+
+
+def _why(search: CapacityResult) -> str:
+    """What the lowest rate that was probed failed by."""
+    judged = [probe for probe in search.probes if probe.failed]
+    lowest = min(judged, key=lambda probe: probe.rate_per_s or float("inf"), default=None)
+    return ", ".join(lowest.failed) if lowest else "no rate was judged"
+
+
+def _table(search: CapacityResult) -> Iterator[Line]:
+    """The curve: rate, what was achieved, latency, and what did not hold."""
+    shown = curve(search.probes)
+    if shown:
+        yield Line(f"{'rate':>12}{'achieved':>14}{'p50':>11}{'p99':>11}")
+    for probe in shown:
+        p50, p99 = figures.latency(probe.publish_p50_us), figures.latency(probe.publish_p99_us)
+        figure = f"{_rate(probe):>12}{figures.rate(probe.achieved_per_s):>14}{p50:>11}{p99:>11}"
+        yield Line(f"{figure}   {_said(probe)}", "plain" if probe.verdict == "holds" else "warn")
+
+
+def _rate(probe: CapacityProbe) -> str:
+    return "max" if probe.rate_per_s is None else figures.rate(probe.rate_per_s)
+
+
+def _figures(probe: CapacityProbe) -> str:
+    p50, p99 = figures.latency(probe.publish_p50_us), figures.latency(probe.publish_p99_us)
+    return f"{figures.rate(probe.achieved_per_s)} · p50 {p50} · p99 {p99}"
+
+
+def _said(probe: CapacityProbe) -> str:
+    why = f": {', '.join(probe.failed)}" if probe.failed else ""
+    return f"{_WORDS[probe.verdict]}{why}{' (suspect run)' if probe.status == 'suspect' else ''}"

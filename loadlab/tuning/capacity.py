@@ -1,0 +1,249 @@
+"""Finds the highest rate that a scenario holds: probes on one cluster, stored after each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+import loadlab
+from loadlab.errors import UsageError
+from loadlab.results.capacity_store import StoredCapacity, load_capacity, only_searcher, save_capacity
+from loadlab.results.environment import capture_host
+from loadlab.results.model_capacity import CapacityAnswer, CapacityResult, CapacitySettings
+from loadlab.results.redact import redact
+from loadlab.results.run_id import new_run_id
+from loadlab.run.progress import RunObserver
+from loadlab.run.runner import RunOptions, open_cluster, run_scenario
+from loadlab.tuning.capacity_curve import knee
+from loadlab.tuning.capacity_judge import CONDITIONS, as_probe, judged
+from loadlab.tuning.capacity_levels import answer
+from loadlab.tuning.capacity_scenario import workload_of
+from loadlab.tuning.capacity_search import Limits, next_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pydantic import JsonValue
+
+    from loadlab.cluster import Cluster
+    from loadlab.results.model import ClusterUsed
+    from loadlab.results.model_capacity import CapacityProbe
+    from loadlab.scenario import LoadedScenario, Scenario
+    from loadlab.tuning.capacity_levels import Probe
+    from loadlab.tuning.capacity_scenario import Workload
+
+_LOWEST_SHARE: Final = 0.01
+_SAME_CLUSTER: Final = ("provider", "kind", "kafka_version", "brokers", "network")
+_SAME_MACHINE: Final = ("cpu_model", "cores", "memory_bytes", "loadlab", "confluent_kafka")
+
+
+@dataclass(frozen=True)
+class CapacityOptions:
+    """How a search is to be made.
+
+    Attributes:
+        results_dir: where the search and the runs of its probes go.
+        cluster_name: the cluster that `cluster up` left standing and that is to be used; None to start one.
+        p99_limit_s: a limit of publish latency beside the scenario's thresholds; None: 100 ms where the
+            scenario has no thresholds, else none.
+        measure_s: the length of each probe's measure phase; None: the scenario's.
+        lowest_per_s: no lower rate is probed; None: a hundredth of the scenario's rate.
+        highest_per_s: no higher rate is probed; None: no such limit.
+        max_probes: how many probes it may take.
+        precision: how far apart, as a share, the rates may be that hold and fail.
+        resume: the id of a search that was interrupted; None for a new one.
+    """
+
+    results_dir: Path
+    cluster_name: str | None = None
+    p99_limit_s: float | None = None
+    measure_s: float | None = None
+    lowest_per_s: float | None = None
+    highest_per_s: float | None = None
+    max_probes: int = 10
+    precision: float = 0.03
+    resume: str | None = None
+
+
+class CapacityObserver(RunObserver, Protocol):
+    """Whoever watches a search: the runs of its probes, and what each of them says."""
+
+    def begun(self, search: StoredCapacity) -> None:
+        """Show what is going to be done; called once, before the first probe."""
+
+    def probed(self, search: StoredCapacity) -> None:
+        """Show the last of the search's probes."""
+
+
+def find_capacity(
+    loaded: LoadedScenario, options: CapacityOptions, observer: CapacityObserver
+) -> StoredCapacity:
+    """Searches the highest rate that holds.
+
+    Every probe is a run by `run_scenario`, stored whole; the search is stored after each of them, so that one
+    that was interrupted or killed can be resumed.
+
+    Args:
+        loaded: the scenario; its producers' rates are set by the search.
+        options: how to search.
+        observer: is told what happens.
+
+    Returns:
+        The search as stored; not `finished` where the user interrupted it.
+
+    Raises:
+        LoadlabError: the scenario has no rate that could be set, or a probe could not be made.
+        KeyboardInterrupt: it was interrupted before there was any probe.
+    """
+    workload = workload_of(loaded, p99_limit_s=options.p99_limit_s, measure_s=options.measure_s)
+    search = _Search(_begun(workload, options), workload, options, observer)
+    with only_searcher(search.stored.path):
+        observer.begun(search.stored)
+        try:
+            search.run()
+        except KeyboardInterrupt:
+            if not search.result.probes:
+                raise
+    return search.stored
+
+
+def _begun(workload: Workload, options: CapacityOptions) -> StoredCapacity:
+    """A new search, or the one that is to be resumed."""
+    now = datetime.now(UTC)
+    fresh = CapacityResult(
+        loadlab_version=loadlab.__version__,
+        capacity_id=new_run_id(f"{workload.scenario.name}-capacity", now),
+        name=workload.scenario.name,
+        started_at=now,
+        scenario=_document(workload.scenario),
+        settings=_settings(workload, options),
+        environment=capture_host(),
+        answer=_answer(()),
+    )
+    if options.resume is None:
+        return save_capacity(fresh, options.results_dir)
+    search = load_capacity(options.resume, options.results_dir)
+    _refuse_other(search.result, fresh)
+    return search
+
+
+def _document(scenario: Scenario) -> dict[str, JsonValue]:
+    document = redact(cast("dict[str, JsonValue]", scenario.to_document()))
+    return cast("dict[str, JsonValue]", document)
+
+
+def _settings(workload: Workload, options: CapacityOptions) -> CapacitySettings:
+    start_per_s = workload.rate_per_s
+    lowest_per_s = options.lowest_per_s
+    if lowest_per_s is None:
+        lowest_per_s = 1.0 if start_per_s is None else start_per_s * _LOWEST_SHARE
+    if options.highest_per_s is not None and options.highest_per_s < lowest_per_s:
+        raise UsageError("the highest rate is below the lowest", fix="give --max-rate above --min-rate")
+    return CapacitySettings(
+        start_per_s=start_per_s,
+        lowest_per_s=lowest_per_s,
+        highest_per_s=options.highest_per_s,
+        precision=options.precision,
+        max_probes=options.max_probes,
+        measure_s=workload.scenario.phases.measure_s,
+        conditions=(*workload.conditions, *CONDITIONS),
+    )
+
+
+def _refuse_other(search: CapacityResult, fresh: CapacityResult) -> None:
+    """A search goes on as it began: its probes must be of one workload on one machine."""
+    if search.finished:
+        raise UsageError(
+            f"{search.capacity_id} is finished", fix=f"loadlab show {search.capacity_id}, or search anew"
+        )
+    if search.scenario != fresh.scenario or search.settings != fresh.settings:
+        raise UsageError(
+            f"{search.capacity_id} began with another scenario or other options",
+            fix="give the same scenario and options as then; its capacity.json has both",
+        )
+    for name in _SAME_MACHINE:
+        before, now = getattr(search.environment, name), getattr(fresh.environment, name)
+        if before != now:
+            raise UsageError(f"{search.capacity_id} began where {name} was {before}; it is {now} here")
+
+
+def _refuse_other_cluster(search: CapacityResult, cluster: Cluster) -> None:
+    for name in _SAME_CLUSTER:
+        before = getattr(search.cluster, name, None)
+        now = getattr(cluster.info, name)
+        if search.cluster is not None and before != now:
+            raise UsageError(
+                f"{search.capacity_id} began on a cluster whose {name} was {before}; here it is {now}",
+                fix="use the same cluster, by --provider or --cluster",
+            )
+
+
+@dataclass(eq=False)
+class _Search:
+    """A search under way; `stored` is what the disk has of it."""
+
+    stored: StoredCapacity
+    workload: Workload
+    options: CapacityOptions
+    observer: CapacityObserver
+
+    @property
+    def result(self) -> CapacityResult:
+        return self.stored.result
+
+    def run(self) -> None:
+        """Probes to the end, or until the user asks for it."""
+        run_options = RunOptions(self.options.results_dir, self.options.cluster_name)
+        limits = _limits(self.result.settings)
+        with open_cluster(self.workload.loaded, run_options, self.observer) as opened:
+            _refuse_other_cluster(self.result, opened.cluster)
+            while (rate_per_s := next_rate(_probes(self.result.probes), limits)) is not None:
+                scenario = self.workload.at(rate_per_s)
+                run = run_scenario(scenario, run_options, self.observer, cluster=opened)
+                if run.result.interrupted:
+                    return
+                self._keep(judged(run, scenario.scenario, rate_per_s), run.result.cluster)
+                if opened.interrupts.came:
+                    return
+        self._save(finished=True)
+
+    def _keep(self, probe: CapacityProbe, cluster: ClusterUsed) -> None:
+        probes = (*self.result.probes, probe)
+        self._save(
+            probes=probes,
+            cluster=self.result.cluster or cluster,
+            answer=_answer(probes),
+            knee=knee(probes),
+        )
+        self.observer.probed(self.stored)
+
+    def _save(self, **changes: object) -> None:
+        self.stored = save_capacity(self.result.model_copy(update=changes), self.options.results_dir)
+
+
+def _answer(probes: Sequence[CapacityProbe]) -> CapacityAnswer:
+    found = answer(_probes(probes))
+    low, high = found.bracket.low, found.bracket.high
+    return CapacityAnswer(
+        kind=found.kind,
+        holds_per_s=low.rate_per_s if low else None,
+        fails_per_s=high.rate_per_s if high else None,
+        sure=not found.bracket.unsure,
+    )
+
+
+def _probes(probes: Sequence[CapacityProbe]) -> list[Probe]:
+    return [as_probe(probe) for probe in probes]
+
+
+def _limits(settings: CapacitySettings) -> Limits:
+    return Limits(
+        start_per_s=settings.start_per_s,
+        lowest_per_s=settings.lowest_per_s,
+        highest_per_s=math.inf if settings.highest_per_s is None else settings.highest_per_s,
+        precision=settings.precision,
+        max_probes=settings.max_probes,
+    )

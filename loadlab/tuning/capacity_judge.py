@@ -1,0 +1,168 @@
+"""Whether a rate holds, from the run that probed it; docs/measurement.md defines each condition."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.measurement.histogram import Histogram
+from loadlab.measurement.validity import ACHIEVED_LIMIT, ACK_GRACE_S
+from loadlab.results.artifacts import read_histograms, read_series
+from loadlab.results.model_capacity import CapacityProbe
+from loadlab.tuning.capacity_levels import MAX_RATE, Outcome, Probe, Verdict
+from loadlab.tuning.capacity_scenario import feeding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from loadlab.results.model import RunResult, Threshold
+    from loadlab.results.store import StoredRun
+    from loadlab.scenario import Scenario
+
+CONDITIONS: Final = (f"achieved >= {ACHIEVED_LIMIT:.1%} of the target", "consumer lag does not grow")
+"""What has to hold beside the thresholds."""
+
+_LATE_SAMPLE_S: Final = 0.25
+_FEWEST_SAMPLES: Final = 2
+
+
+def judged(run: StoredRun, scenario: Scenario, rate_per_s: float) -> CapacityProbe:
+    """What a run says of the rate that it was made at.
+
+    Args:
+        run: as stored.
+        scenario: as it was run.
+        rate_per_s: all groups together, or MAX_RATE.
+    """
+    result = run.result
+    growth = _lag_growth(run, scenario)
+    percentiles = _publish_latency(run.path)
+    at_max = rate_per_s == MAX_RATE
+    invalid = [reason.message for reason in result.verdict.reasons if reason.severity == "invalid"]
+    unknown = [f"the lag of {name} is not known" for name, value in growth.items() if value is None]
+    failed = [] if at_max else [*_unreached(result), *_growing(result, scenario, growth), *_missed(result)]
+    verdict = Verdict.UNMEASURED if invalid or unknown else Verdict.FAILS if failed else Verdict.HOLDS
+    return CapacityProbe(
+        run_id=result.run_id,
+        rate_per_s=None if at_max else rate_per_s,
+        achieved_per_s=sum(producer.throughput.records_per_s for producer in result.producers.values()),
+        publish_p50_us=percentiles[0],
+        publish_p99_us=percentiles[1],
+        lag_growth_per_s=max((value for value in growth.values() if value is not None), default=None),
+        verdict=None if at_max else verdict.value,
+        failed=tuple(invalid or unknown or failed),
+        strain=max(_strains(result.thresholds), default=None),
+        status=result.verdict.status,
+    )
+
+
+def as_probe(probe: CapacityProbe) -> Probe:
+    """A stored probe as the search sees it."""
+    rate_per_s = MAX_RATE if probe.rate_per_s is None else probe.rate_per_s
+    verdict = Verdict.UNMEASURED if probe.verdict is None else Verdict(probe.verdict)
+    return Probe(rate_per_s, Outcome(verdict, probe.achieved_per_s, probe.strain))
+
+
+def growth_per_s(times_s: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> float | None:
+    """By how much something grows a second: the median slope of all pairs of samples.
+
+    A pause that makes one sample high moves it little (Theil 1950, Sen 1968).
+
+    Args:
+        times_s: shape (n,), in seconds.
+        values: shape (n,).
+
+    Returns:
+        None of fewer than two samples.
+    """
+    one, other = np.triu_indices(len(times_s), k=1)
+    apart_s = times_s[other] - times_s[one]
+    if not (apart_s > 0.0).any():
+        return None
+    slopes = (values[other] - values[one])[apart_s > 0.0] / apart_s[apart_s > 0.0]
+    return float(np.median(slopes))
+
+
+def _unreached(result: RunResult) -> Iterator[str]:
+    """Groups that were not acked what was due; the acks of a moment may be on their way at the end."""
+    measure = result.phase("measure")
+    measured_s = measure.end_s - measure.start_s if measure else 0.0
+    missed = False
+    for name, producer in result.producers.items():
+        target = producer.target_records_per_s
+        if not target or not measured_s:
+            continue
+        achieved = producer.throughput.records_per_s / target
+        if achieved + ACK_GRACE_S / measured_s < ACHIEVED_LIMIT:
+            missed = True
+            yield f"{name} achieved {achieved:.1%} of the target (limit {ACHIEVED_LIMIT:.1%})"
+    if result.verdict.saturated and not missed:
+        yield "the cluster was the limit: the client queue was full"
+
+
+def _lag_growth(run: StoredRun, scenario: Scenario) -> dict[str, float | None]:
+    """By how much each group's lag grew in the measure phase, records/s; None where it is not known."""
+    measure = run.result.phase("measure")
+    growth: dict[str, float | None] = {}
+    for name in scenario.consumers:
+        times_s, lags = read_series(run.path, f"consumer/{name}", "consumer_lag_records")
+        begin_s, end_s = (measure.start_s, measure.end_s) if measure else (0.0, 0.0)
+        inside = (times_s >= begin_s) & (times_s <= end_s + _LATE_SAMPLE_S)
+        growth[name] = growth_per_s(times_s[inside], lags[inside])
+    return growth
+
+
+def _growing(result: RunResult, scenario: Scenario, growth: dict[str, float | None]) -> Iterator[str]:
+    """Groups that fall behind: what is granted to acks is granted to reads, too."""
+    measure = result.phase("measure")
+    measured_s = measure.end_s - measure.start_s if measure else 0.0
+    for name, per_s in growth.items():
+        due_per_s = sum(
+            result.producers[producer].target_records_per_s or 0.0 for producer in feeding(scenario, name)
+        )
+        limit_per_s = due_per_s * (1.0 - ACHIEVED_LIMIT + ACK_GRACE_S / measured_s) if measured_s else 0.0
+        if per_s is not None and per_s > limit_per_s:
+            yield f"the lag of {name} grew by {per_s:,.0f} records/s (limit {limit_per_s:,.0f})"
+
+
+def _missed(result: RunResult) -> Iterator[str]:
+    """Thresholds that did not hold."""
+    for threshold in result.thresholds:
+        if not threshold.passed:
+            yield f"{threshold.expression} ({_figure(threshold)})"
+
+
+def _figure(threshold: Threshold) -> str:
+    if threshold.measured is None:
+        return threshold.not_measurable or "not measured"
+    if threshold.unit == "us":
+        return f"{threshold.measured / 1_000:,.4g} ms"
+    return f"{threshold.measured:,.6g} {threshold.unit or ''}".rstrip()
+
+
+def _strains(thresholds: tuple[Threshold, ...]) -> Iterator[float]:
+    """Of each latency that must be below its limit, how much of it was used."""
+    for threshold in thresholds:
+        if threshold.unit == "us" and threshold.limit and threshold.measured is not None:
+            strain = threshold.measured / threshold.limit
+            if threshold.passed == (strain <= 1.0):
+                yield strain
+
+
+def _publish_latency(folder: Path) -> tuple[float | None, float | None]:
+    """Median and 99th percentile of publish latency in microseconds, all groups' histograms added.
+
+    At the maximum rate it is the service time.
+    """
+    stored = read_histograms(folder)
+    counts = stored.counts if stored else {}
+    for metric in ("publish_latency_us", "service_time_us"):
+        parts = [Histogram.of_counts(one) for name, one in counts.items() if name.endswith(f"/{metric}")]
+        if parts:
+            summary = sum(parts, Histogram()).summary_us()
+            return summary["p50"], summary["p99"]
+    return None, None

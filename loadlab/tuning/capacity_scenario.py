@@ -1,0 +1,142 @@
+"""The scenario of one probe: the same workload at another rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from loadlab.errors import UsageError
+from loadlab.scenario.thresholds import Threshold
+from loadlab.tuning.capacity_levels import MAX_RATE
+from loadlab.units import format_duration
+
+if TYPE_CHECKING:
+    from loadlab.scenario import LoadedScenario, ProducerSpec, Scenario
+
+DEFAULT_P99_S: Final = 0.1
+"""What publish latency may be at its 99th percentile where the scenario has no threshold."""
+
+_AT_MAX_S: Final = 5.0
+_PUBLISH: Final = "publish_latency"
+_LATEST: Final = ("latest", "end", "largest")
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A scenario whose rate can be set.
+
+    Attributes:
+        loaded: the scenario, with the thresholds that a probe has to hold.
+        weights: each producer group's part of the total rate; they sum to 1.
+        rate_per_s: all groups together, as the scenario has it; None at `rate: max`.
+    """
+
+    loaded: LoadedScenario
+    weights: dict[str, float]
+    rate_per_s: float | None
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario."""
+        return self.loaded.scenario
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The thresholds as people read them."""
+        return tuple(f"{one.key} {one.text}" for group in self.scenario.thresholds.values() for one in group)
+
+    def at(self, rate_per_s: float) -> LoadedScenario:
+        """The scenario at a rate; a probe of the maximum is short and judges nothing."""
+        at_max = rate_per_s == MAX_RATE
+        phases = self.scenario.phases
+        changes: dict[str, object] = {
+            "producers": {
+                name: _sending(spec, None if at_max else rate_per_s * self.weights[name])
+                for name, spec in self.scenario.producers.items()
+            }
+        }
+        if at_max:
+            changes["thresholds"] = {}
+            changes["phases"] = phases.model_copy(update={"measure_s": min(phases.measure_s, _AT_MAX_S)})
+        return replace(self.loaded, scenario=self.scenario.model_copy(update=changes))
+
+
+def workload_of(
+    loaded: LoadedScenario, *, p99_limit_s: float | None = None, measure_s: float | None = None
+) -> Workload:
+    """Makes a scenario ready to be probed at any rate.
+
+    Groups with a rate keep the ratio of their rates; groups at `rate: max` share equally. `records` of a
+    schedule is dropped, since a rate that is higher would use them up before the end.
+
+    Args:
+        loaded: the scenario.
+        p99_limit_s: a limit of publish latency's 99th percentile beside the scenario's thresholds; None:
+            DEFAULT_P99_S where the scenario has no thresholds, else none.
+        measure_s: the length of the measure phase; None: the scenario's.
+
+    Raises:
+        UsageError: it is no scenario whose rate could be set.
+    """
+    scenario = loaded.scenario
+    rates = _rates(scenario)
+    _refuse_old_records(scenario)
+    changes: dict[str, object] = {}
+    if p99_limit_s is None and not scenario.thresholds:
+        p99_limit_s = DEFAULT_P99_S
+    if p99_limit_s is not None:
+        limit = Threshold(key=_PUBLISH, expression=f"p99 < {format_duration(p99_limit_s)}")
+        there = scenario.thresholds.get(_PUBLISH, ())
+        changes["thresholds"] = {**scenario.thresholds, _PUBLISH: (*there, limit)}
+    if measure_s is not None:
+        changes["phases"] = scenario.phases.model_copy(update={"measure_s": measure_s})
+    total_per_s = sum(rate or 0.0 for rate in rates.values()) or None
+    weights = {
+        name: rate / total_per_s if rate and total_per_s else 1.0 / len(rates) for name, rate in rates.items()
+    }
+    return Workload(replace(loaded, scenario=scenario.model_copy(update=changes)), weights, total_per_s)
+
+
+def feeding(scenario: Scenario, consumer: str) -> list[str]:
+    """The producer groups that send what a consumer group reads."""
+    topic = scenario.consumers[consumer].topic
+    return [name for name, spec in scenario.producers.items() if spec.topic == topic]
+
+
+def _rates(scenario: Scenario) -> dict[str, float | None]:
+    """Each producer group's constant rate, None at the maximum: all have one, or none has."""
+    if not scenario.producers:
+        raise UsageError("the scenario has no producers, whose rate could be searched", fix="give it one")
+    rates: dict[str, float | None] = {}
+    for name, spec in scenario.producers.items():
+        rate = spec.schedule.rate
+        if not isinstance(rate, int | float) and rate != "max":
+            raise UsageError(
+                f"capacity sets a constant rate, and that of producer {name} changes over time",
+                fix=f"--set producers.{name}.schedule.rate=max, or a number such as 20k/s",
+            )
+        rates[name] = None if rate == "max" else float(rate)
+    if len({rate is None for rate in rates.values()}) > 1:
+        raise UsageError(
+            "some producers have a rate and others are at max: in what ratio is the rate to be split?",
+            fix="give each a rate, whose ratio is kept; or all max, then they share equally",
+        )
+    return rates
+
+
+def _refuse_old_records(scenario: Scenario) -> None:
+    """A topic that outlives a probe must not give its records to the next one's consumers."""
+    for name, spec in scenario.consumers.items():
+        reset = spec.config.get("auto.offset.reset")
+        if scenario.topics[spec.topic].existing and reset not in _LATEST:
+            raise UsageError(
+                f"consumer {name} would read earlier probes' records: its topic {spec.topic} exists already",
+                fix=f"--set consumers.{name}.config.auto.offset.reset=latest, or drop existing: true",
+            )
+
+
+def _sending(spec: ProducerSpec, rate_per_s: float | None) -> ProducerSpec:
+    changes: dict[str, object] = {"rate": "max" if rate_per_s is None else rate_per_s, "records": None}
+    if rate_per_s is None:
+        changes["when_full"] = "wait"
+    return spec.model_copy(update={"schedule": spec.schedule.model_copy(update=changes)})

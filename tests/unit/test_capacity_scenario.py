@@ -1,0 +1,114 @@
+"""A scenario at other rates."""
+
+from __future__ import annotations
+
+import pytest
+
+from loadlab.errors import UsageError
+from loadlab.scenario import load_document
+from loadlab.tuning.capacity_levels import MAX_RATE
+from loadlab.tuning.capacity_scenario import Workload, workload_of
+
+
+def document(*rates: object, **parts: object) -> dict[str, object]:
+    """One producer for each rate."""
+    producers = {
+        f"p{number}": {"topic": "orders", "schedule": {"rate": rate}, "records": {"size": 100}}
+        for number, rate in enumerate(rates)
+    }
+    plain = {"name": "capacity", "topics": {"orders": {}}, "producers": producers}
+    return {**plain, "phases": {"warmup": "2s", "measure": "20s", "drain": "9s"}, **parts}
+
+
+def workload(*rates: object, **parts: object) -> Workload:
+    return workload_of(load_document(document(*rates, **parts)))
+
+
+def rates_at(made: Workload, rate_per_s: float) -> list[object]:
+    return [spec.schedule.rate for spec in made.at(rate_per_s).scenario.producers.values()]
+
+
+def test_groups_with_a_rate_keep_their_ratio() -> None:
+    made = workload("1k/s", "3k/s")
+    assert made.rate_per_s == 4_000.0
+    assert rates_at(made, 8_000.0) == [2_000.0, 6_000.0]
+
+
+def test_groups_at_the_maximum_share_equally() -> None:
+    made = workload("max", "max")
+    assert made.rate_per_s is None
+    assert rates_at(made, 8_000.0) == [4_000.0, 4_000.0]
+
+
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [
+        (["max", "1k/s"], "in what ratio"),
+        ([{"ramp": {"from": 0, "to": "1k/s", "over": "5s"}}], "changes over time"),
+    ],
+)
+def test_what_has_no_one_rate_is_refused(rates: list[object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        workload(*rates)
+
+
+def test_a_scenario_that_only_reads_is_refused() -> None:
+    reader = {
+        "name": "reader",
+        "topics": {"orders": {"existing": True}},
+        "consumers": {"billing": {"topic": "orders"}},
+    }
+    with pytest.raises(UsageError, match="no producers"):
+        workload_of(load_document(reader))
+
+
+def test_records_of_earlier_probes_must_not_be_read_again() -> None:
+    parts = {"topics": {"orders": {"existing": True}}, "consumers": {"billing": {"topic": "orders"}}}
+    with pytest.raises(UsageError, match="earlier probes' records"):
+        workload("1k/s", **parts)
+    latest = {"billing": {"topic": "orders", "config": {"auto.offset.reset": "latest"}}}
+    assert workload("1k/s", topics=parts["topics"], consumers=latest).rate_per_s == 1_000.0
+
+
+def test_a_count_of_records_does_not_end_a_probe() -> None:
+    plain = document("1k/s")
+    plain["producers"] = {
+        "p0": {"topic": "orders", "schedule": {"rate": "1k/s", "records": 5_000}, "records": {"size": 9}}
+    }
+    made = workload_of(load_document(plain)).at(50_000.0)
+    assert made.scenario.producers["p0"].schedule.records is None
+
+
+def test_a_scenario_without_thresholds_gets_a_limit_for_latency() -> None:
+    assert workload("1k/s").conditions == ("publish_latency p99 < 100ms",)
+
+
+def test_the_scenario_s_own_thresholds_are_kept_and_one_can_be_added() -> None:
+    own = {"publish_latency": ["p50 < 9ms"], "reconciliation": ["lost == 0"]}
+    loaded = load_document(document("1k/s", thresholds=own))
+    assert workload_of(loaded).conditions == ("publish_latency p50 < 9ms", "reconciliation lost == 0")
+    more = workload_of(loaded, p99_limit_s=0.02).conditions
+    assert more == ("publish_latency p50 < 9ms", "publish_latency p99 < 20ms", "reconciliation lost == 0")
+
+
+def test_a_probe_keeps_warm_up_and_drain() -> None:
+    made = workload_of(load_document(document("1k/s")), measure_s=7.0)
+    phases = made.at(2_000.0).scenario.phases
+    assert (phases.warmup_s, phases.measure_s, phases.drain_s) == (2.0, 7.0, 9.0)
+
+
+def test_a_probe_of_the_maximum_is_short_and_judges_nothing() -> None:
+    plain = document("1k/s", thresholds={"publish_latency": ["p99 < 9ms"]})
+    plain["producers"] = {
+        "p0": {"topic": "orders", "schedule": {"rate": "1k/s", "when_full": "reject"}, "records": {"size": 9}}
+    }
+    made = workload_of(load_document(plain)).at(MAX_RATE).scenario
+    assert made.producers["p0"].schedule.rate == "max"
+    assert made.producers["p0"].schedule.when_full == "wait"
+    assert made.phases.measure_s == 5.0
+    assert made.thresholds == {}
+
+
+def test_a_probe_s_scenario_loads_again_from_its_own_text() -> None:
+    made = workload("1k/s", "2k/s").at(4_500.0).scenario
+    assert load_document(made.to_document()).scenario == made
