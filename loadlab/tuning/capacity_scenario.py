@@ -43,7 +43,7 @@ class Workload:
     @property
     def conditions(self) -> tuple[str, ...]:
         """The thresholds as people read them."""
-        return tuple(f"{one.key} {one.text}" for group in self.scenario.thresholds.values() for one in group)
+        return tuple(one.expression for group in self.scenario.thresholds.values() for one in group)
 
     def at(self, rate_per_s: float) -> LoadedScenario:
         """The scenario at a rate; a probe of the maximum is short and judges nothing."""

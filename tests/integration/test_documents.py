@@ -25,6 +25,7 @@ import loadlab
 from loadlab.cli.main import SUBCOMMANDS
 from loadlab.measurement import circumstances, validity
 from loadlab.results.model import RunResult
+from loadlab.results.model_capacity import CapacityResult
 from loadlab.results.model_groups import LatencyBlock
 from loadlab.run import series
 
@@ -219,6 +220,18 @@ def test_every_field_of_a_result_is_defined_and_no_other() -> None:
     documented = list(_documented_fields())
     assert len(documented) == len(set(documented))
     assert set(documented) == set(_fields(RunResult))
+
+
+def test_every_field_of_a_capacity_search_is_defined_and_no_other() -> None:
+    section = _text(ROOT / "docs" / "results.md").split("## Capacity searches")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
+    documented = [name for cell in rows for name in re.findall(r"`([^`]+)`", cell)]
+    of_runs = {"cluster", "environment"}
+    fields = {
+        name.split(".")[0] if name.split(".")[0] in of_runs else name for name in _fields(CapacityResult)
+    }
+    assert len(documented) == len(set(documented))
+    assert set(documented) == fields
 
 
 def test_every_reason_of_a_verdict_is_documented_with_its_severity_and_limit() -> None:

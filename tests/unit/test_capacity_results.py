@@ -7,24 +7,18 @@ from pathlib import Path
 
 import pytest
 from capacity_samples import CAPACITY_ID, PROBES, capacity, probe
-from click.testing import CliRunner, Result
 
 from loadlab.cli.capacity_view import answer_text, begun_line, capacity_lines, probe_line
-from loadlab.cli.main import cli
 from loadlab.errors import RunError, UsageError
 from loadlab.results.capacity_store import StoredCapacity, load_capacity, only_searcher, save_capacity
 from loadlab.results.model_capacity import CapacityAnswer
 from loadlab.tuning.capacity_curve import curve, knee
 
+MORE = ", and up to 10.0 s more a drain"
+
 
 def shown(**changes: object) -> list[str]:
-    return [
-        line.text for line in capacity_lines(StoredCapacity(capacity(**changes), Path("results/a")))
-    ]
-
-
-def called(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+    return [line.text for line in capacity_lines(StoredCapacity(capacity(**changes), Path("results/a")))]
 
 
 def test_a_stored_search_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -139,7 +133,7 @@ def test_a_mock_is_no_kafka() -> None:
 def test_the_plan_says_how_long_it_takes_and_how_to_go_on() -> None:
     stored = StoredCapacity(capacity(probes=(), finished=False), Path("results/a"))
     assert begun_line(stored).splitlines() == [
-        "capacity of quickstart: at most 10 probes of 38.0 s: 6 min 20 s in all, and up to 10.0 s more a drain",
+        f"capacity of quickstart: at most 10 probes of 38.0 s: 6 min 20 s in all{MORE}",
         f"after an interruption: the same command with --resume {CAPACITY_ID}",
     ]
 
@@ -150,22 +144,3 @@ def test_a_probe_is_told_on_one_line() -> None:
         "publish_latency p99 < 50ms (900 ms)"
     )
     assert "max · achieved 190k/s" in probe_line(capacity(probes=PROBES[:2]))
-
-
-def test_show_tells_of_a_stored_search(tmp_path: Path) -> None:
-    save_capacity(capacity(), tmp_path)
-    told = called("show", CAPACITY_ID, "--results-dir", tmp_path)
-    assert told.exit_code == 0
-    assert told.stdout.splitlines()[0] == "capacity of quickstart: holds 182k/s, fails 187k/s"
-    as_json = called("show", CAPACITY_ID, "--results-dir", tmp_path, "--output", "json")
-    assert json.loads(as_json.stdout)["answer"]["holds_per_s"] == 182_000.0
-
-
-def test_list_tells_of_a_stored_search(tmp_path: Path) -> None:
-    save_capacity(capacity(), tmp_path)
-    (line,) = called("list", "--results-dir", tmp_path).stdout.splitlines()
-    assert line.split()[0] == CAPACITY_ID
-    assert "capacity" in line
-    assert "holds 182k/s, fails 187k/s" in line
-    (entry,) = json.loads(called("list", "--results-dir", tmp_path, "--output", "json").stdout)
-    assert entry["capacity_id"] == CAPACITY_ID
