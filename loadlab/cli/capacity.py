@@ -83,7 +83,7 @@ class CapacityKeywords(TypedDict):
     epilog=examples(
         "loadlab capacity scenarios/rate-within-50ms.yaml",
         "loadlab capacity scenarios/quickstart.yaml --p99 20ms --probe 10s --max-rate 100k/s",
-        "loadlab capacity scenarios/rate-within-50ms.yaml --resume 20261123T161500-rate-within-50ms-capacity-k3f9",
+        "loadlab capacity scenarios/quickstart.yaml --resume 20261123T161500-quickstart-capacity-k3f9",
     )
 )
 @scenario_argument
