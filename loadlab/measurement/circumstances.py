@@ -60,6 +60,8 @@ class MachineFigures:
         foreign: by anybody else; None where it can't be told from the brokers'.
         steal: wanted, and given to other machines by the hypervisor.
         shared_cores: on which both workers and brokers may run; None where the brokers are elsewhere.
+        beside_workers: the CPU time that others took, as a share of that of the cores which the workers may
+            use; None as of `foreign`.
     """
 
     busy: float
@@ -68,6 +70,7 @@ class MachineFigures:
     foreign: float | None
     steal: float
     shared_cores: int | None
+    beside_workers: float | None = None
 
 
 @dataclass(frozen=True)

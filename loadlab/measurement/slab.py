@@ -114,6 +114,7 @@ USAGE = np.dtype(
     [
         ("cpu_ns", "<i8"),  # of the whole process
         ("loop_cpu_ns", "<i8"),  # of the producing or consuming thread
+        ("wait_ns", "<i8"),  # for which its living threads could have run, and stood in line for a core
     ],
 )
 STAGE_SUMS = np.dtype(

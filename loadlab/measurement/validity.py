@@ -37,6 +37,13 @@ records support no 99th percentile: then the highest that they support is held t
 WORKER_CPU_LIMIT: Final = 0.9
 """The most of a core that a produce loop may use at a fixed rate; above it, it may be the limit."""
 
+CORE_WAIT_LIMIT: Final = 0.2
+"""Workers that stand in line for a core for more of the time for which they could run, while others take more
+than BESIDE_LIMIT of their cores' time, are starved: then a full client queue says nothing of the cluster."""
+
+BESIDE_LIMIT: Final = 0.2
+"""See CORE_WAIT_LIMIT. Brokers are not others: a cluster that takes the workers' cores is at its limit."""
+
 
 @dataclass(frozen=True)
 class ProducerFigures:
@@ -55,6 +62,7 @@ class ProducerFigures:
         undelivered: how many of them failed, or may have.
         rejected: records that found the client queue full and were given up.
         loop_cpu_share: the busiest worker's produce loop, of a core.
+        core_wait_share: of the time for which the workers' threads could run, the share without a core.
     """
 
     name: str
@@ -69,6 +77,7 @@ class ProducerFigures:
     attempted: int = 0
     undelivered: int = 0
     rejected: int = 0
+    core_wait_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -134,15 +143,19 @@ def judge(run: RunFigures) -> Judgement:
     findings += unsteady(run.drifts)
     if run.machine is not None:
         findings += disturbed(run.machine)
+    starved = [producer for producer in run.producers if _is_starved(producer, run)]
     for producer in run.producers:
         findings += [*_errors(producer), *_generator(producer)]
+    findings += map(_starvation, starved)
     order: dict[Severity, int] = {"invalid": 0, "suspect": 1, "info": 2}
     findings.sort(key=lambda finding: order[finding.severity])
     severities = {finding.severity for finding in findings}
     return Judgement(
         status="invalid" if "invalid" in severities else "suspect" if "suspect" in severities else "valid",
         findings=tuple(findings),
-        saturated=any(is_saturated(producer, run.measured_s) for producer in run.producers),
+        saturated=any(
+            is_saturated(producer, run.measured_s) for producer in run.producers if producer not in starved
+        ),
     )
 
 
@@ -159,6 +172,31 @@ def is_saturated(producer: ProducerFigures, measured_s: float) -> bool:
     granted = producer.intended * ACK_GRACE_S / measured_s if measured_s > 0.0 else 0.0
     answered = producer.acked + producer.undelivered
     return answered + granted < producer.intended * ACHIEVED_LIMIT
+
+
+def _is_starved(producer: ProducerFigures, run: RunFigures) -> bool:
+    """Whether others kept the workers from running, so that a full queue is not the cluster's doing.
+
+    Librdkafka's threads empty the queue, and stand in line for the same cores as the one that fills it.
+    """
+    beside = run.machine.beside_workers if run.machine else None
+    waited = producer.core_wait_share > CORE_WAIT_LIMIT
+    return waited and (beside or 0.0) > BESIDE_LIMIT and is_saturated(producer, run.measured_s)
+
+
+def _starvation(producer: ProducerFigures) -> Finding:
+    return Finding(
+        code="generator_limited",
+        message=(
+            f"the workers of producer {producer.name} stood in line for a core for "
+            f"{producer.core_wait_share:.0%} of the time for which they could run (limit "
+            f"{CORE_WAIT_LIMIT:.0%}), while processes of others ran and the target was missed"
+        ),
+        fix="end the other processes, or leave the workers a core of their own (cpuset)",
+        figure=producer.core_wait_share,
+        limit=CORE_WAIT_LIMIT,
+        severity="invalid",
+    )
 
 
 def _share(part: int, whole: int) -> float:

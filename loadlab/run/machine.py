@@ -82,8 +82,13 @@ class MachineWatch:
             brokers=None if brokers_s is None else brokers_s / whole_s,
             foreign=None if foreign_s is None else max(0.0, foreign_s / whole_s),
             steal=(end.steal_s - begin.steal_s) / whole_s,
+            beside_workers=None if foreign_s is None else max(0.0, foreign_s / self._workers_time_s(whole_s)),
             shared_cores=None if brokers_s is None else len(self._worker_cores() & self._broker_cores()),
         )
+
+    def _workers_time_s(self, whole_s: float) -> float:
+        """Of all cores' time, that of the cores which the workers may use."""
+        return whole_s * max(1, len(self._worker_cores())) / (os.cpu_count() or 1)
 
     def _read(self) -> Reading:
         machine = psutil.cpu_times()

@@ -106,7 +106,13 @@ class ProducerGroup:
             limit_reached=self._limit_reached(),
             attempted=records.attempted,
             undelivered=records.failed + records.indeterminate,
+            core_wait_share=self._core_wait_share(),
         )
+
+    def _core_wait_share(self) -> float:
+        """Of the time for which the workers' threads could run, the share for which they had no core."""
+        waited_s = sum(cpu_s(worker, "wait_ns") for worker in self.workers)
+        return share(waited_s, waited_s + sum(cpu_s(worker) for worker in self.workers)) or 0.0
 
     def _queue_full_share(self) -> float:
         """The share of the workers' time in the measure phase for which the client queue was full."""

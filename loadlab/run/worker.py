@@ -6,6 +6,7 @@ phases and keeps the heartbeat; the compiled loops run beside it in threads of t
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -98,6 +99,19 @@ class Watch:
             usage["loop_cpu_ns"] = time.clock_gettime_ns(clock)
         else:
             usage["loop_cpu_ns"] = self._record["loop_cpu_ns"]
+        usage["wait_ns"] = _waited_ns()
+
+
+def _waited_ns() -> int:
+    """For how long this process's threads have stood in line for a core; 0 where the kernel does not tell.
+
+    The second figure of /proc/PID/task/TID/schedstat (Documentation/scheduler/sched-stats.rst of Linux).
+    """
+    waited_ns = 0
+    for thread in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # a thread that has just ended, or a kernel without schedstat
+            waited_ns += int((thread / "schedstat").read_text(encoding="ascii").split()[1])
+    return waited_ns
 
 
 def _most_memory_bytes() -> int:

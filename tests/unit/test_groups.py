@@ -204,6 +204,8 @@ def test_the_compression_ratio_is_told_whatever_the_property_is_called() -> None
 def test_figures_for_the_verdict_are_those_of_the_busiest_and_of_all() -> None:
     busy, idle = sender(0, attempted=400, acked=300), sender(1, attempted=500, acked=500)
     spent(busy, "loop_cpu_ns", warmup=0.5, measure=9.5)
+    spent(busy, "cpu_ns", warmup=1.0, measure=13.0)
+    spent(busy, "wait_ns", warmup=2.0, measure=6.0)
     book(busy, SEND_LANE, Counter.QUEUE_FULL_NS, 4 * S)
     took(busy, SEND_LANE, Metric.OWN_SEND_DELAY, [50_000] * 2_000)
     figures = group_of(busy, idle).figures()
@@ -211,6 +213,7 @@ def test_figures_for_the_verdict_are_those_of_the_busiest_and_of_all() -> None:
     assert (figures.intended, figures.sent, figures.acked) == (1_000, 900, 800)
     assert figures.queue_full_share == pytest.approx(0.2)
     assert figures.loop_cpu_share == pytest.approx(0.9)
+    assert figures.core_wait_share == pytest.approx(4 / (12 + 4))
     assert figures.own_send_delay_us == pytest.approx(50.0, rel=0.01)
 
 

@@ -118,6 +118,13 @@ def test_every_core_second_goes_to_whom_it_belongs(clocks: Clocks) -> None:
     assert figures.steal == pytest.approx(2 / 40)
 
 
+def test_what_others_took_is_held_against_the_cores_of_the_workers(clocks: Clocks) -> None:
+    worker = worker_of(producing(0, cores=(1,)), FakeProcess(pid=WORKER))
+
+    assert measured(clocks, Brokers(), worker).beside_workers == pytest.approx((24 - 5 - 8) / 10)
+    assert measured(clocks, Brokers(pids=None)).beside_workers is None
+
+
 def test_brokers_elsewhere_leave_foreign_load_unknown(clocks: Clocks) -> None:
     figures = measured(clocks, Brokers(pids=None))
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from loadlab.measurement.circumstances import MachineFigures
 from loadlab.measurement.validity import (
     Death,
     Judgement,
@@ -35,6 +36,10 @@ QUIET = RunFigures(
     unread={"billing": 0},
     unacknowledged=0,
     measured_s=10.0,
+)
+
+OWN_MACHINE = MachineFigures(
+    busy=0.5, workers=0.2, brokers=0.2, foreign=0.05, steal=0.0, shared_cores=0, beside_workers=0.1
 )
 
 
@@ -73,6 +78,27 @@ def test_records_missing_because_the_client_queue_was_full_are_the_clusters_doin
     judgement = of(replace(GOOD, sent=60_000, acked=60_000, queue_full_share=0.05))
 
     assert (judgement.status, judgement.saturated) == ("valid", True)
+
+
+@pytest.mark.parametrize(
+    ("core_wait_share", "beside_workers", "starved"),
+    [(0.21, 0.21, True), (0.2, 0.9, False), (0.9, 0.2, False), (0.9, None, False)],
+)
+def test_workers_that_others_keep_from_running_excuse_no_missing_records(
+    core_wait_share: float, beside_workers: float | None, starved: bool
+) -> None:
+    """Librdkafka's threads wait for the same cores: the queue is full, and the cluster could take more."""
+    figures = replace(GOOD, sent=60_000, acked=60_000, queue_full_share=0.8, core_wait_share=core_wait_share)
+    judgement = of(figures, machine=replace(OWN_MACHINE, beside_workers=beside_workers))
+
+    assert codes(judgement) == ["generator_limited"] * starved
+    assert (judgement.status, judgement.saturated) == ("invalid" if starved else "valid", not starved)
+
+
+def test_workers_that_wait_for_cores_and_reach_their_target_are_not_starved() -> None:
+    machine = replace(OWN_MACHINE, beside_workers=0.5)
+
+    assert of(replace(GOOD, core_wait_share=0.5), machine=machine).status == "valid"
 
 
 def test_a_queue_that_was_full_for_a_moment_excuses_no_missing_records() -> None:
