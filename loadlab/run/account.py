@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import psutil
 
 from loadlab.cluster import Capability
 from loadlab.errors import ClusterError
 from loadlab.measurement.ledger import UNKNOWN, Anomaly, Stopped, TrackedWorker, create_ledger
-from loadlab.measurement.ledger_judge import FATES, VIEW, judge_worker
+from loadlab.measurement.ledger_fold import make_folder
+from loadlab.measurement.ledger_judge import FATES, VIEW, Fate, judge_worker
 from loadlab.measurement.slab import SEND_LANE, Counter
 from loadlab.run.readings import counted
 
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from loadlab.measurement.ledger import Ledger
+    from loadlab.measurement.ledger_fold import Folder
+    from loadlab.run.events import Events
     from loadlab.run.fleet import WorkerProcess
     from loadlab.run.measured import Measured
     from loadlab.run.offsets import Group, Partition
@@ -29,6 +35,14 @@ if TYPE_CHECKING:
 _MOST_RECORDS_PER_S: Final = 5_000_000
 """More than a worker can send: the least that was measured for a record is half a microsecond."""
 
+MOST_MEMORY_BYTES: Final = 1 << 30
+"""The most memory that a ledger takes; a quarter of what is free, if that is less."""
+
+_CONTAINER_LIMIT: Final = Path("/sys/fs/cgroup/memory.max")
+_WHY_STOPPED: Final = {
+    Stopped.FULL: "records that are not acked and read by all groups would take more than {limit} MiB",
+    Stopped.BEYOND: "a record's number or partition was beyond what was planned for",
+}
 _AT_THE_END: Final = ("latest", "end", "largest")
 
 
@@ -61,11 +75,34 @@ class Account:
         ledger: shared with the workers.
         partitions: by run-wide number.
         groups: consumer names by number.
+        folders: by run-wide id of the workers that are kept.
+        most_bytes: the memory that it may take.
     """
 
     ledger: Ledger
     partitions: tuple[Partition, ...]
     groups: tuple[str, ...]
+    folders: Mapping[int, Folder]
+    most_bytes: int
+    _released: bool = False
+
+    def fold(self, workers: Sequence[WorkerProcess], events: Events) -> None:
+        """Gives back the memory of what is complete; stops the ledger where the rest takes too much."""
+        for worker in workers:
+            if worker.order.worker in self.folders and self.ledger.stopped is Stopped.NO:
+                self.folders[worker.order.worker].fold(_handed_out(worker))
+        if self.ledger.stopped is Stopped.NO and self.ledger.memory_bytes() > self.most_bytes:
+            self.ledger.stop(Stopped.FULL)
+        if self.ledger.stopped is not Stopped.NO and not self._released:
+            self._released = True
+            self.ledger.release()
+            events.note("ledger_stopped", f"the ledger is given up: {self.why_stopped}")
+
+    @property
+    def why_stopped(self) -> str | None:
+        """Why the ledger had to be given up; None where it was not."""
+        reason = _WHY_STOPPED.get(self.ledger.stopped)
+        return reason and reason.format(limit=self.most_bytes >> 20)
 
     def found(self, run: Measured) -> Found | None:
         """The judgement on a run that has ended; None where the ledger had to be given up."""
@@ -87,16 +124,21 @@ class Account:
     def _judge(self, worker: WorkerProcess, views: npt.NDArray[np.void], fates: npt.NDArray[np.void]) -> int:
         """Judges one worker's records; returns how many at least one group lost."""
         number = worker.order.worker
-        if not self.ledger.workers["blocks"][number]:
+        if number not in self.folders:
             return 0
         topics = {topic.name for topic in worker.order.settings.topics}
         sent_to = np.array([topic in topics for topic, _ in self.partitions])
         fates["whole"] = views["whole"][:, sent_to].all(axis=1)
-        handed_out = counted(worker, SEND_LANE, Counter.ATTEMPTED, None, by="by_intent")
+        handed_out = _handed_out(worker)
+        fates["counts"][self._readers(number), Fate.SEEN] += self.folders[number].folded_records
         until = max(handed_out, int(self.ledger.latest["behind"][:, :, number].max()))
         return judge_worker(
             self.ledger.address, number, handed_out, until, views.ctypes.data, fates.ctypes.data
         )
+
+    def _readers(self, worker: int) -> list[int]:
+        readers = int(self.ledger.workers["readers"][worker])
+        return [group for group in range(len(self.groups)) if readers >> group & 1]
 
     def _views(self, run: Measured) -> npt.NDArray[np.void]:
         """What each group can know of each partition."""
@@ -136,6 +178,11 @@ class Account:
     def close(self) -> None:
         """Gives the ledger's descriptor back."""
         self.ledger.close()
+
+
+def _handed_out(worker: WorkerProcess) -> int:
+    """How many sequence numbers a worker has given to records."""
+    return counted(worker, SEND_LANE, Counter.ATTEMPTED, None, by="by_intent")
 
 
 def _log_starts(run: Measured, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
@@ -178,7 +225,22 @@ def open_account(scenario: Scenario, plan: RunPlan, partitions: Sequence[Partiti
     last = max(tracked)
     workers = [tracked.get(worker) for worker in range(last + 1)]
     ledger = create_ledger(workers, groups=len(plan.consumers), partitions=len(partitions))
-    return Account(ledger, tuple(partitions), tuple(consumer.name for consumer in plan.consumers))
+    return Account(
+        ledger=ledger,
+        partitions=tuple(partitions),
+        groups=tuple(consumer.name for consumer in plan.consumers),
+        folders={worker: make_folder(ledger, worker) for worker, kept in tracked.items() if kept},
+        most_bytes=memory_limit_bytes(),
+    )
+
+
+def memory_limit_bytes() -> int:
+    """The memory that a ledger may take now: never so much that the machine or the container runs out."""
+    free_bytes = psutil.virtual_memory().available
+    # Outside a container the file is not there, and where there is no limit it says "max".
+    with suppress(OSError, ValueError):
+        free_bytes = min(free_bytes, int(_CONTAINER_LIMIT.read_text(encoding="ascii")))
+    return min(MOST_MEMORY_BYTES, free_bytes // 4)
 
 
 def _tracked(plan: RunPlan, producer: PlannedProducer) -> TrackedWorker | None:

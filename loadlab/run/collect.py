@@ -178,6 +178,11 @@ def _warnings(run: Measured) -> Iterator[Warned]:
             message=f"the mock evicted {evicted:,} records before they were read: it keeps 5 MiB a partition",
             fix="lower the rate or the records' size, or take --provider local",
         )
+    if run.account is not None and run.account.why_stopped is not None:
+        yield Warned(
+            message=f"lost, duplicated and reordered records can't be told: {run.account.why_stopped}",
+            fix="let the groups read along, lower the rate, or shorten the run",
+        )
     if run.late:
         yield Warned(message=f"{run.late:,} events are missing in the interval series; the totals have them")
     for failure in dict.fromkeys(run.load.sampler.failures):

@@ -190,14 +190,10 @@ class _Run:
             if account is not None:
                 account.close()
 
-    def _measure(
-        self,
-        cluster: Cluster,
-        partitions: dict[str, int],
-        fleet: Fleet,
-        host: HostEnvironment,
-        account: Account | None,
-    ) -> StoredRun:
+    def _spawn(
+        self, cluster: Cluster, partitions: dict[str, int], fleet: Fleet, account: Account | None
+    ) -> None:
+        """Starts the worker processes."""
         target = Target(
             bootstrap_servers=cluster.bootstrap_servers,
             client_properties=cluster.client_properties,
@@ -207,6 +203,16 @@ class _Run:
         orders = make_orders(self._scenario, self._plan, self._run_id, target)
         self._observer.message(f"starting {len(orders)} workers")
         fleet.spawn(orders, None if account is None else account.ledger.fd)
+
+    def _measure(
+        self,
+        cluster: Cluster,
+        partitions: dict[str, int],
+        fleet: Fleet,
+        host: HostEnvironment,
+        account: Account | None,
+    ) -> StoredRun:
+        self._spawn(cluster, partitions, fleet, account)
         everywhere = _everywhere(partitions)
         baseline = dict(cluster.end_offsets(everywhere).offsets)
         groups = [self._group(cluster, name, partitions, baseline) for name in self._scenario.consumers]
@@ -215,7 +221,8 @@ class _Run:
         fleet.await_ready()
         sampler = OffsetSampler(cluster, fleet, everywhere, groups)
         series = Series(fleet)
-        watcher = Watcher(self._run_id, self._plan, self._scenario, fleet, sampler, series, self._observer)
+        watched = (self._run_id, self._plan, self._scenario, fleet, sampler, series)
+        watcher = Watcher(*watched, self._observer, self._events, account)
         live = LiveThresholds(self._scenario)
         load = Load(
             self._plan,

@@ -15,6 +15,8 @@ from loadlab.workload.schedule import arrival_seed, group_schedule, records_due
 
 if TYPE_CHECKING:
     from loadlab.measurement.histogram import Histogram
+    from loadlab.run.account import Account
+    from loadlab.run.events import Events
     from loadlab.run.fleet import Fleet
     from loadlab.run.offsets import OffsetSampler
     from loadlab.run.plan import RunPlan
@@ -39,6 +41,8 @@ class Watcher:
         sampler: knows the lag.
         series: takes the rows.
         observer: is told.
+        account: the run's ledger, in which it folds what is complete; None where there is none.
+        events: is told if the ledger has to be given up.
     """
 
     run_id: str
@@ -48,9 +52,13 @@ class Watcher:
     sampler: OffsetSampler
     series: Series
     observer: RunObserver
+    events: Events
+    account: Account | None = None
 
     def each_interval(self, intervals: int, timeline: Timeline) -> None:
         """Called when `intervals` intervals have ended since the common start."""
+        if self.account is not None:
+            self.account.fold(self.fleet.producers, self.events)
         latest = self.series.drain(intervals - _GRACE_INTERVALS)
         if latest is not None:
             self.observer.progress(self._progress(latest, timeline))
