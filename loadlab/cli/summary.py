@@ -19,6 +19,7 @@ MAX_LINES = 25
 
 _ERROR_NAMES_SHOWN = 5
 _STATUS_STYLE: dict[VerdictStatus, Style] = {"valid": "good", "suspect": "warn", "invalid": "bad"}
+_LOST = "records_lost"
 _SATURATED = "saturated: the cluster was the limit, not the generator"
 
 
@@ -67,7 +68,7 @@ def _reasons(verdict: Verdict) -> Section:
 
 
 def _reason(reason: Reason) -> Block:
-    style: Style = "bad" if reason.severity == "invalid" else "warn"
+    style: Style = "bad" if reason.severity == "invalid" or reason.code == _LOST else "warn"
     return _note(reason.code, reason.message, reason.fix, style)
 
 
@@ -129,6 +130,8 @@ def _errors(result: RunResult) -> str:
         total.update(producer.errors)
     for consumer in result.consumers.values():
         total.update(consumer.errors)
-    shown = [f"{name} {figures.count(number)}" for name, number in total.most_common(_ERROR_NAMES_SHOWN)]
-    hidden = len(total) - len(shown)
+    fates = {fate: getattr(result.reconciliation, fate) for fate in ("lost", "duplicated", "reordered")}
+    shown = [f"{figures.count(number)} records {fate}" for fate, number in fates.items() if number]
+    shown += [f"{name} {figures.count(number)}" for name, number in total.most_common(_ERROR_NAMES_SHOWN)]
+    hidden = len(total) - _ERROR_NAMES_SHOWN
     return " · ".join([*shown, f"{hidden} other kinds"] if hidden > 0 else shown) or "none"

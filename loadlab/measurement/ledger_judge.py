@@ -69,6 +69,9 @@ FATES: Final = np.dtype(
 )
 """The fates of a worker's records as one group sees them: shape (groups,)."""
 
+TOTALS: Final = np.dtype([("lost", "<i8"), ("found", "<i8"), ("absent", "<i8")])
+"""Records that have this fate for at least one group: shape (1,)."""
+
 _WORDS: Final = BLOCK_RECORDS // 64
 _OFFSET_MASK: Final = (1 << OFFSET_BITS) - 1
 _ALL: Final = -1
@@ -173,8 +176,9 @@ def _note_missing(  # noqa: PLR0913, PLR0917 (one word of records, and who looks
 @compiled
 def _note_doubtful(  # noqa: PLR0913, PLR0917 (as _note_missing)
     fates: Record, views: npt.NDArray[np.void], worker: int, first: int, bits: int, places: int
-) -> None:
-    """Notes what became of indeterminate records that were not seen."""
+) -> int:
+    """Notes what became of indeterminate records that were not seen; returns the bits of absent ones."""
+    absent = 0
     while bits != 0:
         bit = trailing_zeros(bits)
         bits &= bits - 1
@@ -184,6 +188,9 @@ def _note_doubtful(  # noqa: PLR0913, PLR0917 (as _note_missing)
         else:
             fate = _doubtful_fate(views[(place >> OFFSET_BITS) - 1])
         _note(fates, fate, worker, first + bit, place)
+        if fate == _ABSENT:
+            absent |= 1 << bit
+    return absent
 
 
 @compiled
@@ -195,8 +202,9 @@ def _judge_word(  # noqa: PLR0913, PLR0917 (one word of records, and all who loo
     valid: int,
     views: npt.NDArray[np.void],
     fates: npt.NDArray[np.void],
-) -> int:
-    """Judges 64 records for each group that reads them; returns how many at least one group lost."""
+    totals: Record,
+) -> None:
+    """Judges 64 records for each group that reads them."""
     address = block_address(ledger, worker, block)
     first = (block << BLOCK_BITS) + word * 64
     places = places_address(ledger, worker, block) + word * 64 * 8
@@ -205,7 +213,7 @@ def _judge_word(  # noqa: PLR0913, PLR0917 (one word of records, and all who loo
     failed = word_of(address, FAILED_PLANE, word) & ~void
     doubtful = valid & ~(acked | failed | void)
     readers = worker_of(ledger, worker).readers
-    lost = 0
+    lost = found = absent = 0
     for group in range(header_of(ledger).groups):
         if readers & (1 << group) == 0:
             continue
@@ -215,17 +223,26 @@ def _judge_word(  # noqa: PLR0913, PLR0917 (one word of records, and all who loo
         if valid == seen & acked:
             continue
         lost |= _note_missing(mine, views[group], worker, first, acked & ~seen, places)
-        _note_doubtful(mine, views[group], worker, first, doubtful & ~seen, places)
+        absent |= _note_doubtful(mine, views[group], worker, first, doubtful & ~seen, places)
         _note_bits(mine, _SEEN_FAILED, worker, first, failed & seen, places)
         _note_bits(mine, _FOUND, worker, first, doubtful & seen, places)
+        found |= doubtful & seen
         _note_bits(mine, _NEVER_SENT, worker, first, seen & (~valid | void), places)
-    return one_bits(lost)
+    totals.lost += one_bits(lost)
+    totals.found += one_bits(found)
+    totals.absent += one_bits(absent)
 
 
-@entry_point("int64(int64, int64, int64, int64, int64, int64)")
+@entry_point("void(int64, int64, int64, int64, int64, int64, int64)")
 def judge_worker(  # noqa: PLR0913, PLR0917 (what compiled code is called with are plain numbers)
-    ledger: int, worker: int, handed_out: int, until: int, views_address: int, fates_address: int
-) -> int:
+    ledger: int,
+    worker: int,
+    handed_out: int,
+    until: int,
+    views_address: int,
+    fates_address: int,
+    totals_address: int,
+) -> None:
     """Judges what is not folded of a worker's records.
 
     Args:
@@ -235,18 +252,15 @@ def judge_worker(  # noqa: PLR0913, PLR0917 (what compiled code is called with a
         until: behind the last sequence number that anybody has met; not less than `handed_out`.
         views_address: VIEW records, shape (groups, partitions).
         fates_address: FATES records, shape (groups,), which are added to.
-
-    Returns:
-        How many records at least one group lost.
+        totals_address: a TOTALS record, which is added to.
     """
     header = header_of(ledger)
     views = carray(pointer_to(views_address), (header.groups, header.partitions), VIEW)
     fates = carray(pointer_to(fates_address), header.groups, FATES)
-    lost = 0
+    totals = carray(pointer_to(totals_address), 1, TOTALS)[0]
     for block in range((until + BLOCK_RECORDS - 1) >> BLOCK_BITS):
         if is_folded(ledger, worker, block):
             continue
         for word in range(_WORDS):
             valid = _handed_out((block << BLOCK_BITS) + word * 64, handed_out)
-            lost += _judge_word(ledger, worker, block, word, valid, views, fates)
-    return lost
+            _judge_word(ledger, worker, block, word, valid, views, fates, totals)

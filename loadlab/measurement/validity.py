@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from loadlab.measurement.circumstances import disturbed, stalled, unsteady
+from loadlab.measurement.correctness import NOTHING_FOUND, Correctness, incorrect
 from loadlab.measurement.finding import Finding
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class RunFigures:
             where the log could not be asked.
         ends_known: whether the log ends could be asked for after the last read.
         may_duplicate: whether a retry may have written records twice.
+        correctness: what the ledger found.
         stalls: workers that gave no sign of life for too long.
         drifts: series that were not steady.
         machine: who used the measuring machine; None where there was no measure phase to watch.
@@ -117,6 +119,7 @@ class RunFigures:
     measured_s: float
     ends_known: bool = True
     may_duplicate: bool = False
+    correctness: Correctness = NOTHING_FOUND
     stalls: Sequence[Stall] = ()
     drifts: Sequence[SeriesDrift] = ()
     machine: MachineFigures | None = None
@@ -140,7 +143,7 @@ class Judgement:
 def judge(run: RunFigures) -> Judgement:
     """Applies all rules to a run."""
     findings = [*_length(run), *_deaths(run), *stalled(run.stalls), *_reconciliation(run), *_drain(run)]
-    findings += unsteady(run.drifts)
+    findings += [*incorrect(run.correctness), *unsteady(run.drifts)]
     if run.machine is not None:
         findings += disturbed(run.machine)
     starved = [producer for producer in run.producers if _is_starved(producer, run)]

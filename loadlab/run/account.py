@@ -14,7 +14,7 @@ from loadlab.cluster import Capability
 from loadlab.errors import ClusterError
 from loadlab.measurement.ledger import UNKNOWN, Anomaly, Stopped, TrackedWorker, create_ledger
 from loadlab.measurement.ledger_fold import make_folder
-from loadlab.measurement.ledger_judge import FATES, VIEW, Fate, judge_worker
+from loadlab.measurement.ledger_judge import FATES, TOTALS, VIEW, Fate, judge_worker
 from loadlab.measurement.slab import SEND_LANE, Counter
 from loadlab.run.readings import counted
 
@@ -54,6 +54,8 @@ class Found:
         counts: by fate, shape (groups, fates).
         anomalies: by kind, shape (groups, anomalies).
         lost: records that at least one group lost.
+        found: indeterminate ones that at least one group read.
+        absent: indeterminate ones that at least one group knows not to be in the log.
         duplicated: copies in the logs beyond the first.
         reordered: records behind a later one of their worker and partition.
         fates: with examples, shape (groups,).
@@ -62,6 +64,8 @@ class Found:
     counts: npt.NDArray[np.int64]
     anomalies: npt.NDArray[np.int64]
     lost: int
+    found: int
+    absent: int
     duplicated: int
     reordered: int
     fates: npt.NDArray[np.void]
@@ -110,31 +114,40 @@ class Account:
             return None
         views = self._views(run)
         fates = np.zeros(len(self.groups), dtype=FATES)
-        lost = sum(self._judge(worker, views, fates) for worker in run.load.fleet.producers)
+        totals = np.zeros(1, dtype=TOTALS)
+        for worker in run.load.fleet.producers:
+            self._judge(worker, views, fates, totals)
         in_log = self.ledger.passages["found"].max(axis=0).sum(axis=0)
         return Found(
             counts=fates["counts"],
             anomalies=self.ledger.findings["counts"],
-            lost=lost,
+            lost=int(totals["lost"][0]),
+            found=int(totals["found"][0]),
+            absent=int(totals["absent"][0]),
             duplicated=int(in_log[Anomaly.DUPLICATED]),
             reordered=int(in_log[Anomaly.REORDERED]),
             fates=fates,
         )
 
-    def _judge(self, worker: WorkerProcess, views: npt.NDArray[np.void], fates: npt.NDArray[np.void]) -> int:
-        """Judges one worker's records; returns how many at least one group lost."""
+    def _judge(
+        self,
+        worker: WorkerProcess,
+        views: npt.NDArray[np.void],
+        fates: npt.NDArray[np.void],
+        totals: npt.NDArray[np.void],
+    ) -> None:
+        """Judges one worker's records."""
         number = worker.order.worker
         if number not in self.folders:
-            return 0
+            return
         topics = {topic.name for topic in worker.order.settings.topics}
         sent_to = np.array([topic in topics for topic, _ in self.partitions])
         fates["whole"] = views["whole"][:, sent_to].all(axis=1)
         handed_out = _handed_out(worker)
         fates["counts"][self._readers(number), Fate.SEEN] += self.folders[number].folded_records
         until = max(handed_out, int(self.ledger.latest["behind"][:, :, number].max()))
-        return judge_worker(
-            self.ledger.address, number, handed_out, until, views.ctypes.data, fates.ctypes.data
-        )
+        addresses = [int(array.ctypes.data) for array in (views, fates, totals)]
+        judge_worker(self.ledger.address, number, handed_out, until, *addresses)
 
     def _readers(self, worker: int) -> list[int]:
         readers = int(self.ledger.workers["readers"][worker])

@@ -24,7 +24,7 @@ from loadlab.results.model import (
 )
 from loadlab.run.offsets import measured
 from loadlab.run.readings import merged, total
-from loadlab.run.reconcile import growth, make_verdict, reconcile, skipped
+from loadlab.run.reconcile import growth, make_verdict, reconcile
 from loadlab.run.timeline import NS_PER_S
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _startup(run: Measured) -> Startup:
     )
 
 
-def _warnings(run: Measured) -> Iterator[Warned]:
+def _warnings(run: Measured, evicted: int) -> Iterator[Warned]:
     for text in run.load.plan.warnings:
         yield Warned(message=text)
     negative, beyond = _out_of_range(run)
@@ -172,11 +172,15 @@ def _warnings(run: Measured) -> Iterator[Warned]:
             message=f"{negative:,} durations below zero and {beyond:,} above 137 s: out of range",
             fix="are producers and consumers on one clock?",
         )
-    evicted = skipped(run) if run.cluster.info.kind == "mock" else 0
-    if evicted:
+    if evicted and run.cluster.info.kind == "mock":
         yield Warned(
             message=f"the mock evicted {evicted:,} records before they were read: it keeps 5 MiB a partition",
             fix="lower the rate or the records' size, or take --provider local",
+        )
+    elif evicted:
+        yield Warned(
+            message=f"{evicted:,} records were removed by the topics' retention before they were read",
+            fix="keep them longer (retention.ms, retention.bytes), or let the groups keep up",
         )
     if run.account is not None and run.account.why_stopped is not None:
         yield Warned(
@@ -220,7 +224,7 @@ def make_result(run: Measured) -> RunResult:
         consumers={name: group.result() for name, group in run.consumers().items()},
         topics=_topics(run),
         reconciliation=reconciliation,
-        warnings=tuple(_warnings(run)),
+        warnings=tuple(_warnings(run, reconciliation.evicted)),
         events=len(run.load.events.lines),
     )
 

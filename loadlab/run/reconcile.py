@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from loadlab.measurement.correctness import Correctness
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, Counter
 from loadlab.measurement.validity import Judgement, RunFigures, is_saturated, judge
 from loadlab.results.model import Reason, Reconciliation, Verdict
@@ -52,22 +53,28 @@ def reconcile(run: Measured) -> Reconciliation:
         consumed=consumed,
         unseen=None if left is None else sum(left.values()),
         evicted=skipped(run) if run.cluster.info.kind == "mock" else 0,
-        unexplained=None if log_end_growth is None else _unexplained(run, log_end_growth - acked),
     )
     found = None if run.account is None else run.account.found(run)
-    return told if run.account is None or found is None else _with_ledger(run, told, run.account, found)
+    if run.account is not None and found is not None:
+        return _with_ledger(run, told, run.account, found)
+    surplus = None if log_end_growth is None else log_end_growth - acked
+    unexplained = None if surplus is None else _unexplained(run, surplus, told.indeterminate)
+    return told.model_copy(update={"unexplained": unexplained})
 
 
 def _with_ledger(run: Measured, told: Reconciliation, account: Account, found: Found) -> Reconciliation:
     """Adds what the ledger knows."""
     groups = group_reconciliations(account, found)
-    surplus = None if told.log_end_growth is None else told.log_end_growth - told.acked - found.duplicated
+    grown = told.log_end_growth
+    surplus = None if grown is None else grown - told.acked - found.duplicated - found.found
+    doubtful = told.indeterminate - found.found - found.absent
     return told.model_copy(
         update={
             "lost": None if any(group.lost is None for group in groups.values()) else found.lost,
             "duplicated": found.duplicated,
             "reordered": found.reordered,
-            "unexplained": None if surplus is None else _unexplained(run, surplus),
+            "evicted": sum(group.evicted for group in groups.values()),
+            "unexplained": None if surplus is None else _unexplained(run, surplus, doubtful),
             "groups": groups,
             "examples": tuple(examples(account, found)),
         }
@@ -97,18 +104,22 @@ def unread(run: Measured) -> dict[str, int] | None:
     return {name: int(sample.lag.sum()) for name, sample in final.groups.items()}
 
 
-def _unexplained(run: Measured, surplus: int) -> int | None:
-    """What of the log's surplus over the acks nothing accounts for.
+def _unexplained(run: Measured, surplus: int, doubtful: int) -> int | None:
+    """What of the log's surplus over what is known to be in it nothing accounts for.
 
-    Indeterminate records may or may not be in the log, and with acks=0 an ack says nothing of the log.
+    Args:
+        run: which.
+        surplus: records by which the log holds more.
+        doubtful: records that may or may not be among them.
+
+    Returns:
+        None where acks=0, by which an ack says nothing of the log, leaves it open.
     """
-    groups = run.producers().values()
-    indeterminate = sum(group.records(None).indeterminate for group in groups)
-    if 0 <= surplus <= indeterminate:
+    if 0 <= surplus <= doubtful:
         return 0
-    if surplus < 0 and any(_unacknowledged_by_choice(group) for group in groups):
+    if surplus < 0 and any(_unacknowledged_by_choice(group) for group in run.producers().values()):
         return None
-    return surplus - indeterminate if surplus > 0 else surplus
+    return surplus - doubtful if surplus > 0 else surplus
 
 
 def _unacknowledged_by_choice(group: ProducerGroup) -> bool:
@@ -126,7 +137,8 @@ def _verdict(run: Measured, reconciliation: Reconciliation) -> Judgement:
         producers=producers,
         dead_workers=list(load.dead_workers.values()),
         dead_brokers=list(load.dead_brokers.values()),
-        unexplained=reconciliation.unexplained,
+        unexplained=_not_told_otherwise(reconciliation),
+        correctness=_correctness(reconciliation),
         unread=unread(run) or {},
         ends_known=load.final is not None,
         may_duplicate=_may_duplicate(run),
@@ -137,6 +149,24 @@ def _verdict(run: Measured, reconciliation: Reconciliation) -> Judgement:
         machine=load.machine.figures(),
     )
     return judge(figures)
+
+
+def _not_told_otherwise(reconciliation: Reconciliation) -> int | None:
+    """What is unexplained, save acked records missing in the log that the ledger has told as lost."""
+    unexplained = reconciliation.unexplained
+    if unexplained is None or unexplained >= 0:
+        return unexplained
+    return min(0, unexplained + (reconciliation.lost or 0))
+
+
+def _correctness(reconciliation: Reconciliation) -> Correctness:
+    groups = reconciliation.groups.values()
+    return Correctness(
+        lost=reconciliation.lost or 0,
+        duplicated=reconciliation.duplicated or 0,
+        reordered=reconciliation.reordered or 0,
+        contradicted=max((group.seen_failed + group.never_sent for group in groups), default=0),
+    )
 
 
 def _may_duplicate(run: Measured) -> bool:

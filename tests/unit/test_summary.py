@@ -111,7 +111,7 @@ def test_errors_losses_and_failed_thresholds_are_told() -> None:
         )
     )
 
-    assert "errors           _MSG_TIMED_OUT 1,200 · NOT_LEADER_OR_FOLLOWER 3" in lines
+    assert "errors           2 records lost · _MSG_TIMED_OUT 1,200 · NOT_LEADER_OR_FOLLOWER 3" in lines
     assert "records          100 acked · 2 lost · 0 reordered · 5 unseen" in lines
     assert lines[1:3] == [
         "thresholds       FAILED  publish_latency p99 < 4ms · 4.50 ms",
