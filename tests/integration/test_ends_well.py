@@ -153,6 +153,7 @@ def test_three_brokers_lose_one_and_no_acked_record(tmp_path: Path) -> None:
     assert "broker_died" in [reason.code for reason in result.verdict.reasons]
     assert result.reconciliation.unexplained == 0
     assert result.reconciliation.unseen == 0
+    assert result.reconciliation.lost == result.reconciliation.duplicated == 0
     assert result.reconciliation.consumed["ledger"] >= result.reconciliation.acked
     # The failover is in the latency of the records that waited for it.
     assert (result.producers["checkout"].publish_latency_us.max or 0) > 1_000_000
