@@ -34,6 +34,10 @@ class Timed:
         """What came after an earlier reading of the same broker."""
         return Timed(self.count - earlier.count, self.sum_ms - earlier.sum_ms)
 
+    def plus(self, other: Timed) -> Timed:
+        """Both together."""
+        return Timed(self.count + other.count, self.sum_ms + other.sum_ms)
+
     @property
     def mean_ms(self) -> float | None:
         """The mean; None where nothing was timed."""
@@ -187,7 +191,11 @@ def read_telemetry(addresses: Mapping[int, str], timeout_s: float = _TIMEOUT_S) 
 
 
 def _read(broker_id: int, address: str, timeout_s: float) -> BrokerTelemetry:
-    return parse(broker_id, read(address, _BEANS, timeout_s))
+    reading = read(address, _BEANS, timeout_s)
+    try:
+        return parse(broker_id, reading)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ClusterError(f"no telemetry from {address}: unreadable: {error!r}") from error
 
 
 def parse(broker_id: int, reading: Reading) -> BrokerTelemetry:

@@ -7,7 +7,7 @@ frozen and refuse unknown fields, so that a stored result can't say what its sch
     ├── cluster, environment                     where it ran        (environment: model_environment.py)
     ├── phases, verdict, thresholds, warnings    what it is worth
     ├── producers.<name>, consumers.<name>       what each group did (model_groups.py)
-    └── topics.<name>, reconciliation            what the cluster says about it
+    └── topics.<name>, brokers.<id>, reconciliation    what the cluster says about it (model_brokers.py)
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from loadlab.results.model_base import Measured, Model
+from loadlab.results.model_brokers import BrokerResult
 from loadlab.results.model_environment import Environment, MachineUse
 from loadlab.results.model_groups import (
     Backlog,
@@ -320,6 +321,7 @@ class RunResult(Model):
         interrupted: the user stopped it; what was measured until then is here.
         scenario: the scenario as resolved, secrets redacted.
         seed: of everything random in the run.
+        brokers: by Kafka's node id; those that told their own metrics in the measure phase.
         machine: who used the measuring machine; None where no measure phase was watched.
         events: number of lines in events.jsonl.
     """
@@ -342,6 +344,7 @@ class RunResult(Model):
     producers: dict[str, ProducerResult]
     consumers: dict[str, ConsumerResult]
     topics: dict[str, TopicResult]
+    brokers: dict[str, BrokerResult] = Field(default_factory=dict)
     reconciliation: Reconciliation
     thresholds: tuple[Threshold, ...] = ()
     warnings: tuple[Warned, ...] = ()

@@ -22,6 +22,7 @@ from loadlab.results.model import (
     TopicResult,
     Warned,
 )
+from loadlab.run.broker_readings import broker_results
 from loadlab.run.offsets import measured
 from loadlab.run.readings import merged, total
 from loadlab.run.reconcile import growth, make_verdict, reconcile
@@ -223,6 +224,7 @@ def make_result(run: Measured) -> RunResult:
         producers={name: group.result() for name, group in run.producers().items()},
         consumers={name: group.result() for name, group in run.consumers().items()},
         topics=_topics(run),
+        brokers=broker_results(run.load.brokers, run.load.timeline),
         reconciliation=reconciliation,
         warnings=tuple(_warnings(run, reconciliation.evicted)),
         events=len(run.load.events.lines),

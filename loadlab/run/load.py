@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from loadlab.cluster import Cluster
+    from loadlab.run.brokers import BrokerSampler
     from loadlab.run.events import Events
     from loadlab.run.fleet import Fleet
     from loadlab.run.interrupts import Interrupts
@@ -41,6 +42,7 @@ class Load:
         fleet: the workers, all ready.
         cluster: where to.
         sampler: follows log ends and positions.
+        brokers: follows what brokers tell of themselves.
         events: is told what happens.
         interrupts: what the user asks for.
         each_interval: called once an interval with its number and the timeline.
@@ -60,6 +62,7 @@ class Load:
     fleet: Fleet
     cluster: Cluster
     sampler: OffsetSampler
+    brokers: BrokerSampler
     events: Events
     interrupts: Interrupts
     each_interval: Callable[[int, Timeline], None]
@@ -96,6 +99,7 @@ class Load:
         # A signal that came too late to cut anything short still says how the run ended.
         self.interrupted |= self.interrupts.requested
         self.sampler.stop()
+        self.brokers.stop()
         ended_ns = time.monotonic_ns()
         self.fleet.end(_END_TIMEOUT_S)
         self._check_workers()
@@ -110,6 +114,7 @@ class Load:
         self.fleet.command(Command.GO)
         marks = [self.timeline.warmup_end_ns, self.timeline.measure_end_ns]
         self.sampler.start(self.timeline.start_ns, marks)
+        self.brokers.start(self.timeline.start_ns, marks)
         self.events.note("start", "load started", phase="warmup")
 
     def _phase_event(self, phase: Phase) -> None:

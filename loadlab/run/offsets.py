@@ -9,12 +9,13 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import numpy as np
 
 from loadlab.errors import ClusterError
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, NO_POSITION, Counter
+from loadlab.run.beat import Beat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 Partition = tuple[str, int]
 
 _MARGIN_NS: Final = 250_000_000
-_SAMPLE_EVERY_S: Final = 1.0
 _TIMEOUT_S: Final = 3.0
 _SILENT_COORDINATOR_S: Final = 30.0
 
@@ -84,7 +84,15 @@ class Sample:
     groups: Mapping[str, GroupSample]
 
 
-def measured(samples: Sequence[Sample], timeline: Timeline) -> list[Sample]:
+class _Taken(Protocol):
+    @property
+    def at_ns(self) -> int: ...
+
+
+_Some = TypeVar("_Some", bound=_Taken)
+
+
+def measured(samples: Sequence[_Some], timeline: Timeline) -> list[_Some]:
     """The samples of the measure phase, the last being the one nearest to its end.
 
     That one was due at the end and is taken a little after it; but the drain phase asks soon, too.
@@ -126,11 +134,13 @@ class OffsetSampler:
     groups: Sequence[Group]
     samples: list[Sample] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    _stop: threading.Event = field(default_factory=threading.Event)
     _ask_coordinator_from_s: float = 0.0
     _last_ends: dict[Partition, int] = field(default_factory=dict)
     _taking: threading.Lock = field(default_factory=threading.Lock)
-    _thread: threading.Thread | None = None
+
+    def __post_init__(self) -> None:
+        """Prepares the thread that asks."""
+        self._beat = Beat("offsets", self.take)
 
     def start(self, start_ns: int, marks_ns: Sequence[int]) -> None:
         """Begins at the common start.
@@ -139,30 +149,11 @@ class OffsetSampler:
             start_ns: the common start.
             marks_ns: further moments at which a sample is wanted: the ends of phases.
         """
-        self._thread = threading.Thread(
-            target=self._follow,
-            args=(start_ns, sorted(marks_ns)),
-            name="offsets",
-            daemon=True,
-        )
-        self._thread.start()
+        self._beat.start(start_ns, marks_ns)
 
     def stop(self) -> None:
         """Ends the sampling; a request under way is waited for."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _follow(self, start_ns: int, marks_ns: list[int]) -> None:
-        marks = [mark for mark in marks_ns if mark > start_ns]
-        due_ns = start_ns
-        while not self._stop.wait(max(0.0, (due_ns - time.monotonic_ns()) / 1e9)):
-            self.take()
-            now_ns = time.monotonic_ns()
-            passed = (now_ns - start_ns) // int(_SAMPLE_EVERY_S * 1e9) + 1
-            due_ns = start_ns + passed * int(_SAMPLE_EVERY_S * 1e9)
-            marks = [mark for mark in marks if mark > now_ns]
-            due_ns = min([due_ns, *marks])
+        self._beat.stop()
 
     def take(self) -> Sample | None:
         """Takes one sample; None (and a failure noted) where the cluster did not answer."""

@@ -19,6 +19,8 @@ from loadlab.results.environment import capture_host
 from loadlab.results.run_id import new_run_id
 from loadlab.results.store import StoredRun, ensure_writable, save
 from loadlab.run.account import open_account
+from loadlab.run.broker_readings import broker_rows
+from loadlab.run.brokers import follow_brokers
 from loadlab.run.collect import make_histograms, make_result
 from loadlab.run.events import Events
 from loadlab.run.fleet import Fleet
@@ -213,6 +215,7 @@ class _Run:
         account: Account | None,
     ) -> StoredRun:
         self._spawn(cluster, partitions, fleet, account)
+        brokers = follow_brokers(cluster, self._events)
         everywhere = _everywhere(partitions)
         baseline = dict(cluster.end_offsets(everywhere).offsets)
         groups = [self._group(cluster, name, partitions, baseline) for name in self._scenario.consumers]
@@ -229,6 +232,7 @@ class _Run:
             fleet,
             cluster,
             sampler,
+            brokers,
             self._events,
             self._interrupts,
             watcher.each_interval,
@@ -238,6 +242,8 @@ class _Run:
         ended_ns = load.run()
         with self._interrupts.undisturbed():
             watcher.finish(load.timeline, ended_ns)
+            series.rows += broker_rows(brokers.samples, load.timeline.start_ns)
+            brokers.note_missed(self._events)
             measured = Measured(
                 run_id=self._run_id,
                 started_at=self._started_at,

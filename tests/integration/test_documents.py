@@ -27,7 +27,7 @@ from loadlab.measurement import circumstances, correctness, validity
 from loadlab.results.model import RunResult
 from loadlab.results.model_capacity import CapacityResult
 from loadlab.results.model_groups import LatencyBlock
-from loadlab.run import series
+from loadlab.run import broker_readings, series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -257,5 +257,6 @@ def _findings() -> Iterator[tuple[str, str]]:
 def _documented_metrics() -> set[str]:
     """The metrics in the tables of docs/measurement.md's section on intervals, each statistic apart."""
     section = MEASUREMENT.split("## intervals.parquet")[1].split("\n## ")[0]
-    names = re.findall(r"`(\w+_(?:records|per_s|us))`", section)
+    names = re.findall(r"`(\w+_(?:records|per_s|us|bytes|ms|count|share|partitions))`", section)
+    names = [name.replace("STAGE", stage) for name in names for stage in broker_readings.STAGES]
     return {name.replace("STAT", statistic) for name in names for statistic in series._SHOWN}

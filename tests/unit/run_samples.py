@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from loadlab.client.settings import ConsumerSettings, ProducerSettings, RecordSettings, TopicSettings
-from loadlab.cluster import BrokerState, OffsetSample
+from loadlab.cluster import BrokerState, Capability, OffsetSample, TelemetrySample
 from loadlab.errors import ClusterError
 from loadlab.measurement.histogram import bucket_of
 from loadlab.measurement.slab import Counter, Metric, State, create_slab
@@ -138,6 +138,7 @@ class FakeCluster:
         committed: committed offsets by partition.
         broken: why nothing is answered, or None.
         asked: how often log ends were asked for.
+        telemetries: what brokers tell, one after the other; the last one again and again.
     """
 
     ends: dict[Partition, int] = field(default_factory=dict)
@@ -147,6 +148,14 @@ class FakeCluster:
     brokers: list[BrokerState] = field(default_factory=list)
     free_bytes: int | None = None
     on_committed: Callable[[], None] = lambda: None
+    telemetries: list[TelemetrySample] = field(default_factory=list)
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        return frozenset({Capability.TELEMETRY} if self.telemetries else ())
+
+    def telemetry(self) -> TelemetrySample:
+        return self.telemetries.pop(0) if len(self.telemetries) > 1 else self.telemetries[0]
 
     def end_offsets(self, partitions: Sequence[Partition], timeout_s: float = 5.0) -> OffsetSample:  # noqa: ARG002
         self.asked += 1

@@ -11,6 +11,7 @@ from run_samples import FakeCluster, FakeProcess, consuming, fleet_of, producing
 
 from loadlab.cluster import BrokerState
 from loadlab.measurement.slab import Command, State
+from loadlab.run.brokers import BrokerSampler
 from loadlab.run.events import Events
 from loadlab.run.interrupts import Interrupts
 from loadlab.run.load import LOW_DISK_BYTES, Load
@@ -38,6 +39,7 @@ def load_of(
         fleet,
         fake.as_cluster(),
         sampler,
+        BrokerSampler(fake.as_cluster()),
         Events(SilentObserver()),
         Interrupts(gentle=True),
         lambda intervals, timeline: None,  # noqa: ARG005

@@ -14,6 +14,7 @@ from test_plan import producer
 
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, SEND_LANE, Counter
 from loadlab.measurement.validity import Death
+from loadlab.run.brokers import BrokerSampler
 from loadlab.run.collect import _topics
 from loadlab.run.events import Events
 from loadlab.run.interrupts import Interrupts
@@ -73,6 +74,7 @@ def measured(  # noqa: PLR0913 - what a run is told by
         fleet,
         cluster.as_cluster(),
         sampler,
+        BrokerSampler(cluster.as_cluster()),
         Events(SilentObserver()),
         Interrupts(),
         lambda intervals, timeline: None,  # noqa: ARG005
