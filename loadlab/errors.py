@@ -13,6 +13,11 @@ Each error carries the exit code of the process that ends by it and, where there
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 EXIT_OK = 0
 EXIT_USAGE = 2
 EXIT_NO_CLUSTER = 3
@@ -59,9 +64,19 @@ class ClusterError(LoadlabError):
 
 
 class RunError(LoadlabError):
-    """The run started and could not be carried through."""
+    """The run started and could not be carried through.
+
+    Args:
+        message: what is wrong.
+        fix: what the user can do about it, or None.
+        stored_in: the folder of what was measured all the same; None where nothing is stored.
+    """
 
     exit_code = EXIT_RUN_FAILED
+
+    def __init__(self, message: str, *, fix: str | None = None, stored_in: Path | None = None) -> None:
+        super().__init__(message, fix=fix)
+        self.stored_in = stored_in
 
 
 class WorkerError(RunError):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path  # noqa: TC003  a TypedDict's fields are read at run time
+from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
 import click
 
+from loadlab.cli.ci_report import reporting
 from loadlab.cli.demo_image import ensure_image
 from loadlab.cli.exit_codes import exit_code, worst_exit_code
 from loadlab.cli.options import (
@@ -32,6 +33,7 @@ from loadlab.scenario import load
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from loadlab.cli.ci_report import CiReport
     from loadlab.scenario import LoadedScenario
 
 Command = TypeVar("Command", bound="Callable[..., int]")
@@ -45,6 +47,7 @@ class RunKeywords(TypedDict):
     cluster_name: str | None
     strict: bool
     keep_topics: bool
+    junit: Path | None
     output: OutputFormat
     results_dir: Path
 
@@ -57,6 +60,12 @@ def run_options(command: Command) -> Command:
         cluster_option,
         click.option("--strict", is_flag=True, help="Exit 5 where the verdict is invalid."),
         click.option("--keep-topics", is_flag=True, help="Leave the topics that the run made."),
+        click.option(
+            "--junit",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            help="Write verdict and thresholds as JUnit XML, also where the run fails.",
+        ),
         output_option,
         results_dir_option,
     )
@@ -101,32 +110,38 @@ def demo(**options: Unpack[RunKeywords]) -> int:
 
 
 def _run(scenario: Path, options: RunKeywords, *, builds_image: bool = False) -> int:
-    loaded, choices = _prepared(scenario, options)
-    with watching() as observer:
-        if builds_image:
-            ensure_image(loaded.scenario.cluster, observer.message)
-        stored = run_scenario(loaded, choices, observer)
-    print_run(StoredRun(stored.result, stored.path), options["output"])
+    with reporting(options["junit"], scenario) as report:
+        loaded, choices = _prepared(scenario, options, report)
+        with watching() as observer:
+            if builds_image:
+                ensure_image(loaded.scenario.cluster, observer.message)
+            stored = run_scenario(loaded, choices, observer)
+        report.take(stored.result)
+        print_run(StoredRun(stored.result, stored.path), options["output"])
     return exit_code(stored.result, strict=options["strict"])
 
 
 def _repeat(scenario: Path, options: RunKeywords, repetitions: int, *, fresh_clusters: bool) -> int:
     from loadlab.run.repetitions import RepeatOptions, repeat_scenario  # noqa: PLC0415 (SciPy takes a second)
 
-    loaded, choices = _prepared(scenario, options)
-    if fresh_clusters and choices.cluster_name is not None:
-        raise click.UsageError("--fresh-cluster and --cluster contradict each other")
-    with watching() as observer:
-        repeated = repeat_scenario(loaded, choices, RepeatOptions(repetitions, fresh_clusters), observer)
-    print_set(repeated.stored, options["output"])
-    if repeated.error is not None and not repeated.stored.runs.interrupted:
-        raise repeated.error
+    with reporting(options["junit"], scenario) as report:
+        loaded, choices = _prepared(scenario, options, report)
+        if fresh_clusters and choices.cluster_name is not None:
+            raise click.UsageError("--fresh-cluster and --cluster contradict each other")
+        with watching() as observer:
+            repeated = repeat_scenario(loaded, choices, RepeatOptions(repetitions, fresh_clusters), observer)
+        for result in repeated.results:
+            report.take(result)
+        print_set(repeated.stored, options["output"])
+        if repeated.error is not None and not repeated.stored.runs.interrupted:
+            raise repeated.error
     codes = [exit_code(result, strict=options["strict"]) for result in repeated.results]
     return EXIT_INTERRUPTED if repeated.stored.runs.interrupted else worst_exit_code(codes)
 
 
-def _prepared(scenario: Path, options: RunKeywords) -> tuple[LoadedScenario, RunOptions]:
+def _prepared(scenario: Path, options: RunKeywords, report: CiReport) -> tuple[LoadedScenario, RunOptions]:
     loaded = load(scenario, with_provider(options["overrides"], options["provider"]), os.environ)
+    report.expect(loaded.scenario)
     return loaded, RunOptions(
         results_dir=options["results_dir"],
         cluster_name=options["cluster_name"],

@@ -299,7 +299,7 @@ class _Run:
             result = judged(measured, make_result(measured), live)
             stored = save(result, artifacts, self._options.results_dir, secrets=_secrets(load.cluster))
         if load.failure is not None:
-            raise RunError(f"{load.failure}; what was measured is in {stored.path}")
+            raise RunError(f"{load.failure}; what was measured is in {stored.path}", stored_in=stored.path)
         return stored
 
     def _logs(self, load: Load, scratch: Path) -> dict[str, Path]:

@@ -140,6 +140,19 @@ def test_a_run_that_fails_exits_4_without_a_word_on_stdout(
     assert told.stderr.endswith("error: the broker died\nfix: look into its log\n")
 
 
+def test_a_junit_file_is_written_of_runs_that_end_well_and_of_those_that_fail(
+    runner: FakeRunner, scenario: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "junit.xml"
+    runner.outcome = result(thresholds=FAILED)
+    assert called("run", scenario, "--results-dir", tmp_path, "--junit", path).exit_code == 99
+    assert 'failures="1" errors="0"' in path.read_text()
+
+    runner.outcome = RunError("the broker died")
+    assert called("run", scenario, "--results-dir", tmp_path, "--junit", path).exit_code == 4
+    assert 'message="the broker died"' in path.read_text()
+
+
 @pytest.mark.parametrize(
     ("changes", "strict", "code"),
     [
