@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.measurement.histogram import Histogram, samples_needed
+from loadlab.scenario.metrics import OF_GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -46,14 +47,14 @@ class _Question:
         metric: a key of METRICS.
         stat: one of its stats.
         percentile: which one the stat is, if it is one.
-        of_topics: whether a topic was selected.
+        selector: whom it is asked of; empty: of all.
         evidence: of the groups that are asked about.
     """
 
     metric: str
     stat: str
     percentile: float | None
-    of_topics: bool
+    selector: Mapping[str, str]
     evidence: Evidence
 
 
@@ -71,7 +72,7 @@ def figure(threshold: Threshold, evidence: Evidence) -> Figure:
         metric=threshold.metric,
         stat=condition.stat,
         percentile=condition.percentile,
-        of_topics="topic" in threshold.selector,
+        selector=threshold.selector,
         evidence=evidence.selected(threshold.selector),
     )
     return _FIGURES[threshold.metric](asked)
@@ -129,7 +130,7 @@ def _sum(parts: Iterable[float | None]) -> float | None:
 def _throughput(asked: _Question) -> Figure:
     """Of topics where one is selected, else of producers, else of consumers."""
     evidence = asked.evidence
-    measured = evidence.topics if asked.of_topics else evidence.producers or evidence.consumers
+    measured = evidence.topics if "topic" in asked.selector else evidence.producers or evidence.consumers
     throughputs = [one.throughput for one in measured.values()]
     rates = [None if each is None else getattr(each, asked.stat) for each in throughputs]
     return _known(_sum(rates), "the log's end was not asked for twice in the measure phase")
@@ -232,11 +233,19 @@ def _share(asked: _Question) -> Figure:
 
 
 def _reconciled(asked: _Question) -> Figure:
+    """Of the whole run; by group where one is selected, or where nothing else is told."""
     found = asked.evidence.reconciliation
-    value = None if found is None else getattr(found, asked.stat)
-    if isinstance(value, dict):
-        value = sum(value.values())
-    return _known(value, f"{asked.stat} is not known of this run")
+    unknown = f"{asked.stat} is not known of this run"
+    if found is None:
+        return Figure(None, unknown)
+    if asked.selector or asked.stat in OF_GROUPS:
+        groups = [found.groups.get(name) for name in asked.evidence.consumers]
+        return _known(
+            _sum(None if group is None else getattr(group, asked.stat) for group in groups), unknown
+        )
+    if asked.stat == "consumed":
+        return Figure(float(sum(found.consumed.values())))
+    return _known(getattr(found, asked.stat), unknown)
 
 
 _FIGURES: Final[Mapping[str, Callable[[_Question], Figure]]] = {

@@ -8,7 +8,6 @@ from loadlab import units
 from loadlab.hints import near
 from loadlab.scenario.expressions import parse_key, stat_of
 from loadlab.scenario.finding import Finding, View, found
-from loadlab.scenario.metrics import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,13 +36,6 @@ def known_selectors(view: View) -> Iterator[Finding]:
 def measured_by_someone(view: View) -> Iterator[Finding]:
     """What a threshold judges has somebody who measures it."""
     for key, thresholds in view.scenario.thresholds.items():
-        metric = parse_key(key).metric
-        takers = [label for label in METRICS[metric].selectors if label != "topic"]
-        if takers and not any(view.names(_PARTS[label]) for label in takers):
-            groups = " and ".join(_PARTS[label] for label in takers)
-            message = f"{metric} is measured by {groups}, and there are none"
-            yield found(("thresholds", key), message, at_key=True)
-            continue
         for index, threshold in enumerate(thresholds):
             missing = _nobody(view, threshold)
             if missing is not None:
@@ -51,20 +43,20 @@ def measured_by_someone(view: View) -> Iterator[Finding]:
 
 
 def _nobody(view: View, threshold: Threshold) -> str | None:
-    """What is missing for a threshold's stat; None where it is measured."""
-    stat = threshold.condition.stat
-    known = stat_of(threshold.metric, stat)
-    if known is None or not known.kinds:
-        return None
-    groups = " or ".join(_PARTS[kind] for kind in known.kinds)
-    for label, name in threshold.selector.items():
-        if label != "topic":
-            return None if label in known.kinds else f"{stat} is measured by {groups}, not by {label}s"
-        if threshold.metric == "throughput" or any(_on_topic(view, kind, name) for kind in known.kinds):
+    """Who is missing for a threshold's stat; None where it is measured."""
+    name = f"{threshold.metric} {threshold.condition.stat}"
+    known = stat_of(threshold.metric, threshold.condition.stat)
+    kinds = () if known is None else known.kinds
+    if not kinds:
+        return f"{name} is of the whole run: leave the selector out" if threshold.selector else None
+    groups = " and ".join(_PARTS[kind] for kind in kinds)
+    for label, chosen in threshold.selector.items():
+        if label in kinds or (label == "topic" and any(_on_topic(view, kind, chosen) for kind in kinds)):
             return None
-        return f"{stat} is measured by {groups}, and {name} has none"
-    there = any(view.names(_PARTS[kind]) for kind in known.kinds)
-    return None if there else f"{stat} is measured by {groups}, and there are none"
+        whom = f"{chosen} has none" if label == "topic" else f"{chosen} is a {label}"
+        return f"{name} is measured by {groups}, and {whom}"
+    there = any(view.names(_PARTS[kind]) for kind in kinds if kind != "topic" or len(kinds) == 1)
+    return None if there else f"{name} is measured by {groups}, and there are none"
 
 
 def _on_topic(view: View, kind: str, topic: str) -> bool:

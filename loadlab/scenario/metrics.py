@@ -16,6 +16,11 @@ Kind = Literal["producer", "consumer", "topic"]
 
 PERCENTILES: Final = ("p50", "p90", "p95", "p99", "p999", "p9999")
 """Those that a result tells; a threshold may be about any other too, such as p99.5."""
+OF_GROUPS: Final = (
+    *("seen", "earlier", "unknown", "redelivered", "seen_failed"),
+    *("found", "absent", "unresolved", "never_sent"),
+)
+"""What the reconciliation tells by consumer group only."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ _BY_CONSUMER: Final = ("consumer", "topic")
 _BY_GROUP: Final = ("producer", "consumer", "topic")
 _OF_PRODUCERS: Final = ("producer",)
 _OF_CONSUMERS: Final = ("consumer",)
+_OF_TOPICS: Final = ("topic",)
 _OF_BOTH: Final = ("producer", "consumer")
 
 
@@ -91,8 +97,8 @@ METRICS: Final[Mapping[str, Metric]] = {
     "backlog": _level("backlog"),
     "throughput": Metric(
         {
-            "records_per_s": Stat("records/s", "now", _OF_BOTH),
-            "bytes_per_s": Stat("bytes/s", "now", _OF_BOTH),
+            "records_per_s": Stat("records/s", "now", (*_OF_BOTH, "topic")),
+            "bytes_per_s": Stat("bytes/s", "now", (*_OF_BOTH, "topic")),
         },
         _BY_GROUP,
         "producers.*.throughput, consumers.*.throughput, topics.*.throughput",
@@ -147,18 +153,26 @@ METRICS: Final[Mapping[str, Metric]] = {
         _BY_CONSUMER,
         "consumers.*.rebalances",
     ),
-    "log_end_growth": Metric({"value": Stat("records")}, ("topic",), "topics.*.log_end_growth"),
-    "partition_share": Metric(_stats(("max", "min"), "ratio"), ("topic",), "topics.*.partition_share"),
+    "log_end_growth": Metric(
+        {"value": Stat("records", kinds=_OF_TOPICS)}, _OF_TOPICS, "topics.*.log_end_growth"
+    ),
+    "partition_share": Metric(
+        _stats(("max", "min"), "ratio", kinds=_OF_TOPICS), _OF_TOPICS, "topics.*.partition_share"
+    ),
     "reconciliation": Metric(
-        _stats(
-            (
-                *("lost", "duplicated", "reordered", "unseen", "evicted", "unexplained"),
-                *("acked", "failed", "indeterminate", "rejected", "log_end_growth", "consumed"),
+        {
+            **_stats(
+                ("acked", "failed", "indeterminate", "rejected", "log_end_growth", "consumed", "unexplained"),
+                "records",
             ),
-            "records",
-        ),
-        (),
-        "reconciliation",
+            **_stats(
+                ("lost", "duplicated", "reordered", "unseen", "evicted", *OF_GROUPS),
+                "records",
+                kinds=_OF_CONSUMERS,
+            ),
+        },
+        _BY_CONSUMER,
+        "reconciliation, reconciliation.groups.*",
     ),
 }
 """Every metric that a threshold may name."""

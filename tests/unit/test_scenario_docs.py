@@ -25,6 +25,7 @@ BASE = {
     "name": "example",
     "topics": {"orders": {"partitions": 6}},
     "producers": {"checkout": {"topic": "orders", "schedule": {"rate": 100}, "records": {"size": 100}}},
+    "consumers": {"billing": {"topic": "orders"}},
 }
 
 

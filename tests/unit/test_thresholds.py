@@ -11,13 +11,14 @@ from run_samples import scenario_of
 
 from loadlab.analysis.evidence import Evidence
 from loadlab.analysis.thresholds import all_thresholds, failing_for_good, judge
-from loadlab.measurement.histogram import BUCKETS, Histogram, bucket_of
+from loadlab.measurement.histogram import BUCKETS, PERCENTILES, Histogram, bucket_of
 from loadlab.results.model import (
     Backlog,
     Batches,
     CommittedLag,
     ConsumerRecords,
     ConsumerResult,
+    GroupReconciliation,
     Lag,
     ProducerRecords,
     ProducerResult,
@@ -26,6 +27,9 @@ from loadlab.results.model import (
     Throughput,
     TopicResult,
 )
+from loadlab.scenario.expressions import percentile_of
+from loadlab.scenario.metrics import METRICS, OF_GROUPS
+from loadlab.scenario.metrics import PERCENTILES as METRIC_PERCENTILES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -202,6 +206,8 @@ def test_the_reported_midpoint_is_what_is_compared() -> None:
         ("partition_share", "max <= 1"),
         ("throughput{topic=orders}", "bytes_per_s >= 0B/s"),
         ("reconciliation", "lost == 0"),
+        ("reconciliation{consumer=billing}", "lost == 0"),
+        ("reconciliation", "seen > 0"),
     ],
 )
 def test_what_was_not_measured_fails_and_says_why(key: str, expression: str) -> None:
@@ -292,6 +298,9 @@ def test_a_sample_without_an_answer_is_left_out_of_all() -> None:
         ("workers", "max_rss_bytes < 1GiB", 2e8),
         ("reconciliation", "consumed > 0", 12.0),
         ("reconciliation", "lost == 0", 1.0),
+        ("reconciliation{consumer=audit}", "lost == 0", 3.0),
+        ("reconciliation{topic=orders}", "redelivered == 0", 10.0),
+        ("reconciliation", "redelivered == 0", 30.0),
     ],
 )
 def test_every_other_metric_is_merged_as_documented(key: str, expression: str, measured: float) -> None:
@@ -352,7 +361,12 @@ def _whole() -> dict[str, object]:
         "clicks-0000": _topic(20, 3.0, 0.9, 0.1),
         "clicks-0001": _topic(30, 4.0, 0.6, 0.4),
     }
-    reconciliation = Reconciliation(acked=99, consumed={"billing": 5, "audit": 7}, lost=1)
+    nothing = GroupReconciliation(**dict.fromkeys(GroupReconciliation.model_fields, 0))
+    groups = {
+        "billing": nothing.model_copy(update={"lost": 0, "redelivered": 10}),
+        "audit": nothing.model_copy(update={"lost": 3, "redelivered": 20}),
+    }
+    reconciliation = Reconciliation(acked=99, consumed={"billing": 5, "audit": 7}, lost=1, groups=groups)
     return {
         "producers": producers,
         "consumers": consumers,
@@ -426,3 +440,34 @@ def test_thresholds_are_judged_in_the_order_of_their_file() -> None:
 
     assert [one.key for one in all_thresholds(of)] == ["reconciliation", "records", "records", "errors"]
     assert {one.key for one in all_thresholds(of)} == set(keys)
+
+
+def test_every_number_of_a_reconciliation_can_be_judged() -> None:
+    stats = METRICS["reconciliation"].stats
+    numbers = {name for name, about in Reconciliation.model_fields.items() if "int" in str(about.annotation)}
+
+    assert numbers - {"examples"} <= set(stats)
+    assert set(GroupReconciliation.model_fields) <= set(stats)
+    assert set(OF_GROUPS) == set(GroupReconciliation.model_fields) - set(Reconciliation.model_fields)
+
+
+def test_every_metric_can_be_judged() -> None:
+    """Each stat of each metric has a figure, or a reason why there is none: never an error."""
+    for name, metric in METRICS.items():
+        for stat in metric.stats:
+            of = scenario(name, f"{stat} >= 0")
+            (threshold,) = all_thresholds(of)
+            outcome = judge(threshold, evidence(of, **{**_whole(), "levels": _no_levels()}))
+            assert (outcome.measured is None) == (outcome.not_measurable is not None), f"{name} {stat}"
+
+
+def _no_levels() -> dict[object, object]:
+    return {
+        (("consumer", name), metric): []
+        for name in ("billing", "audit")
+        for metric in ("consumer_lag", "committed_lag", "backlog")
+    }
+
+
+def test_the_percentiles_that_results_tell_have_the_names_of_thresholds() -> None:
+    assert {name: percentile_of(name) for name in METRIC_PERCENTILES} == PERCENTILES
