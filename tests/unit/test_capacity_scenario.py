@@ -84,11 +84,11 @@ def test_a_scenario_without_thresholds_gets_a_limit_for_latency() -> None:
 
 
 def test_the_scenario_s_own_thresholds_are_kept_and_one_can_be_added() -> None:
-    own = {"publish_latency": ["p50 < 9ms"], "reconciliation": ["lost == 0"]}
+    own = {"publish_latency": ["p50 < 9ms"], "errors": ["count == 0"]}
     loaded = load_document(document("1k/s", thresholds=own))
-    assert workload_of(loaded).conditions == ("publish_latency p50 < 9ms", "reconciliation lost == 0")
+    assert workload_of(loaded).conditions == ("publish_latency p50 < 9ms", "errors count == 0")
     more = workload_of(loaded, p99_limit_s=0.02).conditions
-    assert more == ("publish_latency p50 < 9ms", "publish_latency p99 < 20ms", "reconciliation lost == 0")
+    assert more == ("publish_latency p50 < 9ms", "publish_latency p99 < 20ms", "errors count == 0")
 
 
 def test_a_probe_keeps_warm_up_and_drain() -> None:
