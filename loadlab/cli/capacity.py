@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
-from loadlab.cli.capacity_view import begun_line, capacity_lines, probe_line
+from loadlab.cli.capacity_view import begun_line, print_capacity, probe_line
 from loadlab.cli.observers import PlainObserver
 from loadlab.cli.options import (
     OutputFormat,
@@ -20,7 +20,6 @@ from loadlab.cli.options import (
     set_option,
     with_provider,
 )
-from loadlab.cli.output import print_lines, print_text
 from loadlab.cli.watching import watching
 from loadlab.errors import (
     EXIT_INTERRUPTED,
@@ -29,7 +28,6 @@ from loadlab.errors import (
     EXIT_RUN_INVALID,
     EXIT_THRESHOLD_FAILED,
 )
-from loadlab.results.capacity_store import CAPACITY_FILE
 from loadlab.scenario import load
 from loadlab.tuning.capacity import CapacityOptions, find_capacity
 from loadlab.units import UnitError, duration_s, rate_per_s
@@ -133,14 +131,6 @@ def capacity(scenario: Path, **options: Unpack[CapacityKeywords]) -> int:
         search = find_capacity(loaded, choices, _Observer(observer))
     print_capacity(search, options["output"])
     return _exit_code(search.result, strict=options["strict"])
-
-
-def print_capacity(search: StoredCapacity, output: OutputFormat) -> None:
-    """Print a stored search: the curve and the answer, or capacity.json as it stands on the disk."""
-    if output == "json":
-        print_text((search.path / CAPACITY_FILE).read_text(encoding="utf-8").rstrip("\n"))
-    else:
-        print_lines(capacity_lines(search))
 
 
 class _Observer:

@@ -5,20 +5,56 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loadlab.cli import figures
-from loadlab.cli.output import Line
+from loadlab.cli.output import Line, print_lines, print_text
 from loadlab.cli.sections import row
 from loadlab.cli.summary import cluster_text
+from loadlab.results.capacity_store import CAPACITY_FILE
 from loadlab.tuning.capacity_curve import curve
 from loadlab.units import duration_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from loadlab.cli.options import OutputFormat
     from loadlab.results.capacity_store import StoredCapacity
     from loadlab.results.model_capacity import CapacityProbe, CapacityResult
+    from loadlab.results.reader import CapacityEntry
 
 _WORDS = {"holds": "holds", "fails": "does not hold", "unmeasured": "not measured", None: "not judged"}
 _BETWEEN_PROBES_S = 3.0
+
+
+def print_capacity(search: StoredCapacity, output: OutputFormat) -> None:
+    """Print a stored search: the curve and the answer, or capacity.json as it stands on the disk."""
+    if output == "json":
+        print_text((search.path / CAPACITY_FILE).read_text(encoding="utf-8").rstrip("\n"))
+    else:
+        print_lines(capacity_lines(search))
+
+
+def capacity_told(entry: CapacityEntry) -> str:
+    """A search's line in the list of what is stored."""
+    if entry.search is None:
+        return f"can't be read: {entry.problem}"
+    result = entry.search.result
+    ended = "" if result.finished else ", interrupted"
+    return f"capacity by {figures.counted(len(result.probes), 'probe')}{ended}: {answer_text(result)}"
+
+
+def capacity_as_json(entry: CapacityEntry) -> dict[str, object]:
+    """A search's entry in the list of what is stored."""
+    result = entry.search.result if entry.search else None
+    return {
+        "kind": "capacity",
+        "capacity_id": entry.capacity_id,
+        "path": str(entry.path),
+        "name": result.name if result else None,
+        "started_at": result.started_at.isoformat() if result else None,
+        "runs": [probe.run_id for probe in result.probes] if result else None,
+        "holds_per_s": result.answer.holds_per_s if result else None,
+        "interrupted": not result.finished if result else None,
+        "problem": entry.problem,
+    }
 
 
 def begun_line(search: StoredCapacity) -> str:

@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING
 import click
 
 from loadlab.cli import figures
+from loadlab.cli.capacity_view import capacity_as_json, capacity_told, print_capacity
 from loadlab.cli.options import OutputFormat, examples, output_option, results_dir_option
 from loadlab.cli.output import Line, print_json, print_lines, print_text
 from loadlab.cli.runset import set_lines
 from loadlab.cli.summary import summary_lines
+from loadlab.results.capacity_store import StoredCapacity
 from loadlab.results.reader import (
     RESULT_FILE,
     RunEntry,
     SetEntry,
     StoredRun,
     StoredSet,
+    list_capacities,
     list_runs,
     list_sets,
-    load_any,
+    load_stored,
 )
 from loadlab.results.runset import RUNSET_FILE
 
@@ -33,15 +36,16 @@ if TYPE_CHECKING:
 @output_option
 @results_dir_option
 def list_command(output: OutputFormat, results_dir: Path) -> None:
-    """List stored runs, then run sets, oldest first."""
-    entries, sets = list_runs(results_dir), list_sets(results_dir)
+    """List stored runs, then run sets and capacity searches, oldest first."""
+    entries, sets, searches = list_runs(results_dir), list_sets(results_dir), list_capacities(results_dir)
     if output == "json":
-        print_json([*map(_as_json, entries), *map(_set_as_json, sets)])
-    elif not entries and not sets:
+        print_json([*map(_as_json, entries), *map(_set_as_json, sets), *map(capacity_as_json, searches)])
+    elif not entries and not sets and not searches:
         print_text(f"no runs in {results_dir}")
     else:
         told = [(entry.run_id, _told(entry)) for entry in entries]
         told += [(entry.set_id, _set_told(entry)) for entry in sets]
+        told += [(entry.capacity_id, capacity_told(entry)) for entry in searches]
         width = max(len(name) for name, _ in told)
         print_lines(Line(f"{name:<{width}}  {text}") for name, text in told)
 
@@ -56,10 +60,12 @@ def list_command(output: OutputFormat, results_dir: Path) -> None:
 @output_option
 @results_dir_option
 def show(run: str, output: OutputFormat, results_dir: Path) -> None:
-    """Show the summary of RUN: a run or run set, by its id, the id's beginning or end, or its folder."""
-    found = load_any(run, results_dir)
+    """Show RUN: a run, run set or capacity search, by its id, the id's beginning or end, or its folder."""
+    found = load_stored(run, results_dir)
     if isinstance(found, StoredSet):
         print_set(found, output)
+    elif isinstance(found, StoredCapacity):
+        print_capacity(found, output)
     else:
         print_run(found, output)
 

@@ -8,10 +8,9 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from loadlab.errors import RunError, UsageError
 from loadlab.results.model_capacity import CAPACITY_SCHEMA_VERSION, CapacityResult
+from loadlab.results.versions import read_versioned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,21 +73,20 @@ def load_capacity(capacity_id: str, results_dir: Path) -> StoredCapacity:
     Raises:
         UsageError: there is none of that id, or it can't be read.
     """
-    path = results_dir / capacity_id / CAPACITY_FILE
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
+    folder = results_dir / capacity_id
+    if not (folder / CAPACITY_FILE).is_file():
         raise UsageError(
             f"no capacity search {capacity_id} in {results_dir}", fix="`loadlab list` shows what is stored"
-        ) from error
-    try:
-        return StoredCapacity(CapacityResult.model_validate_json(text), path.parent)
-    except ValidationError as error:
-        raise UsageError(f"{path} can't be read: {_why(error)}", fix="search again") from error
+        )
+    return read_capacity(folder)
 
 
-def _why(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    place = ".".join(map(str, first["loc"]))
-    newer = f" (this loadlab reads version {CAPACITY_SCHEMA_VERSION})" if place == "schema_version" else ""
-    return f"{place}: {first['msg']}{newer}"
+def read_capacity(folder: Path) -> StoredCapacity:
+    """Read the search that stands in a folder.
+
+    Raises:
+        UsageError: it can't be read, is damaged, or was written by a newer loadlab.
+    """
+    return StoredCapacity(
+        read_versioned(folder / CAPACITY_FILE, CapacityResult, CAPACITY_SCHEMA_VERSION, {}), folder
+    )

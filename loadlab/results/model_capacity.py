@@ -11,7 +11,7 @@ from loadlab.results.model import ClusterUsed, VerdictStatus
 from loadlab.results.model_base import Measured, Model
 from loadlab.results.model_environment import HostEnvironment
 
-CAPACITY_SCHEMA_VERSION: Literal[1] = 1
+CAPACITY_SCHEMA_VERSION = 1
 
 AnswerKind = Literal["between", "at_least", "below", "generator", "nothing"]
 
@@ -109,7 +109,7 @@ class CapacityResult(Model):
         knee: of the curve from rate to latency; None where it shows none.
     """
 
-    schema_version: Literal[1] = CAPACITY_SCHEMA_VERSION
+    schema_version: int = CAPACITY_SCHEMA_VERSION
     loadlab_version: str
     capacity_id: str
     name: str

@@ -1,4 +1,4 @@
-"""Find and read stored runs and run sets, of this schema version and of older ones."""
+"""Find and read stored runs, run sets and capacity searches, of this schema version and of older ones."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadlab.errors import UsageError
+from loadlab.results.capacity_store import CAPACITY_FILE, StoredCapacity, read_capacity
 from loadlab.results.model import SCHEMA_VERSION, RunResult
 from loadlab.results.runset import RUNSET_FILE, RunSet, read_set
 from loadlab.results.versions import Upgrades, read_versioned
 
 RESULT_FILE = "result.json"
-_FILES = (RESULT_FILE, RUNSET_FILE)
+_FILES = (RESULT_FILE, RUNSET_FILE, CAPACITY_FILE)
 
 # Version 1 is the first.
 _UPGRADES: Upgrades = {}
@@ -70,6 +71,16 @@ class StoredSet:
 
 
 @dataclass(frozen=True)
+class CapacityEntry:
+    """A line of the list of capacity searches; as `RunEntry`."""
+
+    capacity_id: str
+    path: Path
+    search: StoredCapacity | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
 class SetEntry:
     """A line of the list of run sets; as `RunEntry`."""
 
@@ -96,7 +107,21 @@ def load(run: str | Path, results_dir: Path) -> StoredRun:
 
 
 def load_any(name: str | Path, results_dir: Path) -> StoredRun | StoredSet:
-    """Read one stored run or run set.
+    """Read one stored run or run set; otherwise as `load_stored`.
+
+    Raises:
+        UsageError: also where it is a capacity search.
+    """
+    found = load_stored(name, results_dir)
+    if isinstance(found, StoredCapacity):
+        probes = found.result.probes
+        fix = f"name the run of a probe: {probes[-1].run_id}" if probes else None
+        raise UsageError(f"{name} is a capacity search", fix=fix)
+    return found
+
+
+def load_stored(name: str | Path, results_dir: Path) -> StoredRun | StoredSet | StoredCapacity:
+    """Read one stored run, run set or capacity search.
 
     Args:
         name: an id, its beginning or its end where no other has the same, or the path of a folder or of the
@@ -109,7 +134,18 @@ def load_any(name: str | Path, results_dir: Path) -> StoredRun | StoredSet:
     folder = _find(name, results_dir)
     if (folder / RUNSET_FILE).is_file():
         return StoredSet(runs=read_set(folder / RUNSET_FILE), path=folder)
+    if (folder / CAPACITY_FILE).is_file():
+        return read_capacity(folder)
     return StoredRun(result=read_result(folder / RESULT_FILE), path=folder)
+
+
+def list_capacities(results_dir: Path) -> list[CapacityEntry]:
+    """All stored capacity searches, oldest first; a damaged one is listed with its problem.
+
+    Raises:
+        UsageError: the folder can't be read.
+    """
+    return [_capacity_entry(folder) for folder in _folders(results_dir, CAPACITY_FILE)]
 
 
 def list_sets(results_dir: Path) -> list[SetEntry]:
@@ -177,6 +213,13 @@ def _set_entry(folder: Path) -> SetEntry:
         return SetEntry(folder.name, folder, read_set(folder / RUNSET_FILE))
     except UsageError as error:
         return SetEntry(folder.name, folder, None, error.message)
+
+
+def _capacity_entry(folder: Path) -> CapacityEntry:
+    try:
+        return CapacityEntry(folder.name, folder, read_capacity(folder))
+    except UsageError as error:
+        return CapacityEntry(folder.name, folder, None, error.message)
 
 
 def _entry(folder: Path) -> RunEntry:

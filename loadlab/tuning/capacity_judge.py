@@ -42,10 +42,12 @@ def judged(run: StoredRun, scenario: Scenario, rate_per_s: float) -> CapacityPro
     growth = _lag_growth(run, scenario)
     percentiles = _publish_latency(run.path)
     at_max = rate_per_s == MAX_RATE
-    invalid = [reason.message for reason in result.verdict.reasons if reason.severity == "invalid"]
-    unknown = [f"the lag of {name} is not known" for name, value in growth.items() if value is None]
+    unknown = [
+        *_invalid(result),
+        *(f"the lag of {name} is not known" for name in growth if growth[name] is None),
+    ]
     failed = [] if at_max else [*_unreached(result), *_growing(result, scenario, growth), *_missed(result)]
-    verdict = Verdict.UNMEASURED if invalid or unknown else Verdict.FAILS if failed else Verdict.HOLDS
+    verdict = Verdict.UNMEASURED if unknown else Verdict.FAILS if failed else Verdict.HOLDS
     return CapacityProbe(
         run_id=result.run_id,
         rate_per_s=None if at_max else rate_per_s,
@@ -54,7 +56,7 @@ def judged(run: StoredRun, scenario: Scenario, rate_per_s: float) -> CapacityPro
         publish_p99_us=percentiles[1],
         lag_growth_per_s=max((value for value in growth.values() if value is not None), default=None),
         verdict=None if at_max else verdict.value,
-        failed=tuple(invalid or unknown or failed),
+        failed=tuple(unknown or failed),
         strain=max(_strains(result.thresholds), default=None),
         status=result.verdict.status,
     )
@@ -85,6 +87,14 @@ def growth_per_s(times_s: npt.NDArray[np.float64], values: npt.NDArray[np.float6
         return None
     slopes = (values[other] - values[one])[apart_s > 0.0] / apart_s[apart_s > 0.0]
     return float(np.median(slopes))
+
+
+def _invalid(result: RunResult) -> list[str]:
+    """Why a run is invalid; nothing where it isn't."""
+    if result.verdict.status != "invalid":
+        return []
+    reasons = [reason.message for reason in result.verdict.reasons if reason.severity == "invalid"]
+    return reasons or ["the run is invalid"]
 
 
 def _unreached(result: RunResult) -> Iterator[str]:

@@ -46,7 +46,10 @@ class Workload:
         return tuple(one.expression for group in self.scenario.thresholds.values() for one in group)
 
     def at(self, rate_per_s: float) -> LoadedScenario:
-        """The scenario at a rate; a probe of the maximum is short and judges nothing."""
+        """The scenario at a rate; a probe of the maximum is short and judges nothing.
+
+        What a reader left behind then is of no interest: it may need long to read what was sent.
+        """
         at_max = rate_per_s == MAX_RATE
         phases = self.scenario.phases
         changes: dict[str, object] = {
@@ -57,7 +60,8 @@ class Workload:
         }
         if at_max:
             changes["thresholds"] = {}
-            changes["phases"] = phases.model_copy(update={"measure_s": min(phases.measure_s, _AT_MAX_S)})
+            lengths = {name: min(getattr(phases, name), _AT_MAX_S) for name in ("measure_s", "drain_s")}
+            changes["phases"] = phases.model_copy(update=lengths)
         return replace(self.loaded, scenario=self.scenario.model_copy(update=changes))
 
 

@@ -35,7 +35,7 @@ class Limits:
     """Where and how finely to search.
 
     Attributes:
-        start_per_s: the first rate; None: from what is reached at the maximum rate.
+        start_per_s: the first rate; None: from what is reached at the maximum rate, or the highest.
         lowest_per_s: no lower rate is probed, and
         highest_per_s: no higher one.
         precision: the search is done where the bracket's ends differ by no more than this share.
@@ -48,10 +48,13 @@ class Limits:
     precision: float = 0.03
     max_probes: int = 10
 
+    @property
+    def may_flood(self) -> bool:
+        """Whether as much may be sent as goes: not where a highest rate was given."""
+        return self.highest_per_s == math.inf
+
     def within(self, rate_per_s: float) -> float:
-        """The nearest rate that may be probed; as much as goes is no rate that has to be within."""
-        if rate_per_s == MAX_RATE:
-            return rate_per_s
+        """The nearest rate that may be probed."""
         return max(min(rate_per_s, self.highest_per_s), self.lowest_per_s)
 
 
@@ -94,6 +97,8 @@ def _first(probes: Sequence[Probe], limits: Limits) -> float:
     """The first rate that is judged."""
     if limits.start_per_s is not None:
         return limits.within(limits.start_per_s)
+    if not limits.may_flood:
+        return limits.highest_per_s
     reached_per_s = _reached(probes)
     return MAX_RATE if reached_per_s is None else limits.within(rounded(reached_per_s * _OF_MAX))
 
@@ -120,7 +125,10 @@ def _further(
         return _narrowed(found.low, found.high, probes, limits.precision)
     if found.low is not None and found.low.rate_per_s < limits.highest_per_s:
         before = levels[-2] if len(levels) > 1 else None
-        rate_per_s = limits.within(_raised(found.low, before, _reached(probes), limits.precision))
+        reached_per_s = _reached(probes)
+        if reached_per_s is None and limits.may_flood:
+            return MAX_RATE
+        rate_per_s = limits.within(_raised(found.low, before, reached_per_s or 0.0, limits.precision))
         return rate_per_s if rate_per_s > found.low.rate_per_s else None
     if found.low is None and found.high is not None:
         rate_per_s = limits.within(_lowered(found.high, len(levels)))
@@ -128,10 +136,8 @@ def _further(
     return None
 
 
-def _raised(low: Level, before: Level | None, reached_per_s: float | None, precision: float) -> float:
-    """A higher rate, when all that were tried hold: by what the maximum reaches, then in growing steps."""
-    if reached_per_s is None:
-        return MAX_RATE
+def _raised(low: Level, before: Level | None, reached_per_s: float, precision: float) -> float:
+    """A higher rate, when all that were tried hold: by what the maximum reached, then in steps."""
     aside = math.sqrt(1.0 + precision)
     for share in (_OF_MAX, aside):
         if low.rate_per_s * aside < reached_per_s * share:

@@ -7,14 +7,21 @@ from pathlib import Path
 
 import pytest
 from capacity_samples import CAPACITY_ID, PROBES, capacity, probe
+from click.testing import CliRunner, Result
 
 from loadlab.cli.capacity_view import answer_text, begun_line, capacity_lines, probe_line
+from loadlab.cli.main import cli
 from loadlab.errors import RunError, UsageError
 from loadlab.results.capacity_store import StoredCapacity, load_capacity, only_searcher, save_capacity
 from loadlab.results.model_capacity import CapacityAnswer
+from loadlab.results.reader import load_any
 from loadlab.tuning.capacity_curve import curve, knee
 
 MORE = ", and up to 10.0 s more a drain"
+
+
+def called(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
 def shown(**changes: object) -> list[str]:
@@ -44,11 +51,15 @@ def test_a_search_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
         load_capacity("nothing", tmp_path)
 
 
-@pytest.mark.parametrize("change", [{"schema_version": 2}, {"probes": 7}])
-def test_what_this_version_can_not_read_is_told(tmp_path: Path, change: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("change", "message"), [({"schema_version": 2}, "version 2"), ({"probes": 7}, "probes")]
+)
+def test_what_this_version_can_not_read_is_told(
+    tmp_path: Path, change: dict[str, object], message: str
+) -> None:
     path = save_capacity(capacity(), tmp_path).path / "capacity.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    with pytest.raises(UsageError, match=next(iter(change))):
+    with pytest.raises(UsageError, match=message):
         load_capacity(CAPACITY_ID, tmp_path)
 
 
@@ -144,3 +155,30 @@ def test_a_probe_is_told_on_one_line() -> None:
         "publish_latency p99 < 50ms (900 ms)"
     )
     assert "max · achieved 190k/s" in probe_line(capacity(probes=PROBES[:2]))
+
+
+def test_show_tells_of_a_stored_search(tmp_path: Path) -> None:
+    save_capacity(capacity(), tmp_path)
+    told = called("show", CAPACITY_ID, "--results-dir", tmp_path)
+    assert told.exit_code == 0
+    assert told.stdout.splitlines()[0] == "capacity of quickstart: holds 182k/s, fails 187k/s"
+    as_json = called("show", CAPACITY_ID, "--results-dir", tmp_path, "--output", "json")
+    assert json.loads(as_json.stdout)["answer"]["holds_per_s"] == 182_000.0
+
+
+def test_list_tells_of_a_stored_search(tmp_path: Path) -> None:
+    save_capacity(capacity(), tmp_path)
+    (line,) = called("list", "--results-dir", tmp_path).stdout.splitlines()
+    assert line.split()[0] == CAPACITY_ID
+    assert "capacity" in line
+    assert "holds 182k/s, fails 187k/s" in line
+    (entry,) = json.loads(called("list", "--results-dir", tmp_path, "--output", "json").stdout)
+    assert entry["capacity_id"] == CAPACITY_ID
+    (tmp_path / CAPACITY_ID / "capacity.json").write_text("{")
+    assert "can't be read" in called("list", "--results-dir", tmp_path).stdout
+
+
+def test_a_search_is_no_run(tmp_path: Path) -> None:
+    save_capacity(capacity(), tmp_path)
+    with pytest.raises(UsageError, match="is a capacity search"):
+        load_any(CAPACITY_ID, tmp_path)

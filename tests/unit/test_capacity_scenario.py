@@ -105,7 +105,7 @@ def test_a_probe_of_the_maximum_is_short_and_judges_nothing() -> None:
     made = workload_of(load_document(plain)).at(MAX_RATE).scenario
     assert made.producers["p0"].schedule.rate == "max"
     assert made.producers["p0"].schedule.when_full == "wait"
-    assert made.phases.measure_s == 5.0
+    assert (made.phases.warmup_s, made.phases.measure_s, made.phases.drain_s) == (2.0, 5.0, 5.0)
     assert made.thresholds == {}
 
 

@@ -1,0 +1,268 @@
+"""The search as a whole, with runs that are made up: what is stored when, and what it takes to go on."""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from result_samples import producer, result
+
+from loadlab.cli.main import cli
+from loadlab.errors import RunError, UsageError
+from loadlab.measurement.histogram import Histogram, lower_bounds_ns
+from loadlab.results.artifacts import Artifacts, Histograms
+from loadlab.results.capacity_store import StoredCapacity, load_capacity
+from loadlab.results.model import Throughput, Verdict
+from loadlab.results.store import StoredRun, save
+from loadlab.run.progress import SilentObserver
+from loadlab.scenario import load_document
+from loadlab.tuning import capacity as searching
+from loadlab.tuning.capacity import CapacityOptions, find_capacity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from loadlab.scenario import LoadedScenario
+
+EDGE_PER_S = 30_000.0
+SCENARIO = """
+name: orders
+topics: {orders: {}}
+producers: {checkout: {topic: orders, schedule: {rate: 20k/s}, records: {size: 100}}}
+"""
+
+
+class Watcher(SilentObserver):
+    def __init__(self) -> None:
+        self.told: list[int] = []
+
+    def begun(self, search: StoredCapacity) -> None:
+        self.told.append(len(search.result.probes))
+
+    def probed(self, search: StoredCapacity) -> None:
+        stored = load_capacity(search.result.capacity_id, search.path.parent)
+        assert stored == search, "what is told is on the disk already"
+        self.told.append(len(search.result.probes))
+
+
+def nothing(number: int) -> None:
+    """What happens before most runs."""
+
+
+@dataclass(eq=False)
+class Lab:
+    """Runs of a cluster that takes EDGE_PER_S; `before_run` may do what the world does."""
+
+    provider: str = "docker"
+    before_run: Callable[[int], None] = nothing
+    valid_to_per_s: float = math.inf
+    saturated: bool = False
+    rates: list[float | str] = field(default_factory=list)
+    interrupts: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(came=False))
+    interrupted: bool = False
+
+    @contextmanager
+    def open_cluster(self, *_: object) -> Iterator[SimpleNamespace]:
+        info = SimpleNamespace(
+            provider=self.provider, kind="kafka", kafka_version="4.3.1", brokers=1, network="host"
+        )
+        yield SimpleNamespace(cluster=SimpleNamespace(info=info), interrupts=self.interrupts)
+
+    def run_scenario(self, loaded: LoadedScenario, options: object, *_: object, **__: object) -> StoredRun:
+        self.before_run(len(self.rates) + 1)
+        rate = loaded.scenario.producers["checkout"].schedule.rate
+        self.rates.append(rate)
+        asked = 1e5 if rate == "max" else float(rate)
+        reached = min(asked, EDGE_PER_S)
+        group = producer().model_copy(
+            update={
+                "target_records_per_s": None if rate == "max" else asked,
+                "throughput": Throughput(records_per_s=reached, bytes_per_s=reached * 100),
+            }
+        )
+        counts = np.zeros_like(Histogram().counts)
+        counts[1_500] = 2_000
+        stored = result(
+            run_id=f"20261123T161500-orders-{len(self.rates):04}",
+            producers={"checkout": group},
+            consumers={},
+            verdict=Verdict(
+                status="valid" if asked <= self.valid_to_per_s else "invalid", saturated=self.saturated
+            ),
+            interrupted=self.interrupted,
+        )
+        histograms = Histograms(lower_bounds_ns() / 1e3, {"producer/checkout/publish_latency_us": counts})
+        return save(stored, Artifacts(histograms=histograms), options.results_dir)
+
+
+@pytest.fixture
+def lab(monkeypatch: pytest.MonkeyPatch) -> Lab:
+    made = Lab()
+    monkeypatch.setattr(searching, "open_cluster", made.open_cluster)
+    monkeypatch.setattr(searching, "run_scenario", made.run_scenario)
+    return made
+
+
+def scenario(rate: str = "20k/s") -> LoadedScenario:
+    group = {"topic": "orders", "schedule": {"rate": rate}, "records": {"size": 100}}
+    return load_document({"name": "orders", "topics": {"orders": {}}, "producers": {"checkout": group}})
+
+
+def interrupt_at(number: int) -> Callable[[int], None]:
+    def before_run(run: int) -> None:
+        if run == number:
+            raise KeyboardInterrupt
+
+    return before_run
+
+
+def test_a_search_finds_the_edge_and_stores_each_probe_before_telling(lab: Lab, tmp_path: Path) -> None:
+    watcher = Watcher()
+    found = find_capacity(scenario(), CapacityOptions(tmp_path), watcher).result
+    assert found.finished
+    assert found.answer.kind == "between"
+    assert found.answer.holds_per_s == pytest.approx(EDGE_PER_S, rel=0.03)
+    assert watcher.told == list(range(len(lab.rates) + 1))
+    assert lab.rates[:2] == [20_000.0, "max"]
+    assert found.cluster == result().cluster
+
+
+@pytest.mark.parametrize("at", [2, 5])
+def test_an_interrupted_search_goes_on_where_it_was(lab: Lab, tmp_path: Path, at: int) -> None:
+    options = CapacityOptions(tmp_path)
+    whole = find_capacity(scenario(), options, Watcher()).result
+    lab.rates.clear()
+    lab.before_run = interrupt_at(at)
+    (tmp_path / "again").mkdir()
+    options = CapacityOptions(tmp_path / "again")
+    stopped = find_capacity(scenario(), options, Watcher()).result
+    assert (len(stopped.probes), stopped.finished) == (at - 1, False)
+    lab.before_run = nothing
+    resumed = find_capacity(scenario(), replace(options, resume=stopped.capacity_id), Watcher()).result
+    assert [one.rate_per_s for one in resumed.probes] == [one.rate_per_s for one in whole.probes]
+    assert resumed.finished
+    assert resumed.started_at == stopped.started_at
+
+
+def test_a_probe_that_was_interrupted_does_not_count(lab: Lab, tmp_path: Path) -> None:
+    lab.interrupted = True
+    found = find_capacity(scenario(), CapacityOptions(tmp_path), Watcher()).result
+    assert (found.probes, found.finished) == ((), False)
+
+
+def test_a_signal_that_came_while_a_probe_ended_keeps_it_and_stops(lab: Lab, tmp_path: Path) -> None:
+    lab.interrupts.came = True
+    found = find_capacity(scenario(), CapacityOptions(tmp_path), Watcher()).result
+    assert (len(found.probes), found.finished) == (1, False)
+
+
+def test_an_interrupt_before_any_probe_leaves_nothing_to_show(lab: Lab, tmp_path: Path) -> None:
+    lab.before_run = interrupt_at(1)
+    with pytest.raises(KeyboardInterrupt):
+        find_capacity(scenario(), CapacityOptions(tmp_path), Watcher())
+
+
+def test_a_run_that_fails_leaves_the_probes_before_it(lab: Lab, tmp_path: Path) -> None:
+    def before_run(number: int) -> None:
+        if number == 3:
+            raise RunError("the brokers' disk is full")
+
+    lab.before_run = before_run
+    with pytest.raises(RunError, match="disk"):
+        find_capacity(scenario(), CapacityOptions(tmp_path), Watcher())
+    (folder,) = tmp_path.glob("*-capacity-*")
+    assert len(load_capacity(folder.name, tmp_path).result.probes) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rate": "21k/s"}, "another scenario or other options"),
+        ({"max_probes": 7}, "another scenario or other options"),
+        ({"p99_limit_s": 0.01}, "another scenario or other options"),
+        ({"provider": "local"}, "whose provider was docker; here it is local"),
+    ],
+)
+def test_a_search_goes_on_as_it_began(
+    lab: Lab, tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    lab.before_run = interrupt_at(3)
+    stopped = find_capacity(scenario(), CapacityOptions(tmp_path), Watcher()).result
+    rate, lab.provider = str(change.pop("rate", "20k/s")), str(change.pop("provider", "docker"))
+    options = replace(CapacityOptions(tmp_path, resume=stopped.capacity_id), **change)
+    with pytest.raises(UsageError, match=message):
+        find_capacity(scenario(rate), options, Watcher())
+
+
+@pytest.mark.usefixtures("lab")
+def test_a_finished_search_is_not_resumed(tmp_path: Path) -> None:
+    done = find_capacity(scenario(), CapacityOptions(tmp_path), Watcher()).result
+    with pytest.raises(UsageError, match="is finished"):
+        find_capacity(scenario(), CapacityOptions(tmp_path, resume=done.capacity_id), Watcher())
+
+
+@pytest.mark.usefixtures("lab")
+def test_limits_that_leave_no_rate_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="below the lowest"):
+        find_capacity(scenario(), CapacityOptions(tmp_path, lowest_per_s=9.0, highest_per_s=5.0), Watcher())
+
+
+def test_nothing_above_the_highest_rate_is_sent(lab: Lab, tmp_path: Path) -> None:
+    find_capacity(scenario("max"), CapacityOptions(tmp_path, highest_per_s=25_000.0), Watcher())
+    assert lab.rates == [25_000.0, 25_000.0]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is found, and how the command ends by it."""
+
+    code: int
+    text: str
+    arguments: tuple[str, ...] = ()
+    valid_to_per_s: float = math.inf
+    saturated: bool = False
+
+
+CASES = {
+    "an edge": Case(0, "holds 29."),
+    "no edge": Case(0, "at least", ("--max-rate", "25k/s")),
+    "nothing holds": Case(99, "fails 19.0k/s", ("--min-rate", "19k/s"), saturated=True),
+    "the generator": Case(0, "the generator is the limit", valid_to_per_s=25_000.0),
+    "strict": Case(5, "the generator is the limit", ("--strict",), valid_to_per_s=25_000.0),
+    "nothing measured": Case(4, "nothing could be measured: the run is invalid", valid_to_per_s=0.0),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_the_exit_code_says_how_it_went(lab: Lab, tmp_path: Path, case: Case) -> None:
+    lab.valid_to_per_s, lab.saturated = case.valid_to_per_s, case.saturated
+    file = tmp_path / "orders.yaml"
+    file.write_text(SCENARIO)
+    options = ["--results-dir", str(tmp_path / "r"), *case.arguments]
+    told = CliRunner().invoke(cli, ["capacity", str(file), *options])
+    assert told.exit_code == case.code, told.output
+    assert case.text in told.stdout.splitlines()[0]
+
+
+def test_an_interrupted_search_exits_with_130_and_shows_what_it_has(lab: Lab, tmp_path: Path) -> None:
+    lab.before_run = interrupt_at(2)
+    file = tmp_path / "orders.yaml"
+    file.write_text(SCENARIO)
+    told = CliRunner().invoke(cli, ["capacity", str(file), "--results-dir", str(tmp_path / "r")])
+    assert told.exit_code == 130
+    assert "--resume" in told.stdout
+    assert "holds 20.0k/s at least" in told.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--max-rate", "fast"], ["--p99", "5"], ["--probes", "1"]])
+def test_options_that_can_not_be_read_are_usage_errors(tmp_path: Path, arguments: list[str]) -> None:
+    file = tmp_path / "orders.yaml"
+    file.write_text(SCENARIO)
+    assert CliRunner().invoke(cli, ["capacity", str(file), *arguments]).exit_code == 2
