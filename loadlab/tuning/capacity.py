@@ -50,7 +50,8 @@ class CapacityOptions:
         p99_limit_s: a limit of publish latency beside the scenario's thresholds; None: 100 ms where the
             scenario has no thresholds, else none.
         measure_s: the length of each probe's measure phase; None: the scenario's.
-        lowest_per_s: no lower rate is probed; None: a hundredth of the scenario's rate.
+        lowest_per_s: no lower rate is probed; None: a hundredth of the scenario's rate. It is raised to what
+            the thresholds' percentiles need.
         highest_per_s: no higher rate is probed; None: no such limit.
         max_probes: how many probes it may take.
         precision: how far apart, as a share, the rates may be that hold and fail.
@@ -137,11 +138,17 @@ def _document(scenario: Scenario) -> dict[str, JsonValue]:
 
 def _settings(workload: Workload, options: CapacityOptions) -> CapacitySettings:
     start_per_s = workload.rate_per_s
-    lowest_per_s = options.lowest_per_s
-    if lowest_per_s is None:
-        lowest_per_s = 1.0 if start_per_s is None else start_per_s * _LOWEST_SHARE
+    needed_per_s = math.ceil(workload.least_per_s)
+    wanted_per_s = options.lowest_per_s
+    if wanted_per_s is None:
+        wanted_per_s = 1.0 if start_per_s is None else start_per_s * _LOWEST_SHARE
+    lowest_per_s = max(wanted_per_s, needed_per_s)
     if options.highest_per_s is not None and options.highest_per_s < lowest_per_s:
-        raise UsageError("the highest rate is below the lowest", fix="give --max-rate above --min-rate")
+        raise UsageError(
+            f"the highest rate is below the lowest, {lowest_per_s:g}/s, of which the percentiles that have to"
+            f" hold need {needed_per_s}/s",
+            fix="give a higher --max-rate, a lower --min-rate, or a longer --probe",
+        )
     return CapacitySettings(
         start_per_s=start_per_s,
         lowest_per_s=lowest_per_s,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import UsageError
+from loadlab.measurement.histogram import SAMPLES_BEYOND
 from loadlab.scenario.thresholds import Threshold
 from loadlab.tuning.capacity_levels import MAX_RATE
 from loadlab.units import format_duration
@@ -18,6 +19,7 @@ DEFAULT_P99_S: Final = 0.1
 
 _AT_MAX_S: Final = 5.0
 _PUBLISH: Final = "publish_latency"
+_MARGIN: Final = 1.02
 _LATEST: Final = ("latest", "end", "largest")
 
 
@@ -44,6 +46,29 @@ class Workload:
     def conditions(self) -> tuple[str, ...]:
         """The thresholds as people read them."""
         return tuple(one.expression for group in self.scenario.thresholds.values() for one in group)
+
+    @property
+    def least_per_s(self) -> float:
+        """The lowest rate at which a measure phase has the records that the thresholds' percentiles need."""
+        needed = [
+            _records_needed(threshold) / self._share(threshold)
+            for group in self.scenario.thresholds.values()
+            for threshold in group
+        ]
+        return max(needed, default=0.0) / self.scenario.phases.measure_s
+
+    def _share(self, threshold: Threshold) -> float:
+        """Which part of the records a threshold is about."""
+        about = threshold.selector
+        if "producer" in about:
+            return self.weights[about["producer"]]
+        topic = about.get("topic")
+        if "consumer" in about:
+            topic = self.scenario.consumers[about["consumer"]].topic
+        producers = self.scenario.producers
+        return (
+            sum(part for name, part in self.weights.items() if topic in {None, producers[name].topic}) or 1.0
+        )
 
     def at(self, rate_per_s: float) -> LoadedScenario:
         """The scenario at a rate; a probe of the maximum is short and judges nothing.
@@ -99,6 +124,12 @@ def workload_of(
         name: rate / total_per_s if rate and total_per_s else 1.0 / len(rates) for name, rate in rates.items()
     }
     return Workload(replace(loaded, scenario=scenario.model_copy(update=changes)), weights, total_per_s)
+
+
+def _records_needed(threshold: Threshold) -> float:
+    """How many records a percentile needs to be told; a few more, as a phase may hold one fewer."""
+    percentile = threshold.condition.percentile
+    return 0.0 if percentile is None else _MARGIN * SAMPLES_BEYOND / (1.0 - percentile / 100.0)
 
 
 def feeding(scenario: Scenario, consumer: str) -> list[str]:

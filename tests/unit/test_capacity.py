@@ -211,7 +211,9 @@ def test_a_finished_search_is_not_resumed(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("lab")
 def test_limits_that_leave_no_rate_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="below the lowest"):
-        find_capacity(scenario(), CapacityOptions(tmp_path, lowest_per_s=9.0, highest_per_s=5.0), Watcher())
+        find_capacity(scenario(), CapacityOptions(tmp_path, lowest_per_s=90.0, highest_per_s=80.0), Watcher())
+    with pytest.raises(UsageError, match="have to hold need 34/s"):
+        find_capacity(scenario(), CapacityOptions(tmp_path, lowest_per_s=9.0, highest_per_s=10.0), Watcher())
 
 
 def test_nothing_above_the_highest_rate_is_sent(lab: Lab, tmp_path: Path) -> None:

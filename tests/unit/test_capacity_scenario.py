@@ -91,6 +91,25 @@ def test_the_scenario_s_own_thresholds_are_kept_and_one_can_be_added() -> None:
     assert more == ("publish_latency p50 < 9ms", "publish_latency p99 < 20ms", "errors count == 0")
 
 
+@pytest.mark.parametrize(
+    ("thresholds", "least_per_s"),
+    [
+        ({"publish_latency": ["p99 < 9ms"]}, 1_000 / 20),
+        ({"publish_latency": ["p50 < 9ms", "p999 < 9ms", "mean < 5ms"]}, 10_000 / 20),
+        ({"publish_latency{producer=p0}": ["p99 < 9ms"]}, 4_000 / 20),
+        ({"end_to_end_latency{consumer=billing}": ["p99 < 9ms"]}, 1_000 / 20),
+        ({"reconciliation": ["lost == 0"]}, 0),
+    ],
+)
+def test_no_rate_is_too_low_for_the_percentiles_that_have_to_hold(
+    thresholds: dict[str, list[str]], least_per_s: float
+) -> None:
+    """20 s are measured, and p0 sends a quarter."""
+    parts = {"thresholds": thresholds, "consumers": {"billing": {"topic": "orders"}}}
+    made = workload("1k/s", "3k/s", **parts)
+    assert least_per_s <= made.least_per_s <= least_per_s * 1.03
+
+
 def test_a_probe_keeps_warm_up_and_drain() -> None:
     made = workload_of(load_document(document("1k/s")), measure_s=7.0)
     phases = made.at(2_000.0).scenario.phases
