@@ -4,6 +4,8 @@ What differs from Kafka's defaults, and why:
 
 - the internal topics are replicated min(3, brokers) times: Kafka's 3 can't be met by fewer brokers;
 - group.initial.rebalance.delay.ms=0: a lab's groups start whole, waiting 3 s would only lengthen each run;
+- log.segment.delete.delay.ms=1000: a run's topics leave the disk when it ends, and not a minute later, in the
+  middle of the next one;
 - auto.create.topics.enable=false: a misspelt topic must fail, not appear with default settings.
 
 All else is Kafka's own default or the scenario's.
@@ -77,6 +79,7 @@ def shared_properties(brokers: int, kafka_version: str, config: Mapping[str, str
     rendered = {
         "auto.create.topics.enable": "false",
         "group.initial.rebalance.delay.ms": "0",
+        "log.segment.delete.delay.ms": "1000",
         "offsets.topic.replication.factor": replicas,
         "transaction.state.log.replication.factor": replicas,
         "transaction.state.log.min.isr": in_sync,

@@ -47,6 +47,10 @@ def test_groups_start_without_delay_and_topics_only_when_asked_for() -> None:
     assert rendered["auto.create.topics.enable"] == "false"
 
 
+def test_what_a_run_wrote_leaves_the_disk_before_the_next_one_measures() -> None:
+    assert shared_properties(1, "4.3.1", {})["log.segment.delete.delay.ms"] == "1000"
+
+
 def test_kafka_3_is_not_told_of_share_groups() -> None:
     assert not any(key.startswith("share.") for key in shared_properties(3, "3.9.1", {}))
 
