@@ -39,34 +39,45 @@ def judged(run: StoredRun, scenario: Scenario, rate_per_s: float) -> CapacityPro
         rate_per_s: all groups together, or MAX_RATE.
     """
     result = run.result
-    growth = _lag_growth(run, scenario)
-    percentiles = _publish_latency(run.path)
     at_max = rate_per_s == MAX_RATE
-    unknown = [
-        *_invalid(result),
-        *(f"the lag of {name} is not known" for name in growth if growth[name] is None),
-    ]
-    failed = [] if at_max else [*_unreached(result), *_growing(result, scenario, growth), *_missed(result)]
-    verdict = Verdict.UNMEASURED if unknown else Verdict.FAILS if failed else Verdict.HOLDS
+    growth = _lag_growth(run, scenario)
+    verdict, why = _verdict(result, scenario, growth)
+    p50_us, p99_us = _publish_latency(run.path)
     return CapacityProbe(
         run_id=result.run_id,
         rate_per_s=None if at_max else rate_per_s,
         achieved_per_s=sum(producer.throughput.records_per_s for producer in result.producers.values()),
-        publish_p50_us=percentiles[0],
-        publish_p99_us=percentiles[1],
+        publish_p50_us=p50_us,
+        publish_p99_us=p99_us,
         lag_growth_per_s=max((value for value in growth.values() if value is not None), default=None),
         verdict=None if at_max else verdict.value,
-        failed=tuple(unknown or failed),
+        failed=() if at_max else tuple(why),
         strain=max(_strains(result.thresholds), default=None),
         status=result.verdict.status,
     )
 
 
+def _verdict(
+    result: RunResult, scenario: Scenario, growth: dict[str, float | None]
+) -> tuple[Verdict, list[str]]:
+    """What a probe says of its rate, and by which conditions."""
+    invalid = _invalid(result)
+    if invalid:
+        return Verdict.UNMEASURED, invalid
+    failed = [*_unreached(result), *_growing(result, scenario, growth), *_missed(result)]
+    if failed:
+        return Verdict.FAILS, failed
+    unknown = [f"the lag of {name} is not known" for name, value in growth.items() if value is None]
+    return (Verdict.UNMEASURED, unknown) if unknown else (Verdict.HOLDS, [])
+
+
 def as_probe(probe: CapacityProbe) -> Probe:
-    """A stored probe as the search sees it."""
-    rate_per_s = MAX_RATE if probe.rate_per_s is None else probe.rate_per_s
-    verdict = Verdict.UNMEASURED if probe.verdict is None else Verdict(probe.verdict)
-    return Probe(rate_per_s, Outcome(verdict, probe.achieved_per_s, probe.strain))
+    """A stored probe as the search sees it: what was reached is what was acked, and read."""
+    if probe.rate_per_s is None or probe.verdict is None:
+        return Probe(MAX_RATE, Outcome(Verdict.UNMEASURED, probe.achieved_per_s))
+    read_per_s = max(probe.rate_per_s - max(probe.lag_growth_per_s or 0.0, 0.0), 0.0)
+    reached_per_s = min(probe.achieved_per_s, read_per_s)
+    return Probe(probe.rate_per_s, Outcome(Verdict(probe.verdict), reached_per_s, probe.strain))
 
 
 def growth_per_s(times_s: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> float | None:

@@ -129,6 +129,16 @@ def test_a_lag_that_is_not_known_says_nothing_of_the_rate(tmp_path: Path) -> Non
     assert (found.verdict, found.failed) == ("unmeasured", ("the lag of billing is not known",))
 
 
+def test_what_failed_is_told_also_where_the_lag_is_not_known(tmp_path: Path) -> None:
+    failed = P99.model_copy(update={"passed": False})
+    assert probe(tmp_path, [], thresholds=(failed,)).verdict == "fails"
+
+
+def test_the_search_is_told_what_was_acked_and_read(tmp_path: Path) -> None:
+    growing = probe(tmp_path, [5_000.0 * second for second in range(31)])
+    assert as_probe(growing).outcome.achieved_per_s == pytest.approx(15_000.0)
+
+
 def test_an_invalid_run_is_never_the_cluster_s_limit(tmp_path: Path) -> None:
     reason = Reason(code="generator_limited", message="records were sent late", severity="invalid")
     verdict = Verdict(status="invalid", reasons=(reason,), saturated=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadlab.tuning.capacity_levels import MAX_RATE, Outcome, Probe, Verdict, answer, bracket, levels_of
@@ -205,6 +205,7 @@ def test_one_invalid_probe_is_no_vote() -> None:
     assert ends(answer(scripted("100 unmeasured", "100 holds", "120 fails"))) == (100.0, 120.0)
 
 
+@settings(deadline=None)
 @given(kept=st.integers(0, 10), start=st.sampled_from([None, 1_000.0, 90_000.0, 500_000.0]))
 def test_an_interrupted_search_goes_on_as_if_it_had_not_been(kept: int, start: float | None) -> None:
     system, limits = queue("early", np.random.default_rng(1)), Limits(start)
@@ -212,6 +213,7 @@ def test_an_interrupted_search_goes_on_as_if_it_had_not_been(kept: int, start: f
     assert search(system, limits, before=whole[:kept]) == whole
 
 
+@settings(deadline=None)
 @given(edge=st.floats(1.0, 1e7), start=st.floats(1.0, 1e7), precision=st.sampled_from([0.01, 0.03, 0.1]))
 def test_a_bracket_always_has_the_edge_in_it(edge: float, start: float, precision: float) -> None:
     limits = Limits(start, lowest_per_s=start / 100.0, precision=precision)
@@ -222,6 +224,7 @@ def test_a_bracket_always_has_the_edge_in_it(edge: float, start: float, precisio
     assert found.high is None or found.high.rate_per_s > edge
 
 
+@settings(deadline=None)
 @given(
     verdicts=st.lists(st.sampled_from(list(Verdict)), min_size=10, max_size=10),
     reached=st.lists(st.one_of(st.none(), st.floats(0.1, 1e6)), min_size=10, max_size=10),

@@ -116,7 +116,6 @@ def test_a_run_without_a_result_is_an_error_and_its_thresholds_are_skipped(tmp_p
     path = tmp_path / "junit.xml"
     scenario = scenario_of(thresholds={"errors": ["count == 0"]}).scenario
 
-
     def fails() -> None:
         with reporting(path, tmp_path / "file.yaml") as report:
             report.expect(scenario)
