@@ -53,19 +53,28 @@ class Effect:
     """What a contender has of a baseline.
 
     Attributes:
-        ratio: contender over baseline: of their medians where the method is the bootstrap, else of their
-            geometric means; None where a value is 0.
+        baseline: its figure: the median where the method is the bootstrap or a value is 0, else the
+            geometric mean; None without a value.
+        contender: its figure, likewise.
+        ratio: contender over baseline; None where a value is 0.
         interval: of the ratio; None where a side has but one run, or there is no ratio.
         p_value: how probable a difference as clear as this is where the true ratio is within RESOLUTION of 1;
             None where nothing can be said.
+        higher: whether the contender has more; None where neither has, or nothing is known.
     """
 
+    baseline: float | None
+    contender: float | None
     ratio: float | None
     interval: Interval | None
     p_value: float | None
+    higher: bool | None
 
-
-_NOTHING: Final = Effect(ratio=None, interval=None, p_value=None)
+    @property
+    def excludes_one(self) -> bool:
+        """Whether the interval is clear of every ratio that is as good as 1."""
+        margin = 1 + RESOLUTION
+        return self.interval is not None and (self.interval.low > margin or self.interval.high < 1 / margin)
 
 
 @dataclass(frozen=True)
@@ -130,18 +139,18 @@ def effect(baseline: Sequence[float], contender: Sequence[float], *, paired: boo
     first, second = (np.asarray(side, dtype=np.float64) for side in (baseline, contender))
     if paired and len(first) != len(second):
         raise ValueError(f"{len(first)} and {len(second)} values can't be paired")
-    fewest = min(len(first), len(second))
-    if fewest == 0:
-        return _NOTHING
-    if first.min() <= 0 or second.min() <= 0:
+    if not len(first) or not len(second) or min(first.min(), second.min()) <= 0:
         return _by_ranks(first, second, paired=paired, seed=seed)
     logs = np.log(first), np.log(second)
+    fewest = min(len(first), len(second))
     if fewest >= BOOTSTRAP_FROM:
         return _by_bootstrap(*logs, paired=paired, seed=seed)
+    shift = float(logs[1].mean() - logs[0].mean())
+    centers = float(logs[0].mean()), float(logs[1].mean())
     if fewest < _FEWEST:
-        return Effect(ratio=float(np.exp(logs[1].mean() - logs[0].mean())), interval=None, p_value=None)
+        return _effect(centers, shift, None, None)
     estimate = _one_sample(logs[1] - logs[0]) if paired else _welch(*logs)
-    return Effect(float(np.exp(estimate.mean)), estimate.interval(), estimate.p_value())
+    return _effect(centers, shift, estimate.interval(), estimate.p_value())
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -157,6 +166,14 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
         highest = max(highest, min(1.0, p * (len(known) - rank)))
         adjusted[place] = highest
     return adjusted
+
+
+def _effect(
+    centers: tuple[float, float], shift: float, interval: Interval | None, p_value: float | None
+) -> Effect:
+    """Of logarithms: what the sides have, and by how much they differ."""
+    first, second, ratio = (float(np.exp(value)) for value in (*centers, shift))
+    return Effect(first, second, ratio, interval, p_value, None if shift == 0 else shift > 0)
 
 
 def _one_sample(values: NDArray[np.float64]) -> _Estimate:
@@ -203,28 +220,39 @@ def _percentiles(drawn: NDArray[np.float64]) -> Interval:
 def _by_bootstrap(
     first: NDArray[np.float64], second: NDArray[np.float64], *, paired: bool, seed: int
 ) -> Effect:
+    centers = float(np.median(first)), float(np.median(second))
     if paired:
         shift = float(np.median(second - first))
         drawn = _medians((second - first,), _median, seed)
     else:
-        shift = float(_shift(first, second))
+        shift = centers[1] - centers[0]
         drawn = _medians((first, second), _shift, seed)
     margin = np.log1p(RESOLUTION)
     contrary = np.count_nonzero(drawn <= margin if shift > 0 else drawn >= -margin)
     p_value = min(1.0, 2 * (contrary + 1) / (_RESAMPLES + 1))
-    return Effect(float(np.exp(shift)), _percentiles(np.exp(drawn)), float(p_value))
+    return _effect(centers, shift, _percentiles(np.exp(drawn)), float(p_value))
 
 
 def _by_ranks(first: NDArray[np.float64], second: NDArray[np.float64], *, paired: bool, seed: int) -> Effect:
+    """Without a ratio: are the ranks of one side higher than chance would have them?"""
+    one, other = (float(np.median(side)) if len(side) else None for side in (first, second))
     if min(len(first), len(second)) < _FEWEST:
-        return _NOTHING
+        return Effect(one, other, ratio=None, interval=None, p_value=None, higher=None)
     ranks = stats.rankdata(np.concatenate([first, second]))
     tested = stats.permutation_test(
         (ranks[: len(first)], ranks[len(first) :]),
-        lambda one, other, axis: other.mean(axis=axis) - one.mean(axis=axis),
+        lambda low, high, axis: np.mean(high, axis=axis) - np.mean(low, axis=axis),
         permutation_type="samples" if paired else "independent",
         vectorized=True,
         n_resamples=_RESAMPLES,
         rng=np.random.default_rng(seed),
     )
-    return Effect(ratio=None, interval=None, p_value=float(tested.pvalue))
+    shift = float(tested.statistic)
+    return Effect(
+        one,
+        other,
+        ratio=None,
+        interval=None,
+        p_value=float(tested.pvalue),
+        higher=None if shift == 0 else shift > 0,
+    )

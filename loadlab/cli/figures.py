@@ -8,6 +8,7 @@ _DIGITS = 3
 _LATENCY_UNITS = (("s", 1e6), ("ms", 1e3), ("µs", 1.0))
 _SIZE_UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
 _RATE_UNITS = (("M", 1e6), ("k", 1e3), ("", 1.0))
+_SMALL_RATIO = 0.1
 _WHOLE_FROM = 100
 _MINUTE_S = 60
 
@@ -73,9 +74,16 @@ def between(low: float, high: float, unit: str) -> str:
     return f"{number if its_unit == last.partition(' ')[2] else first}–{last}"
 
 
-def share(ratio: float) -> str:
+def ratio(number: float, *, fine: bool = False) -> str:
+    """A ratio with two decimals: 1.18; with three where it is small or near to 1."""
+    if number < _SMALL_RATIO:
+        return f"{number:.{_DIGITS}g}"
+    return f"{number:.{_DIGITS if fine else 2}f}"
+
+
+def share(part: float) -> str:
     """A share as a percentage: 0.9987 → "99.9 %"."""
-    return f"{ratio * 100:.1f} %"
+    return f"{part * 100:.1f} %"
 
 
 def _scaled(number: float, units: tuple[tuple[str, float], ...]) -> str:

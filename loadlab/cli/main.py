@@ -38,6 +38,7 @@ SUBCOMMANDS = {
     "doctor": Subcommand("loadlab.cli.doctor", "doctor", "Check what this machine can do."),
     "list": Subcommand("loadlab.cli.stored", "list_command", "List stored runs."),
     "show": Subcommand("loadlab.cli.stored", "show", "Show a stored run's summary."),
+    "compare": Subcommand("loadlab.cli.compare", "compare", "Compare two runs or run sets."),
     "schema": Subcommand("loadlab.cli.validate", "schema", "Print the JSON Schema of scenario files."),
     "cluster": Subcommand("loadlab.cli.cluster", "cluster_group", "Start, stop, list and clean clusters."),
     "image": Subcommand("loadlab.cli.image", "image_group", "Build the broker image."),

@@ -71,12 +71,12 @@ def _unsuited(runs: RunSet) -> Iterator[Line]:
     verdicts = Counter(run.status for run in runs.runs)
     yield _row("verdicts", " · ".join(f"{number} {status}" for status, number in verdicts.items()))
     for run in runs.runs:
-        if run.status != "valid" or run.interrupted:
+        if run.status != "valid" or run.cut_short:
             yield Line(f"  {run.repetition}: {run.run_id} {_why(run)}", "warn" if run.used else "bad")
 
 
 def _why(run: Repetition) -> str:
-    causes = [*(["interrupted"] if run.interrupted else []), *(reason.code for reason in run.reasons)]
+    causes = [*(["cut short"] if run.cut_short else []), *(reason.code for reason in run.reasons)]
     counted = run.status if run.used else f"{run.status}, not counted"
     return f"{counted}: {', '.join(causes)}" if causes else counted
 

@@ -31,8 +31,8 @@ class Repetition(Model):
         seed: the run's.
         status: its verdict.
         saturated: the cluster was the limit.
-        interrupted: the user stopped it.
-        used: whether it counts in the set's figures: neither invalid nor interrupted.
+        cut_short: the user or a threshold ended it before its time.
+        used: whether it counts in the set's figures: neither invalid nor cut short.
         reasons: why the verdict is not a plain "valid".
     """
 
@@ -41,7 +41,7 @@ class Repetition(Model):
     seed: int
     status: VerdictStatus
     saturated: bool = False
-    interrupted: bool = False
+    cut_short: bool = False
     used: bool
     reasons: tuple[Reason, ...] = ()
 

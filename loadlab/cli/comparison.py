@@ -1,0 +1,216 @@
+"""A comparison in words: a sentence, a table and what one has to know, as text, Markdown or data."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from loadlab.cli import figures
+from loadlab.cli.markdown import plain
+from loadlab.cli.output import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from loadlab.analysis.comparison import Comparison, Row
+    from loadlab.analysis.sides import Chosen
+    from loadlab.cli.output import Style
+
+_RATES: Final = {"throughput": "acks", "consumed": "reads"}
+_TABLE_HEAD: Final = ("", "A", "B", "B ÷ A (95 %)", "")
+_SCHEMA_VERSION: Final = 1
+_FINE: Final = 0.05
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A comparison and what it is of.
+
+    Attributes:
+        baseline: id of run or set, and
+        contender.
+        chosen: which runs count, and remarks.
+        comparison: what came out.
+    """
+
+    baseline: str
+    contender: str
+    chosen: Chosen
+    comparison: Comparison
+
+
+def text_lines(compared: Compared) -> list[Line]:
+    """For a terminal."""
+    rows = [(each, cells) for each, cells in _table(compared.comparison)]
+    widths = [
+        max(map(len, column)) for column in zip(_TABLE_HEAD, *(cells for _, cells in rows), strict=True)
+    ]
+    return [
+        Line(sentence(compared.comparison)),
+        Line(""),
+        *(Line(f"{letter}  {told}") for letter, told in _sides(compared)),
+        *(Line(f"differs  {text}") for text in _differences(compared.comparison)),
+        Line(""),
+        Line(_aligned(_TABLE_HEAD, widths), "dim"),
+        *(Line(_aligned(cells, widths), _style(row)) for row, cells in rows),
+        *(Line(text, "warn" if alarming else "plain") for text, alarming in _counts(compared.comparison)),
+        Line(""),
+        *(Line(remark, "warn") for remark in compared.chosen.remarks),
+        Line(_method(compared.comparison), "dim"),
+    ]
+
+
+def as_markdown(compared: Compared) -> str:
+    """For a pull request."""
+    cells = [row for _, row in _table(compared.comparison)]
+    lines = [
+        f"**{plain(sentence(compared.comparison))}**",
+        "",
+        *(f"- {letter}: {plain(told)}" for letter, told in _sides(compared)),
+        *(f"- differs: {plain(text)}" for text in _differences(compared.comparison)),
+        "",
+        *(f"| {' | '.join(map(plain, row))} |" for row in [_TABLE_HEAD]),
+        "|---|---|---|---|---|",
+        *(f"| {' | '.join(map(plain, row))} |" for row in cells),
+        "",
+        *(f"- {plain(text)}" for text, _ in _counts(compared.comparison)),
+        *(f"- {plain(remark)}" for remark in compared.chosen.remarks),
+        f"- {plain(_method(compared.comparison))}",
+    ]
+    return "\n".join(lines)
+
+
+def as_document(compared: Compared) -> dict[str, object]:
+    """As data; docs/results.md describes it."""
+    comparison = compared.comparison
+    return {
+        "schema_version": _SCHEMA_VERSION,
+        "sentence": sentence(comparison),
+        "baseline": {"id": compared.baseline, "runs": [run.run_id for run in compared.chosen.baseline]},
+        "contender": {"id": compared.contender, "runs": [run.run_id for run in compared.chosen.contender]},
+        "paired": comparison.paired,
+        "rows": [_row_document(row) for row in comparison.rows],
+        "counts": [dataclasses.asdict(count) for count in comparison.counts],
+        "differs": [dataclasses.asdict(difference) for difference in comparison.differs],
+        "remarks": list(compared.chosen.remarks),
+    }
+
+
+def sentence(comparison: Comparison) -> str:
+    """What was found, in one sentence: first what differs, then where nothing was seen."""
+    labels = Counter(row.headline.label for row in comparison.rows)
+    if all(row.finding == "not known" for row in comparison.rows):
+        return "No interval can be made of these runs, so no difference is claimed."
+    parts = [_claim(row, _name(row, labels)) for row in comparison.rows if row.finding in {"higher", "lower"}]
+    for finding, words in (
+        ("no difference seen", "no difference seen in"),
+        ("unclear", "too unclear to claim:"),
+        ("not known", "no interval can be made for"),
+    ):
+        names = [_name(row, labels) for row in comparison.rows if row.finding == finding]
+        if names:
+            parts.append(f"{words} {', '.join(names)}")
+    told = "; ".join(parts)
+    return f"{told[:1].upper()}{told[1:]}."
+
+
+def _claim(row: Row, name: str) -> str:
+    if row.effect.ratio is None:
+        return f"B's {name} is {row.finding}"
+    ratio = _ratio(row)
+    verb = _RATES.get(row.headline.label)
+    if verb is None:
+        return f"B's {name} is {ratio} times A's"
+    group = name.removeprefix(row.headline.label)
+    return f"B{group} {verb} {ratio} times as many records a second"
+
+
+def _name(row: Row, labels: Counter[str]) -> str:
+    """The label, with its group where several have one."""
+    headline = row.headline
+    return f"{headline.label} ({headline.group})" if labels[headline.label] > 1 else headline.label
+
+
+def _ratio(row: Row) -> str:
+    """As hyperfine writes it: 1.18 (1.12–1.25)."""
+    found = row.effect
+    if found.ratio is None:
+        return figures.MISSING
+    if found.interval is None:
+        return f"{figures.ratio(found.ratio)} (no interval)"
+    low, high = found.interval.low, found.interval.high
+    fine = max(abs(each - 1) for each in (found.ratio, low, high)) < _FINE
+    ratio, low_text, high_text = (figures.ratio(each, fine=fine) for each in (found.ratio, low, high))
+    return f"{ratio} ({low_text}–{high_text})"
+
+
+def _table(comparison: Comparison) -> Iterator[tuple[Row, tuple[str, ...]]]:
+    labels = Counter(row.headline.label for row in comparison.rows)
+    for row in comparison.rows:
+        unit = row.headline.unit
+        sides = (figures.of_unit(value, unit) for value in (row.effect.baseline, row.effect.contender))
+        yield row, (_name(row, labels), *sides, _ratio(row), _told(row))
+
+
+def _told(row: Row) -> str:
+    if row.better is None:
+        return row.finding
+    return f"{row.finding}: {'better' if row.better else 'worse'}"
+
+
+def _style(row: Row) -> Style:
+    return "plain" if row.better is None else "good" if row.better else "bad"
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _sides(compared: Compared) -> Iterator[tuple[str, str]]:
+    for letter, name, runs in (
+        ("A", compared.baseline, compared.chosen.baseline),
+        ("B", compared.contender, compared.chosen.contender),
+    ):
+        yield letter, f"{name} · {figures.counted(len(runs), 'run')}"
+
+
+def _differences(comparison: Comparison) -> Iterator[str]:
+    for each in comparison.differs:
+        yield f"{each.field}: {each.baseline} → {each.contender}"
+
+
+def _counts(comparison: Comparison) -> Iterator[tuple[str, bool]]:
+    """Lost records always, others where there are any."""
+    for count in comparison.counts:
+        sides = count.baseline, count.contender
+        if any(sides) or (count.name == "lost" and None not in sides):
+            first, second = ("not known" if side is None else figures.count(side) for side in sides)
+            yield f"{count.name} records: {first} in A, {second} in B", any(sides)
+
+
+def _method(comparison: Comparison) -> str:
+    methods = sorted({row.effect.interval.method for row in comparison.rows if row.effect.interval})
+    if not methods:
+        return "a side with one run tells nothing of how far runs differ: repeat it (--repeat)"
+    figure = "median" if methods == ["bootstrap"] else "geometric mean"
+    pairs = "pairs" if comparison.paired else "sides apart"
+    return (
+        f"each figure is the {figure} of a side's runs; intervals by {' and '.join(methods)}, {pairs};"
+        f" {len(comparison.rows)} numbers compared (Holm)"
+    )
+
+
+def _row_document(row: Row) -> dict[str, object]:
+    headline, found = row.headline, row.effect
+    return {
+        **dataclasses.asdict(headline),
+        "baseline": {"figure": found.baseline, "values": list(row.baseline)},
+        "contender": {"figure": found.contender, "values": list(row.contender)},
+        "ratio": found.ratio,
+        "interval": None if found.interval is None else dataclasses.asdict(found.interval),
+        "p_value": found.p_value,
+        "adjusted_p": row.adjusted_p,
+        "finding": row.finding,
+    }
