@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from loadlab.run.plan import PlannedConsumer, PlannedProducer, PlannedTopic, RunPlan
+    from loadlab.run.traces import PlannedTrace
     from loadlab.scenario import LoadedScenario
 
 _TOPICS_SHOWN = 10
@@ -76,6 +77,8 @@ def _told(planned: RunPlan) -> Iterator[Line]:
         yield from row("", f"… {len(planned.topics) - _TOPICS_SHOWN} more")
     for producer in planned.producers:
         yield from row("producer", _producer(producer))
+        if producer.trace is not None:
+            yield from row("", _trace(producer.trace))
         yield from _config(producer.config)
     for consumer in planned.consumers:
         yield from row("consumer", _consumer(consumer))
@@ -105,6 +108,15 @@ def _producer(producer: PlannedProducer) -> str:
     workers = figures.counted(len(producer.workers), "worker")
     size_bytes = figures.count(round(producer.record_bytes_mean))
     return f"{producer.name} → {_names(producer.topics)} · {workers} · {rate} of {size_bytes} B{records}"
+
+
+def _trace(trace: PlannedTrace) -> str:
+    speed = "its own speed" if trace.scale == 1 else f"{trace.scale:g} times its speed"
+    mean = trace.records_per_s_mean
+    rates = "" if mean is None else f" · mean {figures.record_rate(mean)}"
+    peak = figures.record_rate(trace.records_per_s_peak)
+    records = figures.counted(trace.records, "record")
+    return f"replays {trace.file} at {speed} · {records} in {trace.duration_s:,.1f} s{rates} · peak {peak}"
 
 
 def _consumer(consumer: PlannedConsumer) -> str:

@@ -9,8 +9,17 @@ import numpy as np
 from loadlab.client import symbols
 from loadlab.client.bookkeeping import NO_SEQUENCE, enter_void
 from loadlab.client.delivery import DELIVERY, TAKEN_OFFSET, free_ring, slot_at
-from loadlab.client.records import KEY_BYTES, NULL_LENGTH, RECORDS, key_number, value_length, write_key
+from loadlab.client.records import (
+    KEY_BYTES,
+    NULL_LENGTH,
+    RECORDS,
+    key_number,
+    row_at,
+    value_length,
+    write_key,
+)
 from loadlab.client.schedule import SCHEDULE, due_ns
+from loadlab.client.trace import NULL_KEY
 from loadlab.compiled import Record, compiled, inlined
 from loadlab.measurement.intrinsics import carray, pointer_to, store_release
 from loadlab.measurement.slab import SLAB
@@ -135,7 +144,22 @@ def _fill_value(work: Record, message: Record, length: int, sequence: int, due: 
 
 
 @inlined
+def _fill_row_key(plan: Record, message: Record, record: int) -> None:
+    """Points a message at its row's key in the trace."""
+    row = row_at(plan.keyed_rows, record)
+    if row.key_bytes == NULL_KEY:
+        message.key = 0
+        message.key_len = 0
+        return
+    message.key = plan.row_keys + row.key_at
+    message.key_len = row.key_bytes
+
+
+@inlined
 def _fill_key(work: Record, message: Record, place: int, record: int) -> None:
+    if plan_of(work).keyed_rows:
+        _fill_row_key(plan_of(work), message, record)
+        return
     key = key_number(plan_of(work), record, record // work.topic_count)
     if key == NULL_LENGTH:
         message.key = 0

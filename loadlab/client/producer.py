@@ -15,9 +15,10 @@ from loadlab.client.messages import BATCH_RECORDS, PRODUCTION
 from loadlab.client.pacing import SEGMENT, share_of_worker
 from loadlab.client.produce import FIRST_HEADER, produce
 from loadlab.client.records import KEY_BYTES, RECORDS
-from loadlab.client.schedule import make_schedule
+from loadlab.client.schedule import GroupSchedule, make_schedule, trace_schedule
 from loadlab.client.stages import follow_requests
 from loadlab.client.statistics import BatchSums, batch_sums
+from loadlab.client.trace import TRACE_ROW, attach_trace
 from loadlab.measurement.stamp import run_tag, worker_word
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ class Producer:
         names = [topic.name for topic in settings.topics]
         self._topics = [library.rd_kafka_topic_new(self._client, name.encode(), None) for name in names]
         self._kept: list[npt.NDArray[np.generic]] = [pool, *alias_table, firsts, sender]
-        segments = np.array(list(settings.schedule), dtype=SEGMENT)
-        self._schedule = make_schedule(segments, settings.poisson_seed)
+        self._rows, self._row_keys = _trace(settings)
+        self._schedule = _schedule(settings, self._rows)
         self._work = self._make_work(pool, alias_table)
 
     def _keep(self, array: npt.NDArray[np.generic]) -> int:
@@ -105,6 +106,11 @@ class Producer:
         plan["header_share"] = records.header_share
         plan["header_count"] = records.header_count
         plan["header_bytes"] = records.header_bytes
+        if self._settings.trace is not None:
+            rows = self._rows.ctypes.data
+            plan["sized_rows"] = rows if self._settings.trace.sizes else 0
+            plan["keyed_rows"] = rows if self._settings.trace.keys else 0
+            plan["row_keys"] = self._row_keys.ctypes.data
         return self._keep(plan)
 
     def _make_work(
@@ -180,6 +186,20 @@ class Producer:
         for topic in self._topics:
             library.rd_kafka_topic_destroy(topic)
         library.rd_kafka_destroy(self._client)
+
+
+def _trace(settings: ProducerSettings) -> tuple[npt.NDArray[np.void], npt.NDArray[np.uint8]]:
+    """The rows and keys of the trace that is to be replayed; nothing where there is none."""
+    if settings.trace is None:
+        return np.zeros(0, dtype=TRACE_ROW), np.zeros(0, dtype=np.uint8)
+    return attach_trace(settings.trace.fd, settings.trace.rows)
+
+
+def _schedule(settings: ProducerSettings, rows: npt.NDArray[np.void]) -> GroupSchedule:
+    if settings.trace is not None:
+        return trace_schedule(rows[: settings.limit])
+    segments = np.array(list(settings.schedule), dtype=SEGMENT)
+    return make_schedule(segments, settings.poisson_seed)
 
 
 def _limit(settings: ProducerSettings) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
+from loadlab.client.trace import TRACE_ROW
 from loadlab.compiled import Record, inlined
 from loadlab.measurement.intrinsics import carray, pointer_to
 
@@ -57,6 +58,9 @@ RECORDS: Final = np.dtype(
         ("header_share", "<f8"),
         ("header_count", "<i8"),
         ("header_bytes", "<i8"),
+        ("sized_rows", "<u8"),  # address of TRACE_ROW records whose sizes the records have; 0: none
+        ("keyed_rows", "<u8"),  # of those whose keys they have
+        ("row_keys", "<u8"),  # address of these keys' bytes
     ],
 )
 """One producer worker's records. Addresses instead of arrays, because numba counts references to arrays at
@@ -87,10 +91,23 @@ def _chosen(share: float, seed: int, record: int, purpose: int) -> bool:
 
 
 @inlined
+def row_at(rows: int, record: int) -> Record:
+    """A record's row in a trace.
+
+    Args:
+        rows: address of the trace's TRACE_ROW records.
+        record: the record's number in its group, which is its row's.
+    """
+    return carray(pointer_to(rows), record + 1, TRACE_ROW)[record]
+
+
+@inlined
 def value_length(plan: Record, record: int) -> int:
     """The size in bytes of the value of a record of the group, or NULL_LENGTH for a tombstone."""
     if _chosen(plan.tombstone_share, plan.seed, record, _FOR_TOMBSTONE):
         return NULL_LENGTH
+    if plan.sized_rows:
+        return _int64(row_at(plan.sized_rows, record).size_bytes)
     sizes = carray(pointer_to(plan.sizes), plan.size_count, np.int64)
     if plan.size_count == 1:
         return sizes[0]

@@ -47,7 +47,7 @@ class RecordSettings:
     """What the records of a group look like; see `loadlab.client.records`.
 
     Attributes:
-        sizes_bytes: equally likely value sizes.
+        sizes_bytes: equally likely value sizes; of a trace's, the largest.
         compressibility: the share of the bytes that is fixed text.
         seed: of all that is drawn.
         pool_bytes: how much memory the values are cut from.
@@ -70,6 +70,23 @@ class RecordSettings:
 
 
 @dataclass(frozen=True)
+class TraceSettings:
+    """The trace that a group replays; see `loadlab.client.trace`.
+
+    Attributes:
+        fd: of the memory file that it lies in.
+        rows: how many rows it has.
+        sizes: whether the records have its sizes, and not those of RecordSettings.
+        keys: whether they have its keys.
+    """
+
+    fd: int
+    rows: int
+    sizes: bool
+    keys: bool
+
+
+@dataclass(frozen=True)
 class ProducerSettings:
     """One producing worker.
 
@@ -81,6 +98,7 @@ class ProducerSettings:
         at_max_rate: whether it sends as fast as it can, whatever the schedule.
         limit: how many records its group sends at most; None for no limit.
         poisson_seed: of Poisson arrivals; None for uniform ones.
+        trace: what to replay; None where the schedule says when records are due.
         reject_when_full: whether a record that finds the client queue full is given up.
         run_id: goes into the stamp.
         worker: run-wide id, goes into the stamp.
@@ -100,6 +118,7 @@ class ProducerSettings:
     workers: int
     limit: int | None = None
     poisson_seed: int | None = None
+    trace: TraceSettings | None = None
 
     def client_properties(self) -> dict[str, str]:
         """All properties that the client is made with."""

@@ -231,7 +231,7 @@ def open_account(scenario: Scenario, plan: RunPlan, partitions: Sequence[Partiti
         plan: who sends and reads what.
         partitions: of all topics, in the order in which workers number them.
     """
-    producers = [producer for producer in plan.producers if scenario.producers[producer.name].records.stamped]
+    producers = [producer for producer in plan.producers if scenario.producers[producer.name].stamped]
     tracked = {worker: _tracked(plan, producer) for producer in producers for worker in producer.workers}
     if not any(worker is not None for worker in tracked.values()):
         return None

@@ -92,7 +92,7 @@ def _spawn(order: Order, ledger_fd: int | None) -> WorkerProcess:
         stdin=subprocess.PIPE,
         stdout=log,
         stderr=log,
-        pass_fds=(slab.fd,) if ledger_fd is None else (slab.fd, ledger_fd),
+        pass_fds=(slab.fd, *order.shared_fds, *(() if ledger_fd is None else (ledger_fd,))),
         # A worker does no linear algebra; each of OpenBLAS's threads would take memory of its own.
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         text=True,

@@ -100,5 +100,5 @@ def _consumer(load: Load, scenario: Scenario, timeline: Timeline, group: Group) 
         final=load.final,
         drained_ns=load.drained_ns.get(group.name),
         sent_ns=sent_ns or timeline.measure_end_ns,
-        stamped=any(scenario.producers[sender].records.stamped for sender in group.producers),
+        stamped=any(scenario.producers[sender].stamped for sender in group.producers),
     )

@@ -10,7 +10,13 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from loadlab.client.settings import ConsumerSettings, ProducerSettings, RecordSettings, TopicSettings
+from loadlab.client.settings import (
+    ConsumerSettings,
+    ProducerSettings,
+    RecordSettings,
+    TopicSettings,
+    TraceSettings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +47,12 @@ class Order:
     def partitions(self) -> int:
         """How many positions its slab has room for."""
         return 0 if self.produces else sum(topic.partitions for topic in self.settings.topics)
+
+    @property
+    def shared_fds(self) -> tuple[int, ...]:
+        """Descriptors that the worker is to inherit beside its slab's."""
+        trace = self.settings.trace if isinstance(self.settings, ProducerSettings) else None
+        return () if trace is None else (trace.fd,)
 
     def to_json(self, slab_fd: int, parent_pid: int, ledger_fd: int | None = None) -> str:
         """The order as one line of text.
@@ -92,8 +104,12 @@ def _topics(settings: Mapping[str, Any]) -> tuple[TopicSettings, ...]:
 def _producer(settings: Mapping[str, Any]) -> ProducerSettings:
     records = dict(settings["records"])
     records["sizes_bytes"] = tuple(records["sizes_bytes"])
-    schedule = tuple(tuple(row) for row in settings["schedule"])
-    replaced = {"topics": _topics(settings), "records": RecordSettings(**records), "schedule": schedule}
+    replaced = {
+        "topics": _topics(settings),
+        "records": RecordSettings(**records),
+        "schedule": tuple(tuple(row) for row in settings["schedule"]),
+        "trace": settings["trace"] and TraceSettings(**settings["trace"]),
+    }
     return ProducerSettings(**{**settings, **replaced})
 
 

@@ -8,7 +8,13 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from loadlab.client.records import NO_KEYS, ROUND_ROBIN_KEYS, UNIFORM_KEYS, WEIGHTED_KEYS
-from loadlab.client.settings import ConsumerSettings, ProducerSettings, RecordSettings, TopicSettings
+from loadlab.client.settings import (
+    ConsumerSettings,
+    ProducerSettings,
+    RecordSettings,
+    TopicSettings,
+    TraceSettings,
+)
 from loadlab.client.symbols import PARTITION_UA
 from loadlab.errors import UsageError
 from loadlab.run.order import Order
@@ -28,6 +34,7 @@ _KEY_KINDS: Final = {
     "round_robin": ROUND_ROBIN_KEYS,
     "uniform": UNIFORM_KEYS,
     "zipf": WEIGHTED_KEYS,
+    "trace": NO_KEYS,
 }
 _LIBRDKAFKA_BATCH_BYTES: Final = 1_000_000
 _MOCK_FETCH_WAIT_MS: Final = "5"
@@ -56,11 +63,21 @@ def group_id(run_id: str, consumer: PlannedConsumer) -> str:
     return consumer.group_id or f"loadlab-{run_id}-{consumer.name}"
 
 
-def make_orders(scenario: Scenario, plan: RunPlan, run_id: str, target: Target) -> list[Order]:
-    """One order for each worker, in the order of their ids."""
+def make_orders(
+    scenario: Scenario, plan: RunPlan, run_id: str, target: Target, traces: Mapping[str, int]
+) -> list[Order]:
+    """One order for each worker, in the order of their ids.
+
+    Args:
+        scenario: who sends and reads what.
+        plan: the same, worked out.
+        run_id: the run's.
+        target: the cluster.
+        traces: descriptors of the producers' traces, by `loadlab.run.traces.shared_traces`.
+    """
     orders: list[Order] = []
     for producer in plan.producers:
-        orders += _producer_orders(scenario, producer, run_id, target)
+        orders += _producer_orders(scenario, producer, run_id, target, traces)
     for group, consumer in enumerate(plan.consumers):
         orders += _consumer_orders(scenario, consumer, group, run_id, target)
     return orders
@@ -109,11 +126,11 @@ def _record_settings(spec: ProducerSpec, seed: int, topics: Sequence[TopicSettin
     headers = records.headers or _NO_HEADERS
     batch_bytes = int(spec.config.get("batch.size", _LIBRDKAFKA_BATCH_BYTES))
     return RecordSettings(
-        sizes_bytes=tuple(int(size) for size in size_table(records)),
+        sizes_bytes=tuple(int(size) for size in size_table(records)) or (spec.largest_bytes,),
         compressibility=records.compressibility,
         seed=seed,
-        pool_bytes=pool_bytes(records.largest_bytes, batch_bytes),
-        stamped=records.stamped,
+        pool_bytes=pool_bytes(spec.largest_bytes, batch_bytes),
+        stamped=spec.stamped,
         partition=_partition(spec, topics),
         key_kind=_KEY_KINDS[records.keys.kind],
         key_count=records.keys.count,
@@ -126,8 +143,24 @@ def _record_settings(spec: ProducerSpec, seed: int, topics: Sequence[TopicSettin
     )
 
 
+def _trace_settings(spec: ProducerSpec, fd: int | None) -> TraceSettings | None:
+    if fd is None or spec.trace is None:
+        return None
+    records = spec.records
+    return TraceSettings(
+        fd=fd,
+        rows=len(spec.trace.rows),
+        sizes=records.size == "trace",
+        keys=records.keys.kind == "trace",
+    )
+
+
 def _producer_orders(
-    scenario: Scenario, producer: PlannedProducer, run_id: str, target: Target
+    scenario: Scenario,
+    producer: PlannedProducer,
+    run_id: str,
+    target: Target,
+    traces: Mapping[str, int],
 ) -> list[Order]:
     spec = scenario.producers[producer.name]
     sending_s = scenario.phases.warmup_s + scenario.phases.measure_s
@@ -140,7 +173,7 @@ def _producer_orders(
             properties=_properties(run_id, worker, target, producer.config),
             topics=topics,
             records=records,
-            schedule=schedule.rows(),
+            schedule=schedule.segment_rows(),
             at_max_rate=spec.schedule.rate == "max",
             reject_when_full=spec.schedule.when_full == "reject",
             run_id=run_id,
@@ -148,6 +181,7 @@ def _producer_orders(
             place=place,
             workers=len(producer.workers),
             limit=spec.schedule.records,
+            trace=_trace_settings(spec, traces.get(producer.name)),
             poisson_seed=seed if spec.schedule.arrivals == "poisson" else None,
         )
         for place, worker in enumerate(producer.workers)

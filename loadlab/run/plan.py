@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from loadlab.run.traces import PlannedTrace, planned_trace, trace_warnings
 from loadlab.workload.schedule import arrival_seed, group_schedule, records_due
-from loadlab.workload.sizes import size_table
+from loadlab.workload.sizes import mean_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,6 +49,7 @@ class PlannedProducer:
         records: due in all phases together; None at the maximum rate.
         record_bytes_mean: mean size of a value.
         config: its properties.
+        trace: what it replays; None where its schedule says when records are due.
     """
 
     name: str
@@ -57,6 +59,7 @@ class PlannedProducer:
     records: int | None
     record_bytes_mean: float
     config: Mapping[str, str]
+    trace: PlannedTrace | None = None
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ def plan_scenario(loaded: LoadedScenario) -> RunPlan:
         consumers=consumers,
         data_bytes=data_bytes,
         disk_bytes=_data_bytes(scenario, producers, replicated=True),
-        warnings=(*loaded.warnings, *_mock_warnings(scenario, data_bytes)),
+        warnings=(*loaded.warnings, *trace_warnings(scenario), *_mock_warnings(scenario, data_bytes)),
     )
 
 
@@ -164,8 +167,9 @@ def _producer(scenario: Scenario, name: str, spec: ProducerSpec, ids: Iterator[i
         workers=tuple(next(ids) for _ in range(spec.workers)),
         target_records_per_s=None if measured is None else measured / phases.measure_s,
         records=None if at_max else records_due(schedule, 0.0, sending_s),
-        record_bytes_mean=float(size_table(spec.records).mean()),
+        record_bytes_mean=mean_size(spec),
         config=spec.config,
+        trace=planned_trace(spec),
     )
 
 

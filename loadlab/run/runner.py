@@ -34,6 +34,7 @@ from loadlab.run.orders import Target, group_id, make_orders
 from loadlab.run.plan import RunPlan, plan_scenario
 from loadlab.run.series import Series
 from loadlab.run.shield import Shield
+from loadlab.run.traces import shared_traces
 from loadlab.run.watch import Watcher
 from loadlab.scenario.secrets import is_secret
 
@@ -202,9 +203,10 @@ class _Run:
             partitions=partitions,
             is_mock=cluster.info.kind == "mock",
         )
-        orders = make_orders(self._scenario, self._plan, self._run_id, target)
-        self._observer.message(f"starting {len(orders)} workers")
-        fleet.spawn(orders, None if account is None else account.ledger.fd)
+        with shared_traces(self._scenario) as traces:
+            orders = make_orders(self._scenario, self._plan, self._run_id, target, traces)
+            self._observer.message(f"starting {len(orders)} workers")
+            fleet.spawn(orders, None if account is None else account.ledger.fd)
 
     def _measure(
         self,

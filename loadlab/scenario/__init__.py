@@ -27,6 +27,8 @@ from loadlab.scenario.schedule import (
     Schedule,
     Step,
     StepsRate,
+    TraceFile,
+    TraceRate,
 )
 from loadlab.scenario.schema import json_schema
 from loadlab.scenario.thresholds import Threshold
@@ -59,6 +61,8 @@ __all__ = [
     "StepsRate",
     "Threshold",
     "TopicSpec",
+    "TraceFile",
+    "TraceRate",
     "UniformForm",
     "UniformSize",
     "WeightedForm",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loadlab.scenario import checks_cluster, checks_thresholds, checks_workload
+from loadlab.scenario import checks_cluster, checks_thresholds, checks_trace, checks_workload
 from loadlab.scenario.finding import Finding, View
 from loadlab.scenario.validation import Built, overlaps
 
@@ -22,6 +22,8 @@ _CHECKS: Final[tuple[Callable[[View], Iterator[Finding]], ...]] = (
     checks_workload.topic_names,
     checks_workload.known_topics,
     checks_workload.fixed_partitions,
+    checks_trace.replayable_traces,
+    checks_trace.trace_columns,
     checks_workload.record_sizes,
     checks_workload.stamps,
     checks_workload.something_to_do,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab import units
 from loadlab.hints import HintedError, near
+from loadlab.scenario.checks_trace import sizes_known, trace_of
 from loadlab.scenario.finding import Finding, View, found
 from loadlab.scenario.records import STAMP_BYTES
 from loadlab.scenario.schedule import BurstsRate
@@ -66,15 +67,31 @@ def fixed_partitions(view: View) -> Iterator[Finding]:
 
 def record_sizes(view: View) -> Iterator[Finding]:
     """The largest record passes the client's limit and, where it isn't compressed, the topic's."""
-    for name, producer in view.scenario.producers.items():
+    for name, producer in _sized(view):
         size: Path = ("producers", name, "records", "size")
         config: Path = ("producers", name, "config")
         for limit, what, about in _limits(view, name, producer):
-            largest = producer.records.largest_bytes
+            largest = producer.largest_bytes
             if largest > limit:
-                message = f"{_exact(largest)} is more than {what} lets through, {_exact(limit)}; raise it"
+                where = _place_in_trace(producer, largest)
+                message = (
+                    f"{where}{_exact(largest)} is more than {what} lets through, {_exact(limit)}; raise it"
+                )
                 yield found(size, message, about=(*about, config))
                 break
+
+
+def _sized(view: View) -> Iterator[tuple[str, ProducerSpec]]:
+    """The producers whose records' sizes can be told."""
+    return ((name, spec) for name, spec in view.scenario.producers.items() if sizes_known(spec))
+
+
+def _place_in_trace(producer: ProducerSpec, size_bytes: int) -> str:
+    """Where a trace first has a size, as "FILE:LINE: "; nothing for sizes of other origin."""
+    file = trace_of(producer)
+    if file is None or producer.records.size != "trace":
+        return ""
+    return f"{file.place_of(int((file.trace.rows['size_bytes'] == size_bytes).argmax()))}: "
 
 
 def _limits(view: View, name: str, producer: ProducerSpec) -> Iterator[tuple[int, str, tuple[Path, ...]]]:
@@ -103,14 +120,15 @@ def _exact(size_bytes: int) -> str:
 def stamps(view: View) -> Iterator[Finding]:
     """Records that a consumer's end-to-end latency is told from have room for the stamp."""
     readers = {consumer.topic: name for name, consumer in view.scenario.consumers.items()}
-    for name, producer in view.scenario.producers.items():
-        records = producer.records
+    for name, producer in _sized(view):
+        smallest = producer.smallest_bytes
         reader = readers.get(producer.topic)
-        if reader is None or not records.stamp or records.smallest_bytes >= STAMP_BYTES:
+        if reader is None or not producer.records.stamp or smallest >= STAMP_BYTES:
             continue
         message = (
-            f"a record of {records.smallest_bytes} B has no room for the stamp of {STAMP_BYTES} B from which "
-            f"{reader}'s end-to-end latency is told; send {STAMP_BYTES}B or more, or set stamp: false"
+            f"{_place_in_trace(producer, smallest)}a record of {smallest} B has no room for the stamp of "
+            f"{STAMP_BYTES} B from which {reader}'s end-to-end latency is told; send {STAMP_BYTES}B or more, "
+            "or set stamp: false"
         )
         size = ("producers", name, "records", "size")
         yield found(size, message, about=(("consumers", reader), ("producers", name, "records")))

@@ -25,12 +25,11 @@ def form_of(plain: str, *named: str) -> Callable[[object], str]:
     return tag
 
 
-def one_form(*named: str, later: Mapping[str, str] | None = None) -> Callable[[object], object]:
+def one_form(*named: str) -> Callable[[object], object]:
     """A pydantic before-validator: a mapping must have one key, and that must name a form.
 
     Args:
         named: the keys that name forms.
-        later: forms that are known by name and can't be used yet, each with what to say.
     """
 
     def check(value: object) -> object:
@@ -39,8 +38,6 @@ def one_form(*named: str, later: Mapping[str, str] | None = None) -> Callable[[o
         keys = [str(key) for key in value]
         if len(keys) != 1:
             raise HintedError(f"must be a mapping with one key, one of {', '.join(named)}")
-        if later and keys[0] in later:
-            raise HintedError(later[keys[0]])
         if keys[0] not in named:
             raise HintedError(f'"{keys[0]}" is none of {", ".join(named)}', near(keys[0], named))
         return value

@@ -84,11 +84,13 @@ def _loaded(document: Document, problems: list[Problem], path: FilePath) -> Load
 
 def _place_files(document: Document, folder: FilePath) -> None:
     """Files that the scenario's file names are beside it; one that was set over it is where the user is."""
-    cluster = document.data.get("cluster")
-    path = ("cluster", "client_properties")
-    given = value_at(document.data, path)
-    if isinstance(cluster, dict) and isinstance(given, str) and document.origin(path).kind == "file":
-        cluster["client_properties"] = str(folder / given)
+    producers = document.data.get("producers")
+    names = list(producers) if isinstance(producers, Mapping) else []
+    traces = [("producers", name, "schedule", "rate", "trace", "file") for name in names]
+    for path in (("cluster", "client_properties"), *traces):
+        owner, given = value_at(document.data, path[:-1]), value_at(document.data, path)
+        if isinstance(owner, dict) and isinstance(given, str) and document.origin(path).kind == "file":
+            owner[path[-1]] = str(folder / given)
 
 
 def _origins(scenario: Scenario, document: Document) -> dict[str, Origin]:

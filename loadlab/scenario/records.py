@@ -18,6 +18,7 @@ LARGEST_BYTES: Final = 1_000_000_000
 """librdkafka's own upper limit of message.max.bytes."""
 
 _DRAWN: Final = ("uniform", "lognormal", "weighted")
+_NOT_DRAWN: Final = frozenset({"none", "trace"})
 
 RecordSize = Annotated[PositiveSize, Field(le=LARGEST_BYTES)]
 
@@ -82,35 +83,42 @@ class WeightedForm(Model):
 
 
 SizeForm = Annotated[
-    Annotated[RecordSize, Tag("<fixed>")]
+    Annotated[Literal["trace"], Tag("<trace>")]
+    | Annotated[RecordSize, Tag("<fixed>")]
     | Annotated[UniformForm, Tag("<uniform>")]
     | Annotated[LognormalForm, Tag("<lognormal>")]
     | Annotated[WeightedForm, Tag("<weighted>")],
-    Discriminator(form_of("fixed", *_DRAWN)),
+    Discriminator(lambda value: "<trace>" if value == "trace" else _size_form(value)),
     BeforeValidator(one_form(*_DRAWN)),
 ]
+_size_form = form_of("fixed", *_DRAWN)
 
 
 class Keys(Model):
-    """Which key a record gets: one of ``count``, picked as ``kind`` says, or, for ``null_share``, null."""
+    """Which key a record gets: one of ``count``, picked as ``kind`` says, or, for ``null_share``, null.
 
-    kind: Literal["none", "round_robin", "uniform", "zipf"] = "none"
+    With ``kind: trace`` it gets the key of its row in the trace.
+    """
+
+    kind: Literal["none", "round_robin", "uniform", "zipf", "trace"] = "none"
     count: Count = 10_000
     exponent: Number = Field(default=1.0, gt=0, le=10)
     null_share: Share = 0.0
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.kind == "none" and self.model_fields_set - {"kind"}:
-            raise HintedError("kind: none has no keys to count, weigh or leave out; drop the other fields")
+        if self.kind in _NOT_DRAWN and self.model_fields_set - {"kind"}:
+            raise HintedError(
+                f"kind: {self.kind} has no keys to count, weigh or leave out; drop the other fields"
+            )
         if self.kind != "zipf" and "exponent" in self.model_fields_set:
             raise HintedError(f"exponent belongs to kind: zipf, not to kind: {self.kind}")
         return self
 
     @model_serializer(mode="plain")
     def _document(self) -> dict[str, str | int | float]:
-        if self.kind == "none":
-            return {"kind": "none"}
+        if self.kind in _NOT_DRAWN:
+            return {"kind": self.kind}
         exponent = {"exponent": self.exponent} if self.kind == "zipf" else {}
         return {"kind": self.kind, "count": self.count, **exponent, "null_share": self.null_share}
 
@@ -127,7 +135,7 @@ class Records(Model):
     """The records of a producer group.
 
     Attributes:
-        size: bytes of a record's value, fixed or drawn.
+        size: bytes of a record's value, fixed, drawn, or each its own by the trace.
         compressibility: the share of a value's bytes that a codec can take away: 0 is random, 1 all the same.
         keys: which keys they have.
         tombstones: the share of records with a null value; they carry no stamp.
@@ -144,23 +152,11 @@ class Records(Model):
     partition: Annotated[Whole, Field(ge=0)] | None = None
     stamp: Annotated[bool, Field(strict=True)] = True
 
-    @property
-    def smallest_bytes(self) -> int:
-        """The smallest value that can be drawn, in bytes."""
-        return self._bounds()[0]
-
-    @property
-    def largest_bytes(self) -> int:
-        """The largest value that can be drawn, in bytes."""
-        return self._bounds()[1]
-
-    @property
-    def stamped(self) -> bool:
-        """Whether the records carry the stamp: it is wanted and every value has room for it."""
-        return self.stamp and self.smallest_bytes >= STAMP_BYTES
-
-    def _bounds(self) -> tuple[int, int]:
+    def drawn_bounds(self) -> tuple[int, int]:
+        """The smallest and the largest value that can be drawn, in bytes; (0, 0) where a trace decides."""
         match self.size:
+            case "trace":
+                return 0, 0
             case UniformForm(uniform=drawn) | LognormalForm(lognormal=drawn):
                 return drawn.min_bytes, drawn.max_bytes
             case WeightedForm(weighted=choices):

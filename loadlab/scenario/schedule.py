@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Self
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from loadlab.hints import HintedError
-from loadlab.scenario.fields import Count, Duration, Model, PositiveRate, Rate
+from loadlab.scenario.fields import Count, Duration, Model, Number, PositiveRate, Rate
 from loadlab.scenario.forms import form_of, one_form
 
-_SHAPES: Final = ("ramp", "steps", "bursts")
-_LATER: Final = {
-    "trace": "traces are not built yet: a rate is a number per second, max, or a ramp, steps or bursts"
-}
+if TYPE_CHECKING:
+    from loadlab.client.trace import Trace
+
+_SHAPES: Final = ("ramp", "steps", "bursts", "trace")
 _PositiveDuration = Annotated[Duration, Field(gt=0)]
 
 
@@ -77,6 +79,56 @@ class BurstsRate(Model):
     bursts: Bursts
 
 
+class TraceFile(Model):
+    """A file that says when each record is due, and perhaps how large it is and which key it has.
+
+    Attributes:
+        file: a CSV or Parquet file.
+        scale: how many times as fast as in the file its records follow each other.
+    """
+
+    file: Path
+    scale: Number = Field(default=1.0, gt=0, le=1e6)
+
+    @cached_property
+    def _read(self) -> Trace | HintedError:
+        """Read once, so that all of a run sees the same, whatever becomes of the file."""
+        from loadlab.scenario.trace_file import read_trace  # noqa: PLC0415 (loads pyarrow)
+
+        try:
+            return read_trace(self.file, self.scale)
+        except HintedError as error:
+            return error
+
+    @property
+    def problem(self) -> HintedError | None:
+        """Why it can't be replayed; None where it can."""
+        return self._read if isinstance(self._read, HintedError) else None
+
+    @property
+    def trace(self) -> Trace:
+        """What it holds.
+
+        Raises:
+            HintedError: it can't be replayed.
+        """
+        if isinstance(self._read, HintedError):
+            raise self._read
+        return self._read
+
+    def place_of(self, row: int) -> str:
+        """Where a row, counted from 0, stands in the file."""
+        from loadlab.scenario.trace_file import place_of  # noqa: PLC0415 (loads pyarrow)
+
+        return place_of(self.file, row)
+
+
+class TraceRate(Model):
+    """``rate: {trace: {file: orders.csv, scale: 2}}``: each record at its own time."""
+
+    trace: TraceFile
+
+
 def _plain_rate(value: object) -> object:
     if isinstance(value, str) and not value[:1].isdigit():
         raise HintedError(f'must be a rate such as "20k/s", or max, not "{value}"', "max" if value else None)
@@ -88,9 +140,10 @@ RateForm = Annotated[
     | Annotated[PositiveRate, BeforeValidator(_plain_rate), Tag("<constant>")]
     | Annotated[RampRate, Tag("<ramp>")]
     | Annotated[StepsRate, Tag("<steps>")]
-    | Annotated[BurstsRate, Tag("<bursts>")],
+    | Annotated[BurstsRate, Tag("<bursts>")]
+    | Annotated[TraceRate, Tag("<trace>")],
     Discriminator(lambda value: "<max>" if value == "max" else _rate_form(value)),
-    BeforeValidator(one_form(*_SHAPES, later=_LATER)),
+    BeforeValidator(one_form(*_SHAPES)),
 ]
 _rate_form = form_of("constant", *_SHAPES)
 
@@ -99,7 +152,7 @@ class Schedule(Model):
     """When the records of a group are due; the rate is the group's total, its workers split it.
 
     Attributes:
-        rate: per second, ``max``, or a shape over time.
+        rate: per second, ``max``, a shape over time, or a trace.
         arrivals: ``uniform`` (evenly spread) or ``poisson`` (each by chance, independent of the others).
         when_full: what happens to a record that is due while the client's queue is full.
         records: how many the group sends at most, or None.
@@ -114,6 +167,8 @@ class Schedule(Model):
     def _fits(self) -> Self:
         if self.rate == "max" and self.arrivals == "poisson":
             raise HintedError("at rate: max no record is due at a time; drop arrivals: poisson")
+        if isinstance(self.rate, TraceRate) and self.arrivals == "poisson":
+            raise HintedError("a trace's records are due at its own times; drop arrivals: poisson")
         if self.rate == "max" and self.when_full == "reject":
             raise HintedError(
                 "at rate: max no record is due at a time, so none can be rejected; use when_full: wait"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, Self
+from typing import TYPE_CHECKING, Annotated, Final, Self
 
 from pydantic import (
     BeforeValidator,
@@ -23,8 +23,11 @@ from loadlab.scenario.fields import (
     Properties,
     Whole,
 )
-from loadlab.scenario.records import Records
-from loadlab.scenario.schedule import Schedule
+from loadlab.scenario.records import STAMP_BYTES, Records
+from loadlab.scenario.schedule import Schedule, TraceRate
+
+if TYPE_CHECKING:
+    from loadlab.client.trace import Trace
 
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _OWN_TOPIC_FIELDS: Final = ("partitions", "replication_factor", "config")
@@ -90,6 +93,38 @@ class ProducerSpec(Model):
     records: Records
     config: Properties
     cpuset: Cpuset | None = None
+
+    @property
+    def trace(self) -> Trace | None:
+        """The trace that it replays, None for any other schedule.
+
+        Raises:
+            HintedError: it can't be replayed; a scenario with such a trace is refused when it is loaded.
+        """
+        rate = self.schedule.rate
+        return rate.trace.trace if isinstance(rate, TraceRate) else None
+
+    @property
+    def smallest_bytes(self) -> int:
+        """The smallest value that it can send, in bytes."""
+        return self._size_bounds[0]
+
+    @property
+    def largest_bytes(self) -> int:
+        """The largest value that it can send, in bytes."""
+        return self._size_bounds[1]
+
+    @property
+    def stamped(self) -> bool:
+        """Whether the records carry the stamp: it is wanted and every value has room for it."""
+        return self.records.stamp and self.smallest_bytes >= STAMP_BYTES
+
+    @property
+    def _size_bounds(self) -> tuple[int, int]:
+        if self.records.size != "trace" or self.trace is None:
+            return self.records.drawn_bounds()
+        sizes = self.trace.rows["size_bytes"]
+        return int(sizes.min()), int(sizes.max())
 
 
 class ConsumerSpec(Model):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
 from loadlab.client.pacing import SEGMENT
-from loadlab.client.schedule import GroupSchedule, make_schedule
-from loadlab.scenario import BurstsRate, RampRate, StepsRate
+from loadlab.client.schedule import GroupSchedule, make_schedule, trace_schedule
+from loadlab.scenario import BurstsRate, RampRate, StepsRate, TraceRate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,10 +37,13 @@ def group_schedule(schedule: Schedule, sending_s: float, seed: int) -> GroupSche
     Returns:
         After the last piece the rate stays what it was at its end; where `schedule.records` limits the group,
         or the rate ends at zero, nothing more is due. At the maximum rate no record is due at a time of its
-        own, and the schedule holds one empty segment.
+        own, and the schedule holds one empty segment. A trace's records are due at its own times.
     """
-    segments = table(list(_pieces(schedule, sending_s)))
-    made = make_schedule(segments, seed if schedule.arrivals == "poisson" else None)
+    if isinstance(schedule.rate, TraceRate):
+        made = trace_schedule(schedule.rate.trace.trace.rows)
+    else:
+        segments = table(list(_pieces(schedule.rate, sending_s)))
+        made = make_schedule(segments, seed if schedule.arrivals == "poisson" else None)
     return made if schedule.records is None else made.limited(schedule.records)
 
 
@@ -58,8 +61,10 @@ def arrival_seed(seed: int, group: str) -> int:
     return int.from_bytes(digest[:8], "little") >> 1
 
 
-def _pieces(schedule: Schedule, sending_s: float) -> Iterator[Piece]:
-    match schedule.rate:
+def _pieces(
+    rate: Literal["max"] | float | RampRate | StepsRate | BurstsRate, sending_s: float
+) -> Iterator[Piece]:
+    match rate:
         case "max":
             yield sending_s, 0.0, 0.0
         case RampRate(ramp=ramp):
@@ -73,8 +78,8 @@ def _pieces(schedule: Schedule, sending_s: float) -> Iterator[Piece]:
             for _ in range(int(sending_s / bursts.every_s) + 1):
                 yield bursts.for_s, bursts.rate_per_s, bursts.rate_per_s
                 yield bursts.every_s - bursts.for_s, 0.0, 0.0
-        case rate:
-            yield sending_s, rate, rate
+        case constant:
+            yield sending_s, constant, constant
 
 
 def table(pieces: Sequence[Piece]) -> npt.NDArray[np.void]:

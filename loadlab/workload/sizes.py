@@ -12,7 +12,7 @@ from loadlab.scenario import LognormalForm, UniformForm, WeightedForm
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from loadlab.scenario import Records
+    from loadlab.scenario import ProducerSpec, Records
 
 ENTRIES: Final = 4096
 MOST_ENTRIES: Final = 1 << 18
@@ -29,6 +29,13 @@ def _entries(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     return counts
 
 
+def mean_size(spec: ProducerSpec) -> float:
+    """The mean size of a group's values in bytes."""
+    if spec.records.size == "trace" and spec.trace is not None:
+        return float(spec.trace.rows["size_bytes"].mean())
+    return float(size_table(spec.records).mean())
+
+
 def size_table(records: Records) -> npt.NDArray[np.int64]:
     """The sizes of a group's values, so that drawing an entry draws a size.
 
@@ -37,7 +44,10 @@ def size_table(records: Records) -> npt.NDArray[np.int64]:
 
     Returns:
         Sizes in bytes, shape (1,) for a fixed size; up to MOST_ENTRIES of weighted ones; else (ENTRIES,).
+        Shape (0,) where each record has the size of its row in a trace.
     """
+    if records.size == "trace":
+        return np.zeros(0, dtype=np.int64)
     quantiles = (np.arange(ENTRIES) + 0.5) / ENTRIES
     match records.size:
         case UniformForm(uniform=size):

@@ -55,7 +55,7 @@ def records_of(*sizes_bytes: int, **fields: object) -> RecordSettings:
 def constant(rate_per_s: float, limit: int | None = None) -> tuple[tuple[int, float, float, float], ...]:
     """A schedule as settings carry it."""
     schedule = make_schedule(table([(10.0, rate_per_s, rate_per_s)]))
-    return (schedule if limit is None else schedule.limited(limit)).rows()
+    return (schedule if limit is None else schedule.limited(limit)).segment_rows()
 
 
 def producer_settings(

@@ -97,3 +97,43 @@ def test_a_mock_that_would_evict_is_warned_of(scenario: Path) -> None:
     told = called(scenario, "--provider", "embedded", "--set", "producers.checkout.schedule.rate=max").stdout
 
     assert "warning: the mock keeps 5 MiB" in told
+
+
+def test_a_plan_tells_how_long_and_how_fast_a_trace_is(scenario: Path) -> None:
+    (scenario.parent / "t.csv").write_text(
+        "time,size,key\n" + "".join(f"{t / 10},{t},a\n" for t in range(100))
+    )
+    rate = "producers.checkout.schedule.rate={trace: {file: %s, scale: 3}}" % (scenario.parent / "t.csv")
+
+    told = called(scenario, "--set", rate).stdout.splitlines()
+
+    assert (
+        told[4]
+        == "producer         checkout → orders · 2 workers · 14 records/s of 100 B · 100 records in all"
+    )
+    assert told[5].endswith(
+        "t.csv at 3 times its speed · 100 records in 3.3 s · mean 30.3 records/s · peak 30 records/s"
+    )
+    assert told[-3:] == [
+        "warning: producer checkout: its trace has sizes, which records.size sets aside; it may be trace",
+        "warning: producer checkout: its trace has keys, which records.keys.kind sets aside; it may be trace",
+        (
+            "warning: producer checkout: its trace lasts 3.3 s, and the run sends for 6s: means are over the"
+            " whole measure phase"
+        ),
+    ]
+
+
+def test_a_plan_warns_of_what_a_trace_has_left_at_the_end(scenario: Path) -> None:
+    (scenario.parent / "t.csv").write_text("time\n" + "".join(f"{t / 10}\n" for t in range(100)))
+    rate = "producers.checkout.schedule.rate={trace: {file: %s}}" % (scenario.parent / "t.csv")
+
+    planned = json.loads(called(scenario, "--set", rate, "--output", "json").stdout)
+
+    assert planned["warnings"] == [
+        "producer checkout: its trace lasts 9.9 s, and the run sends for 6s: 40 records are left out"
+    ]
+    assert planned["producers"][0]["records"] == 60
+    assert planned["producers"][0]["trace"]["records"] == 100
+    assert planned["producers"][0]["trace"]["duration_s"] == 9.9
+    assert planned["producers"][0]["trace"]["records_per_s_peak"] == 10

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from engine_samples import constant, producer_settings, records_of
 
-from loadlab.client.settings import ConsumerSettings, ProducerSettings, TopicSettings
+from loadlab.client.settings import ConsumerSettings, ProducerSettings, TopicSettings, TraceSettings
 from loadlab.run.order import Order, Received, read_order
 
 SECRET = "hunter2"  # noqa: S105 - what must not be seen
@@ -20,6 +20,7 @@ PRODUCER = producer_settings(
 )
 CONSUMER = ConsumerSettings({"sasl.password": SECRET}, TOPICS, "run", max_rate_per_s=10.5, start_after_s=2.0)
 ORDERS = [Order("checkout", 4, PRODUCER, cores=(0, 2)), Order("billing", 5, CONSUMER)]
+TRACE = TraceSettings(fd=12, rows=7, sizes=True, keys=False)
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=["producer", "consumer"])
@@ -58,3 +59,11 @@ def test_a_consumer_needs_a_position_for_each_partition_and_a_producer_none() ->
 
     assert (producer.produces, producer.partitions) == (True, 0)
     assert (consumer.produces, consumer.partitions) == (False, 8)
+
+
+def test_a_trace_arrives_as_it_was_given_and_its_file_is_inherited() -> None:
+    order = Order("checkout", 4, replace(PRODUCER, trace=TRACE, poisson_seed=2**62 + 1))
+
+    assert read_order(order.to_json(1, 1)).order == order
+    assert order.shared_fds == (12,)
+    assert [each.shared_fds for each in ORDERS] == [(), ()]

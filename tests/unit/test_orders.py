@@ -27,7 +27,7 @@ def orders_of(loaded: LoadedScenario, *, is_mock: bool = False, **client_propert
     plan = plan_scenario(loaded)
     partitions = {topic.name: topic.partitions or 7 for topic in plan.topics}
     target = Target("127.0.0.1:9092", client_properties, partitions, is_mock=is_mock)
-    return make_orders(loaded.scenario, plan, "run-1", target)
+    return make_orders(loaded.scenario, plan, "run-1", target, {})
 
 
 def producers(orders: list[Order]) -> list[ProducerSettings]:

@@ -13,11 +13,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from loadlab.client.pacing import NEVER_NS, SEGMENT, share_of_worker
-from loadlab.client.schedule import GroupSchedule, make_schedule
+from loadlab.client.schedule import GroupSchedule, make_schedule, trace_schedule
+from loadlab.client.trace import TRACE_ROW
 from loadlab.workload.schedule import table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy.typing as npt
 
     from loadlab.workload.schedule import Piece
 
@@ -182,21 +185,54 @@ def test_counting_is_by_due_times_exactly_with_a_limit(
     assert schedule.count_due(10**15) <= limit
 
 
+@st.composite
+def trace_rows(draw: st.DrawFn) -> npt.NDArray[np.void]:
+    """Rows of a trace, several of which may be due at once."""
+    gaps = draw(st.lists(st.sampled_from([0, 1, 1_000, 7 * S]) | st.integers(0, 10 * S), max_size=60))
+    rows = np.zeros(len(gaps) + 1, dtype=TRACE_ROW)
+    rows["due_ns"][1:] = np.cumsum(gaps)
+    return rows
+
+
 @settings(max_examples=120, deadline=None)
-@given(ramped_pieces(), st.integers(1, 64), st.lists(st.floats(0.0, 90.0), max_size=5), arrivals)
+@given(trace_rows(), st.none() | st.integers(1, 70))
+def test_a_trace_is_counted_by_its_times_exactly(rows: npt.NDArray[np.void], limit: int | None) -> None:
+    schedule = trace_schedule(rows) if limit is None else trace_schedule(rows).limited(limit)
+    times = rows["due_ns"][:limit]
+
+    assert [schedule.due_ns(record) for record in range(len(times))] == times.tolist()
+    assert schedule.due_ns(len(times)) == NEVER_NS
+    for moment in {int(time) + step for time in times for step in (-1, 0, 1)} | {10**17}:
+        assert schedule.count_due(moment) == int(np.sum(times <= moment))
+
+
+@st.composite
+def schedules(draw: st.DrawFn) -> tuple[GroupSchedule, ...]:
+    """One schedule of any kind, as often as it has workers, each with memory of its own."""
+    workers = draw(st.integers(1, 64))
+    if draw(st.booleans()):
+        rows = draw(trace_rows())
+        return tuple(trace_schedule(rows.copy()) for _ in range(workers))
+    pieces, seed = draw(ramped_pieces() | constant_pieces()), draw(arrivals)
+    return tuple(of(pieces, poisson_seed=seed) for _ in range(workers))
+
+
+@settings(max_examples=200, deadline=None)
+@given(schedules(), st.lists(st.integers(0, 90 * S), min_size=1, max_size=5))
 def test_workers_share_what_is_due_by_any_time_without_gap_or_overlap(
-    pieces: list[Piece], workers: int, moments_s: list[float], seed: int | None
+    parts: tuple[GroupSchedule, ...], moments: list[int]
 ) -> None:
-    """Worker w sends its own k-th record, number k·W + w, when it is due, and no later or earlier one."""
-    parts = [of(pieces, poisson_seed=seed) for _ in range(workers)]  # each worker's own memory
-    for moment_ns in (round(moment * S) for moment in moments_s):
+    """Worker w sends its k-th record, number k·W + w of the group, by the time that one is due."""
+    workers = len(parts)
+    for moment in moments:
         shares = [
-            share_of_worker(part.count_due(moment_ns), worker, workers) for worker, part in enumerate(parts)
+            share_of_worker(part.count_due(moment), worker, workers) for worker, part in enumerate(parts)
         ]
         sent = sorted(k * workers + worker for worker, share in enumerate(shares) for k in range(share))
 
         assert sent == list(range(len(sent)))
-        assert len(sent) == of(pieces, poisson_seed=seed).count_due(moment_ns)
+        assert parts[0].due_ns(len(sent)) > moment
+        assert not sent or parts[0].due_ns(len(sent) - 1) <= moment
 
 
 @settings(max_examples=80, deadline=None)

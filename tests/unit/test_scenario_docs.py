@@ -11,7 +11,7 @@ from loadlab.scenario import METRICS, load_document
 from loadlab.scenario.cluster import ClusterSpec, Resources
 from loadlab.scenario.model import Phases, Scenario
 from loadlab.scenario.records import Headers, Keys, LognormalSize, Records, UniformSize, WeightedSize
-from loadlab.scenario.schedule import Bursts, Ramp, Schedule, Step
+from loadlab.scenario.schedule import Bursts, Ramp, Schedule, Step, TraceFile
 from loadlab.scenario.shape import keys
 from loadlab.scenario.thresholds import Threshold
 from loadlab.scenario.workload import ConsumerSpec, ProducerSpec, TopicSpec
@@ -48,6 +48,7 @@ def test_an_example_loads(example: str) -> None:
         Ramp,
         Step,
         Bursts,
+        TraceFile,
         Records,
         Keys,
         Headers,

@@ -48,6 +48,8 @@ def test_the_promised_scenarios_are_shipped() -> None:
         "many-partitions",
         "backlog-drain",
         "durable-3-brokers",
+        "independent-senders",
+        "trace-replay",
     }
 
 
@@ -96,14 +98,14 @@ def test_every_key_reaches_the_model_in_base_units() -> None:
     assert checkout.records.size == LognormalForm(
         lognormal=LognormalSize(median=1024, sigma=0.5, min=100, max=65536)
     )
-    assert checkout.records.smallest_bytes == 100
-    assert checkout.records.largest_bytes == 65536
-    assert checkout.records.stamped
+    assert checkout.smallest_bytes == 100
+    assert checkout.largest_bytes == 65536
+    assert checkout.stamped
     assert checkout.config["batch.size"] == "65536"
     assert checkout.cpuset == "0"
     bursts = scenario.producers["app"].schedule.rate
     assert bursts == BurstsRate(bursts=Bursts(**{"rate": 20_000, "every": "5s", "for": "500ms"}))
-    assert not scenario.producers["loader"].records.stamped
+    assert not scenario.producers["loader"].stamped
     assert scenario.producers["loader"].schedule.rate == "max"
     assert scenario.consumers["billing"].start_after_s == 10.0
     assert scenario.consumers["billing"].max_rate_per_s == 5000.0

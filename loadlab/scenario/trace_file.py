@@ -1,0 +1,184 @@
+"""Reads trace files: CSV or Parquet with a column "time", and "size" and "key" if they are there."""
+
+from __future__ import annotations
+
+import csv
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from loadlab import units
+from loadlab.hints import HintedError, near
+from loadlab.scenario.trace_rows import BadRowError, TraceBuilder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from loadlab.client.trace import Trace
+
+LARGEST_FILE_BYTES: Final = 1 << 30
+MOST_COLUMNS: Final = 1_000
+
+_COLUMNS: Final = ("time", "size", "key")
+_LONGEST_HEADER_BYTES: Final = 1 << 16
+_BATCH_ROWS: Final = 1 << 16
+_BROKEN_ROW: Final = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
+_PARQUET_MAGIC: Final = b"PAR1"
+_FOOTER_BYTES: Final = 8
+_LARGEST_FOOTER_BYTES: Final = 1 << 24
+
+
+def read_trace(path: Path, scale: float) -> Trace:
+    """Reads a trace.
+
+    Args:
+        path: a file whose name ends in .csv or .parquet.
+        scale: how many times as fast as in the file it is replayed.
+
+    Raises:
+        HintedError: it can't be replayed; the message begins with the file, and the line or row.
+    """
+    try:
+        _refuse_unreadable(path)
+        columns, batches = _READERS[path.suffix.lower()](path)
+        builder = TraceBuilder(has_sizes="size" in columns, has_keys="key" in columns)
+        for batch in batches:
+            builder.add(batch)
+        return builder.finish(scale)
+    except BadRowError as error:
+        raise HintedError(f"{place_of(path, error.row)}: {error.reason}") from None
+    except HintedError as error:
+        raise HintedError(f"{path}: {error}", error.suggestion) from None
+    except (OSError, ValueError, pa.ArrowException) as error:
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())
+        raise HintedError(f"{path}: can't be read: {reason}") from None
+
+
+def place_of(path: Path, row: int) -> str:
+    """Where a row, counted from 0, stands: ``trace.csv:17``, or ``trace.parquet: row 16``."""
+    if path.suffix.lower() != ".csv":
+        return f"{path}: row {row + 1}"
+    with path.open("rb") as file:
+        numbers = (number for number, line in enumerate(file, 1) if line.strip())
+        return f"{path}:{next(number for place, number in enumerate(numbers) if place == row + 1)}"
+
+
+def _refuse_unreadable(path: Path) -> None:
+    if path.is_dir():
+        raise HintedError("is a directory, not a trace")
+    if not path.exists():
+        raise HintedError("no such file")
+    if not path.is_file():
+        raise HintedError("is no plain file")
+    if path.suffix.lower() not in _READERS:
+        raise HintedError("is neither .csv nor .parquet by its name")
+    size_bytes = path.stat().st_size
+    if size_bytes == 0:
+        raise HintedError("is empty")
+    if size_bytes > LARGEST_FILE_BYTES:
+        limit = units.format_size(LARGEST_FILE_BYTES)
+        raise HintedError(f"has {size_bytes:,} bytes, and a trace at most {limit}; replay a part of it")
+
+
+def _known(names: Iterable[str]) -> dict[str, str]:
+    """The columns that mean something, by what they mean, as the file calls them.
+
+    Raises:
+        HintedError: there is no time, or one of them is there twice.
+    """
+    given = list(names)
+    if len(given) > MOST_COLUMNS:
+        raise HintedError(f"has {len(given):,} columns; a trace has time, size and key")
+    known: dict[str, str] = {}
+    for name in given:
+        meaning = name.strip()
+        if meaning in known:
+            raise HintedError(f"has two columns {meaning}")
+        if meaning in _COLUMNS:
+            known[meaning] = name
+    if "time" not in known:
+        raise HintedError(_without_time([name.strip() for name in given]))
+    return known
+
+
+def _without_time(names: Sequence[str]) -> str:
+    meant = near("time", names)
+    there = f'"{meant}" is there, to be renamed' if meant else f"there are {', '.join(names[:5])}"
+    return f"has no column time; {there}"
+
+
+def _read_csv(path: Path) -> tuple[Mapping[str, str], Iterator[pa.RecordBatch]]:
+    columns = _known(_csv_header(path))
+    return columns, _csv_batches(path, columns)
+
+
+def _csv_header(path: Path) -> list[str]:
+    """The names in a CSV file's first line."""
+    with path.open("rb") as file:
+        while (line := file.readline(_LONGEST_HEADER_BYTES)) and not line.strip():
+            pass
+    if len(line) == _LONGEST_HEADER_BYTES:
+        raise HintedError("has a first line of more than 64 KiB; it has the names time, size and key")
+    return next(csv.reader([line.decode("utf-8-sig")]), [])
+
+
+def _csv_batches(path: Path, columns: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
+    types = {"time": pa.string(), "size": pa.string(), "key": pa.binary()}
+    convert = pa.csv.ConvertOptions(
+        include_columns=list(columns.values()),
+        column_types={name: types[meaning] for meaning, name in columns.items()},
+        # An empty field is null, an empty text in quotes is one, and "NA" is a key like any other.
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+    # By one thread, which knows the numbers of rows.
+    one_thread = pa.csv.ReadOptions(use_threads=False)
+    try:
+        for batch in pa.csv.open_csv(path, one_thread, convert_options=convert):
+            yield batch.rename_columns(list(columns))
+    except pa.ArrowInvalid as error:
+        broken = _BROKEN_ROW.search(str(error))
+        if broken is None:
+            raise
+        row, names, fields = map(int, broken.groups())
+        # Arrow counts the line of names as row 1.
+        raise BadRowError(row - 2, f"has {fields} fields, and the first line {names} names") from None
+
+
+def _read_parquet(path: Path) -> tuple[Mapping[str, str], Iterator[pa.RecordBatch]]:
+    _refuse_other_than_parquet(path)
+    file = pa.parquet.ParquetFile(path)
+    columns = _known(file.schema_arrow.names)
+    return columns, _parquet_batches(file, columns)
+
+
+def _parquet_batches(file: Any, columns: Mapping[str, str]) -> Iterator[pa.RecordBatch]:  # noqa: ANN401 (pyarrow)
+    meanings = {name: meaning for meaning, name in columns.items()}
+    with file:
+        for batch in file.iter_batches(_BATCH_ROWS, columns=list(meanings)):
+            yield batch.rename_columns([meanings[name] for name in batch.schema.names])
+
+
+def _refuse_other_than_parquet(path: Path) -> None:
+    """Looks at the ends of a file before its metadata is parsed: that of a million columns takes a GiB."""
+    with path.open("rb") as file:
+        begins = file.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
+        with suppress(OSError):
+            file.seek(-_FOOTER_BYTES, 2)
+        footer = file.read()
+    if not begins or len(footer) != _FOOTER_BYTES or not footer.endswith(_PARQUET_MAGIC):
+        raise HintedError("is no Parquet file")
+    if int.from_bytes(footer[:4], "little") > _LARGEST_FOOTER_BYTES:
+        raise HintedError("describes itself in more than 16 MiB; a trace has the columns time, size and key")
+
+
+_READERS: Final[Mapping[str, Callable[[Path], tuple[Mapping[str, str], Iterator[pa.RecordBatch]]]]] = {
+    ".csv": _read_csv,
+    ".parquet": _read_parquet,
+}
