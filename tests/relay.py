@@ -8,10 +8,12 @@ It prints the port of 127.0.0.1 that it listens on as its first line. Each line 
 order, each answered by a line of JSON; it ends when that input does.
 
     delay REQUEST_US RESPONSE_US    hold what comes from now on for so long, and forget what was recorded
-    report                          holds of produce requests in nanoseconds: {"request": [], "response": []}
+    report                          of produce requests in nanoseconds:
+                                    {"request": [], "response": [], "round_trip": []}
 
 A hold is from the moment at which the last byte of a request or response was here until the call that sent
-it on has returned. Requests are told apart by Kafka's framing; other kinds are delayed too, but not recorded.
+it on has returned; a round trip is from the last byte of a request until its response was sent on. Requests
+are told apart by Kafka's framing; other kinds are delayed too, but not recorded.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ class Direction:
     source: socket.socket
     target: socket.socket
     is_request: bool
-    produces: set[int]
+    produces: dict[int, int]  # correlation id to arrival, of requests that wait for an answer
     buffer: bytearray = field(default_factory=bytearray)
     held: deque[tuple[int, bytes]] = field(default_factory=deque)
 
@@ -63,14 +65,14 @@ class Direction:
             del self.buffer[:end]
         return bool(chunk)
 
-    def is_produce(self, frame: bytes) -> bool:
-        """Whether a frame is a produce request, or the answer to one."""
+    def requested_ns(self, arrived_ns: int, frame: bytes) -> int | None:
+        """When the produce request came that a frame is, or that it answers; None for other frames."""
         if not self.is_request:
-            return int.from_bytes(frame[4:8], "big") in self.produces
+            return self.produces.pop(int.from_bytes(frame[4:8], "big"), None)
         if int.from_bytes(frame[4:6], "big") != _PRODUCE:
-            return False
-        self.produces.add(int.from_bytes(frame[8:12], "big"))
-        return True
+            return None
+        self.produces[int.from_bytes(frame[8:12], "big")] = arrived_ns
+        return arrived_ns
 
 
 class Relay:
@@ -86,6 +88,7 @@ class Relay:
         self._directions: dict[socket.socket, Direction] = {}
         self._delay_ns = {True: 0, False: 0}
         self._holds_ns: dict[bool, list[int]] = {True: [], False: []}
+        self._round_trips_ns: list[int] = []
 
     @property
     def port(self) -> int:
@@ -119,14 +122,20 @@ class Relay:
         for one in list(self._directions.values()):
             while one.held and self._due_ns(one) <= time.monotonic_ns():
                 arrived_ns, frame = one.held.popleft()
-                produces = one.is_produce(frame)
+                requested_ns = one.requested_ns(arrived_ns, frame)
                 try:
                     one.target.sendall(frame)
                 except OSError:
                     self._close(one)
                     break
-                if produces:
-                    self._holds_ns[one.is_request].append(time.monotonic_ns() - arrived_ns)
+                if requested_ns is not None:
+                    self._record(one.is_request, arrived_ns, requested_ns)
+
+    def _record(self, is_request: bool, arrived_ns: int, requested_ns: int) -> None:
+        now_ns = time.monotonic_ns()
+        self._holds_ns[is_request].append(now_ns - arrived_ns)
+        if not is_request:
+            self._round_trips_ns.append(now_ns - requested_ns)
 
     def _connect(self) -> None:
         near, _ = self._listener.accept()
@@ -137,7 +146,7 @@ class Relay:
             return
         for one in (near, far):
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        produces: set[int] = set()
+        produces: dict[int, int] = {}
         self._directions[near] = Direction(near, far, is_request=True, produces=produces)
         self._directions[far] = Direction(far, near, is_request=False, produces=produces)
 
@@ -151,8 +160,10 @@ class Relay:
             request_us, response_us = map(int, arguments)
             self._delay_ns = {True: request_us * 1_000, False: response_us * 1_000}
             self._holds_ns = {True: [], False: []}
+            self._round_trips_ns = []
             return None
-        return {"request": self._holds_ns[True], "response": self._holds_ns[False]}
+        holds_ns = self._holds_ns
+        return {"request": holds_ns[True], "response": holds_ns[False], "round_trip": self._round_trips_ns}
 
 
 class RelayProcess:
@@ -175,8 +186,8 @@ class RelayProcess:
         """Delays what comes from now on, and forgets what was recorded."""
         self._ask(f"delay {request_us} {response_us}")
 
-    def holds_ns(self) -> dict[str, list[int]]:
-        """The time for which each produce request, and each answer to one, was really held."""
+    def recorded_ns(self) -> dict[str, list[int]]:
+        """How long each produce request and each answer to one was really held, and each round trip."""
         answer = self._ask("report")
         assert isinstance(answer, dict)
         return answer

@@ -17,7 +17,7 @@ from numba import types
 from loadlab.client import symbols
 from loadlab.client.bookkeeping import enter_report
 from loadlab.client.slots import SLOT, slot_of
-from loadlab.client.stages import STAGES, book_stages, create_stages, enter_request
+from loadlab.client.stages import STAGES, book_stages, create_stages, enter_request, note_mute
 from loadlab.client.symbols import memcpy, rd_kafka_message_status, rd_kafka_poll
 from loadlab.compiled import Record, callback, entry_point, inlined
 from loadlab.measurement.intrinsics import (
@@ -158,14 +158,15 @@ def _report_time_ns(delivery: Record) -> int:
 
 
 @inlined
-def _report(delivery: Record, message: Record, status: int) -> None:
-    """Books one delivery report: what became of the record, and how long it took."""
+def _report(delivery: Record, message: Record, address: int) -> None:
+    """Books the delivery report of a message at an address: what became of it, and how long it took."""
+    status = rd_kafka_message_status(address)
     slab = carray(pointer_to(delivery.slab), 1, SLAB)[0]
     lane = slab.lanes[ACK_LANE]
     slot = slot_at(delivery, message.private)
     stages = carray(pointer_to(delivery.stages), 1, STAGES)[0]
     if slot.answered_ns != 0:
-        enter_request(stages, slab.stages[phase_at(slab, slot.intended_ns)], slot)
+        enter_request(stages, slab.stages[phase_at(slab, slot.intended_ns)], slot, address)
         delivery.reports = 0
     now_ns = _report_time_ns(delivery)
     enter_interval(slab, lane, now_ns)
@@ -189,7 +190,7 @@ def _report(delivery: Record, message: Record, status: int) -> None:
 def on_delivery(client: object, message: Record, opaque: Record) -> None:  # noqa: ARG001
     """The dr_msg_cb of librdkafka: void (*)(rd_kafka_t *, const rd_kafka_message_t *, void *opaque)."""
     delivery = carray(opaque, 1)[0]
-    _report(delivery, carray(message, 1)[0], rd_kafka_message_status(address_of(message)))
+    _report(delivery, carray(message, 1)[0], address_of(message))
     store_release(address_of(opaque) + GIVEN_OFFSET, delivery.given + 1)
 
 
@@ -202,6 +203,16 @@ def on_statistics(client: object, json: int, json_bytes: int, opaque: Record) ->
         delivery.statistics_bytes = json_bytes
         store_release(address_of(opaque) + STATISTICS_COUNT_OFFSET, delivery.statistics_count + 1)
     return 0
+
+
+@callback(
+    *(types.voidptr, types.voidptr, types.int32, types.int32, types.CPointer(_DELIVERY_TYPE)),
+    result=types.void,
+)
+def on_throttle(client: object, broker_name: object, broker: int, mute_ms: int, opaque: Record) -> None:  # noqa: ARG001
+    """The throttle_cb of librdkafka: void (*)(rd_kafka_t *, const char *, int32_t, int, void *opaque)."""
+    if mute_ms > 0:
+        note_mute(carray(pointer_to(carray(opaque, 1)[0].stages), 1, STAGES)[0], broker, mute_ms)
 
 
 @entry_point("void(int64, int64)")

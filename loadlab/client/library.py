@@ -54,6 +54,8 @@ _PROTOTYPES: Final[dict[str, tuple[type | None, list[type]]]] = {
     "rd_kafka_conf_set_dr_msg_cb": (None, [c_void_p, c_void_p]),
     # void rd_kafka_conf_set_stats_cb(conf, int (*)(rk, char *json, size_t json_len, void *opaque))
     "rd_kafka_conf_set_stats_cb": (None, [c_void_p, c_void_p]),
+    # void rd_kafka_conf_set_throttle_cb(conf, void (*)(rk, char *broker_name, int32_t, int ms, void *opaque))
+    "rd_kafka_conf_set_throttle_cb": (None, [c_void_p, c_void_p]),
     # void rd_kafka_conf_set_rebalance_cb(conf, void (*)(rk, err, topic_partition_list *, void *opaque))
     "rd_kafka_conf_set_rebalance_cb": (None, [c_void_p, c_void_p]),
     # void rd_kafka_conf_set_error_cb(conf, void (*)(rk, int err, const char *reason, void *opaque))

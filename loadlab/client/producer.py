@@ -8,7 +8,13 @@ import numpy as np
 
 from loadlab.client import symbols
 from loadlab.client.bookkeeping import make_sender
-from loadlab.client.delivery import create_delivery, on_delivery, on_statistics, serve_delivery_reports
+from loadlab.client.delivery import (
+    create_delivery,
+    on_delivery,
+    on_statistics,
+    on_throttle,
+    serve_delivery_reports,
+)
 from loadlab.client.handle import PRODUCER, await_metadata, new_client, new_configuration, property_of
 from loadlab.client.library import librdkafka
 from loadlab.client.messages import BATCH_RECORDS, PRODUCTION
@@ -64,6 +70,7 @@ class Producer:
         library = librdkafka()
         library.rd_kafka_conf_set_dr_msg_cb(configuration, on_delivery.address)
         library.rd_kafka_conf_set_stats_cb(configuration, on_statistics.address)
+        library.rd_kafka_conf_set_throttle_cb(configuration, on_throttle.address)
         # The opaque pointer is known only when the queue's size is, which the configuration tells.
         firsts = np.array([topic.first_partition for topic in settings.topics], dtype=np.int64)
         sender = make_sender(settings, ledger, firsts)

@@ -6,6 +6,10 @@ records. The first record of a request takes both times along in its slot. The r
 of a request one after the other, so that the times hold for all that follow until the next first one.
 
 What the two say to each other is kept by thread (pthread_setspecific): broker threads are several.
+
+A broker that holds a client to a quota answers at once, says for how long it will read no more from that
+connection, and keeps to it (KIP-219). So what a quota costs is in the round trips of the requests behind: as
+far as those lie within such times, by the report thread's clock.
 """
 
 from __future__ import annotations
@@ -21,13 +25,23 @@ from numba import types
 from loadlab.client import symbols
 from loadlab.client.library import librdkafka
 from loadlab.client.slots import slot_of
-from loadlab.client.symbols import pthread_getspecific, pthread_setspecific
-from loadlab.compiled import Record, callback, inlined
+from loadlab.client.symbols import (
+    pthread_getspecific,
+    pthread_setspecific,
+    rd_kafka_message_broker_id,
+)
+from loadlab.compiled import Record, callback, compiled, inlined
 from loadlab.errors import WorkerError
 from loadlab.measurement.intrinsics import carray, monotonic_ns
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+MUTE: Final = np.dtype([("broker", "<i8"), ("start_ns", "<i8"), ("end_ns", "<i8")])
+"""A time for which a broker does not read from the producer's connection."""
+
+MUTES: Final = 256
+"""How many of them are kept."""
 
 STAGES: Final = np.dtype(
     [
@@ -40,6 +54,9 @@ STAGES: Final = np.dtype(
         ("requested_ns", "<i8"),  # its last byte was given to the socket
         ("answered_ns", "<i8"),  # its answer was read from the socket
         ("ready_ns", "<i8"),  # its oldest record had waited for linger.ms, or it was sent before
+        ("throttled_ns", "<i8"),  # for so long meanwhile the broker read nothing because of a quota
+        ("mute_count", "<i8"),  # how many there have been
+        ("mutes", MUTE, (MUTES,)),  # the latest of them: number n lies at n mod MUTES
     ],
 )
 
@@ -154,12 +171,43 @@ def on_acknowledgement(client: object, message: Record, opaque: Record) -> int: 
     return 0
 
 
+@compiled
+def note_mute(stages: Record, broker: int, mute_ms: int) -> None:
+    """Notes that a broker will read nothing for a time that begins now."""
+    mute = stages.mutes[stages.mute_count % MUTES]
+    mute.broker = broker
+    mute.start_ns = monotonic_ns()
+    mute.end_ns = mute.start_ns + mute_ms * _NS_PER_MS
+    stages.mute_count += 1
+
+
+@compiled
+def _throttled_ns(stages: Record, broker: int) -> int:
+    """For how long of the request's round trip the broker read nothing because of a quota."""
+    muted_ns = 0
+    for place in range(min(stages.mute_count, MUTES)):
+        mute = stages.mutes[place]
+        if mute.broker == broker:
+            start_ns = max(mute.start_ns, stages.requested_ns)
+            muted_ns += max(0, min(mute.end_ns, stages.answered_ns) - start_ns)
+    return min(muted_ns, stages.answered_ns - stages.requested_ns)
+
+
 @inlined
-def enter_request(stages: Record, sums: Record, slot: Record) -> None:
-    """Takes over the times of a request from its first record."""
+def enter_request(stages: Record, sums: Record, slot: Record, message: int) -> None:
+    """Takes over the times of a request from its first record.
+
+    Args:
+        stages: the STAGES record.
+        sums: the STAGE_SUMS record of the first record's phase.
+        slot: the first record's.
+        message: address of its MESSAGE record.
+    """
     stages.requested_ns = slot.requested_ns
     stages.answered_ns = slot.answered_ns
     stages.ready_ns = min(slot.sent_ns + stages.linger_ns, slot.requested_ns)
+    if stages.mute_count > 0:
+        stages.throttled_ns = _throttled_ns(stages, rd_kafka_message_broker_id(message))
     sums.requests += 1
     sums.round_trips_ns += slot.answered_ns - slot.requested_ns
     slot.answered_ns = 0
@@ -178,5 +226,6 @@ def book_stages(stages: Record, sums: Record, sent_ns: int, acked_ns: int) -> No
     sums.records += 1
     sums.batching_ns += batching_ns
     sums.client_queue_ns += stages.requested_ns - sent_ns - batching_ns
-    sums.request_ns += stages.answered_ns - stages.requested_ns
+    sums.request_ns += stages.answered_ns - stages.requested_ns - stages.throttled_ns
+    sums.throttled_ns += stages.throttled_ns
     sums.report_ns += acked_ns - stages.answered_ns

@@ -94,6 +94,9 @@ rd_kafka_error_destroy = _symbol("rd_kafka_error_destroy", types.void, types.uin
 # rd_kafka_msg_status_t rd_kafka_message_status(const rd_kafka_message_t *rkmessage)
 rd_kafka_message_status = _symbol("rd_kafka_message_status", types.int32, types.uintp)
 
+# int32_t rd_kafka_message_broker_id(const rd_kafka_message_t *rkmessage)
+rd_kafka_message_broker_id = _symbol("rd_kafka_message_broker_id", types.int32, types.uintp)
+
 # ssize_t rd_kafka_consume_batch_queue(rd_kafka_queue_t *rkqu, int timeout_ms,
 #                                      rd_kafka_message_t **rkmessages, size_t rkmessages_size)
 rd_kafka_consume_batch_queue = _symbol(

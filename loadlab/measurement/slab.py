@@ -122,10 +122,11 @@ STAGE_SUMS = np.dtype(
         ("records", "<i8"),  # acked ones whose stages are known
         ("batching_ns", "<i8"),
         ("client_queue_ns", "<i8"),
-        ("request_ns", "<i8"),
+        ("request_ns", "<i8"),  # without the next
+        ("throttled_ns", "<i8"),
         ("report_ns", "<i8"),
         ("requests", "<i8"),
-        ("round_trips_ns", "<i8"),  # the same as request_ns, but each request once
+        ("round_trips_ns", "<i8"),  # of each request once
     ],
 )
 """Where the time of a producer's records went, added up: see `loadlab.client.stages`."""

@@ -26,6 +26,7 @@ from loadlab.run.broker_readings import broker_results
 from loadlab.run.offsets import measured
 from loadlab.run.readings import merged, total
 from loadlab.run.reconcile import growth, make_verdict, reconcile
+from loadlab.run.stages import BrokerTimes
 from loadlab.run.timeline import NS_PER_S
 
 if TYPE_CHECKING:
@@ -206,6 +207,8 @@ def _out_of_range(run: Measured) -> tuple[int, int]:
 def make_result(run: Measured) -> RunResult:
     """The whole result of a run."""
     reconciliation = reconcile(run)
+    brokers = broker_results(run.load.brokers, run.load.timeline)
+    request_times = BrokerTimes.of(brokers, run.cluster.info.brokers)
     return RunResult(
         loadlab_version=loadlab.__version__,
         run_id=run.run_id,
@@ -221,10 +224,10 @@ def make_result(run: Measured) -> RunResult:
         machine=_machine(run),
         phases=run.load.timeline.phases(run.ended_ns),
         verdict=make_verdict(run, reconciliation),
-        producers={name: group.result() for name, group in run.producers().items()},
+        producers={name: group.result(request_times) for name, group in run.producers().items()},
         consumers={name: group.result() for name, group in run.consumers().items()},
         topics=_topics(run),
-        brokers=broker_results(run.load.brokers, run.load.timeline),
+        brokers=brokers,
         reconciliation=reconciliation,
         warnings=tuple(_warnings(run, reconciliation.evicted)),
         events=len(run.load.events.lines),

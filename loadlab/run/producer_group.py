@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from loadlab.run.fleet import WorkerProcess
     from loadlab.run.plan import PlannedProducer
     from loadlab.run.readings import By
+    from loadlab.run.stages import BrokerTimes
     from loadlab.run.timeline import Timeline
     from loadlab.scenario import ProducerSpec
 
@@ -132,8 +133,12 @@ class ProducerGroup:
         limit = self.spec.schedule.records
         return limit is not None and self.records(None).attempted >= limit
 
-    def result(self) -> ProducerResult:
-        """The group as a result tells it."""
+    def result(self, brokers: BrokerTimes | None = None) -> ProducerResult:
+        """The group as a result tells it.
+
+        Args:
+            brokers: what the brokers told of produce requests; None where they told nothing.
+        """
         at_max = self.due is None
         service_time = latency_block(merged(self.workers, ACK_LANE, Metric.SERVICE_TIME))
         publish_latency = latency_block(merged(self.workers, ACK_LANE, Metric.PUBLISH_LATENCY))
@@ -150,7 +155,9 @@ class ProducerGroup:
             service_time_us=service_time,
             publish_latency_us=service_time if at_max else publish_latency,
             publish_latency_is_service_time=at_max,
-            stages=stages(StageSums.of(self.workers), at_max_rate=at_max),
+            stages=stages(
+                StageSums.of(self.workers), brokers, at_max_rate=at_max, measured_s=self.timeline.measure_s
+            ),
             achieved_ratio=None if self.due is None else share(figures.sent - figures.rejected, self.due),
             cpu_us_per_record=share(used_s * 1e6, acked),
             batch=self._batches(),

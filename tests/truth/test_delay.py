@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from relay import LOOPBACK, RelayProcess
-from truths import Table, repetitions, run, scenario
-
-from loadlab.cluster import local, start_cluster
-from loadlab.cluster.specs import cluster_spec
+from truths import Table, behind, repetitions, run, scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from loadlab.cluster.properties import BrokerEndpoints
+    from relay import RelayProcess
 
 PRODUCER = {"schedule": {"rate": "500/s"}, "config": {"linger.ms": 0}}
 
@@ -31,43 +25,11 @@ class Measured:
     service_time: tuple[float, float]
 
 
-@pytest.fixture(scope="module")
-def relay(
-    local_kafka: None,  # noqa: ARG001  a fixture for what it does
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[RelayProcess]:
-    """A real broker that names a relay as its address, so that whatever is sent to it goes that way."""
-    relays: list[RelayProcess] = []
-    render = local.broker_properties
-
-    def behind_relay(
-        broker: BrokerEndpoints,
-        cluster: Sequence[BrokerEndpoints],
-        shared: Mapping[str, str],
-        log_dir: str,
-    ) -> dict[str, str]:
-        relays.append(RelayProcess(int(broker.clients.bind.rpartition(":")[2])))
-        properties = render(broker, cluster, shared, log_dir)
-        return {**properties, "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{relays[-1].port}"}
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local, "broker_properties", behind_relay)
-        spec = cluster_spec({"provider": "local"})
-        cluster = start_cluster(spec, progress=print, run_id=f"relay-{uuid.uuid4().hex[:6]}")
-    folder = tmp_path_factory.mktemp("warm")
-    measure(relays[-1], 0, folder)  # a JVM that has just started is slower than it will be
-    yield relays[-1]
-    cluster.stop()
-    for one in relays:
-        one.stop()
-
-
 def measure(relay: RelayProcess, delay_ms: int, results_dir: Path) -> Measured:
     """One run with a delay, half of it on the way there, half on the way back."""
     relay.delay(request_us=500 * delay_ms, response_us=500 * delay_ms)
-    cluster = {"provider": "external", "bootstrap_servers": f"{LOOPBACK}:{relay.port}"}
-    result = run(scenario(cluster, PRODUCER), results_dir).result
-    relay_us = np.sum([relay.holds_ns()[way] for way in ("request", "response")], axis=0) / 1e3
+    result = run(scenario(behind(relay), PRODUCER), results_dir).result
+    relay_us = np.sum([relay.recorded_ns()[way] for way in ("request", "response")], axis=0) / 1e3
     service_time = result.producers["checkout"].service_time_us
     assert service_time.p50 is not None
     assert service_time.p99 is not None

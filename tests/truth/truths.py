@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import docker
+from relay import LOOPBACK
 
 from loadlab.run.progress import Progress, SilentObserver
 from loadlab.run.runner import RunOptions, run_scenario
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from docker.models.containers import Container
+    from relay import RelayProcess
 
     from loadlab.results.store import StoredRun
     from loadlab.run.progress import RunObserver
@@ -136,6 +138,11 @@ def scenario(
         "phases": {"warmup": "3s", "measure": "6s", "drain": "30s"},
         **parts,
     }
+
+
+def behind(relay: RelayProcess) -> dict[str, object]:
+    """The cluster of a scenario that goes through a relay."""
+    return {"provider": "external", "bootstrap_servers": f"{LOOPBACK}:{relay.port}"}
 
 
 def run(
