@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from loadlab.cli import figures
 from loadlab.cli.output import Line, Style
 from loadlab.cli.sections import Block, Section, fit, row
+from loadlab.cli.summary_brokers import broker_section
 from loadlab.cli.summary_groups import group_sections
 from loadlab.cli.summary_thresholds import threshold_section
 
@@ -39,6 +40,7 @@ def summary_lines(stored: StoredRun) -> list[Line]:
         _reasons(result.verdict),
         Section.of(row("cluster", cluster_text(result.cluster))),
         *group_sections(result),
+        broker_section(result.brokers),
         Section.of(row("records", _records(result))),
         Section.of(row("errors", _errors(result))),
         Section.of(*(_note("warning", each.message, each.fix, "warn") for each in result.warnings)),

@@ -104,4 +104,6 @@ def _lag(consumer: ConsumerResult) -> str:
         "not drained" if consumer.drain_s is None else f"drained in {figures.duration(consumer.drain_s)}"
     )
     mean = figures.count(round(lag.mean))
-    return f"max {figures.count(lag.max)} · mean {mean} · final {final} records · {drained}"
+    status = consumer.status
+    judged = "" if status is None or status.worst == "OK" else f" · status {status.worst}"
+    return f"max {figures.count(lag.max)} · mean {mean} · final {final} records · {drained}{judged}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from loadlab.results.model_base import Measured, Model
@@ -185,6 +187,23 @@ class Backlog(Model):
     final: int | None = None
 
 
+GroupStatusName = Literal["OK", "WARN", "STALL", "STOP"]
+
+
+class ConsumerStatus(Model):
+    """How the group did by Burrow's rules, see `loadlab.measurement.group_status`.
+
+    Attributes:
+        final: of the worst partition, at the end of the measure phase.
+        worst: of the worst partition, at any sample of the measure phase.
+        by_partition: at the end of the measure phase, by names such as "orders-0".
+    """
+
+    final: GroupStatusName
+    worst: GroupStatusName
+    by_partition: dict[str, GroupStatusName] = Field(default_factory=dict)
+
+
 class Rebalances(Model):
     """Group rebalances after the common start, as the worker saw them that saw the most.
 
@@ -208,6 +227,7 @@ class ConsumerResult(Model):
             records are too short for a stamp.
         lag: by the consumers' positions.
         committed_lag: by the group's committed offsets.
+        status: by Burrow's rules; None where the group never committed, or not for long enough.
         backlog: acked and not yet consumed.
         drain_s: seconds from the last ack until the group was seen to have read all; None if it never was.
         rebalances: after the common start.
@@ -221,6 +241,7 @@ class ConsumerResult(Model):
     end_to_end_latency_us: LatencyBlock | None = None
     lag: Lag | None = None
     committed_lag: CommittedLag | None = None
+    status: ConsumerStatus | None = None
     backlog: Backlog | None = None
     drain_s: Measured = None
     rebalances: Rebalances = Rebalances(count=0, seconds=0.0)

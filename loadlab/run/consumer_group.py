@@ -18,6 +18,7 @@ from loadlab.results.model import (
     PartitionLag,
     Rebalances,
 )
+from loadlab.run.group_health import group_status
 from loadlab.run.offsets import measured
 from loadlab.run.readings import cost, cpu_s, errors, latency_block, merged, share, throughput, total
 from loadlab.run.timeline import NS_PER_S
@@ -70,6 +71,7 @@ class ConsumerGroup:
             end_to_end_latency_us=latency if self.stamped else None,
             lag=self._lag(),
             committed_lag=self._committed_lag(),
+            status=group_status(self.group, self.samples, self.timeline),
             backlog=self._backlog(),
             drain_s=None if drained_ns is None else max(0, drained_ns - self.sent_ns) / NS_PER_S,
             rebalances=Rebalances(

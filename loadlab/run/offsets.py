@@ -62,11 +62,13 @@ class GroupSample:
             last log end that was known of it.
         committed_lag: log end - committed offset, all partitions; None where a log end is unknown.
         backlog: records acked and not yet consumed.
+        committed: committed offset by partition, where it is known of all; its start where there is none.
     """
 
     lag: npt.NDArray[np.int64]
     committed_lag: int | None
     backlog: int
+    committed: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,7 @@ class OffsetSampler:
         lag = np.maximum(log_ends - at, 0)
         committed = self._committed(group) if known else None
         committed_lag = None if committed is None else int(np.maximum(log_ends - committed, 0).sum())
-        return GroupSample(lag=lag, committed_lag=committed_lag, backlog=self._backlog(group))
+        return GroupSample(lag, committed_lag, self._backlog(group), committed)
 
     def _committed(self, group: Group) -> npt.NDArray[np.int64] | None:
         """What the group committed; a coordinator that did not answer is left alone for a while."""

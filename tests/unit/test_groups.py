@@ -239,6 +239,12 @@ READ = ConsumerGroup(
 )
 
 
+def committing(at_s: float, end: int, *committed: int) -> Sample:
+    told = GroupSample(np.zeros(2, np.int64), 0, 0, np.array(committed))
+    ends = dict.fromkeys(PARTITIONS, end)
+    return Sample(round(TIMELINE.start_ns + at_s * S), ends, {"billing": told})
+
+
 def reader(**booked: int) -> WorkerProcess:
     worker = worker_of(consuming())
     for name, amount in booked.items():
@@ -334,3 +340,32 @@ def test_a_rebalance_that_all_workers_saw_is_one() -> None:
 
     rebalances = replace(READ, workers=workers).result().rebalances
     assert (rebalances.count, rebalances.seconds) == (2, 2.0)
+
+
+def test_a_groups_status_is_its_worst_partitions_at_the_end_and_over_the_phase() -> None:
+    """One partition stands for the first seconds, the other is read slowly all the time."""
+    timeline = Timeline(S, 3 * S, 21 * S, 25 * S)
+    samples = [committing(at, 100 * at + 1, 0 if at < 15 else 100 * at, 10 * at) for at in range(20)]
+    status = replace(READ, samples=samples, timeline=timeline).result().status
+
+    assert status is not None
+    assert (status.worst, status.final) == ("STALL", "WARN")
+    assert status.by_partition == {"orders-0": "OK", "orders-1": "WARN"}
+
+
+def test_a_group_that_never_committed_or_not_for_long_has_no_status() -> None:
+    never = [committing(at, 100 * at, 0, 0) for at in range(20)]
+    late = [committing(at, 100 * at, 0, 0 if at < 10 else 1) for at in range(20)]
+
+    assert replace(READ, samples=never).result().status is None
+    assert replace(READ, samples=late).result().status is None
+
+
+def test_samples_without_committed_offsets_are_left_out_of_a_status() -> None:
+    timeline = Timeline(S, 3 * S, 41 * S, 45 * S)
+    samples = [committing(at, 100 * at, 100 * at, 100 * at) for at in range(20)]
+    samples += [sample(at, (0, 0), None) for at in range(20, 40)]
+    status = replace(READ, samples=samples, timeline=timeline).result().status
+
+    assert status is not None
+    assert status.final == "OK"

@@ -7,7 +7,9 @@ import pytest
 from result_samples import RUN_ID, consumer, producer, result
 
 from loadlab.cli.summary import MAX_LINES, summary_lines
+from loadlab.cli.summary_brokers import broker_section
 from loadlab.results.model import ClusterUsed, Reason, Reconciliation, RunResult, Threshold, Verdict, Warned
+from loadlab.results.model_brokers import BrokerResult, Collections, Flushes, HeapUse, Requests
 from loadlab.results.reader import StoredRun
 
 PATH = Path("results") / RUN_ID
@@ -161,3 +163,31 @@ def test_what_was_not_measured_is_said_to_be_so(block: str) -> None:
     blind = consumer().model_copy(update={block: None})
 
     assert any("not measured" in line for line in told(result(consumers={"billing": blind})))
+
+
+def _broker(**fields: object) -> BrokerResult:
+    requests = Requests(count=0)
+    at_ease = BrokerResult(
+        samples=30,
+        covered_s=30.0,
+        heap=HeapUse(mean_bytes=1e8, max_bytes=2 * 10**8, limit_bytes=10**9),
+        gc=Collections(count=3, pause_ms=40, pause_share=0.001),
+        request_handler_idle_share=0.9,
+        network_processor_idle_share=0.9,
+        under_replicated_partitions_max=0,
+        bytes_in_per_s=1e6,
+        bytes_out_per_s=1e6,
+        messages_in_per_s=1e3,
+        log_flush=Flushes(count=0),
+        produce=requests,
+        fetch_consumer=requests,
+    )
+    return at_ease.model_copy(update=fields)
+
+
+def test_a_broker_is_told_of_only_where_something_is_worth_knowing() -> None:
+    busy = _broker(request_handler_idle_share=0.12, under_replicated_partitions_max=2)
+    section = broker_section({"1": _broker(), "2": busy})
+    assert [line.text.split(maxsplit=2) for line in section.lines()] == [
+        ["broker", "2", "request handlers 12.0 % idle · 2 partitions under-replicated"]
+    ]
