@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numba
 import numpy as np
 from numba import types
+from peers import Figures
 
 from loadlab.client import symbols
 from loadlab.client.handle import PRODUCER, await_metadata, new_client, new_configuration
@@ -62,8 +63,8 @@ def produce_bare(
     seconds: float,
     record_bytes: int,
     properties: Mapping[str, str],
-) -> float:
-    """Records acked a second; the first two seconds are a warm-up, as they are for a scenario."""
+) -> Figures:
+    """Records acked a second, and their CPU; the first two seconds are a warm-up, as a scenario has one."""
     library = librdkafka()
     acked = np.zeros(1, dtype=np.int64)
     configuration = new_configuration({"bootstrap.servers": bootstrap_servers, **properties})
@@ -83,13 +84,14 @@ def produce_bare(
     for thread in threads:
         thread.start()
     time.sleep(2.0)
-    begin_s, begin = time.monotonic(), int(acked[0])
+    begin_s, begin_cpu_s, begin = time.monotonic(), time.process_time(), int(acked[0])
     time.sleep(seconds - 0.1)
-    rate = (int(acked[0]) - begin) / (time.monotonic() - begin_s)
+    records = int(acked[0]) - begin
+    elapsed_s, cpu_s = time.monotonic() - begin_s, time.process_time() - begin_cpu_s
     for thread in threads:
         thread.join()
     library.rd_kafka_purge(client, symbols.PURGE_F_QUEUE | symbols.PURGE_F_INFLIGHT)
     library.rd_kafka_poll(client, 1_000)
     library.rd_kafka_topic_destroy(handle)
     library.rd_kafka_destroy(client)
-    return rate
+    return Figures(records / elapsed_s, cpu_s * 1e6 / records)
