@@ -6,9 +6,14 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+# A busy machine must not fail a property: how long an example takes is not what is tested.
+settings.register_profile("loadlab", deadline=None)
+settings.load_profile("loadlab")
 
 
 @pytest.hookimpl(wrapper=True)

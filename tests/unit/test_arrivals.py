@@ -89,7 +89,7 @@ def test_counts_are_poisson(span: float) -> None:
     assert SIGNIFICANCE / 2 < tail < 1 - SIGNIFICANCE / 2
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 2**63 - 1), st.lists(st.integers(0, MOST_ARRIVALS - 1), min_size=1, max_size=20))
 def test_an_arrival_is_the_same_in_whatever_order_it_is_asked_for(seed: int, records: list[int]) -> None:
     process = new_arrivals(seed)
@@ -101,7 +101,7 @@ def test_an_arrival_is_the_same_in_whatever_order_it_is_asked_for(seed: int, rec
         assert arrivals_by(alone.ctypes.data, place) >= record + 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 2**63 - 1), st.integers(0, MOST_ARRIVALS - 1_000))
 def test_arrivals_are_in_order_and_counted_right_wherever_one_looks(seed: int, first: int) -> None:
     found = unit_arrivals(seed, 600, first)

@@ -158,7 +158,7 @@ def test_counting_is_by_due_times_exactly(pieces: list[Piece]) -> None:
 arrivals = st.one_of(st.none(), st.integers(0, 2**63 - 1))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(constant_pieces(), arrivals)
 @example([(1.0, 0.0, 0.0), (1.0, 0.0, 0.0), (1.0, 5.0, 5.0)], None)
 @example([(1.0, 0.0, 0.0), (1.0, 0.0, 0.0), (1.0, 5.0, 5.0)], 7)
@@ -167,13 +167,13 @@ def test_counting_is_by_due_times_exactly_for_any_steps(pieces: list[Piece], see
     assert_counts(of(pieces, poisson_seed=seed), min(600, round(held(pieces)) + 3))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(ramped_pieces(), arrivals)
 def test_counting_is_by_due_times_exactly_for_any_ramps(pieces: list[Piece], seed: int | None) -> None:
     assert_counts(of(pieces, poisson_seed=seed), min(600, round(held(pieces)) + 3))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(ramped_pieces(), st.integers(1, 500), arrivals)
 def test_counting_is_by_due_times_exactly_with_a_limit(
     pieces: list[Piece], limit: int, seed: int | None
@@ -194,7 +194,7 @@ def trace_rows(draw: st.DrawFn) -> npt.NDArray[np.void]:
     return rows
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(trace_rows(), st.none() | st.integers(1, 70))
 def test_a_trace_is_counted_by_its_times_exactly(rows: npt.NDArray[np.void], limit: int | None) -> None:
     schedule = trace_schedule(rows) if limit is None else trace_schedule(rows).limited(limit)
@@ -217,7 +217,7 @@ def schedules(draw: st.DrawFn) -> tuple[GroupSchedule, ...]:
     return tuple(of(pieces, poisson_seed=seed) for _ in range(workers))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(schedules(), st.lists(st.integers(0, 90 * S), min_size=1, max_size=5))
 def test_workers_share_what_is_due_by_any_time_without_gap_or_overlap(
     parts: tuple[GroupSchedule, ...], moments: list[int]
@@ -235,7 +235,7 @@ def test_workers_share_what_is_due_by_any_time_without_gap_or_overlap(
         assert not sent or parts[0].due_ns(len(sent) - 1) <= moment
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.floats(0.1, 1e6), st.integers(1, 10**5), arrivals)
 def test_a_limit_is_reached_and_not_passed(rate: float, limit: int, seed: int | None) -> None:
     schedule = of([(10.0, rate, rate)], limit, seed)

@@ -80,7 +80,7 @@ def attempt(document: dict[str, object]) -> None:
     assert message is None or message.startswith("scenario: ")
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.lists(st.tuples(st.sampled_from(PATHS), values), min_size=1, max_size=4))
 def test_a_scenario_with_values_changed_at_random(
     changes: list[tuple[tuple[str | int, ...], object]],
@@ -97,7 +97,7 @@ def test_a_scenario_with_values_changed_at_random(
     attempt(document)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sets(st.sampled_from(PATHS), min_size=1, max_size=5))
 def test_a_scenario_with_keys_taken_out_at_random(gone: set[tuple[str | int, ...]]) -> None:
     document = copy.deepcopy(WHOLE)
@@ -110,7 +110,7 @@ def test_a_scenario_with_keys_taken_out_at_random(gone: set[tuple[str | int, ...
     attempt(document)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200) | st.text(alphabet="ab:{}[]-&*!%#'\"\n\t ,?|>", max_size=100).map(str.encode))
 def test_a_file_of_any_bytes(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "any.yaml").write_bytes(content)
@@ -118,7 +118,7 @@ def test_a_file_of_any_bytes(tmp_path: Path, content: bytes) -> None:
         load(tmp_path / "any.yaml")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from(PATHS),
     st.text(max_size=30) | st.sampled_from(["", "null", "5", "[1]", "{a: 1}", "max", "5s"]),

@@ -123,7 +123,7 @@ def test_parquet_keys_may_be_text_bytes_or_numbers(
     assert keys(trace) == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(st.integers(0, 10**7), st.integers(0, 10**9), st.none() | st.text('abc,"é ', max_size=5)),
@@ -263,7 +263,7 @@ def test_more_rows_than_a_trace_may_have_are_refused(tmp_path: Path, monkeypatch
     assert refusal(path) == "is too large: a trace has at most 100 rows and 512 MiB of keys"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.binary(max_size=300),
     st.sampled_from([b"", b"time,size,key\n", b"PAR1"]),
