@@ -113,13 +113,18 @@ def _settle(folding: Record, ledger: int, worker: int, block: int) -> bool:
 
 @compiled
 def _fold(folding: Record, ledger: int, worker: int, block: int) -> None:
-    """Folds a settled block, unless a record of it failed."""
+    """Folds a settled block, unless a record of it failed, or was seen although it is void."""
     address = block_address(ledger, worker, block)
+    groups = header_of(ledger).groups
     void = 0
     for word in range(_WORDS):
-        if word_of(address, FAILED_PLANE, word) & ~word_of(address, VOID_PLANE, word) != 0:
+        never = word_of(address, VOID_PLANE, word)
+        if word_of(address, FAILED_PLANE, word) & ~never != 0:
             return
-        void += one_bits(word_of(address, VOID_PLANE, word))
+        for group in range(groups):
+            if never != 0 and word_of(address, FIRST_SEEN_PLANE + group, word) & never != 0:
+                return
+        void += one_bits(never)
     folded = ledger + worker_of(ledger, worker).folded_at + (block >> 6) * 8
     # First the bit, then the memory: see `ledger_mark`.
     atomic_or(folded, 1 << (block & 63))

@@ -54,8 +54,8 @@ VIEW: Final = np.dtype(
         ("passed", "<i8"),  # behind the furthest offset that it has read
         ("log_start", "<i8"),  # after the last read; UNKNOWN where the log can't be asked
         ("log_end", "<i8"),  # likewise
-        ("whole", "<i8"),  # it has read all that the run wrote there
         ("compacted", "<i8"),  # records may vanish by the topic's own rule
+        ("whole", "<i8"),  # it has read all that the run wrote there, and nothing of it can have vanished
     ],
 )
 """What a group can know of a partition: shape (groups, partitions)."""
@@ -114,7 +114,7 @@ def _missing_fate(view: Record, offset: int) -> int:
     """The fate of a record that was acked and not seen."""
     if offset == UNKNOWN:
         # Whoever has read all that was written, from the first to the last, knows that it is not there.
-        return _LOST if view.whole and not view.compacted else _UNKNOWN
+        return _LOST if view.whole else _UNKNOWN
     if offset < view.start:
         return _EARLIER
     if view.log_start == UNKNOWN:
@@ -124,11 +124,6 @@ def _missing_fate(view: Record, offset: int) -> int:
     if offset >= view.passed and offset < view.log_end:
         return _UNSEEN
     return _UNKNOWN if view.compacted else _LOST
-
-
-@inlined
-def _doubtful_fate(view: Record) -> int:
-    return _ABSENT if view.whole and not view.compacted else _UNRESOLVED
 
 
 @compiled
@@ -183,10 +178,8 @@ def _note_doubtful(  # noqa: PLR0913, PLR0917 (as _note_missing)
         bit = trailing_zeros(bits)
         bits &= bits - 1
         place = load_acquire(places + bit * 8)
-        if place == 0:
-            fate = _ABSENT if fates.whole else _UNRESOLVED
-        else:
-            fate = _doubtful_fate(views[(place >> OFFSET_BITS) - 1])
+        whole = fates.whole if place == 0 else views[(place >> OFFSET_BITS) - 1].whole
+        fate = _ABSENT if whole else _UNRESOLVED
         _note(fates, fate, worker, first + bit, place)
         if fate == _ABSENT:
             absent |= 1 << bit

@@ -171,6 +171,7 @@ class Account:
                 & (view["log_start"] <= baseline)
                 & (view["log_end"] != UNKNOWN)
                 & (view["passed"] >= view["log_end"])
+                & (view["compacted"] == 0)
             )
         return views
 
