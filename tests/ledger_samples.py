@@ -45,6 +45,9 @@ import sys
 from ledger_samples import read_every_second
 from loadlab.measurement.ledger import attach_ledger
 ledger = attach_ledger(int(sys.argv[1]))
+read_every_second(ledger.address, 0, 0)
+print("ready", flush=True)
+sys.stdin.read()
 read_every_second(ledger.address, int(sys.argv[2]), int(sys.argv[3]))
 """
 STRANGER = (-1, -1)
@@ -150,10 +153,19 @@ def mark_by_two_processes(marks: int) -> None:
             subprocess.Popen(
                 [sys.executable, "-c", _MARK_EVERY_SECOND, str(ledger.fd), str(parity), str(marks)],
                 pass_fds=[ledger.fd],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
                 cwd=Path(__file__).parent,
             )
             for parity in range(2)
         ]
+        pipes = [(process.stdin, process.stdout) for process in processes]
+        for _, output in pipes:
+            assert output is not None
+            output.readline()
+        for start, _ in pipes:
+            assert start is not None
+            start.close()
         assert [process.wait(250.0) for process in processes] == [0, 0]
         assert seen_bits(ledger) == marks
         assert ledger.findings["counts"].sum() == 0

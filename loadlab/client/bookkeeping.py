@@ -9,6 +9,7 @@ import numpy as np
 from loadlab.client import symbols
 from loadlab.compiled import Record, inlined
 from loadlab.measurement.intrinsics import carray, pointer_to
+from loadlab.measurement.ledger import UNKNOWN
 from loadlab.measurement.ledger_mark import is_open, mark_acked, mark_doubtful, mark_failed, mark_void
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ SENDER: Final = np.dtype(
         ("workers", "<i8"),  # of its group
         ("first_partitions", "<u8"),  # address: the run-wide number of each topic's first partition, int64
         ("topic_count", "<i8"),
+        ("acks_offsets", "<i8"),  # whether an ack says at which offset the record is
     ],
 )
 
@@ -42,6 +44,9 @@ def make_sender(
     sender["place"], sender["workers"] = settings.place, settings.workers
     sender["first_partitions"] = first_partitions.ctypes.data
     sender["topic_count"] = len(first_partitions)
+    properties = settings.client_properties()
+    # With acks=0 nobody tells offsets; librdkafka then counts up from its number for "no offset".
+    sender["acks_offsets"] = properties.get("acks", properties.get("request.required.acks")) != "0"
     return sender
 
 
@@ -67,7 +72,8 @@ def enter_report(address: int, message: Record, sequence: int, status: int) -> N
         return
     partition = _run_wide_partition(sender, sequence, message.partition)
     if message.err == symbols.ERR_NO_ERROR:
-        mark_acked(sender.ledger, sender.worker, sequence, partition, message.offset)
+        offset = message.offset if sender.acks_offsets else UNKNOWN
+        mark_acked(sender.ledger, sender.worker, sequence, partition, offset)
     elif status == symbols.STATUS_NOT_PERSISTED:
         mark_failed(sender.ledger, sender.worker, sequence, partition)
     else:

@@ -59,7 +59,7 @@ def found(ledger: Ledger, anomaly: Anomaly, group: int = 0) -> int:
 
 
 def test_two_processes_that_mark_the_same_words_lose_no_bit() -> None:
-    mark_by_two_processes(5_000_000)
+    mark_by_two_processes(20_000_000)
 
 
 @settings(max_examples=1_000, deadline=None, suppress_health_check=list(HealthCheck))

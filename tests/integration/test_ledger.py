@@ -1,0 +1,153 @@
+"""The ledger on whole runs against Kafka itself: nothing to tell, and what was put there to be told."""
+
+from __future__ import annotations
+
+import re
+import struct
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import confluent_kafka
+import psutil
+import pytest
+from runs import Recorder, assert_accounts_add_up, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loadlab.results.model import RunResult
+
+pytestmark = [pytest.mark.local, pytest.mark.usefixtures("local_kafka")]
+
+LOCAL = {"provider": "local"}
+TWO_GROUPS = {"billing": {"topic": "orders", "workers": 2}, "audit": {"topic": "orders"}}
+TWO_WORKERS = {
+    "checkout": {"topic": "orders", "workers": 2, "schedule": {"rate": "20k/s"}, "records": {"size": 200}}
+}
+COPIES = 25
+
+
+@dataclass
+class Copier(Recorder):
+    """Reads records of the run while it goes on, and writes them to the log once more."""
+
+    copied: list[tuple[int, int]] = field(default_factory=list)
+    bootstrap_servers: str = ""
+    thread: threading.Thread | None = None
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def message(self, text: str) -> None:
+        super().message(text)
+        if ready := re.match(r"cluster ready: (\S+)", text):
+            self.bootstrap_servers = ready[1]
+
+    def progress(self, progress: object) -> None:  # noqa: ARG002 - the first one says that records flow
+        if self.thread is None:
+            self.thread = threading.Thread(target=self.copy)
+            self.thread.start()
+
+    def copy(self) -> None:
+        servers = {"bootstrap.servers": self.bootstrap_servers}
+        reader = confluent_kafka.Consumer({**servers, "group.id": "copier"})
+        writer = confluent_kafka.Producer(servers)
+        reader.assign([confluent_kafka.TopicPartition("orders", 1, 100)])
+        for message in reader.consume(COPIES, 10.0):
+            value = message.value()
+            self.copied.append(struct.unpack_from("<i4xq", value, 8))
+            writer.produce("orders", value, partition=2)
+        writer.flush(10.0)
+        reader.close()
+
+
+def assert_nothing_to_tell(result: RunResult) -> None:
+    found = result.reconciliation
+    assert (found.lost, found.duplicated, found.reordered) == (0, 0, 0)
+    assert (found.unseen, found.evicted, found.unexplained) == (0, 0, 0)
+    assert found.examples == ()
+
+
+def test_an_undisturbed_run_has_lost_and_doubled_nothing(tmp_path: Path) -> None:
+    result = run({"cluster": LOCAL, "producers": TWO_WORKERS, "consumers": TWO_GROUPS}, tmp_path).result
+
+    assert_accounts_add_up(result)
+    assert_nothing_to_tell(result)
+    assert result.reconciliation.acked == 80_000
+    for group in result.reconciliation.groups.values():
+        assert group.seen == 80_000
+        assert (group.redelivered, group.unknown, group.unresolved) == (0, 0, 0)
+
+
+def test_records_that_are_sent_again_are_told_one_by_one(tmp_path: Path) -> None:
+    copier = Copier()
+    parts = {"cluster": LOCAL, "producers": TWO_WORKERS, "consumers": TWO_GROUPS}
+    result = run(parts, tmp_path, copier).result
+
+    found = result.reconciliation
+    assert len(copier.copied) == COPIES
+    assert (found.lost, found.duplicated, found.reordered, found.unexplained) == (0, COPIES, 0, 0)
+    assert [group.duplicated for group in found.groups.values()] == [COPIES] * 2
+    reasons = [(each.code, each.severity, each.figure) for each in result.verdict.reasons]
+    assert ("records_duplicated", "info", COPIES) in reasons
+    assert "unreconciled" not in [code for code, _, _ in reasons]
+    told = [each for each in found.examples if each.consumer == "audit"]
+    assert [(each.worker, each.sequence) for each in told] == copier.copied[:20]
+    assert {(each.record_class, each.partition) for each in told} == {("duplicated", "orders-2")}
+
+
+def test_acks_of_the_socket_alone_are_held_against_a_log_read_to_its_end(tmp_path: Path) -> None:
+    producer = {**TWO_WORKERS["checkout"], "config": {"acks": "0"}}
+    result = run({"cluster": LOCAL, "producers": {"checkout": producer}}, tmp_path).result
+
+    assert_nothing_to_tell(result)
+    assert result.reconciliation.groups["billing"].seen == 80_000
+
+
+def test_what_a_killed_worker_had_in_its_hands_is_found_or_absent(tmp_path: Path) -> None:
+    observer = Recorder()
+
+    def kill_first_worker() -> None:
+        if len(observer.intervals) == 2:
+            children = psutil.Process().children()
+            workers = [child for child in children if "loadlab.run.worker" in child.cmdline()]
+            min(workers, key=lambda worker: worker.create_time()).kill()
+
+    observer.on_progress = kill_first_worker
+    result = run(
+        {"cluster": LOCAL, "producers": TWO_WORKERS, "consumers": TWO_GROUPS}, tmp_path, observer
+    ).result
+
+    found = result.reconciliation
+    assert_accounts_add_up(result)
+    assert (found.lost, found.duplicated, found.reordered, found.unexplained) == (0, 0, 0, 0)
+    for group in found.groups.values():
+        assert group.found + group.absent == found.indeterminate
+        assert (group.seen, group.unresolved) == (found.acked, 0)
+
+
+def test_what_a_killed_member_had_not_committed_is_redelivered_and_not_doubled(tmp_path: Path) -> None:
+    observer = Recorder()
+
+    def kill_a_member() -> None:
+        if len(observer.intervals) == 2:
+            children = psutil.Process().children()
+            workers = [child for child in children if "loadlab.run.worker" in child.cmdline()]
+            sorted(workers, key=lambda worker: worker.create_time())[2].kill()
+
+    observer.on_progress = kill_a_member
+    billing = {"topic": "orders", "workers": 2, "config": {"session.timeout.ms": 6000}}
+    parts = {
+        "cluster": LOCAL,
+        "producers": TWO_WORKERS,
+        "consumers": {"billing": billing},
+        "phases": {"warmup": "1s", "measure": "5s", "drain": "30s"},
+    }
+    result = run(parts, tmp_path, observer).result
+
+    found = result.reconciliation
+    assert (found.lost, found.duplicated, found.reordered, found.unexplained) == (0, 0, 0, 0)
+    group = found.groups["billing"]
+    assert group.seen == found.acked
+    assert 0 < group.redelivered == found.consumed["billing"] - found.acked
