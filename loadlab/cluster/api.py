@@ -179,7 +179,7 @@ class Cluster(Protocol):
     def topic_ids(self, names: Sequence[str]) -> dict[str, str | None]:
         """Return the ids of topics by name; None where there is none."""
 
-    def delete_topics(self, ids: Mapping[str, str]) -> None:
+    def delete_topics(self, ids: Mapping[str, str], timeout_s: float = 10.0) -> None:
         """Delete each topic (name → id) whose id still is this one; what is gone already is no error."""
 
     def end_offsets(self, partitions: Sequence[Partition], timeout_s: float = 5.0) -> OffsetSample:
@@ -192,7 +192,7 @@ class Cluster(Protocol):
         """Take each partition's first offset that can still be read; otherwise as `end_offsets`."""
 
     def committed_offsets(
-        self, group_id: str, partitions: Sequence[Partition]
+        self, group_id: str, partitions: Sequence[Partition], timeout_s: float = 10.0
     ) -> dict[Partition, int | None]:
         """Return what a group committed; None where it has not."""
 

@@ -119,9 +119,9 @@ class AdministeredCluster(abc.ABC):
             name: topic.topic_id if topic else None for name, topic in self.describe_topics(names).items()
         }
 
-    def delete_topics(self, ids: Mapping[str, str]) -> None:
+    def delete_topics(self, ids: Mapping[str, str], timeout_s: float = 10.0) -> None:
         """Delete topics whose id still is the given one."""
-        self._topics.delete(ids)
+        self._topics.delete(ids, timeout_s)
 
     def end_offsets(self, partitions: Sequence[Partition], timeout_s: float = 5.0) -> OffsetSample:
         """Take each partition's high watermark."""
@@ -132,10 +132,10 @@ class AdministeredCluster(abc.ABC):
         return self._offsets.sample(partitions, _EARLIEST, timeout_s)
 
     def committed_offsets(
-        self, group_id: str, partitions: Sequence[Partition]
+        self, group_id: str, partitions: Sequence[Partition], timeout_s: float = 10.0
     ) -> dict[Partition, int | None]:
         """Return what a group committed; None where it has not."""
-        return self._offsets.committed(group_id, partitions)
+        return self._offsets.committed(group_id, partitions, timeout_s)
 
     def topic_config(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
         """Return the effective configuration of topics."""

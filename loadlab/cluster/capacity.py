@@ -20,6 +20,10 @@ DEFAULT_HEAP_BYTES = 1 << 30  # Kafka's own default
 _BROKERS_PER_CORE = 4
 _FEWEST_REFUSED = 4  # three brokers are the smallest real cluster: any machine may try them
 _DISK_PER_BROKER_BYTES = 256 << 20
+LOW_DISK_BYTES = 1 << 30
+"""What must stay free on the brokers' disk: a load stops when less is left, and no cluster starts without."""
+LEAST_DISK_BYTES = LOW_DISK_BYTES + _DISK_PER_BROKER_BYTES
+"""What one broker needs to start."""
 
 
 def heap_bytes(spec: ClusterSpec) -> int:
@@ -69,9 +73,10 @@ def check_machine(spec: ClusterSpec, directory: Path, needed_disk_bytes: int = 0
     _check_cores(spec)
     _check_memory(spec)
     needed = max(needed_disk_bytes, spec.brokers * _DISK_PER_BROKER_BYTES)
-    if directory.exists() and (free := free_bytes(directory)) < needed:
+    if directory.exists() and (free := free_bytes(directory)) < needed + LOW_DISK_BYTES:
         raise ClusterError(
-            f"the plan needs {_size(needed)} of disk, and {_size(free)} are free in {directory}",
+            f"the plan needs {_size(needed)} of disk beside {_size(LOW_DISK_BYTES)} that must stay free, and"
+            f" {_size(free)} are free in {directory}",
             fix="free some space, shorten the run, or set LOADLAB_DATA_DIR to a larger disk",
         )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import psutil
 
 from loadlab.cluster.artifacts import find_jars, missing
-from loadlab.cluster.capacity import DEFAULT_HEAP_BYTES, data_root, free_bytes
+from loadlab.cluster.capacity import DEFAULT_HEAP_BYTES, LEAST_DISK_BYTES, data_root, free_bytes
 from loadlab.cluster.docker import Engine
 from loadlab.cluster.image import built_image, find_image
 from loadlab.cluster.java import MISSING, find_java
@@ -19,7 +19,6 @@ from loadlab.scenario.cluster import ClusterSpec
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LEAST_DISK_BYTES = 2 << 30
 
 
 @dataclass(frozen=True)
@@ -94,6 +93,6 @@ def _memory_check() -> Check:
 def _disk_check() -> Check:
     root = data_root()
     free = free_bytes(root)
-    ok = free >= _LEAST_DISK_BYTES
+    ok = free >= LEAST_DISK_BYTES
     fix = None if ok else "free some space, or set LOADLAB_DATA_DIR to a larger disk"
     return Check("disk for brokers", ok=ok, detail=f"{free / 2**30:.1f} GiB free in {root}", fix=fix)

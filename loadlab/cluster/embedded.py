@@ -85,7 +85,7 @@ class EmbeddedCluster(AdministeredCluster):
         there = known.keys() & metadata.keys()
         return {name: described(metadata[name], known[name]) if name in there else None for name in names}
 
-    def delete_topics(self, ids: Mapping[str, str]) -> None:
+    def delete_topics(self, ids: Mapping[str, str], timeout_s: float = 10.0) -> None:  # noqa: ARG002
         """Delete topics whose id still is the given one."""
         for name, topic_id in ids.items():
             self._ask(f"delete {name} {topic_id}")

@@ -57,24 +57,33 @@ class TopicAdmin:
         if refused:
             self._undo([name for name in futures if name not in refused])
             raise _creation_error(refused)
-        return self._wait_for_leaders({request.name: request.partitions for request in requests})
+        try:
+            return self._wait_for_leaders({request.name: request.partitions for request in requests})
+        except BaseException:
+            self._undo(list(futures))
+            raise
 
-    def describe(self, names: Sequence[str]) -> dict[str, TopicDescription | None]:
+    def describe(
+        self, names: Sequence[str], timeout_s: float = REQUEST_TIMEOUT_S
+    ) -> dict[str, TopicDescription | None]:
         """Describe topics by name; None where there is none."""
         if not names:
             return {}
         asked = TopicCollection(list(names))
-        futures = self._admin.client.describe_topics(asked, request_timeout=REQUEST_TIMEOUT_S)
-        return {name: self._description(future) for name, future in futures.items()}
+        futures = self._admin.client.describe_topics(asked, request_timeout=timeout_s)
+        return {name: self._description(future, timeout_s) for name, future in futures.items()}
 
-    def delete(self, ids: Mapping[str, str]) -> None:
+    def delete(self, ids: Mapping[str, str], timeout_s: float) -> None:
         """Delete topics whose id still is the given one, and wait until brokers have forgotten them."""
-        found = self.describe(list(ids))
+        found = self.describe(list(ids), timeout_s)
         ours = [name for name, topic in found.items() if topic and topic.topic_id == ids[name]]
         if not ours:
             return
-        for future in self._admin.client.delete_topics(ours, operation_timeout=REQUEST_TIMEOUT_S).values():
-            error = future.exception(REQUEST_TIMEOUT_S + 1)
+        futures = self._admin.client.delete_topics(
+            ours, operation_timeout=timeout_s, request_timeout=timeout_s
+        )
+        for future in futures.values():
+            error = future.exception(timeout_s + 1)
             if isinstance(error, KafkaException) and error_code(error) != KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise self._admin.unanswered("deletion of topics", error) from error
         deadline_s = time.monotonic() + _FORGET_TIMEOUT_S
@@ -102,9 +111,11 @@ class TopicAdmin:
                 raise ClusterError(f"no leader for every partition of {late} in {_LEADER_TIMEOUT_S:.0f} s")
             time.sleep(_POLL_S)
 
-    def _description(self, future: Future[KafkaTopicDescription]) -> TopicDescription | None:
+    def _description(
+        self, future: Future[KafkaTopicDescription], timeout_s: float
+    ) -> TopicDescription | None:
         try:
-            found = future.result(REQUEST_TIMEOUT_S + 1)
+            found = future.result(timeout_s + 1)
         except KafkaException as error:
             if error_code(error) == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 return None

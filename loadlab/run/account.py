@@ -158,7 +158,8 @@ class Account:
         views = np.zeros((len(self.groups), len(self.partitions)), dtype=VIEW)
         views["log_start"] = self._offsets(_log_starts(run, self.partitions))
         views["log_end"] = self._offsets({} if run.load.final is None else run.load.final.ends)
-        views["compacted"] = [_is_compacted(run, topic) for topic, _ in self.partitions]
+        compacted = {topic: _is_compacted(run, topic) for topic in {topic for topic, _ in self.partitions}}
+        views["compacted"] = [compacted[topic] for topic, _ in self.partitions]
         baseline = self._offsets(run.baseline)
         for number, group in enumerate(run.load.sampler.groups):
             view, passages = views[number], self.ledger.passages[number]
@@ -200,7 +201,12 @@ def _handed_out(worker: WorkerProcess) -> int:
 
 
 def _log_starts(run: Measured, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-    """The first offset that can still be read in each partition that answers."""
+    """The first offset that can still be read in each partition that answers.
+
+    A cluster that did not tell its log ends is not asked: that would only hold up the end of the run.
+    """
+    if run.load.final is None:
+        return {}
     try:
         return run.cluster.start_offsets(partitions).offsets
     except ClusterError as error:
@@ -217,10 +223,12 @@ def _cleanup_policy(run: Measured, topic: str) -> str:
     planned = next(each.config for each in run.load.plan.topics if each.name == topic)
     if "cleanup.policy" in planned or Capability.ADMIN not in run.cluster.capabilities:
         return planned.get("cleanup.policy", "")
+    # Where it can't be asked for, nothing must be called lost that may have been compacted away.
+    if run.load.final is None:
+        return "compact"
     try:
         return run.cluster.topic_config([topic])[topic].get("cleanup.policy", "")
     except ClusterError:
-        # Where it can't be asked for, nothing must be called lost that may have been compacted away.
         return "compact"
 
 

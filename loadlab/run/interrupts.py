@@ -56,6 +56,17 @@ class Interrupts:
         with _handlers(self._on_signal):
             yield self
 
+    def _on_deferred_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if self.missed:
+            raise KeyboardInterrupt
+        self.missed = True
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Does what must not be left half done: a first signal is only noted, a second ends it."""
+        with _handlers(self._on_deferred_signal):
+            yield
+
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
         """Ends what has to end: signals that come meanwhile are only noted."""

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from loadlab.cluster.capacity import LOW_DISK_BYTES
 from loadlab.errors import ClusterError
 from loadlab.measurement.slab import Command, Phase, State
 from loadlab.measurement.validity import Death
@@ -29,8 +30,6 @@ _LEAD_NS: Final = 100_000_000
 _TICK_S: Final = 0.02
 _CHECK_EVERY_NS: Final = NS_PER_S
 _END_TIMEOUT_S: Final = 10.0
-LOW_DISK_BYTES: Final = 1 << 30
-"""The load stops when the brokers' disk has less space left than this."""
 
 
 @dataclass(eq=False)
@@ -104,7 +103,7 @@ class Load:
         self.fleet.end(_END_TIMEOUT_S)
         self._check_workers()
         # After the workers' last reads and commits: what is left now is what was not read.
-        self.final = self.sampler.take()
+        self.final = self.sampler.take_last()
         return ended_ns
 
     def _start(self) -> None:
@@ -174,6 +173,7 @@ class Load:
 
     def _cut_short(self, why: str) -> None:
         self.timeline = self.timeline.cut_short(time.monotonic_ns())
+        self.sampler.hurried = True
         for worker in self.fleet.workers:
             self.timeline.write(worker.slab)
         self.events.note("cut_short", why)
@@ -208,4 +208,5 @@ class Load:
     def _check_disk(self) -> None:
         free_bytes = self.cluster.free_disk_bytes()
         if free_bytes is not None and free_bytes < LOW_DISK_BYTES and self.failure is None:
-            self._fail(f"the brokers' disk has {free_bytes / (1 << 20):.0f} MiB left")
+            limit_mib = LOW_DISK_BYTES >> 20
+            self._fail(f"the brokers' disk has {free_bytes >> 20} MiB left, less than {limit_mib} MiB")

@@ -30,6 +30,8 @@ Partition = tuple[str, int]
 
 _MARGIN_NS: Final = 250_000_000
 _TIMEOUT_S: Final = 3.0
+_COORDINATOR_TIMEOUT_S: Final = 10.0
+_HURRIED_TIMEOUT_S: Final = 1.0
 _SILENT_COORDINATOR_S: Final = 30.0
 
 
@@ -128,6 +130,8 @@ class OffsetSampler:
         groups: whose lag is followed.
         samples: in the order of time.
         failures: rounds that got no answer, with the error.
+        hurried: the run is being ended before its time: nobody is waited for longer than a moment, and a
+            cluster that gave no answer is not asked once more.
     """
 
     cluster: Cluster
@@ -136,6 +140,8 @@ class OffsetSampler:
     groups: Sequence[Group]
     samples: list[Sample] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    hurried: bool = False
+    _answered: bool = True
     _ask_coordinator_from_s: float = 0.0
     _last_ends: dict[Partition, int] = field(default_factory=dict)
     _taking: threading.Lock = field(default_factory=threading.Lock)
@@ -157,13 +163,20 @@ class OffsetSampler:
         """Ends the sampling; a request under way is waited for."""
         self._beat.stop()
 
+    def take_last(self) -> Sample | None:
+        """Takes the last sample of a run."""
+        return self.take() if self._answered or not self.hurried else None
+
     def take(self) -> Sample | None:
         """Takes one sample; None (and a failure noted) where the cluster did not answer."""
         with self._taking:
             try:
-                ends = self.cluster.end_offsets(self.partitions, timeout_s=_TIMEOUT_S)
+                timeout_s = _HURRIED_TIMEOUT_S if self.hurried else _TIMEOUT_S
+                ends = self.cluster.end_offsets(self.partitions, timeout_s=timeout_s)
+                self._answered = bool(ends.offsets)
                 sample = self._sample(ends)
             except Exception as error:  # noqa: BLE001 (a sample that fails must not end what is measured)
+                self._answered = False
                 self.failures.append(str(error) or repr(error))
                 return None
             self.samples.append(sample)
@@ -189,7 +202,8 @@ class OffsetSampler:
         if time.monotonic() < self._ask_coordinator_from_s:
             return None
         try:
-            offsets = self.cluster.committed_offsets(group.group_id, group.partitions)
+            timeout_s = _HURRIED_TIMEOUT_S if self.hurried else _COORDINATOR_TIMEOUT_S
+            offsets = self.cluster.committed_offsets(group.group_id, group.partitions, timeout_s)
         except ClusterError as error:
             self.failures.append(str(error))
             self._ask_coordinator_from_s = time.monotonic() + _SILENT_COORDINATOR_S

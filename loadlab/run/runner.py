@@ -6,6 +6,7 @@ import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenCluster", "RunOptions", "open_cluster", "run_scenario"]
 
+_DELETION_S: Final = 10.0
+_SILENT_DELETION_S: Final = 1.0
 _AT_THE_END: Final = ("latest", "end", "largest")
 
 
@@ -109,6 +112,7 @@ class _Run:
         self._events = Events(self._observer)
         self._started_at = datetime.now(UTC)
         self._started_ns = time.monotonic_ns()
+        self._silent = False  # the cluster gave no answer after the load
         self._cluster_ready_ns = 0
         self._run_id = new_run_id(self._scenario.name, self._started_at)
 
@@ -149,12 +153,18 @@ class _Run:
         ]
         partitions = {request.name: request.partitions for request in wanted}
         partitions |= self._existing(cluster)
-        ids = cluster.create_topics(wanted) if wanted else {}
+        # Without their ids nobody could delete them: a signal waits until those are known.
+        with self._interrupts.deferred():
+            ids = cluster.create_topics(wanted) if wanted else {}
         try:
+            if self._interrupts.missed:
+                raise KeyboardInterrupt
             yield partitions
         finally:
             if ids and outlives and not self._options.keep_topics:
-                end("topics", lambda: cluster.delete_topics(ids), self._events, self._interrupts)
+                timeout_s = _SILENT_DELETION_S if self._silent else _DELETION_S
+                delete = partial(cluster.delete_topics, ids, timeout_s)
+                end("topics", delete, self._events, self._interrupts)
 
     @property
     def _cluster_outlives(self) -> bool:
@@ -242,6 +252,7 @@ class _Run:
         )
         self._interrupts.gentle = True
         ended_ns = load.run()
+        self._silent = load.final is None
         with self._interrupts.undisturbed():
             watcher.finish(load.timeline, ended_ns)
             series.rows += broker_rows(brokers.samples, load.timeline.start_ns)

@@ -169,6 +169,7 @@ class FakeCluster:
         self,
         group_id: str,  # noqa: ARG002
         partitions: Sequence[Partition],
+        timeout_s: float = 10.0,  # noqa: ARG002
     ) -> Mapping[Partition, int | None]:
         self.on_committed()
         return {partition: self.committed.get(partition) for partition in partitions}

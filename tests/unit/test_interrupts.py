@@ -88,3 +88,14 @@ def test_in_a_thread_of_the_callers_signals_stay_as_they_are() -> None:
     thread.join()
 
     assert seen == [before]
+
+
+@EACH
+def test_a_signal_waits_until_what_must_not_be_left_half_done_is_done(number: signal.Signals) -> None:
+    interrupts = Interrupts()
+
+    with interrupts.handled(), interrupts.deferred():
+        signal.raise_signal(number)
+        assert interrupts.missed
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)

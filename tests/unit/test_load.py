@@ -10,11 +10,12 @@ import pytest
 from run_samples import FakeCluster, FakeProcess, consuming, fleet_of, producing, scenario_of, worker_of
 
 from loadlab.cluster import BrokerState
+from loadlab.cluster.capacity import LOW_DISK_BYTES
 from loadlab.measurement.slab import Command, State
 from loadlab.run.brokers import BrokerSampler
 from loadlab.run.events import Events
 from loadlab.run.interrupts import Interrupts
-from loadlab.run.load import LOW_DISK_BYTES, Load
+from loadlab.run.load import Load
 from loadlab.run.offsets import Group, OffsetSampler
 from loadlab.run.plan import plan_scenario
 from loadlab.run.progress import SilentObserver
@@ -154,7 +155,7 @@ def test_a_disk_that_runs_low_stops_the_load(free_bytes: int | None, fails: bool
     load.run()
 
     assert (load.failure is not None) == fails
-    assert ("disk has 1023 MiB left" in (load.failure or "")) == fails
+    assert ("disk has 1023 MiB left, less than 1024 MiB" in (load.failure or "")) == fails
 
 
 def test_a_cluster_that_gives_no_log_ends_is_not_waited_for() -> None:
@@ -170,3 +171,25 @@ def test_producers_that_wait_for_acks_are_given_the_drain_phase() -> None:
     load = load_of(sender(State.SENT), drain_s=0.2)
 
     assert load.run() >= load.timeline.stop_ns
+
+
+def test_a_load_that_is_cut_short_asks_a_silent_cluster_once_more_at_most() -> None:
+    """The last sample is left out where the one before it had no answer: each costs its whole timeout."""
+    cluster = FakeCluster(broken="no broker answers")
+    load = load_of(sender(), reader(0, 0, 0), cluster=cluster, measure_s=60.0)
+    load.interrupts.requested = True
+    load.run()
+    asked = cluster.asked
+
+    assert load.final is None
+    assert load.sampler.hurried
+    assert load.sampler.take_last() is None
+    assert cluster.asked == asked
+
+
+def test_a_load_that_is_cut_short_still_asks_a_cluster_that_answers() -> None:
+    load = load_of(sender(), reader(), measure_s=60.0)
+    load.interrupts.requested = True
+    load.run()
+
+    assert load.final is load.sampler.samples[-1]

@@ -28,6 +28,9 @@ from loadlab.run.timeline import Timeline
 
 if TYPE_CHECKING:
     from loadlab.results.model_environment import HostEnvironment
+    from loadlab.run.fleet import Fleet
+    from loadlab.run.offsets import Partition
+    from loadlab.scenario import LoadedScenario
 
 PARTITIONS = tuple(("orders", number) for number in range(3))
 
@@ -40,6 +43,33 @@ class MockOrKafka(FakeCluster):
     @property
     def info(self) -> SimpleNamespace:
         return SimpleNamespace(kind=self.kind)
+
+
+def load_of(
+    loaded: LoadedScenario, fleet: Fleet, ends: dict[Partition, int], *, kind: str, baseline: int
+) -> Load:
+    """A load that has ended, with one sample of the log's ends; none where no partition answered."""
+    cluster = MockOrKafka()
+    cluster.kind = kind
+    group = Group("billing", "group-1", PARTITIONS, np.full(3, baseline), ("checkout",))
+    sampler = OffsetSampler(cluster.as_cluster(), fleet, PARTITIONS, [group])
+    if ends:
+        at = fleet.consumers[0].slab.positions
+        lag = np.array([ends.get(partition, 0) for partition in PARTITIONS]) - at
+        sampler.samples.append(Sample(10 * S, ends, {"billing": GroupSample(np.maximum(lag, 0), 0, 0)}))
+    load = Load(
+        plan_scenario(loaded),
+        fleet,
+        cluster.as_cluster(),
+        sampler,
+        BrokerSampler(cluster.as_cluster()),
+        Events(SilentObserver()),
+        Interrupts(),
+        lambda intervals, timeline: None,  # noqa: ARG005
+    )
+    load.timeline = Timeline(S, 2 * S, 12 * S, 17 * S)
+    load.final = sampler.samples[-1] if ends else None
+    return load
 
 
 def measured(  # noqa: PLR0913 - what a run is told by
@@ -60,27 +90,8 @@ def measured(  # noqa: PLR0913 - what a run is told by
     book(sender, ACK_LANE, Counter.ACKED, acked)
     book(reader, CONSUME_LANE, Counter.CONSUMED, consumed)
     reader.slab.positions[:] = [baseline + offset for offset in read]
-    cluster = MockOrKafka()
-    cluster.kind = kind
-    fleet = fleet_of(sender, reader)
-    group = Group("billing", "group-1", PARTITIONS, np.full(3, baseline), ("checkout",))
-    sampler = OffsetSampler(cluster.as_cluster(), fleet, PARTITIONS, [group])
-    if grown:
-        ends = {partition: baseline + by for partition, by in zip(PARTITIONS, grown, strict=False)}
-        lag = np.array([ends.get(partition, 0) for partition in PARTITIONS]) - reader.slab.positions
-        sampler.samples.append(Sample(10 * S, ends, {"billing": GroupSample(np.maximum(lag, 0), 0, 0)}))
-    load = Load(
-        plan_scenario(loaded),
-        fleet,
-        cluster.as_cluster(),
-        sampler,
-        BrokerSampler(cluster.as_cluster()),
-        Events(SilentObserver()),
-        Interrupts(),
-        lambda intervals, timeline: None,  # noqa: ARG005
-    )
-    load.timeline = Timeline(S, 2 * S, 12 * S, 17 * S)
-    load.final = sampler.samples[-1] if grown else None
+    ends = {partition: baseline + by for partition, by in zip(PARTITIONS, grown, strict=False)}
+    load = load_of(loaded, fleet_of(sender, reader), ends, kind=kind, baseline=baseline)
     return Measured(
         run_id="run-1",
         started_at=datetime.now(UTC),
