@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from loadlab.cli import figures
@@ -9,7 +10,6 @@ from loadlab.cli.output import Line, print_lines, print_text
 from loadlab.cli.sections import row
 from loadlab.cli.summary import cluster_text
 from loadlab.results.capacity_store import CAPACITY_FILE
-from loadlab.tuning.capacity_curve import curve
 from loadlab.units import duration_s
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _WORDS = {"holds": "holds", "fails": "does not hold", "unmeasured": "not measured", None: "not judged"}
 _BETWEEN_PROBES_S = 3.0
+_GENERATOR = "generator_limited"
 
 
 def print_capacity(search: StoredCapacity, output: OutputFormat) -> None:
@@ -118,23 +119,34 @@ def answer_text(search: CapacityResult) -> str:
         case "at_least":
             return f"{holds} at least: nothing higher was probed"
         case "generator":
-            return f"{holds} at least: the generator is the limit at ≥ {above}"
+            return f"{holds} at least: {_unmeasured(search)} at ≥ {above}"
         case "below":
             return f"fails {above} already, the lowest rate probed: {_why(search)}"
         case "nothing":
             return f"nothing could be measured: {_why(search)}" if search.probes else "nothing was probed"
 
 
+def _unmeasured(search: CapacityResult) -> str:
+    """Why nothing could be said of the rate above the one that holds."""
+    at = search.answer.fails_per_s
+    reasons = [why for probe in search.probes if probe.rate_per_s == at for why in probe.failed]
+    by_generator = any(why.startswith(_GENERATOR) for why in reasons)
+    return "the generator is the limit" if by_generator else "nothing could be measured"
+
+
 def _why(search: CapacityResult) -> str:
     """What the lowest rate that was probed failed by."""
     judged = [probe for probe in search.probes if probe.failed]
-    lowest = min(judged, key=lambda probe: probe.rate_per_s or float("inf"), default=None)
+    lowest = min(judged, key=lambda probe: probe.rate_per_s or math.inf, default=None)
     return ", ".join(lowest.failed) if lowest else "no rate was judged"
 
 
 def _table(search: CapacityResult) -> Iterator[Line]:
-    """The curve: rate, what was achieved, latency, and what did not hold."""
-    shown = curve(search.probes)
+    """The curve: rate, what was achieved, latency, and what did not hold or why nothing was measured."""
+    shown = sorted(
+        (probe for probe in search.probes if probe.rate_per_s is not None),
+        key=lambda probe: probe.rate_per_s or 0.0,
+    )
     if shown:
         yield Line(f"{'rate':>12}{'achieved':>14}{'p50':>11}{'p99':>11}")
     for probe in shown:

@@ -104,8 +104,8 @@ def _invalid(result: RunResult) -> list[str]:
     """Why a run is invalid; nothing where it isn't."""
     if result.verdict.status != "invalid":
         return []
-    reasons = [reason.message for reason in result.verdict.reasons if reason.severity == "invalid"]
-    return reasons or ["the run is invalid"]
+    reasons = [one for one in result.verdict.reasons if one.severity == "invalid"]
+    return [f"{reason.code}: {reason.message}" for reason in reasons] or ["the run is invalid"]
 
 
 def _unreached(result: RunResult) -> Iterator[str]:

@@ -18,7 +18,7 @@ from loadlab.errors import RunError, UsageError
 from loadlab.measurement.histogram import Histogram, lower_bounds_ns
 from loadlab.results.artifacts import Artifacts, Histograms
 from loadlab.results.capacity_store import StoredCapacity, load_capacity
-from loadlab.results.model import Throughput, Verdict
+from loadlab.results.model import Reason, Throughput, Verdict
 from loadlab.results.store import StoredRun, save
 from loadlab.run.progress import SilentObserver
 from loadlab.scenario import load_document
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from loadlab.scenario import LoadedScenario
 
 EDGE_PER_S = 30_000.0
+LATE = Reason(code="generator_limited", message="records were sent late", severity="invalid")
 SCENARIO = """
 name: orders
 topics: {orders: {}}
@@ -94,7 +95,9 @@ class Lab:
             producers={"checkout": group},
             consumers={},
             verdict=Verdict(
-                status="valid" if asked <= self.valid_to_per_s else "invalid", saturated=self.saturated
+                status="valid" if asked <= self.valid_to_per_s else "invalid",
+                reasons=() if asked <= self.valid_to_per_s else (LATE,),
+                saturated=self.saturated,
             ),
             interrupted=self.interrupted,
         )
@@ -238,7 +241,7 @@ CASES = {
     "nothing holds": Case(99, "fails 19.0k/s", ("--min-rate", "19k/s"), saturated=True),
     "the generator": Case(0, "the generator is the limit", valid_to_per_s=25_000.0),
     "strict": Case(5, "the generator is the limit", ("--strict",), valid_to_per_s=25_000.0),
-    "nothing measured": Case(4, "nothing could be measured: the run is invalid", valid_to_per_s=0.0),
+    "nothing measured": Case(4, "nothing could be measured: generator_limited: records", valid_to_per_s=0.0),
 }
 
 

@@ -143,7 +143,7 @@ def test_an_invalid_run_is_never_the_cluster_s_limit(tmp_path: Path) -> None:
     reason = Reason(code="generator_limited", message="records were sent late", severity="invalid")
     verdict = Verdict(status="invalid", reasons=(reason,), saturated=True)
     found = probe(tmp_path, verdict=verdict, **reaching(10_000.0))
-    assert (found.verdict, found.failed) == ("unmeasured", ("records were sent late",))
+    assert (found.verdict, found.failed) == ("unmeasured", ("generator_limited: records were sent late",))
     assert as_probe(found).outcome.verdict is Said.UNMEASURED
 
 

@@ -113,6 +113,7 @@ def test_the_summary_has_the_answer_the_curve_and_the_knee() -> None:
     [
         ("at_least", 50_000.0, None, "holds 50.0k/s at least: nothing higher was probed"),
         ("generator", 9e4, 1.2e5, "holds 90.0k/s at least: the generator is the limit at ≥ 120k/s"),
+        ("generator", 9e4, 1.3e5, "holds 90.0k/s at least: nothing could be measured at ≥ 130k/s"),
         ("below", None, 200.0, "fails 200/s already, the lowest rate probed: too slow"),
         ("nothing", None, 200.0, "nothing could be measured: too slow"),
     ],
@@ -121,8 +122,17 @@ def test_each_kind_of_answer_has_its_words(
     kind: str, holds_per_s: float | None, fails_per_s: float | None, text: str
 ) -> None:
     found = {"kind": kind, "holds_per_s": holds_per_s, "fails_per_s": fails_per_s, "sure": True}
-    probes = (probe(200.0, verdict="fails", failed=("too slow",)), PROBES[3])
+    probes = (
+        probe(200.0, verdict="fails", failed=("too slow",)),
+        probe(1.2e5, verdict="unmeasured", failed=("generator_limited: sent late",)),
+        probe(1.3e5, verdict="unmeasured", failed=("worker_died: worker 0",)),
+    )
     assert answer_text(capacity(answer=CapacityAnswer.model_validate(found), probes=probes)) == text
+
+
+def test_what_could_not_be_measured_stands_in_the_table_with_its_reason() -> None:
+    late = probe(210_000.0, verdict="unmeasured", failed=("generator_limited: sent late",), status="invalid")
+    assert "not measured: generator_limited: sent late" in shown(probes=(*PROBES, late))[12]
 
 
 def test_an_interrupted_search_says_how_to_go_on() -> None:
