@@ -147,8 +147,8 @@ def _doubts(side: Side, allowed: Collection[Kind]) -> Iterator[_Objection]:
 
 def _faults(run: RunResult) -> Iterator[tuple[Kind, str]]:
     if run.verdict.status == "invalid":
-        codes = ", ".join(reason.code for reason in run.verdict.reasons if reason.severity == "invalid")
-        yield "invalid", f"is invalid: {codes}"
+        codes = (reason.code for reason in run.verdict.reasons if reason.severity == "invalid")
+        yield "invalid", f"is invalid: {', '.join(dict.fromkeys(codes))}"
     if cut_short(run):
         yield "cut-short", "was cut short"
 

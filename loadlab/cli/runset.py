@@ -76,7 +76,7 @@ def _unsuited(runs: RunSet) -> Iterator[Line]:
 
 
 def _why(run: Repetition) -> str:
-    causes = [*(["cut short"] if run.cut_short else []), *(reason.code for reason in run.reasons)]
+    causes = [*(["cut short"] if run.cut_short else []), *dict.fromkeys(each.code for each in run.reasons)]
     counted = run.status if run.used else f"{run.status}, not counted"
     return f"{counted}: {', '.join(causes)}" if causes else counted
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from runs import Recorder, document
+from click.testing import CliRunner
+from runs import Command, Recorder, document, start_command
 
+from loadlab.cli.main import cli
 from loadlab.errors import ClusterError
+from loadlab.run.repetitions import RepeatOptions, repeat_scenario
 from loadlab.run.runner import RunOptions, open_cluster, run_scenario
 from loadlab.scenario import load_document
 
@@ -45,3 +50,66 @@ def test_a_cluster_that_lost_a_broker_gets_no_further_run(tmp_path: Path) -> Non
         cluster.cluster.kill(1)
         with pytest.raises(ClusterError, match="broker 1 has died"):
             run_scenario(loaded, options, observer, cluster=cluster)
+
+
+def test_each_repetition_may_have_a_cluster_of_its_own(tmp_path: Path) -> None:
+    loaded, observer = load_document(document(phases=SHORT)), Recorder()
+    repeat = RepeatOptions(2, fresh_clusters=True)
+    repeated = repeat_scenario(loaded, RunOptions(tmp_path), repeat, observer)
+
+    assert repeated.error is None
+    assert len([text for text in observer.messages if text.startswith("starting mock brokers")]) == 2
+    assert [result.reconciliation.consumed for result in repeated.results] == [{"billing": 6_000}] * 2
+
+
+def _await_message(command: Command, words: str) -> None:
+    assert command.process.stderr is not None
+    assert any(words in line for line in command.process.stderr), f"it ended before it said {words!r}"
+
+
+def test_an_interrupt_in_the_second_repetition_keeps_both(tmp_path: Path) -> None:
+    overrides = ("phases.warmup=1s", "phases.measure=4s", "phases.drain=5s")
+    sets = [part for override in overrides for part in ("--set", override)]
+    command = start_command(tmp_path, "--repeat", "3", *sets, provider="embedded")
+    _await_message(command, "repetition 2 of 3")
+    command.await_load()
+    command.signal(signal.SIGINT)
+    code, output, _ = command.end()
+
+    assert code == 130
+    runs = json.loads(output)
+    assert runs["interrupted"]
+    assert [run["cut_short"] for run in runs["runs"]] == [False, True]
+    for run in runs["runs"]:
+        assert json.loads((tmp_path / run["run_id"] / "result.json").read_text())["run_id"] == run["run_id"]
+
+
+@pytest.mark.local
+@pytest.mark.usefixtures("local_kafka")
+def test_lingering_shows_in_the_latency_of_real_runs(tmp_path: Path) -> None:
+    """500 records a second hardly fill a batch: a record waits for all of linger.ms."""
+    phases = {"warmup": "1s", "measure": "3s", "drain": "20s"}
+    sets = []
+    for linger_ms in (0, 500):
+        group = {
+            "topic": "orders",
+            "schedule": {"rate": "500/s"},
+            "records": {"size": 100},
+            "config": {"linger.ms": linger_ms},
+        }
+        parts = document(cluster={"provider": "local"}, producers={"checkout": group}, phases=phases)
+        repeated = repeat_scenario(load_document(parts), RunOptions(tmp_path), RepeatOptions(3), Recorder())
+        sets.append(repeated.stored.runs.set_id)
+    # A busy machine may make a run invalid; the difference is far beyond what that does to it.
+    arguments = ["compare", *sets, "--results-dir", str(tmp_path), "--format", "json", "--allow", "invalid"]
+    told = CliRunner().invoke(cli, arguments)
+
+    assert told.exit_code == 0, told.stderr
+    compared = json.loads(told.stdout)
+    (p50,) = (row for row in compared["rows"] if row["label"] == "publish p50")
+    assert p50["ratio"] > 3
+    # How sure three runs a side can be depends on how busy the machine is.
+    assert p50["finding"] != "lower"
+    assert compared["differs"] == [
+        {"field": "producers.checkout.config.linger.ms", "baseline": "0", "contender": "500"}
+    ]
