@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-
 @dataclass(frozen=True)
 class Check:
     """One thing that was looked at: whether it is in order, what was seen, and how to mend it.

@@ -27,6 +27,7 @@ from loadlab.measurement import circumstances, correctness, validity
 from loadlab.results.model import RunResult
 from loadlab.results.model_capacity import CapacityResult
 from loadlab.results.model_groups import LatencyBlock
+from loadlab.results.runset import RunSet
 from loadlab.run import broker_readings, series
 
 if TYPE_CHECKING:
@@ -222,14 +223,17 @@ def test_every_field_of_a_result_is_defined_and_no_other() -> None:
     assert set(documented) == set(_fields(RunResult))
 
 
-def test_every_field_of_a_capacity_search_is_defined_and_no_other() -> None:
-    section = _text(ROOT / "docs" / "results.md").split("## Capacity searches")[1].split("\n## ")[0]
+@pytest.mark.parametrize(
+    ("heading", "model"),
+    [("Capacity searches", CapacityResult), ("Run sets", RunSet)],
+    ids=["capacity", "set"],
+)
+def test_every_field_of_several_runs_is_defined_and_no_other(heading: str, model: type[BaseModel]) -> None:
+    section = _text(ROOT / "docs" / "results.md").split(f"## {heading}")[1].split("\n## ")[0]
     rows = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
     documented = [name for cell in rows for name in re.findall(r"`([^`]+)`", cell)]
     of_runs = {"cluster", "environment"}
-    fields = {
-        name.split(".")[0] if name.split(".")[0] in of_runs else name for name in _fields(CapacityResult)
-    }
+    fields = {name.split(".")[0] if name.split(".")[0] in of_runs else name for name in _fields(model)}
     assert len(documented) == len(set(documented))
     assert set(documented) == fields
 
