@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from loadlab.client.schedule import SCHEDULE, due_ns, make_schedule
+from loadlab.client.schedule import SCHEDULE, due_ns, make_schedule, trace_schedule
+from loadlab.client.trace import TRACE_ROW
 from loadlab.compiled import compiled
 from loadlab.measurement.histogram import BUCKETS, Histogram
 from loadlab.measurement.intrinsics import carray, pointer_to
@@ -17,6 +18,8 @@ from loadlab.workload.schedule import table
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
+
+    from loadlab.client.schedule import GroupSchedule
 
 AMOUNT = 100_000
 
@@ -31,10 +34,10 @@ def record_many(slabs: np.ndarray, durations: np.ndarray) -> None:
 @compiled
 def look_up_many(address: int, amount: int, workers: int) -> int:
     schedule = carray(pointer_to(address), 1, SCHEDULE)[0]
-    last = 0
+    total = 0  # of all, so that no look-up can be left out
     for turn in range(amount):
-        last = due_ns(schedule, turn * workers)
-    return last
+        total += due_ns(schedule, turn * workers)
+    return total
 
 
 @compiled
@@ -72,10 +75,28 @@ def test_looking_100000_poisson_due_times_up(benchmark: BenchmarkFixture, worker
     benchmark(look_up_many, schedule.address, AMOUNT, workers)
 
 
-@pytest.mark.parametrize("poisson_seed", [None, 1], ids=["uniform", "poisson"])
-def test_counting_what_is_due(benchmark: BenchmarkFixture, poisson_seed: int | None) -> None:
-    schedule = make_schedule(table([(1.0, 1_000.0, 2_000.0)] * 100), poisson_seed)
-    benchmark(schedule.count_due, 50_500_000_000)
+def trace_of_a_million() -> GroupSchedule:
+    rows = np.zeros(1_000_000, dtype=TRACE_ROW)
+    rows["due_ns"] = np.cumsum(np.random.default_rng(1).integers(0, 200_000, len(rows)))
+    return trace_schedule(rows)
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_looking_100000_due_times_of_a_trace_up(benchmark: BenchmarkFixture, workers: int) -> None:
+    schedule = trace_of_a_million()
+    look_up_many(schedule.address, 1, workers)
+    benchmark(look_up_many, schedule.address, AMOUNT, workers)
+
+
+@pytest.mark.parametrize("kind", ["uniform", "poisson", "trace"])
+def test_counting_what_is_due(benchmark: BenchmarkFixture, kind: str) -> None:
+    ramps = table([(1.0, 1_000.0, 2_000.0)] * 100)
+    schedules = {
+        "uniform": lambda: make_schedule(ramps),
+        "poisson": lambda: make_schedule(ramps, poisson_seed=1),
+        "trace": trace_of_a_million,
+    }
+    benchmark(schedules[kind]().count_due, 50_500_000_000)
 
 
 def test_merging_two_histograms(benchmark: BenchmarkFixture) -> None:
