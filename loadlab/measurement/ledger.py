@@ -38,6 +38,9 @@ PLANE_BYTES: Final = BLOCK_RECORDS // 8
 EXAMPLES: Final = 20
 """How many records of each class are kept as examples."""
 
+MOST_MEMORY_BYTES: Final = 1 << 30
+"""The most memory that a ledger may take; a quarter of what is free, if that is less."""
+
 MOST_GROUPS: Final = 62
 MOST_PARTITIONS: Final = (1 << 19) - 2
 

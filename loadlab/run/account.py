@@ -12,7 +12,14 @@ import psutil
 
 from loadlab.cluster import Capability
 from loadlab.errors import ClusterError
-from loadlab.measurement.ledger import UNKNOWN, Anomaly, Stopped, TrackedWorker, create_ledger
+from loadlab.measurement.ledger import (
+    MOST_MEMORY_BYTES,
+    UNKNOWN,
+    Anomaly,
+    Stopped,
+    TrackedWorker,
+    create_ledger,
+)
 from loadlab.measurement.ledger_fold import make_folder
 from loadlab.measurement.ledger_judge import FATES, TOTALS, VIEW, Fate, judge_worker
 from loadlab.measurement.slab import SEND_LANE, Counter
@@ -34,9 +41,6 @@ if TYPE_CHECKING:
 
 _MOST_RECORDS_PER_S: Final = 5_000_000
 """More than a worker can send: the least that was measured for a record is half a microsecond."""
-
-MOST_MEMORY_BYTES: Final = 1 << 30
-"""The most memory that a ledger takes; a quarter of what is free, if that is less."""
 
 _CONTAINER_LIMIT: Final = Path("/sys/fs/cgroup/memory.max")
 _WHY_STOPPED: Final = {

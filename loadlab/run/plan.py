@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from loadlab.measurement.ledger import BLOCK_RECORDS, MOST_MEMORY_BYTES, block_bytes
 from loadlab.run.traces import PlannedTrace, planned_trace, trace_warnings
 from loadlab.workload.schedule import arrival_seed, group_schedule, records_due
 from loadlab.workload.sizes import mean_size
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _RECORD_OVERHEAD_BYTES: Final = 10
 _MOCK_PARTITION_BYTES: Final = 5 << 20
+_MIB: Final = 1 << 20
+_MENTIONED_BYTES: Final = 64 * _MIB
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,12 @@ def plan_scenario(loaded: LoadedScenario) -> RunPlan:
         consumers=consumers,
         data_bytes=data_bytes,
         disk_bytes=_data_bytes(scenario, producers, replicated=True),
-        warnings=(*loaded.warnings, *trace_warnings(scenario), *_mock_warnings(scenario, data_bytes)),
+        warnings=(
+            *loaded.warnings,
+            *trace_warnings(scenario),
+            *_mock_warnings(scenario, data_bytes),
+            *_ledger_warnings(scenario, producers, consumers),
+        ),
     )
 
 
@@ -199,6 +207,40 @@ def _data_bytes(
         copies = topic.replication_factor if replicated else 1
         total += producer.records * (producer.record_bytes_mean + _RECORD_OVERHEAD_BYTES) * copies
     return round(total)
+
+
+def _ledger_warnings(
+    scenario: Scenario,
+    producers: tuple[PlannedProducer, ...],
+    consumers: tuple[PlannedConsumer, ...],
+) -> Iterator[str]:
+    """What a group has not read yet keeps its place in the ledger: that may be much."""
+    record_bytes = block_bytes(len(consumers)) / BLOCK_RECORDS
+    for consumer in consumers:
+        waiting = _most_waiting(scenario, producers, consumer)
+        needed_bytes = waiting * record_bytes
+        if needed_bytes > MOST_MEMORY_BYTES:
+            yield (
+                f"consumer {consumer.name} may have {waiting:,.0f} records to read at once: the ledger would "
+                f"take {needed_bytes / _MIB:,.0f} MiB for them and may take {MOST_MEMORY_BYTES / _MIB:,.0f}. "
+                "Beyond that, lost and duplicated records are not told"
+            )
+        elif needed_bytes > _MENTIONED_BYTES:
+            yield (
+                f"consumer {consumer.name} may have {waiting:,.0f} records to read at once: the ledger takes "
+                f"{needed_bytes / _MIB:,.0f} MiB of memory for them"
+            )
+
+
+def _most_waiting(
+    scenario: Scenario, producers: tuple[PlannedProducer, ...], consumer: PlannedConsumer
+) -> float:
+    """How many records may wait for a group that comes late or is slow, at mean rates; 0 where unknown."""
+    sending_s = scenario.phases.warmup_s + scenario.phases.measure_s
+    sent = sum(producer.records or 0 for producer in producers if set(producer.topics) & set(consumer.topics))
+    late = min(1.0, (consumer.start_after_s or 0.0) / sending_s) * sent
+    slow = 0.0 if consumer.max_rate_per_s is None else max(0.0, sent - consumer.max_rate_per_s * sending_s)
+    return max(late, slow)
 
 
 def _mock_warnings(scenario: Scenario, data_bytes: int | None) -> Iterator[str]:

@@ -98,3 +98,27 @@ def test_who_may_read_too_late_from_the_mock_is_warned(parts: dict[str, object],
     warnings = plan_scenario(scenario_of(**parts)).warnings
 
     assert any("evicted" in warning for warning in warnings) == warned
+
+
+@pytest.mark.parametrize(
+    ("rate", "consumer", "told"),
+    [
+        ("1M/s", {"start_after": "10s"}, "10,000,000 records to read at once: the ledger takes 81 MiB"),
+        ("200k/s", {"max_rate": "1k/s"}, None),
+        ("1M/s", {"max_rate": "1k/s"}, "10,989,000 records"),
+        ("20M/s", {"start_after": "10s"}, "lost and duplicated records are not told"),
+        ("1M/s", {}, None),
+        ("max", {"start_after": "10s"}, None),
+    ],
+)
+def test_who_lets_much_wait_is_told_what_the_ledger_takes(
+    rate: str, consumer: dict[str, object], told: str | None
+) -> None:
+    parts = {
+        "producers": {"checkout": producer(schedule={"rate": rate})},
+        "consumers": {"billing": {"topic": "orders", **consumer}},
+    }
+    warnings = [each for each in plan_scenario(scenario_of(**parts)).warnings if "ledger" in each]
+
+    assert bool(warnings) == (told is not None)
+    assert told is None or told in warnings[0]

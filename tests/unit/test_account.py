@@ -1,0 +1,232 @@
+"""The run's side of the ledger: what it is told of logs and groups, and what it makes of a run's result."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import pytest
+from ledger_samples import ack, ack_many, doubt, read
+from run_samples import book, producing, scenario_of, worker_of
+from test_plan import producer
+from test_reconcile import PARTITIONS, MockOrKafka, measured
+
+from loadlab.cluster import OffsetSample
+from loadlab.errors import ClusterError
+from loadlab.measurement.ledger import BLOCK_RECORDS, MOST_MEMORY_BYTES, Stopped
+from loadlab.measurement.slab import SEND_LANE, Counter
+from loadlab.results.model import RecordExample
+from loadlab.run.account import Account, memory_limit_bytes, open_account
+from loadlab.run.collect import _warnings
+from loadlab.run.events import Events
+from loadlab.run.plan import plan_scenario
+from loadlab.run.progress import SilentObserver
+from loadlab.run.reconcile import make_verdict, reconcile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loadlab.results.model import Reconciliation
+    from loadlab.run.measured import Measured
+    from loadlab.run.offsets import Partition
+    from loadlab.scenario import LoadedScenario
+
+BASELINE = 1_000
+"""Where the run's records begin in each partition."""
+
+
+@dataclass
+class Cluster(MockOrKafka):
+    """A cluster that says where its logs begin."""
+
+    log_start: int = BASELINE
+    silent: bool = False
+
+    def start_offsets(self, partitions: Sequence[Partition], timeout_s: float = 5.0) -> OffsetSample:  # noqa: ARG002
+        if self.silent:
+            raise ClusterError("no broker answers")
+        return OffsetSample(0, 0, dict.fromkeys(partitions, self.log_start))
+
+
+def opened(loaded: LoadedScenario) -> Account:
+    account = open_account(loaded.scenario, plan_scenario(loaded), PARTITIONS)
+    assert account is not None
+    return account
+
+
+@dataclass
+class Run:
+    """A run of 100 records in three partitions: those of 40, 30 and 30 offsets that `measured` tells of.
+
+    Attributes:
+        cluster: which.
+        missed: sequence numbers that the group did not see.
+        config: of the topic.
+        parts: what `measured` takes.
+    """
+
+    cluster: Cluster = field(default_factory=Cluster)
+    missed: tuple[int, ...] = ()
+    doubtful: tuple[int, ...] = ()
+    acked_behind: int = 0
+    topic_config: dict[str, str] = field(default_factory=dict)
+    consumer_config: dict[str, str] = field(default_factory=dict)
+    read_from: int = 0
+
+    def told(self) -> tuple[Reconciliation, Measured]:
+        run = measured(attempted=100 + self.acked_behind, acked=100 + self.acked_behind - len(self.doubtful))
+        run.load.cluster = self.cluster.as_cluster()
+        loaded = scenario_of(
+            producers={"checkout": producer(schedule={"rate": 10})},
+            topics={"orders": {"partitions": 3, "config": self.topic_config}},
+            consumers={"billing": {"topic": "orders", "config": self.consumer_config}},
+        )
+        run.load.plan = plan_scenario(loaded)
+        with closing(opened(loaded)) as account:
+            self.enter(account.ledger.address)
+            account.fold(run.load.fleet.producers, run.load.events)
+            run = replace(run, account=account)
+            return reconcile(run), run
+
+    def enter(self, ledger: int) -> None:
+        sequence = 0
+        for partition, amount in enumerate((40, 30, 30)):
+            for offset in range(BASELINE, BASELINE + amount):
+                if sequence in self.doubtful:
+                    doubt(ledger, 0, sequence, partition)
+                else:
+                    ack(ledger, 0, sequence, partition, offset)
+                if offset >= BASELINE + self.read_from:
+                    stranger = sequence in self.missed
+                    read(ledger, 0, -1 if stranger else 0, sequence, partition, offset)
+                sequence += 1
+        for behind in range(self.acked_behind):
+            ack(ledger, 0, sequence + behind, 2, BASELINE + 30 + behind)
+
+
+def test_records_that_were_acked_and_read_leave_nothing_to_tell() -> None:
+    told, run = Run().told()
+
+    assert (told.lost, told.duplicated, told.reordered, told.unexplained) == (0, 0, 0, 0)
+    assert told.groups["billing"].seen == 100
+    assert told.examples == ()
+    assert make_verdict(run, told).status == "valid"
+
+
+def test_a_lost_record_is_told_with_its_place_and_leaves_the_measurement_valid() -> None:
+    told, run = Run(missed=(5, 41)).told()
+
+    assert (told.lost, told.groups["billing"].lost) == (2, 2)
+    assert told.examples[1] == RecordExample(
+        record_class="lost",
+        consumer="billing",
+        worker=0,
+        sequence=41,
+        partition="orders-1",
+        offset=BASELINE + 1,
+    )
+    verdict = make_verdict(run, told)
+    assert [(reason.code, reason.figure) for reason in verdict.reasons] == [("records_lost", 2.0)]
+    assert verdict.status == "valid"
+
+
+def test_acked_records_that_the_log_ends_before_are_lost_and_explain_that_it_is_short() -> None:
+    told, run = Run(acked_behind=3).told()
+
+    assert (told.lost, told.unexplained) == (3, -3)
+    assert "unreconciled" not in [reason.code for reason in make_verdict(run, told).reasons]
+
+
+def test_what_retention_removed_is_evicted_and_never_lost() -> None:
+    told, run = Run(Cluster(log_start=BASELINE + 10), missed=(5, 15)).told()
+
+    assert (told.lost, told.evicted) == (1, 1)
+    assert any("retention" in warned.message for warned in _warnings(run, told.evicted))
+
+
+@pytest.mark.parametrize(
+    "run",
+    [Run(missed=(5,), topic_config={"cleanup.policy": "compact"}), Run(Cluster(silent=True), missed=(5,))],
+    ids=["compacted", "log starts unknown"],
+)
+def test_where_a_record_may_be_missing_by_right_nothing_is_called_lost_nor_is_it_called_none(
+    run: Run,
+) -> None:
+    told, _ = run.told()
+
+    assert told.lost is None
+    assert (told.groups["billing"].lost, told.groups["billing"].unknown) == (None, 1)
+
+
+def test_a_compacted_topic_of_which_all_was_read_has_lost_nothing() -> None:
+    assert Run(topic_config={"cleanup.policy": "compact,delete"}).told()[0].lost == 0
+
+
+def test_log_starts_that_were_not_told_are_an_event() -> None:
+    _, run = Run(Cluster(silent=True)).told()
+
+    assert [line["event"] for line in run.load.events.lines] == ["log_starts_unknown"]
+
+
+def test_what_was_sent_before_a_group_that_begins_at_the_end_does_not_concern_it() -> None:
+    told, _ = Run(consumer_config={"auto.offset.reset": "latest"}, read_from=4).told()
+
+    assert (told.lost, told.groups["billing"].earlier, told.groups["billing"].seen) == (0, 12, 88)
+
+
+def test_what_was_sent_before_the_first_read_of_a_group_from_the_start_is_lost_to_it() -> None:
+    assert Run(read_from=4).told()[0].lost == 12
+
+
+def test_indeterminate_records_are_resolved_by_what_was_read() -> None:
+    told, _ = Run(doubtful=(3, 50, 51), missed=(51,)).told()
+
+    group = told.groups["billing"]
+    assert (group.found, group.absent, group.unresolved) == (2, 1, 0)
+    # The log has grown by 100; 97 were acked, two were found, and the third is somebody else's record.
+    assert told.unexplained == 1
+
+
+def test_without_a_reader_or_a_stamp_there_is_no_ledger() -> None:
+    small = producer(records={"size": 16, "stamp": False})
+    for loaded in (scenario_of(consumers={}), scenario_of(producers={"checkout": small})):
+        assert open_account(loaded.scenario, plan_scenario(loaded), PARTITIONS) is None
+
+
+def test_only_workers_whose_records_are_read_and_stamped_are_followed() -> None:
+    loaded = scenario_of(
+        topics={"orders": {"partitions": 2}, "refunds": {"partitions": 1}},
+        producers={
+            "unread": producer(topic="refunds"),
+            "small": producer(records={"size": 16, "stamp": False}),
+            "both": producer(workers=2),
+        },
+        consumers={"a": {"topic": "orders"}, "b": {"topic": "orders"}},
+    )
+    with closing(opened(loaded)) as account:
+        assert sorted(account.folders) == [2, 3]
+        assert account.ledger.workers["readers"].tolist() == [0, 0, 0b11, 0b11]
+
+
+def test_a_ledger_that_takes_too_much_memory_is_given_up_and_says_so() -> None:
+    loaded, events = scenario_of(), Events(SilentObserver())
+    sender = worker_of(producing(0))
+    book(sender, SEND_LANE, Counter.ATTEMPTED, BLOCK_RECORDS)
+    with closing(opened(loaded)) as account:
+        account.most_bytes = 1 << 18
+        ack_many(account.ledger.address, 0, 0, BLOCK_RECORDS, 3)
+        for _ in range(2):
+            account.fold([sender], events)
+
+        assert account.ledger.stopped is Stopped.FULL
+        assert account.ledger.memory_bytes() < 1 << 18
+        assert [line["event"] for line in events.lines] == ["ledger_stopped"]
+        run = replace(measured(), account=account)
+        told = reconcile(run)
+        assert (told.lost, told.duplicated, told.reordered, told.groups) == (None, None, None, {})
+        assert any("can't be told" in warned.message for warned in _warnings(run, 0))
+
+
+def test_a_ledger_never_takes_more_than_a_quarter_of_what_is_free() -> None:
+    assert 0 < memory_limit_bytes() <= MOST_MEMORY_BYTES
