@@ -58,8 +58,10 @@ class BrokerSampler:
             self._beat.start(start_ns, marks_ns)
 
     def stop(self) -> None:
-        """Ends the sampling; a request under way is waited for."""
+        """Ends the sampling; a request under way is waited for, and a last sample is taken."""
         self._beat.stop()
+        if self._works:
+            self.take()
 
     def take(self) -> None:
         """Takes one sample of each broker; one that gives none is counted."""

@@ -98,8 +98,8 @@ class Load:
         # A signal that came too late to cut anything short still says how the run ended.
         self.interrupted |= self.interrupts.requested
         self.sampler.stop()
-        self.brokers.stop()
         ended_ns = time.monotonic_ns()
+        self.brokers.stop()
         self.fleet.end(_END_TIMEOUT_S)
         self._check_workers()
         # After the workers' last reads and commits: what is left now is what was not read.
