@@ -139,7 +139,7 @@ def stages(
         else:
             parts_us[name] = part_us
     # To the nanosecond: what binary fractions leave of a difference is not unexplained.
-    parts_us[UNEXPLAINED] = round(mean_us - sum(parts_us.values()), 3)
+    parts_us[UNEXPLAINED] = round(mean_us - sum(parts_us.values()), 3) + 0.0
     return tuple(
         Stage(name=name, mean_us=part_us, share=part_us / mean_us if mean_us else 0.0)
         for name, part_us in parts_us.items()

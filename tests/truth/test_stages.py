@@ -105,6 +105,7 @@ def test_stages_tell_what_a_quota_holds_back(table: Table, tmp_path: Path) -> No
 
     try:
         limit_producers(cluster.bootstrap_servers, 1e6)
+        cluster.telemetry()  # the first question starts the agent, and may take too long for an answer
         external = {"provider": "external", "bootstrap_servers": cluster.bootstrap_servers}
         sends = {
             "schedule": {"rate": "5k/s", "when_full": "reject"},
