@@ -171,10 +171,14 @@ def _refuse(objections: Sequence[_Objection]) -> None:
 
 
 def _left_out(side: Side, kept: dict[int, RunResult]) -> Iterator[str]:
+    """The runs of a set that don't count, by what is wrong with them."""
+    by_fault: dict[str, list[str]] = {}
     for number, run in side.runs.items():
         if number not in kept:
-            faults = " and ".join(text for _, text in _faults(run))
-            yield f"left out of {side.letter}: run {number} ({run.run_id}) {faults}"
+            fault = " and ".join(text for _, text in _faults(run))
+            by_fault.setdefault(fault, []).append(str(number))
+    for fault, numbers in by_fault.items():
+        yield f"left out of {side.letter}: run {', '.join(numbers)} of {len(side.runs)} {fault}"
 
 
 def _in_pairs(

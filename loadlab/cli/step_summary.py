@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
+from loadlab.cli.markdown import plain
 from loadlab.cli.summary_groups import group_sections
 from loadlab.cli.summary_thresholds import measured_text
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from loadlab.results.model import RunResult
 
-_MARKUP: Final = re.compile(r"([\\`*_{}\[\]()#+!|~>-])")
 _FENCE: Final = "````"
 
 
@@ -29,19 +28,19 @@ def markdown_of(result: RunResult, error: str | None = None) -> str:
 
 def failed_markdown(name: str, error: str) -> str:
     """A run without a result, and why."""
-    return f"### {_plain(name)}: no result\n\n{_plain(error)}\n"
+    return f"### {plain(name)}: no result\n\n{plain(error)}\n"
 
 
 def _head(result: RunResult, error: str | None) -> Iterator[str]:
     held = sum(threshold.passed for threshold in result.thresholds)
     thresholds = f", {held} of {len(result.thresholds)} thresholds held" if result.thresholds else ""
     state = "interrupted, " if result.interrupted else ""
-    yield f"### {_plain(result.name)}: {state}{result.verdict.status}{thresholds}"
+    yield f"### {plain(result.name)}: {state}{result.verdict.status}{thresholds}"
     yield ""
     if error is not None:
-        yield f"- the run failed: {_plain(error)}"
+        yield f"- the run failed: {plain(error)}"
     for reason in result.verdict.reasons:
-        yield f"- {_plain(reason.code)}: {_plain(reason.message)}"
+        yield f"- {plain(reason.code)}: {plain(reason.message)}"
     yield ""
 
 
@@ -52,7 +51,7 @@ def _thresholds(result: RunResult) -> Iterator[str]:
     yield "|---|---|---|"
     for threshold in sorted(result.thresholds, key=lambda threshold: threshold.passed):
         outcome = "passed" if threshold.passed else "**failed**"
-        yield f"| {outcome} | {_plain(threshold.expression)} | {_plain(measured_text(threshold))} |"
+        yield f"| {outcome} | {plain(threshold.expression)} | {plain(measured_text(threshold))} |"
     yield ""
 
 
@@ -63,10 +62,4 @@ def _figures(result: RunResult) -> Iterator[str]:
         yield from (line.text for line in section.lines())
     yield _FENCE
     yield ""
-    yield f"run {_plain(result.run_id)}"
-
-
-def _plain(text: str) -> str:
-    """A text of which Markdown and HTML make nothing else."""
-    escaped = _MARKUP.sub(r"\\\1", " ".join(text.split()))
-    return escaped.replace("&", "&amp;").replace("<", "&lt;")
+    yield f"run {plain(result.run_id)}"

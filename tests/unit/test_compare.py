@@ -354,7 +354,7 @@ def test_a_set_does_without_its_invalid_runs_and_says_so(compared: Compared) -> 
     without = compared.told("a", "b").stdout
     with_it = compared.told("a", "b", "--allow", "invalid").stdout
 
-    assert "left out of B: run 2 (b1) is invalid: generator_limited" in without
+    assert "left out of B: run 2 of 3 is invalid: generator_limited" in without
     assert "B  b · 2 runs" in without
     assert "compared although B (b1) is invalid: generator_limited" in with_it
     assert "B  b · 3 runs" in with_it
