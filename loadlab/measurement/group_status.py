@@ -26,8 +26,8 @@ GRACE_NS: Final = 2_000_000_000
 class GroupStatus(enum.IntEnum):
     """What a partition's window shows; the worst partition is the group's.
 
-    OK: the lag was zero at some sample, or it shrank.
-    WARN: commits move and the lag never shrinks: the group falls behind.
+    OK: the lag was zero at some sample, or it shrank from one commit to the next.
+    WARN: the lag never shrinks from one commit to the next: the group falls behind.
     STALL: nothing was committed here, though there is lag; the group commits elsewhere.
     STOP: the group committed nowhere, though there is lag here.
     """
@@ -66,9 +66,23 @@ def judge(
 
 
 def _judge_window(lag: npt.NDArray[np.int64], committed: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
-    moved = (np.diff(committed, axis=0) != 0).any(axis=0)
+    commits = np.diff(committed, axis=0) != 0
+    moved = commits.any(axis=0)
     behind = (lag > 0).all(axis=0)
-    never_shrinks = (np.diff(lag, axis=0) >= 0).all(axis=0)
+    falls_behind = (commits.sum(axis=0) > 1) & ~_shrinks(lag[1:], commits)
     standing = GroupStatus.STALL if moved.any() else GroupStatus.STOP
-    worse = np.where(moved, np.where(never_shrinks, GroupStatus.WARN, GroupStatus.OK), standing)
+    worse = np.where(moved, np.where(falls_behind, GroupStatus.WARN, GroupStatus.OK), standing)
     return np.where(behind, worse, GroupStatus.OK).astype(np.int8)
+
+
+def _shrinks(lag: npt.NDArray[np.int64], commits: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Whether a partition's lag is smaller at a commit than at the one before.
+
+    Between commits it grows by what comes in, and a group that reads partition by partition commits in turns.
+    """
+    shrank = np.zeros(lag.shape[1], dtype=np.bool_)
+    before = np.full(lag.shape[1], -1, dtype=np.int64)
+    for now, committed in zip(lag, commits, strict=True):
+        shrank |= committed & (now < before)
+        before = np.where(committed, now, before)
+    return shrank
