@@ -30,7 +30,6 @@ Partition = tuple[str, int]
 
 _MARGIN_NS: Final = 250_000_000
 _TIMEOUT_S: Final = 3.0
-_COORDINATOR_TIMEOUT_S: Final = 10.0
 _HURRIED_TIMEOUT_S: Final = 1.0
 _SILENT_COORDINATOR_S: Final = 30.0
 
@@ -163,6 +162,10 @@ class OffsetSampler:
         """Ends the sampling; a request under way is waited for."""
         self._beat.stop()
 
+    @property
+    def _timeout_s(self) -> float:
+        return _HURRIED_TIMEOUT_S if self.hurried else _TIMEOUT_S
+
     def take_last(self) -> Sample | None:
         """Takes the last sample of a run."""
         return self.take() if self._answered or not self.hurried else None
@@ -171,8 +174,7 @@ class OffsetSampler:
         """Takes one sample; None (and a failure noted) where the cluster did not answer."""
         with self._taking:
             try:
-                timeout_s = _HURRIED_TIMEOUT_S if self.hurried else _TIMEOUT_S
-                ends = self.cluster.end_offsets(self.partitions, timeout_s=timeout_s)
+                ends = self.cluster.end_offsets(self.partitions, timeout_s=self._timeout_s)
                 self._answered = bool(ends.offsets)
                 sample = self._sample(ends)
             except Exception as error:  # noqa: BLE001 (a sample that fails must not end what is measured)
@@ -202,8 +204,7 @@ class OffsetSampler:
         if time.monotonic() < self._ask_coordinator_from_s:
             return None
         try:
-            timeout_s = _HURRIED_TIMEOUT_S if self.hurried else _COORDINATOR_TIMEOUT_S
-            offsets = self.cluster.committed_offsets(group.group_id, group.partitions, timeout_s)
+            offsets = self.cluster.committed_offsets(group.group_id, group.partitions, self._timeout_s)
         except ClusterError as error:
             self.failures.append(str(error))
             self._ask_coordinator_from_s = time.monotonic() + _SILENT_COORDINATOR_S
