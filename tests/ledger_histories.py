@@ -8,7 +8,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from ledger_samples import STRANGER, Model, Place, ack, doubt, fail, judge, new_ledger, read, void
+from ledger_samples import (
+    STRANGER,
+    Member,
+    Model,
+    Place,
+    ack,
+    doubt,
+    enter_all,
+    fail,
+    judge,
+    new_ledger,
+    read_one,
+    void,
+)
 
 from loadlab.measurement.ledger import (
     BLOCK_RECORDS,
@@ -66,6 +79,7 @@ class History:
     all_folders: dict[int, Folder]
     starts: npt.NDArray[np.int64]
     folders: dict[int, Folder] = field(default_factory=dict)
+    members: list[Member] = field(default_factory=list)
     next_number: list[int] = field(default_factory=list)
     pending: list[tuple[int, int]] = field(default_factory=list)
     positions: Counter[tuple[int, int]] = field(default_factory=Counter)
@@ -73,6 +87,7 @@ class History:
     def __post_init__(self) -> None:
         self.next_number = [0] * self.workers
         self.folders = self.all_folders
+        self.members = [Member(self.ledger, group) for group in range(self.model.groups)]
         self.model.sent = {(worker, number) for worker in range(self.workers) for number in NUMBERS}
         for (group, partition), start in np.ndenumerate(self.starts):
             self.positions[group, partition] = int(start)
@@ -168,8 +183,10 @@ class History:
             record = self.model.logs[partition][offset]
             if record is not None:
                 self.model.read(group, record, partition, offset)
-                read(self.ledger.address, group, *record, partition, offset)
+                read_one(self.members[group].address, *record, partition, offset)
         self.positions[group, partition] = max(end, self.positions[group, partition])
+        if end % 3:
+            enter_all(self.members[group].address)
 
     def read_on(self, partition: int, value: int) -> None:
         group = value % self.model.groups
@@ -242,6 +259,8 @@ def told(history: bytes) -> set[Fate | Anomaly]:
         run = History(workers, Model(groups, partitions), ledger, folders, starts)
         for kind, value in zip(steps[::2], steps[1::2], strict=False):
             run.step(kind, value)
+        for member in run.members:
+            enter_all(member.address)
         return hold_against_each_other(run, run.views(ends))
 
 

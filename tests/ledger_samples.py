@@ -24,14 +24,8 @@ from loadlab.measurement.ledger import (
     create_ledger,
 )
 from loadlab.measurement.ledger_judge import FATES, TOTALS, VIEW, Fate, judge_worker
-from loadlab.measurement.ledger_mark import (
-    claim,
-    mark_acked,
-    mark_doubtful,
-    mark_failed,
-    mark_seen,
-    mark_void,
-)
+from loadlab.measurement.ledger_mark import mark_acked, mark_doubtful, mark_failed, mark_void
+from loadlab.measurement.ledger_read import enter, gather, make_reading, reading_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,13 +36,14 @@ if TYPE_CHECKING:
 
 _MARK_EVERY_SECOND = """
 import sys
-from ledger_samples import read_every_second
+from ledger_samples import Member, read_every_second
 from loadlab.measurement.ledger import attach_ledger
 ledger = attach_ledger(int(sys.argv[1]))
-read_every_second(ledger.address, 0, 0)
+member = Member(ledger)
+read_every_second(member.address, 0, 0)
 print("ready", flush=True)
 sys.stdin.read()
-read_every_second(ledger.address, int(sys.argv[2]), int(sys.argv[3]))
+read_every_second(member.address, int(sys.argv[2]), int(sys.argv[3]))
 """
 STRANGER = (-1, -1)
 """A record without a stamp of the run."""
@@ -75,13 +70,31 @@ def void(ledger: int, worker: int, sequence: int) -> None:
 
 
 @compiled
-def read(  # noqa: PLR0913, PLR0917 - who reads what, where
-    ledger: int, group: int, worker: int, sequence: int, partition: int, offset: int
-) -> None:
-    """Reads a record as the consume loop does; a stranger's only moves the group on."""
-    first = claim(ledger, group, partition, offset)
-    if worker >= 0:
-        mark_seen(ledger, group, worker, sequence, partition, offset, first)
+def read_one(reading: int, worker: int, sequence: int, partition: int, offset: int) -> None:
+    gather(reading_at(reading), worker, sequence, partition, offset)
+
+
+@compiled
+def enter_all(reading: int) -> None:
+    enter(reading_at(reading))
+
+
+class Member:
+    """A member of a group, as the consume loop is one: it enters what it has read at the end of a batch."""
+
+    def __init__(self, ledger: Ledger, group: int = 0) -> None:
+        self._reading = make_reading(ledger, group)
+        self.address = int(self._reading.ctypes.data)
+
+    def read(self, *records: tuple[int, int, int, int]) -> None:
+        """Reads a batch of records: worker, sequence number, partition, offset."""
+        for record in records:
+            read_one(self.address, *record)
+        enter_all(self.address)
+
+    def read_many(self, begin: int, end: int, partitions: int) -> None:
+        """Reads the records of the first worker that `ack_many` acks."""
+        read_many(self.address, begin, end, partitions)
 
 
 @compiled
@@ -92,39 +105,43 @@ def ack_many(ledger: int, worker: int, begin: int, end: int, partitions: int) ->
 
 
 @compiled
-def read_many(  # noqa: PLR0913, PLR0917 - as read
-    ledger: int, group: int, worker: int, begin: int, end: int, partitions: int
-) -> None:
-    """Reads records that went round the partitions, in the order of their numbers."""
-    for sequence in range(begin, end):
-        partition, offset = sequence % partitions, sequence // partitions
-        first = claim(ledger, group, partition, offset)
-        mark_seen(ledger, group, worker, sequence, partition, offset, first)
+def read_many(reading: int, begin: int, end: int, partitions: int) -> None:
+    """Reads records that went round the partitions: a batch of 1,000 of each in turn, as far as there are."""
+    member = reading_at(reading)
+    for batch in range(begin, end, 1_000 * partitions):
+        stop = min(end, batch + 1_000 * partitions)
+        for turn in range(partitions):
+            for sequence in range(batch + turn, stop, partitions):
+                gather(member, 0, sequence, sequence % partitions, sequence // partitions)
+        enter(member)
 
 
 @compiled
-def read_every_second(ledger: int, parity: int, end: int) -> None:
+def read_every_second(reading: int, parity: int, end: int) -> None:
     """Reads the records with even or with odd numbers, which stand in a partition of their own."""
+    member = reading_at(reading)
     for sequence in range(parity, end, 2):
-        first = claim(ledger, 0, parity, sequence >> 1)
-        mark_seen(ledger, 0, 0, sequence, parity, sequence >> 1, first)
+        gather(member, 0, sequence, parity, sequence >> 1)
+        enter(member)
 
 
 @compiled
-def read_again(ledger: int, partition: int, amount: int) -> None:
+def read_again(reading: int, partition: int, amount: int) -> None:
     """Reads records once more, from offsets at which nobody was."""
+    member = reading_at(reading)
     for sequence in range(amount):
-        first = claim(ledger, 0, partition, amount + sequence)
-        mark_seen(ledger, 0, 0, sequence, partition, amount + sequence, first)
+        gather(member, 0, sequence, partition, amount + sequence)
+    enter(member)
 
 
 @compiled
-def read_but_one_in(ledger: int, amount: int, stride: int) -> None:
+def read_but_one_in(reading: int, amount: int, stride: int) -> None:
     """Reads all records but every so many."""
+    member = reading_at(reading)
     for sequence in range(amount):
         if sequence % stride:
-            first = claim(ledger, 0, 0, sequence)
-            mark_seen(ledger, 0, 0, sequence, 0, sequence, first)
+            gather(member, 0, sequence, 0, sequence)
+    enter(member)
 
 
 def new_ledger(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from loadlab.measurement.intrinsics import (
 )
 from loadlab.measurement.lane import count, count_error, enter_interval, phase_at, record_duration
 from loadlab.measurement.ledger import UNKNOWN
-from loadlab.measurement.ledger_mark import claim, is_open, mark_seen
+from loadlab.measurement.ledger_read import STRANGER, enter, gather, reading_at
 from loadlab.measurement.slab import COMMAND_OFFSET, CONSUME_LANE, SLAB, Command, Counter, Metric
 from loadlab.measurement.stamp import (
     INTENDED_WORD,
@@ -33,9 +33,6 @@ from loadlab.measurement.stamp import (
     STAMP_WORDS,
     WORKER_WORD,
 )
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 BATCH_RECORDS: Final = 1_000
 """How many records are taken in one call at the most."""
@@ -59,8 +56,7 @@ CONSUMPTION: Final = np.dtype(
         ("topic_count", "<i8"),
         ("last_topic", "<i8"),  # the one that the latest record came from
         ("messages", "<u8"),  # address of BATCH_RECORDS rd_kafka_message_t pointers
-        ("ledger", "<i8"),  # its address; 0: there is none
-        ("group", "<i8"),  # this consumer's, as the ledger numbers them
+        ("reading", "<i8"),  # address of the READING record of the ledger; 0: there is none
         ("run_tag", "<i8"),
         ("rate_per_ns", "<f8"),  # the most that is read; 0: no limit
         ("allowance", "<f8"),  # records that may be read now
@@ -128,11 +124,10 @@ def _note_position(work: Record, message: Record) -> int:
 
 
 @inlined
-def _enter(work: Record, message: Record, stamp: npt.NDArray[np.int64], partition: int, first: int) -> None:
-    """Enters a record with this run's stamp into the ledger."""
-    if is_open(work.ledger):
-        worker, sequence = stamp[WORKER_WORD], stamp[SEQUENCE_WORD]
-        mark_seen(work.ledger, work.group, worker, sequence, partition, message.offset, first)
+def _gather(work: Record, worker: int, sequence: int, partition: int, offset: int) -> None:
+    """Tells the ledger, where there is one, of a record."""
+    if work.reading:
+        gather(reading_at(work.reading), worker, sequence, partition, offset)
 
 
 @inlined
@@ -141,8 +136,7 @@ def _take(work: Record, slab: Record, message: Record, moment: int, now_ns: int)
     lane = slab.lanes[CONSUME_LANE]
     intent = moment
     partition = _note_position(work, message)
-    # Records without a stamp, too: that they were read shows how far the group has come.
-    first = claim(work.ledger, work.group, partition, message.offset) if is_open(work.ledger) else False
+    worker, sequence = STRANGER, 0
     if message.payload == 0 or message.len < STAMP_BYTES:
         count(lane, _UNSTAMPED, intent, moment, 1)
     else:
@@ -150,9 +144,10 @@ def _take(work: Record, slab: Record, message: Record, moment: int, now_ns: int)
         if stamp[RUN_WORD] == work.run_tag:
             intent = phase_at(slab, stamp[INTENDED_WORD])
             record_duration(lane, _END_TO_END_LATENCY, intent, now_ns - stamp[INTENDED_WORD])
-            _enter(work, message, stamp, partition, first)
+            worker, sequence = stamp[WORKER_WORD], stamp[SEQUENCE_WORD]
         else:
             count(lane, _FOREIGN, intent, moment, 1)
+    _gather(work, worker, sequence, partition, message.offset)
     count(lane, _CONSUMED, intent, moment, 1)
     count(lane, _CONSUMED_BYTES, intent, moment, message.len + message.key_len)
 
@@ -172,6 +167,8 @@ def _take_batch(work: Record, slab: Record, amount: int) -> None:
         elif message.err != symbols.ERR_PARTITION_EOF:
             count_error(lane, message.err)
         rd_kafka_message_destroy(addresses[place])
+    if work.reading:
+        enter(reading_at(work.reading))
 
 
 @compiled

@@ -15,6 +15,7 @@ from loadlab.client.handle import CONSUMER, new_client, new_configuration
 from loadlab.client.library import error_text, librdkafka
 from loadlab.errors import WorkerError
 from loadlab.measurement.lane import count_error
+from loadlab.measurement.ledger_read import make_reading
 from loadlab.measurement.slab import CONSUME_LANE
 from loadlab.measurement.stamp import run_tag
 
@@ -47,7 +48,7 @@ class Consumer:
 
     def __init__(self, settings: ConsumerSettings, slab: Slab, ledger: Ledger | None = None) -> None:
         self._settings = settings
-        self._ledger_address = 0 if ledger is None else ledger.address
+        self._ledger = ledger
         self._slab = slab
         self._revoked_ns: int | None = None
         self._let_go = not settings.held
@@ -75,6 +76,14 @@ class Consumer:
             first_position += topic.partitions
         return topics
 
+    def _make_reading(self) -> int:
+        """The address of what this member of its group has read and not yet entered; 0 without a ledger."""
+        if self._ledger is None:
+            return 0
+        reading = make_reading(self._ledger, self._settings.group)
+        self._kept.append(reading)
+        return int(reading.ctypes.data)
+
     def _make_work(self) -> npt.NDArray[np.void]:
         topics = self._make_topics()
         messages = np.zeros(BATCH_RECORDS, dtype=np.uint64)
@@ -87,7 +96,7 @@ class Consumer:
         work["topics"] = topics.ctypes.data
         work["topic_count"] = len(topics)
         work["messages"] = messages.ctypes.data
-        work["ledger"], work["group"] = self._ledger_address, self._settings.group
+        work["reading"] = self._make_reading()
         work["run_tag"] = run_tag(self._settings.run_id)
         work["rate_per_ns"] = (self._settings.max_rate_per_s or 0.0) / 1e9
         return work

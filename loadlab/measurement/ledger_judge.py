@@ -126,18 +126,22 @@ def _missing_fate(view: Record, offset: int) -> int:
     return _UNKNOWN if view.compacted else _LOST
 
 
-@compiled
+@inlined
 def _note(fates: Record, fate: int, worker: int, sequence: int, place: int) -> None:
     """Counts a record, and keeps the first of its kind as examples."""
-    number = fates.counts[fate]
-    fates.counts[fate] = number + 1
-    if number < EXAMPLES:
-        example = fates.examples[fate, number]
-        example.written = 1
-        example.worker = worker
-        example.sequence = sequence
-        example.partition = (place >> OFFSET_BITS) - 1
-        example.offset = (place & _OFFSET_MASK) - 1
+    if fates.counts[fate] < EXAMPLES:
+        _keep(fates, fate, worker, sequence, place)
+    fates.counts[fate] += 1
+
+
+@compiled
+def _keep(fates: Record, fate: int, worker: int, sequence: int, place: int) -> None:
+    example = fates.examples[fate, fates.counts[fate]]
+    example.written = 1
+    example.worker = worker
+    example.sequence = sequence
+    example.partition = (place >> OFFSET_BITS) - 1
+    example.offset = (place & _OFFSET_MASK) - 1
 
 
 @compiled

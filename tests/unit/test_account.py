@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
-from ledger_samples import ack, ack_many, doubt, read
+from ledger_samples import Member, ack, ack_many, doubt
 from run_samples import book, producing, scenario_of, worker_of
 from test_plan import producer
 from test_reconcile import PARTITIONS, MockOrKafka, measured
@@ -15,6 +15,7 @@ from test_reconcile import PARTITIONS, MockOrKafka, measured
 from loadlab.cluster import OffsetSample
 from loadlab.errors import ClusterError
 from loadlab.measurement.ledger import BLOCK_RECORDS, MOST_MEMORY_BYTES, Stopped
+from loadlab.measurement.ledger_read import STRANGER
 from loadlab.measurement.slab import SEND_LANE, Counter
 from loadlab.results.model import RecordExample
 from loadlab.run.account import Account, memory_limit_bytes, open_account
@@ -27,6 +28,7 @@ from loadlab.run.reconcile import make_verdict, reconcile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from loadlab.measurement.ledger import Ledger
     from loadlab.results.model import Reconciliation
     from loadlab.run.measured import Measured
     from loadlab.run.offsets import Partition
@@ -84,25 +86,26 @@ class Run:
         )
         run.load.plan = plan_scenario(loaded)
         with closing(opened(loaded)) as account:
-            self.enter(account.ledger.address)
+            self.enter(account.ledger)
             account.fold(run.load.fleet.producers, run.load.events)
             run = replace(run, account=account)
             return reconcile(run), run
 
-    def enter(self, ledger: int) -> None:
+    def enter(self, ledger: Ledger) -> None:
+        member, address = Member(ledger), ledger.address
         sequence = 0
         for partition, amount in enumerate((40, 30, 30)):
             for offset in range(BASELINE, BASELINE + amount):
                 if sequence in self.doubtful:
-                    doubt(ledger, 0, sequence, partition)
+                    doubt(address, 0, sequence, partition)
                 else:
-                    ack(ledger, 0, sequence, partition, offset)
+                    ack(address, 0, sequence, partition, offset)
                 if offset >= BASELINE + self.read_from:
                     stranger = sequence in self.missed
-                    read(ledger, 0, -1 if stranger else 0, sequence, partition, offset)
+                    member.read((STRANGER if stranger else 0, sequence, partition, offset))
                 sequence += 1
         for behind in range(self.acked_behind):
-            ack(ledger, 0, sequence + behind, 2, BASELINE + 30 + behind)
+            ack(address, 0, sequence + behind, 2, BASELINE + 30 + behind)
 
 
 def test_records_that_were_acked_and_read_leave_nothing_to_tell() -> None:

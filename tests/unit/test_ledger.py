@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledger_histories import told
 from ledger_samples import (
+    Member,
     ack,
     ack_many,
     doubt,
@@ -18,10 +19,8 @@ from ledger_samples import (
     judge,
     mark_by_two_processes,
     new_ledger,
-    read,
     read_again,
     read_but_one_in,
-    read_many,
     seen_bits,
     void,
     whole_views,
@@ -71,7 +70,7 @@ def test_no_anomaly_of_a_history_is_missed_and_none_is_invented(history: bytes) 
 def test_of_two_members_at_the_same_records_none_takes_the_other_s_for_a_duplicate() -> None:
     amount = 2_000_000
     with closing(new_ledger(partitions=3, records=amount)) as ledger:
-        together(*[lambda: read_many(ledger.address, 0, 0, 0, amount, 3)] * 2)
+        together(*[lambda: Member(ledger, 0).read_many(0, amount, 3)] * 2)
 
         assert seen_bits(ledger) == amount
         assert (found(ledger, Anomaly.DUPLICATED), found(ledger, Anomaly.REORDERED)) == (0, 0)
@@ -82,14 +81,15 @@ def test_a_reader_that_comes_while_its_block_is_folded_counts_each_duplicate() -
     amount = 64 * BLOCK_RECORDS
     with closing(new_ledger(partitions=1, records=amount)) as ledger:
         ack_many(ledger.address, 0, 0, amount, 1)
-        read_many(ledger.address, 0, 0, 0, amount, 1)
+        Member(ledger, 0).read_many(0, amount, 1)
         folder = make_folder(ledger, 0)
 
         def fold() -> None:
             for handed_out in range(0, amount + 1, BLOCK_RECORDS):
                 folder.fold(handed_out)
 
-        together(fold, lambda: read_again(ledger.address, 0, amount))
+        member = Member(ledger)
+        together(fold, lambda: read_again(member.address, 0, amount))
 
         assert folder.folded_records == amount
         assert found(ledger, Anomaly.DUPLICATED) == amount
@@ -109,7 +109,7 @@ def test_a_folded_block_gives_all_its_memory_back(ledger: Ledger) -> None:
     before = ledger.memory_bytes()
     ack_many(ledger.address, 0, 0, BLOCK_RECORDS, 2)
     for group in range(2):
-        read_many(ledger.address, group, 0, 0, BLOCK_RECORDS, 2)
+        Member(ledger, group).read_many(0, BLOCK_RECORDS, 2)
     assert ledger.memory_bytes() > BLOCK_RECORDS * 8
 
     make_folder(ledger, 0).fold(BLOCK_RECORDS)
@@ -123,7 +123,7 @@ def test_a_block_with_one_record_that_is_not_complete_stays(ledger: Ledger, last
     amount = BLOCK_RECORDS - 1
     ack_many(ledger.address, 0, 0, amount if last != "not seen by all" else amount + 1, 2)
     for group in range(2):
-        read_many(ledger.address, group, 0, 0, amount + (last == "not seen by all" and group == 0), 2)
+        Member(ledger, group).read_many(0, amount + (last == "not seen by all" and group == 0), 2)
     if last == "failed":
         fail(ledger.address, 0, amount, 0)
     folder = make_folder(ledger, 0)
@@ -132,18 +132,18 @@ def test_a_block_with_one_record_that_is_not_complete_stays(ledger: Ledger, last
     assert folder.folded_records == 0
     # The places of all other stretches are gone; of a failed record nobody needs one.
     assert ledger.memory_bytes() < PLANE_BYTES * 16
-    read(ledger.address, 1, 0, 7, 0, 10**6)
+    Member(ledger, 1).read((0, 7, 0, 10**6))
     assert found(ledger, Anomaly.DUPLICATED, group=1) == 1
 
 
 def test_what_a_late_group_has_not_read_stays_until_it_has(ledger: Ledger) -> None:
     ack_many(ledger.address, 0, 0, 2 * BLOCK_RECORDS, 2)
-    read_many(ledger.address, 0, 0, 0, 2 * BLOCK_RECORDS, 2)
+    Member(ledger, 0).read_many(0, 2 * BLOCK_RECORDS, 2)
     folder = make_folder(ledger, 0)
     folder.fold(2 * BLOCK_RECORDS)
     assert folder.folded_records == 0
 
-    read_many(ledger.address, 1, 0, 0, 2 * BLOCK_RECORDS, 2)
+    Member(ledger, 1).read_many(0, 2 * BLOCK_RECORDS, 2)
     folder.fold(2 * BLOCK_RECORDS)
 
     assert folder.folded_records == 2 * BLOCK_RECORDS
@@ -155,7 +155,7 @@ def test_void_records_keep_no_block_open(ledger: Ledger) -> None:
     for sequence in range(1, BLOCK_RECORDS, 2):
         ack(ledger.address, 0, sequence, 0, sequence)
         for group in range(2):
-            read(ledger.address, group, 0, sequence, 0, sequence)
+            Member(ledger, group).read((0, sequence, 0, sequence))
     folder = make_folder(ledger, 0)
     folder.fold(BLOCK_RECORDS)
 
@@ -168,7 +168,8 @@ def test_more_ranges_than_can_be_given_back_at_once_are_given_back_in_turn() -> 
         amount = blocks * BLOCK_RECORDS
         ack_many(ledger.address, 0, 0, amount, 1)
         # Every second stretch stays open for one record, so that no two ranges touch.
-        read_but_one_in(ledger.address, amount, 1024)
+        member = Member(ledger)
+        read_but_one_in(member.address, amount, 1024)
         folder = make_folder(ledger, 0)
         before = ledger.memory_bytes()
         for _ in range(3):
@@ -187,22 +188,22 @@ def test_more_ranges_than_can_be_given_back_at_once_are_given_back_in_turn() -> 
 @pytest.mark.parametrize(
     "enter",
     [
-        lambda address: ack(address, 0, 4 * BLOCK_RECORDS, 0, 0),
-        lambda address: ack(address, 1, 0, 0, 0),
-        lambda address: fail(address, 0, 4 * BLOCK_RECORDS, 0),
-        lambda address: doubt(address, 0, 4 * BLOCK_RECORDS, 0),
-        lambda address: void(address, 0, 4 * BLOCK_RECORDS),
-        lambda address: read(address, 0, 0, 4 * BLOCK_RECORDS, 0, 0),
-        lambda address: read(address, 0, 0, -1, 0, 0),
-        lambda address: read(address, 0, 5, 0, 0, 0),
-        lambda address: read(address, 0, 0, 0, 2, 0),
-        lambda address: read(address, 0, 0, 0, UNKNOWN, 0),
+        lambda ledger: ack(ledger.address, 0, 4 * BLOCK_RECORDS, 0, 0),
+        lambda ledger: ack(ledger.address, 1, 0, 0, 0),
+        lambda ledger: fail(ledger.address, 0, 4 * BLOCK_RECORDS, 0),
+        lambda ledger: doubt(ledger.address, 0, 4 * BLOCK_RECORDS, 0),
+        lambda ledger: void(ledger.address, 0, 4 * BLOCK_RECORDS),
+        lambda ledger: Member(ledger).read((0, 4 * BLOCK_RECORDS, 0, 0)),
+        lambda ledger: Member(ledger).read((0, -1, 0, 0)),
+        lambda ledger: Member(ledger).read((5, 0, 0, 0)),
+        lambda ledger: Member(ledger).read((0, 0, 2, 0)),
+        lambda ledger: Member(ledger).read((0, 0, UNKNOWN, 0)),
     ],
 )
 def test_what_there_is_no_room_for_stops_the_ledger_instead_of_leaving_a_gap(
-    ledger: Ledger, enter: Callable[[int], None]
+    ledger: Ledger, enter: Callable[[Ledger], None]
 ) -> None:
-    enter(ledger.address)
+    enter(ledger)
 
     assert ledger.stopped is Stopped.BEYOND
 
@@ -222,7 +223,7 @@ def test_an_offset_too_large_for_its_place_is_not_known(ledger: Ledger) -> None:
 def test_a_ledger_is_the_same_memory_for_whoever_maps_it(ledger: Ledger) -> None:
     other = attach_ledger(ledger.fd)
     ack_many(other.address, 0, 0, 10, 2)
-    read_many(ledger.address, 1, 0, 0, 5, 2)
+    Member(ledger, 1).read_many(0, 5, 2)
 
     assert judge(ledger, whole_views(ledger, 5), {0: 10}, {}).counts(1)[Fate.SEEN] == 5
     assert other.passages["next"].tolist() == [[0, 0], [3, 2]]
@@ -247,7 +248,7 @@ def test_a_stopped_ledger_gives_its_memory_back(ledger: Ledger) -> None:
 def test_nothing_is_kept_of_a_worker_whom_nobody_reads() -> None:
     with closing(create_ledger([None, TrackedWorker(10, (0,))], 1, 1)) as ledger:
         assert ledger.workers["blocks"].tolist() == [0, 1]
-        read(ledger.address, 0, 0, 0, 0, 0)
+        Member(ledger, 0).read((0, 0, 0, 0))
         assert ledger.stopped is Stopped.BEYOND
 
 
@@ -261,8 +262,8 @@ def test_a_block_of_three_groups_takes_less_than_nine_bytes_a_record() -> None:
 
 
 def test_members_that_come_after_each_other_share_what_they_have_read(ledger: Ledger) -> None:
-    read_many(ledger.address, 0, 0, 0, 100, 1)
-    read_many(ledger.address, 0, 0, 90, 120, 1)
+    Member(ledger, 0).read_many(0, 100, 1)
+    Member(ledger, 0).read_many(90, 120, 1)
 
     assert found(ledger, Anomaly.REDELIVERED) == 10
     assert found(ledger, Anomaly.DUPLICATED) == 0
@@ -270,8 +271,7 @@ def test_members_that_come_after_each_other_share_what_they_have_read(ledger: Le
 
 
 def test_a_retry_that_overtook_is_told_record_by_record(ledger: Ledger) -> None:
-    for offset, sequence in enumerate([0, 1, 4, 5, 2, 3, 6, 3, 7]):
-        read(ledger.address, 0, 0, sequence, 0, offset)
+    Member(ledger).read(*((0, each, 0, offset) for offset, each in enumerate([0, 1, 4, 5, 2, 3, 6, 3, 7])))
 
     assert found(ledger, Anomaly.REORDERED) == 2
     assert found(ledger, Anomaly.DUPLICATED) == 1
