@@ -83,8 +83,8 @@ class Level:
 
     @property
     def is_sure(self) -> bool:
-        """Whether it was probed again and is decided."""
-        return len(self.outcomes) >= _ENOUGH and not self.is_open
+        """Whether it was probed again and is decided; of those that measured anything, two must have."""
+        return len(self._valid or self.outcomes) >= _ENOUGH and not self.is_open
 
     @property
     def strain(self) -> float | None:

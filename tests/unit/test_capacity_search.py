@@ -95,6 +95,7 @@ def test_both_ends_of_the_bracket_are_probed_again() -> None:
         (["100 holds", "102 fails", "100 holds", "102 holds"], 102.0),
         (["100 holds", "102 fails", "100 holds", "102 fails"], None),
         (["100 unmeasured"], 100.0),
+        (["100 holds", "102 unmeasured", "102 fails", "100 holds"], 102.0),
     ],
 )
 def test_what_is_undecided_is_probed_again(probes: list[str], next_per_s: float | None) -> None:
