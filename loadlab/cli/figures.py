@@ -9,6 +9,7 @@ _LATENCY_UNITS = (("s", 1e6), ("ms", 1e3), ("µs", 1.0))
 _SIZE_UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
 _RATE_UNITS = (("M", 1e6), ("k", 1e3), ("", 1.0))
 _SMALL_RATIO = 0.1
+_LARGE_RATIO = 10
 _WHOLE_FROM = 100
 _MINUTE_S = 60
 
@@ -75,9 +76,11 @@ def between(low: float, high: float, unit: str) -> str:
 
 
 def ratio(number: float, *, fine: bool = False) -> str:
-    """A ratio with two decimals: 1.18; with three where it is small or near to 1."""
+    """A ratio with two decimals: 1.18; with three where it is small or near to 1, fewer where it is large."""
     if number < _SMALL_RATIO:
         return f"{number:.{_DIGITS}g}"
+    if number >= _LARGE_RATIO:
+        return _grouped(number)
     return f"{number:.{_DIGITS if fine else 2}f}"
 
 

@@ -56,3 +56,16 @@ def test_a_duration_is_told_in_seconds_and_minutes(seconds: float, told: str) ->
 
 def test_one_thing_is_singular() -> None:
     assert (figures.counted(1, "broker"), figures.counted(3, "broker")) == ("1 broker", "3 brokers")
+
+
+def test_a_ratio_has_the_digits_that_say_something() -> None:
+    told = [figures.ratio(number) for number in (1.1834, 0.06583, 22.01, 41_700.2)]
+
+    assert told == ["1.18", "0.0658", "22.0", "41,700"]
+    assert figures.ratio(1.0031, fine=True) == "1.003"
+
+
+def test_an_interval_names_its_unit_once() -> None:
+    assert figures.between(3_130.0, 3_250.0, "µs") == "3.13–3.25 ms"
+    assert figures.between(980.0, 1_020.0, "µs") == "980 µs–1.02 ms"
+    assert figures.between(4_999.0, 5_001.0, "records/s") == "4,999–5,001 records/s"
