@@ -39,8 +39,8 @@ WORKER_CPU_LIMIT: Final = 0.9
 """The most of a core that a produce loop may use at a fixed rate; above it, it may be the limit."""
 
 CORE_WAIT_LIMIT: Final = 0.2
-"""Workers that stand in line for a core for more of the time for which they could run, while others take more
-than BESIDE_LIMIT of their cores' time, are starved: then a full client queue says nothing of the cluster."""
+"""Workers whose threads stand in line for a core for more of the time, while others take more than
+BESIDE_LIMIT of their cores' time, are starved: then a full client queue says nothing of the cluster."""
 
 BESIDE_LIMIT: Final = 0.2
 """See CORE_WAIT_LIMIT. Brokers are not others: a cluster that takes the workers' cores is at its limit."""
@@ -63,7 +63,8 @@ class ProducerFigures:
         undelivered: how many of them failed, or may have.
         rejected: records that found the client queue full and were given up.
         loop_cpu_share: the busiest worker's produce loop, of a core.
-        core_wait_share: of the time for which the workers' threads could run, the share without a core.
+        core_wait_share: for how long a worker's threads stood in line for a core, over the phase's length;
+            threads are added, so that it may be above 1.
     """
 
     name: str
@@ -191,9 +192,9 @@ def _starvation(producer: ProducerFigures) -> Finding:
     return Finding(
         code="generator_limited",
         message=(
-            f"the workers of producer {producer.name} stood in line for a core for "
-            f"{producer.core_wait_share:.0%} of the time for which they could run (limit "
-            f"{CORE_WAIT_LIMIT:.0%}), while processes of others ran and the target was missed"
+            f"the threads of each worker of producer {producer.name} stood in line for a core for "
+            f"{producer.core_wait_share:.2f} s in a second (limit {CORE_WAIT_LIMIT:g} s), while processes of "
+            "others ran and the target was missed"
         ),
         fix="end the other processes, or leave the workers a core of their own (cpuset)",
         figure=producer.core_wait_share,

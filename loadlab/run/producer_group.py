@@ -111,9 +111,9 @@ class ProducerGroup:
         )
 
     def _core_wait_share(self) -> float:
-        """Of the time for which the workers' threads could run, the share for which they had no core."""
+        """How long a worker's threads stood in line for a core, on average, over the measure phase."""
         waited_s = sum(cpu_s(worker, "wait_ns") for worker in self.workers)
-        return share(waited_s, waited_s + sum(cpu_s(worker) for worker in self.workers)) or 0.0
+        return share(waited_s, self.timeline.measure_s * len(self.workers)) or 0.0
 
     def _queue_full_share(self) -> float:
         """The share of the workers' time in the measure phase for which the client queue was full."""

@@ -213,7 +213,7 @@ def test_figures_for_the_verdict_are_those_of_the_busiest_and_of_all() -> None:
     assert (figures.intended, figures.sent, figures.acked) == (1_000, 900, 800)
     assert figures.queue_full_share == pytest.approx(0.2)
     assert figures.loop_cpu_share == pytest.approx(0.9)
-    assert figures.core_wait_share == pytest.approx(4 / (12 + 4))
+    assert figures.core_wait_share == pytest.approx(4 / (10 * 2))
     assert figures.own_send_delay_us == pytest.approx(50.0, rel=0.01)
 
 
