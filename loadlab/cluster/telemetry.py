@@ -92,7 +92,7 @@ class BrokerTelemetry:
         under_replicated_partitions: of those that it leads.
         bytes_in: produced by clients, as on the wire, without replication.
         bytes_out: fetched by clients, likewise.
-        messages_in: records produced by clients.
+        messages_in: records produced by clients, and what consumer groups write when they commit.
         log_flush: flushes of log segments to the disk.
         produce: produce requests.
         fetch_consumer: fetch requests of consumers.

@@ -73,7 +73,7 @@ class BrokerResult(Model):
         under_replicated_partitions_max: the most that it led at a sample.
         bytes_in_per_s: produced by clients, as on the wire.
         bytes_out_per_s: fetched by clients.
-        messages_in_per_s: records produced by clients.
+        messages_in_per_s: records produced by clients, and what consumer groups write when they commit.
         log_flush: of segments to the disk.
         produce: produce requests.
         fetch_consumer: fetch requests of consumers.
