@@ -28,6 +28,14 @@ QUICKSTART = ROOT / "scenarios" / "quickstart.yaml"
 QUICK = ("phases.warmup=1s", "phases.measure=3s", "phases.drain=20s")
 
 
+def workers_of(pid: int) -> list[psutil.Process]:
+    """The worker processes of one that runs a scenario, oldest first; dead children are left out."""
+    children = psutil.Process(pid).children()
+    living = [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+    workers = [child for child in living if "loadlab.run.worker" in child.cmdline()]
+    return sorted(workers, key=lambda worker: worker.create_time())
+
+
 class Recorder:
     """An observer that keeps what it is told."""
 
@@ -84,8 +92,7 @@ class Command:
 
     def workers(self) -> list[psutil.Process]:
         """Its worker processes."""
-        children = psutil.Process(self.pid).children()
-        return [child for child in children if "loadlab.run.worker" in child.cmdline()]
+        return workers_of(self.pid)
 
     def await_load(self) -> None:
         """Waits until it tells its first interval."""

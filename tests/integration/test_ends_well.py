@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import docker
 import psutil
 import pytest
-from runs import QUICKSTART, Command, Recorder, assert_accounts_add_up, document, start_command
+from runs import QUICKSTART, Command, Recorder, assert_accounts_add_up, document, start_command, workers_of
 
 from loadlab.results.store import list_runs
 from loadlab.run.runner import RunOptions, run_scenario
@@ -97,9 +98,7 @@ def _run_and(disturb: Callable[[psutil.Process], None], tmp_path: Path, **parts:
 
     def on_progress() -> None:
         if len(observer.intervals) == 2:
-            children = psutil.Process().children()
-            workers = [child for child in children if "loadlab.run.worker" in child.cmdline()]
-            disturb(min(workers, key=lambda worker: worker.create_time()))
+            disturb(workers_of(os.getpid())[0])
 
     observer.on_progress = on_progress
     loaded = load_document(document(cluster={"provider": "local"}, **parts))
@@ -181,7 +180,7 @@ def test_a_broker_that_dies_is_counted_and_said(tmp_path: Path) -> None:
 def test_a_stopped_worker_is_noticed_and_makes_the_run_invalid(tmp_path: Path) -> None:
     command = start_command(tmp_path, "--set", "phases.warmup=0s", "--set", "phases.measure=6s")
     command.await_load()
-    worker = next(one for one in _family(command) if "loadlab.run.worker" in " ".join(one.cmdline()))
+    worker = command.workers()[0]
     worker.suspend()
     try:
         command.await_line("gives no sign of life")

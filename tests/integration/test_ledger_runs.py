@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 import threading
@@ -9,9 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import confluent_kafka
-import psutil
 import pytest
-from runs import Recorder, assert_accounts_add_up, run
+from runs import Recorder, assert_accounts_add_up, run, workers_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,9 +110,7 @@ def test_what_a_killed_worker_had_in_its_hands_is_found_or_absent(tmp_path: Path
 
     def kill_first_worker() -> None:
         if len(observer.intervals) == 2:
-            children = psutil.Process().children()
-            workers = [child for child in children if "loadlab.run.worker" in child.cmdline()]
-            min(workers, key=lambda worker: worker.create_time()).kill()
+            workers_of(os.getpid())[0].kill()
 
     observer.on_progress = kill_first_worker
     result = run(
@@ -132,9 +130,7 @@ def test_what_a_killed_member_had_not_committed_is_redelivered_and_not_doubled(t
 
     def kill_a_member() -> None:
         if len(observer.intervals) == 2:
-            children = psutil.Process().children()
-            workers = [child for child in children if "loadlab.run.worker" in child.cmdline()]
-            sorted(workers, key=lambda worker: worker.create_time())[2].kill()
+            workers_of(os.getpid())[2].kill()
 
     observer.on_progress = kill_a_member
     billing = {"topic": "orders", "workers": 2, "config": {"session.timeout.ms": 6000}}
