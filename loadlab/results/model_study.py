@@ -15,7 +15,6 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from loadlab.results.model import ClusterUsed, VerdictStatus
-from loadlab.results.model_base import Measured as Figure
 from loadlab.results.model_base import Model
 from loadlab.results.model_environment import HostEnvironment
 
