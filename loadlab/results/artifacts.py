@@ -1,4 +1,4 @@
-"""What a run leaves beside result.json: intervals, histograms, events and logs."""
+"""What a run leaves beside result.json: intervals, histograms, those of each interval, events and logs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
+
+from loadlab.measurement.histogram import BUCKETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 INTERVALS_FILE = "intervals.parquet"
 HISTOGRAMS_FILE = "histograms.npz"
+INTERVAL_HISTOGRAMS_FILE = "interval_histograms.parquet"
 EVENTS_FILE = "events.jsonl"
 LOGS_FOLDER = "logs"
 BUCKET_EDGES = "bucket_edges_us"
@@ -31,6 +34,16 @@ _INTERVAL_SCHEMA = pa.schema(
         pa.field("source", pa.string(), nullable=False),
         pa.field("metric", pa.string(), nullable=False),
         pa.field("value", pa.float64(), nullable=False),
+    ]
+)
+
+_INTERVAL_HISTOGRAM_SCHEMA = pa.schema(
+    [
+        pa.field("interval_start_s", pa.float64(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("metric", pa.string(), nullable=False),
+        pa.field("bucket", pa.int16(), nullable=False),
+        pa.field("count", pa.int64(), nullable=False),
     ]
 )
 
@@ -49,6 +62,24 @@ class Interval(NamedTuple):
     source: str
     metric: str
     value: float
+
+
+class IntervalHistogram(NamedTuple):
+    """The durations that one interval took of one source, as the buckets that hold any.
+
+    Attributes:
+        interval_start_s: seconds since the workers' common start.
+        source: as in `Interval`.
+        metric: as in `Histograms`, such as publish_latency_us.
+        buckets: numbers of the filled buckets, ascending.
+        counts: samples in each of them.
+    """
+
+    interval_start_s: float
+    source: str
+    metric: str
+    buckets: NDArray[np.int16]
+    counts: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -71,12 +102,14 @@ class Artifacts:
     Attributes:
         intervals: the series, one row per interval, source and metric.
         histograms: None where nothing was measured.
+        interval_histograms: of each interval, source and metric that has a sample.
         events: what happened, in order; each with its time and kind.
         logs: files to keep, by the name they get in logs/.
     """
 
     intervals: Sequence[Interval] = ()
     histograms: Histograms | None = None
+    interval_histograms: Sequence[IntervalHistogram] = ()
     events: Sequence[Mapping[str, JsonValue]] = ()
     logs: Mapping[str, Path] = field(default_factory=dict)
 
@@ -86,6 +119,7 @@ def write_artifacts(artifacts: Artifacts, folder: Path, redactor: Redactor) -> N
     _write_intervals(artifacts.intervals, folder / INTERVALS_FILE)
     if artifacts.histograms is not None:
         _write_histograms(artifacts.histograms, folder / HISTOGRAMS_FILE)
+    _write_interval_histograms(artifacts.interval_histograms, folder / INTERVAL_HISTOGRAMS_FILE)
     _write_events(artifacts.events, folder / EVENTS_FILE, redactor)
     for name, source in artifacts.logs.items():
         _copy_log(source, folder / LOGS_FOLDER / name, redactor)
@@ -113,6 +147,26 @@ def read_histograms(folder: Path) -> Histograms | None:
         return Histograms(bucket_edges_us=stored[BUCKET_EDGES], counts=counts)
 
 
+def read_interval_histograms(
+    folder: Path, source: str, metric: str
+) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
+    """The histograms of one metric of one source over a stored run.
+
+    Returns:
+        The starts of the intervals that have a sample, in seconds since the common start, shape (k,), and
+        samples by interval and bucket, shape (k, BUCKETS): as in `Histograms`. None where the run was stored
+        before they were kept.
+    """
+    path = folder / INTERVAL_HISTOGRAMS_FILE
+    if not path.exists():
+        return None
+    table = parquet.read_table(path, filters=[("source", "==", source), ("metric", "==", metric)])
+    starts, rows = np.unique(table["interval_start_s"].to_numpy(), return_inverse=True)
+    counts = np.zeros((len(starts), BUCKETS), dtype=np.int64)
+    counts[rows, table["bucket"].to_numpy()] = table["count"].to_numpy()
+    return starts, counts
+
+
 def _write_intervals(intervals: Sequence[Interval], path: Path) -> None:
     columns = list(zip(*intervals, strict=True)) or [()] * len(_INTERVAL_SCHEMA)
     parquet.write_table(pa.table(columns, schema=_INTERVAL_SCHEMA), path, compression="zstd")
@@ -122,6 +176,24 @@ def _write_histograms(histograms: Histograms, path: Path) -> None:
     arrays = {BUCKET_EDGES: histograms.bucket_edges_us, **histograms.counts}
     with path.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def _write_interval_histograms(histograms: Sequence[IntervalHistogram], path: Path) -> None:
+    filled = [len(each.buckets) for each in histograms]
+    columns = [
+        np.repeat([each.interval_start_s for each in histograms], filled),
+        pa.array([each.source for each in histograms], pa.string()).take(_places(filled)),
+        pa.array([each.metric for each in histograms], pa.string()).take(_places(filled)),
+        np.concatenate([np.empty(0, np.int16), *(each.buckets for each in histograms)]),
+        np.concatenate([np.empty(0, np.int64), *(each.counts for each in histograms)]),
+    ]
+    table = pa.table(columns, schema=_INTERVAL_HISTOGRAM_SCHEMA)
+    parquet.write_table(table, path, compression="zstd")
+
+
+def _places(lengths: Sequence[int]) -> pa.Array:
+    """0 as often as the first length says, then 1 as often as the second, and so on."""
+    return pa.array(np.repeat(np.arange(len(lengths)), lengths))
 
 
 def _write_events(events: Sequence[Mapping[str, JsonValue]], path: Path, redactor: Redactor) -> None:

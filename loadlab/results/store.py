@@ -4,6 +4,7 @@ results/<run-id>/
     result.json         the model of loadlab.results.model
     intervals.parquet   one row per interval, source and metric
     histograms.npz      latency histograms of the measure phase
+    interval_histograms.parquet    latency histograms of each interval: the buckets that hold any
     events.jsonl        what happened, one JSON object a line
     logs/               of a cluster or worker that failed
 """

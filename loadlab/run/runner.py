@@ -306,6 +306,7 @@ class _Run:
             artifacts = Artifacts(
                 intervals=series.rows,
                 histograms=make_histograms(measured),
+                interval_histograms=series.histograms,
                 events=load.events.lines,
                 logs=logs,
             )

@@ -17,7 +17,7 @@ from loadlab.measurement.slab import (
     Counter,
     Metric,
 )
-from loadlab.results.artifacts import Interval
+from loadlab.results.artifacts import Interval, IntervalHistogram
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,6 +95,7 @@ class Series:
     Attributes:
         fleet: whose slabs are drained.
         rows: one per interval, source and metric.
+        histograms: the durations behind the rows of latencies.
         drained: how many intervals have been drained, from the common start.
         counted: samples and events in them, by worker and lane: what is missing against the totals came
             too late for its interval.
@@ -102,6 +103,7 @@ class Series:
 
     fleet: Fleet
     rows: list[Interval] = field(default_factory=list)
+    histograms: list[IntervalHistogram] = field(default_factory=list)
     drained: int = 0
     counted: dict[tuple[int, int], npt.NDArray[np.int64]] = field(default_factory=dict)
 
@@ -159,6 +161,15 @@ class Series:
             self.rows.append(Interval(start_s, source, metric, total.counters[counter] / INTERVAL_S))
         for name, latency in latencies.items():
             self.rows += _latency_rows(start_s, source, name, total.histogram(latency))
+            self._keep(start_s, source, f"{name}_us", total.counts[latency])
+
+    def _keep(self, start_s: float, source: str, metric: str, counts: npt.NDArray[np.int64]) -> None:
+        """Keeps a histogram as its filled buckets: a few hundred of thousands."""
+        filled = np.flatnonzero(counts)
+        if len(filled):
+            self.histograms.append(
+                IntervalHistogram(start_s, source, metric, filled.astype(np.int16), counts[filled])
+            )
 
     def add_lag(self, samples: Sequence[Sample], groups: Sequence[Group], start_ns: int) -> None:
         """Adds each group's lag, in total and by partition; these rows stand at the times of the samples."""

@@ -12,8 +12,15 @@ import pytest
 from result_samples import RUN_ID, result
 
 from loadlab.errors import RunError, UsageError
+from loadlab.measurement.histogram import BUCKETS
 from loadlab.results import publish
-from loadlab.results.artifacts import read_histograms, read_intervals
+from loadlab.results.artifacts import (
+    INTERVAL_HISTOGRAMS_FILE,
+    IntervalHistogram,
+    read_histograms,
+    read_interval_histograms,
+    read_intervals,
+)
 from loadlab.results.store import Artifacts, Histograms, Interval, ensure_writable, list_runs, load, save
 
 FIXTURES = Path(__file__).parent / "data"
@@ -58,6 +65,7 @@ def test_the_artifacts_are_stored_beside_the_result(tmp_path: Path) -> None:
         "result.json",
         "intervals.parquet",
         "histograms.npz",
+        "interval_histograms.parquet",
         "events.jsonl",
         "logs/broker-1.log",
     }
@@ -72,6 +80,43 @@ def test_the_artifacts_are_stored_beside_the_result(tmp_path: Path) -> None:
     assert histograms.bucket_edges_us.tolist() == [1.0, 2.0, 4.0]
     assert histograms.counts["producer/checkout/publish_latency_us"].tolist() == [3, 4]
     assert (folder / "logs/broker-1.log").read_text() == "broker says: no space\n"
+
+
+def sparse(start_s: float, metric: str, buckets: list[int], counts: list[int]) -> IntervalHistogram:
+    return IntervalHistogram(
+        start_s, "producer/checkout", metric, np.array(buckets, np.int16), np.array(counts, np.int64)
+    )
+
+
+def test_the_histograms_of_intervals_come_back_by_source_and_metric(tmp_path: Path) -> None:
+    kept = [
+        sparse(0.0, "publish_latency_us", [3, 900], [7, 1]),
+        sparse(0.0, "service_time_us", [5], [8]),
+        sparse(2.0, "publish_latency_us", [BUCKETS - 1], [4]),
+    ]
+    folder = save(result(), Artifacts(interval_histograms=kept), tmp_path).path
+
+    read = read_interval_histograms(folder, "producer/checkout", "publish_latency_us")
+    assert read is not None
+    starts_s, counts = read
+    assert starts_s.tolist() == [0.0, 2.0]
+    assert counts.shape == (2, BUCKETS)
+    assert (counts[0, 3], counts[0, 900], counts[1, BUCKETS - 1], counts.sum()) == (7, 1, 4, 12)
+
+
+def test_a_metric_without_a_sample_has_no_interval_with_a_histogram(tmp_path: Path) -> None:
+    folder = save(result(), Artifacts(), tmp_path).path
+
+    read = read_interval_histograms(folder, "producer/checkout", "publish_latency_us")
+    assert read is not None
+    assert (len(read[0]), read[1].shape) == (0, (0, BUCKETS))
+
+
+def test_a_run_of_before_they_were_kept_has_no_histograms_of_intervals(tmp_path: Path) -> None:
+    folder = save(result(), Artifacts(), tmp_path).path
+    (folder / INTERVAL_HISTOGRAMS_FILE).unlink()
+
+    assert read_interval_histograms(folder, "producer/checkout", "publish_latency_us") is None
 
 
 def test_a_run_without_intervals_or_histograms_is_stored(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from run_samples import S, book, consuming, fleet_of, producing, took, worker_of
 
+from loadlab.measurement.histogram import bucket_of
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, RING_INTERVALS, SEND_LANE, Counter, Metric
 from loadlab.run.offsets import Group, GroupSample, Sample
 from loadlab.run.series import Series, read_interval
@@ -51,6 +52,23 @@ def test_a_percentile_of_an_interval_needs_its_samples_too() -> None:
     assert len(figures(series, "publish_latency_p90_us")) == 1
     assert figures(series, "publish_latency_p99_us") == []
     assert figures(series, "publish_latency_max_us")[0][2] == pytest.approx(2_000, rel=0.01)
+
+
+def test_the_histogram_behind_an_interval_s_percentiles_is_kept_as_its_filled_buckets() -> None:
+    one, other = worker_of(producing(0)), worker_of(producing(1))
+    took(one, ACK_LANE, Metric.PUBLISH_LATENCY, [2_000_000] * 3)
+    took(other, ACK_LANE, Metric.PUBLISH_LATENCY, [2_000_000, 9_000_000])
+    series = Series(fleet_of(one, other))
+    series.drain(2)
+
+    (kept,) = series.histograms
+    assert (kept.interval_start_s, kept.source, kept.metric) == (
+        0.0,
+        "producer/checkout",
+        "publish_latency_us",
+    )
+    assert kept.buckets.tolist() == [bucket_of(2_000_000), bucket_of(9_000_000)]
+    assert kept.counts.tolist() == [4, 1]
 
 
 def test_the_latest_interval_adds_up_all_groups() -> None:
