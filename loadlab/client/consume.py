@@ -7,10 +7,10 @@ from typing import Final
 import numpy as np
 
 from loadlab.client import symbols
+from loadlab.client.returns import give_back
 from loadlab.client.symbols import (
     rd_kafka_consume_batch_queue,
     rd_kafka_consume_queue,
-    rd_kafka_message_destroy,
     rd_kafka_topic_name,
 )
 from loadlab.compiled import Record, compiled, entry_point, inlined
@@ -56,6 +56,7 @@ CONSUMPTION: Final = np.dtype(
         ("topic_count", "<i8"),
         ("last_topic", "<i8"),  # the one that the latest record came from
         ("messages", "<u8"),  # address of BATCH_RECORDS rd_kafka_message_t pointers
+        ("returns", "<u8"),  # address of the RETURNS record
         ("reading", "<i8"),  # address of the READING record of the ledger; 0: there is none
         ("run_tag", "<i8"),
         ("rate_per_ns", "<f8"),  # the most that is read; 0: no limit
@@ -166,7 +167,7 @@ def _take_batch(work: Record, slab: Record, amount: int) -> None:
             work.allowance -= 1.0
         elif message.err != symbols.ERR_PARTITION_EOF:
             count_error(lane, message.err)
-        rd_kafka_message_destroy(addresses[place])
+    give_back(work.returns, work.messages, amount)
     if work.reading:
         enter(reading_at(work.reading))
 

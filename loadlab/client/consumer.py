@@ -12,7 +12,9 @@ import numpy as np
 
 from loadlab.client.consume import BATCH_RECORDS, CONSUMPTION, TOPIC, consume
 from loadlab.client.handle import CONSUMER, new_client, new_configuration
+from loadlab.client.interceptors import intercept
 from loadlab.client.library import error_text, librdkafka
+from loadlab.client.returns import create_returns, free_all, on_fetched
 from loadlab.errors import WorkerError
 from loadlab.measurement.lane import count_error
 from loadlab.measurement.ledger_read import make_reading
@@ -57,7 +59,10 @@ class Consumer:
         library = librdkafka()
         self._callback = _REBALANCE_CALLBACK(self._on_rebalance)
         library.rd_kafka_conf_set_rebalance_cb(configuration, ctypes.cast(self._callback, c_void_p))
+        self._returns = create_returns()
+        added = intercept(configuration, int(self._returns.ctypes.data), response=on_fetched.address)
         self._client = new_client(CONSUMER, configuration)
+        del added
         library.rd_kafka_poll_set_consumer(self._client)
         self._queue: int = library.rd_kafka_queue_get_consumer(self._client)
         self._kept: list[object] = []
@@ -96,6 +101,7 @@ class Consumer:
         work["topics"] = topics.ctypes.data
         work["topic_count"] = len(topics)
         work["messages"] = messages.ctypes.data
+        work["returns"] = self._returns.ctypes.data
         work["reading"] = self._make_reading()
         work["run_tag"] = run_tag(self._settings.run_id)
         work["rate_per_ns"] = (self._settings.max_rate_per_s or 0.0) / 1e9
@@ -187,6 +193,7 @@ class Consumer:
     def receive(self) -> None:
         """Runs the consume loop until the parent says stop."""
         consume(int(self._work.ctypes.data))
+        free_all(self._returns)
 
     def close(self) -> str | None:
         """Commits, leaves the group and frees the client.

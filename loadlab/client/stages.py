@@ -23,7 +23,7 @@ import numpy as np
 from numba import types
 
 from loadlab.client import symbols
-from loadlab.client.library import librdkafka
+from loadlab.client.interceptors import intercept, on_response
 from loadlab.client.slots import slot_of
 from loadlab.client.symbols import (
     pthread_getspecific,
@@ -60,16 +60,11 @@ STAGES: Final = np.dtype(
     ],
 )
 
-_NAME: Final = b"loadlab"
 _PRODUCE_KEY: Final = 0
 _NS_PER_US: Final = 1_000
 _NS_PER_MS: Final = 1_000_000
 _STAGES_TYPE = numba.from_dtype(STAGES)
 _MESSAGE_TYPE = numba.from_dtype(symbols.MESSAGE)
-# rd_kafka_resp_err_t on_new(rd_kafka_t *, const rd_kafka_conf_t *, void *ic_opaque, char *errstr, size_t)
-_ON_NEW: Final = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t
-)
 
 
 @cache
@@ -109,29 +104,12 @@ def follow_requests(configuration: int, stages: int) -> object:
     Returns:
         What has to live until the client is made.
     """
-    library = librdkafka()
-
-    def on_new(client: int, *_: object) -> int:
-        error: int = library.rd_kafka_interceptor_add_on_response_received(
-            client, _NAME, on_answer.address, stages
-        )
-        return error or int(
-            library.rd_kafka_interceptor_add_on_acknowledgement(
-                client, _NAME, on_acknowledgement.address, stages
-            )
-        )
-
-    added = _ON_NEW(on_new)
-    if library.rd_kafka_conf_interceptor_add_on_new(configuration, _NAME, added, None):
-        raise WorkerError("librdkafka takes no interceptors")
-    return added
+    return intercept(
+        configuration, stages, response=on_answer.address, acknowledgement=on_acknowledgement.address
+    )
 
 
-@callback(
-    *(types.voidptr, types.int32, types.voidptr, types.int32, types.int16, types.int16, types.int32),
-    *(types.uintp, types.int64, types.int32, types.CPointer(_STAGES_TYPE)),
-    result=types.int32,
-)
+@callback(*on_response(types.CPointer(_STAGES_TYPE)), result=types.int32)
 def on_answer(  # noqa: PLR0913, PLR0917 (librdkafka's)
     client: object,  # noqa: ARG001
     socket: int,  # noqa: ARG001
