@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
-from loadlab.cli.capacity_view import begun_line, print_capacity, probe_line
+from loadlab.cli.capacity_view import begun_line, print_capacity, probe_line, warm_up_line
 from loadlab.cli.observers import PlainObserver
 from loadlab.cli.options import (
     OutputFormat,
@@ -71,6 +71,7 @@ class CapacityKeywords(TypedDict):
     max_rate: float | None
     probes: int
     precision: float
+    warm_up: bool
     resume: str | None
     strict: bool
     output: OutputFormat
@@ -105,6 +106,13 @@ class CapacityKeywords(TypedDict):
     show_default=True,
     help="How far apart the rates that hold and fail may be, as a share.",
 )
+@click.option(
+    "--warm-up/--no-warm-up",
+    default=True,
+    show_default=True,
+    help="Load the cluster first until it serves no more from round to round; a JVM that began just now"
+    " serves a fraction of it.",
+)
 @click.option("--resume", metavar="ID", help="Go on with a search that was interrupted.")
 @click.option("--strict", is_flag=True, help="Exit 5 where the generator, not the cluster, is the limit.")
 @output_option
@@ -125,6 +133,7 @@ def capacity(scenario: Path, **options: Unpack[CapacityKeywords]) -> int:
         highest_per_s=options["max_rate"],
         max_probes=options["probes"],
         precision=options["precision"],
+        warm_up=options["warm_up"],
         resume=options["resume"],
     )
     with watching() as observer:
@@ -151,6 +160,9 @@ class _Observer:
 
     def begun(self, search: StoredCapacity) -> None:
         self._inner.message(begun_line(search))
+
+    def warmed(self, search: StoredCapacity) -> None:
+        self._inner.message(warm_up_line(search.result))
 
     def probed(self, search: StoredCapacity) -> None:
         self._inner.message(probe_line(search.result))

@@ -77,6 +77,11 @@ def _phase_s(search: CapacityResult, name: str) -> float:
     return duration_s(phases.get(name, 0)) if isinstance(phases, dict) else 0.0
 
 
+def warm_up_line(search: CapacityResult) -> str:
+    """The last round of warming the cluster up."""
+    return f"warming the cluster up: {figures.rate(search.warm_up_per_s[-1])} acked"
+
+
 def probe_line(search: CapacityResult) -> str:
     """The last probe on one line."""
     probe = search.probes[-1]
@@ -99,6 +104,9 @@ def capacity_lines(search: StoredCapacity) -> Iterator[Line]:
         if result.cluster.kind == "mock":
             yield Line("mock broker: not Kafka", "warn")
     made = figures.counted(len(result.probes), "probe")
+    if search.result.warm_up_per_s:
+        rounds = ", ".join(figures.rate(rate) for rate in result.warm_up_per_s)
+        yield from row("warm-up", f"{rounds} acked at full load, 5 s each")
     yield from row("probes", f"{made} of {figures.duration(result.settings.measure_s)} measured each")
     yield from _table(result)
     if result.knee is not None:

@@ -104,6 +104,7 @@ class CapacityResult(Model):
         settings: how it searches.
         environment: the machine that it began on.
         cluster: what it was measured on; None before the first probe.
+        warm_up_per_s: what the cluster acked in each round of warming it up; without any it was not done.
         probes: in their order.
         answer: what they say by now.
         knee: of the curve from rate to latency; None where it shows none.
@@ -119,6 +120,7 @@ class CapacityResult(Model):
     settings: CapacitySettings
     environment: HostEnvironment
     cluster: ClusterUsed | None = None
+    warm_up_per_s: tuple[float, ...] = ()
     probes: tuple[CapacityProbe, ...] = ()
     answer: CapacityAnswer
     knee: Knee | None = None

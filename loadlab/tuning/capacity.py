@@ -17,10 +17,11 @@ from loadlab.results.run_id import new_run_id
 from loadlab.run.progress import RunObserver
 from loadlab.run.runner import RunOptions, open_cluster, run_scenario
 from loadlab.tuning.capacity_curve import knee
-from loadlab.tuning.capacity_judge import CONDITIONS, as_probe, judged
-from loadlab.tuning.capacity_levels import answer
+from loadlab.tuning.capacity_judge import CONDITIONS, acked_per_s, as_probe, judged
+from loadlab.tuning.capacity_levels import MAX_RATE, answer
 from loadlab.tuning.capacity_scenario import workload_of
 from loadlab.tuning.capacity_search import Limits, next_rate
+from loadlab.tuning.warm_up import is_warm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from loadlab.cluster import Cluster
     from loadlab.results.model import ClusterUsed
     from loadlab.results.model_capacity import CapacityProbe
+    from loadlab.run.opening import OpenCluster
     from loadlab.scenario import LoadedScenario, Scenario
     from loadlab.tuning.capacity_levels import Probe
     from loadlab.tuning.capacity_scenario import Workload
@@ -55,6 +57,8 @@ class CapacityOptions:
         highest_per_s: no higher rate is probed; None: no such limit.
         max_probes: how many probes it may take.
         precision: how far apart, as a share, the rates may be that hold and fail.
+        warm_up: load the cluster until it serves no more from round to round, before the first probe; never
+            done on the mock, which has nothing to compile.
         resume: the id of a search that was interrupted; None for a new one.
     """
 
@@ -66,6 +70,7 @@ class CapacityOptions:
     highest_per_s: float | None = None
     max_probes: int = 10
     precision: float = 0.03
+    warm_up: bool = True
     resume: str | None = None
 
 
@@ -74,6 +79,9 @@ class CapacityObserver(RunObserver, Protocol):
 
     def begun(self, search: StoredCapacity) -> None:
         """Show what is going to be done; called once, before the first probe."""
+
+    def warmed(self, search: StoredCapacity) -> None:
+        """Show the last round of warming the cluster up."""
 
     def probed(self, search: StoredCapacity) -> None:
         """Show the last of the search's probes."""
@@ -207,6 +215,10 @@ class _Search:
         limits = _limits(self.result.settings)
         with open_cluster(self.workload.loaded, run_options, self.observer) as opened:
             _refuse_other_cluster(self.result, opened.cluster)
+            if self.options.warm_up and opened.cluster.info.kind == "kafka":
+                self._warm_up(run_options, opened)
+                if opened.interrupts.came:
+                    return
             while (rate_per_s := next_rate(_probes(self.result.probes), limits)) is not None:
                 scenario = self.workload.at(rate_per_s)
                 run = run_scenario(scenario, run_options, self.observer, cluster=opened)
@@ -216,6 +228,16 @@ class _Search:
                 if opened.interrupts.came:
                     return
         self._save(finished=True)
+
+    def _warm_up(self, run_options: RunOptions, opened: OpenCluster) -> None:
+        """Loads the cluster until it is warm; what a cold one serves is of no interest."""
+        loaded = self.workload.warming(self.options.highest_per_s or MAX_RATE)
+        rounds_per_s: tuple[float, ...] = ()
+        while not is_warm(rounds_per_s) and not opened.interrupts.came:
+            result = run_scenario(loaded, run_options, self.observer, cluster=opened).result
+            rounds_per_s += (acked_per_s(result),)
+            self._save(warm_up_per_s=rounds_per_s)
+            self.observer.warmed(self.stored)
 
     def _keep(self, probe: CapacityProbe, cluster: ClusterUsed) -> None:
         probes = (*self.result.probes, probe)

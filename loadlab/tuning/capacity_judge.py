@@ -46,7 +46,7 @@ def judged(run: StoredRun, scenario: Scenario, rate_per_s: float) -> CapacityPro
     return CapacityProbe(
         run_id=result.run_id,
         rate_per_s=None if at_max else rate_per_s,
-        achieved_per_s=sum(producer.throughput.records_per_s for producer in result.producers.values()),
+        achieved_per_s=acked_per_s(result),
         publish_p50_us=p50_us,
         publish_p99_us=p99_us,
         lag_growth_per_s=max((value for value in growth.values() if value is not None), default=None),
@@ -55,6 +55,11 @@ def judged(run: StoredRun, scenario: Scenario, rate_per_s: float) -> CapacityPro
         strain=max(_strains(result.thresholds), default=None),
         status=result.verdict.status,
     )
+
+
+def acked_per_s(result: RunResult) -> float:
+    """Records that were acked a second in the measure phase, all groups together."""
+    return sum(producer.throughput.records_per_s for producer in result.producers.values())
 
 
 def _verdict(

@@ -9,6 +9,7 @@ from loadlab.errors import UsageError
 from loadlab.measurement.histogram import SAMPLES_BEYOND
 from loadlab.scenario.thresholds import Threshold
 from loadlab.tuning.capacity_levels import MAX_RATE
+from loadlab.tuning.warm_up import ROUND_S
 from loadlab.units import format_duration
 
 if TYPE_CHECKING:
@@ -69,6 +70,23 @@ class Workload:
         return (
             sum(part for name, part in self.weights.items() if topic in {None, producers[name].topic}) or 1.0
         )
+
+    def warming(self, limit_per_s: float) -> LoadedScenario:
+        """The scenario of a round of warm-up: at once at full load, or at the most that may be sent.
+
+        Args:
+            limit_per_s: no more is to be sent; MAX_RATE for as much as goes.
+        """
+        loaded = self.at(limit_per_s)
+        phases = self.scenario.phases.model_copy(
+            update={
+                "warmup_s": 0.0,
+                "measure_s": ROUND_S,
+                "drain_s": min(self.scenario.phases.drain_s, _AT_MAX_S),
+            }
+        )
+        scenario = loaded.scenario.model_copy(update={"phases": phases, "thresholds": {}})
+        return replace(loaded, scenario=scenario)
 
     def at(self, rate_per_s: float) -> LoadedScenario:
         """The scenario at a rate; a probe of the maximum is short and judges nothing.

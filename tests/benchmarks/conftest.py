@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
+import time
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ import pytest
 from loadlab.cluster import start_cluster
 from loadlab.cluster.specs import cluster_spec
 from loadlab.results.store import StoredRun
+from loadlab.run.interrupts import Interrupts
+from loadlab.run.opening import OpenCluster
 from loadlab.run.progress import SilentObserver
 from loadlab.run.runner import RunOptions, run_scenario
 from loadlab.scenario import load_document
@@ -126,12 +129,14 @@ def run(tmp_path: Path) -> Callable[[dict[str, object]], RunResult]:
 @pytest.fixture
 def run_on(
     broker: Cluster,
-    run: Callable[[dict[str, object]], RunResult],
+    tmp_path: Path,
 ) -> Callable[[dict[str, object]], RunResult]:
-    """Runs a scenario on the broker that the peers use too."""
+    """Runs a scenario on the broker that the peers use too, and asks that broker how it is meanwhile."""
 
     def execute(document: dict[str, object]) -> RunResult:
-        external = {"provider": "external", "bootstrap_servers": broker.bootstrap_servers}
-        return run({**document, "cluster": external})
+        opened = OpenCluster(broker, time.monotonic_ns(), Interrupts())
+        stored = run_scenario(load_document(document), RunOptions(tmp_path), SilentObserver(), cluster=opened)
+        assert stored.result.brokers, "the broker told nothing of itself"
+        return stored.result
 
     return execute

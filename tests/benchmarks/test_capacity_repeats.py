@@ -36,6 +36,9 @@ class Printing(SilentObserver):
     def begun(self, search: StoredCapacity) -> None:
         print(f"\n{search.result.capacity_id}", flush=True)
 
+    def warmed(self, search: StoredCapacity) -> None:
+        print(f"  warm-up {search.result.warm_up_per_s[-1]:,.0f}/s", flush=True)
+
     def probed(self, search: StoredCapacity) -> None:
         probe = search.result.probes[-1]
         p99_ms = (probe.publish_p99_us or 0.0) / 1e3

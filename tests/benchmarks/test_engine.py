@@ -51,14 +51,16 @@ def _name() -> str:
     return f"bench-{uuid.uuid4().hex[:8]}"
 
 
-def _produce_at_max(record_bytes: int, config: dict[str, str], **phases: str) -> dict[str, object]:
+def _produce_at_max(
+    record_bytes: int, config: dict[str, str], provider: str = "local", **phases: str
+) -> dict[str, object]:
     group = {
         "topic": "t",
         "schedule": {"rate": "max"},
         "records": {"size": record_bytes, "compressibility": 0.0},
         "config": config,
     }
-    return scenario("embedded", {"t": {"partitions": 1}}, {"p": group}, {}, **phases)
+    return scenario(provider, {"t": {"partitions": 1}}, {"p": group}, {}, **phases)
 
 
 def _whole_cost(result: RunResult) -> float:
@@ -87,7 +89,7 @@ def test_producer_on_the_mock_against_confluent_kafka(table: Table, run: Runner)
             mock.stop()
 
     def ours() -> RunResult:
-        return run(_produce_at_max(100, {"acks": "all"}, measure="5s"))
+        return run(_produce_at_max(100, {"acks": "all"}, "embedded", measure="5s"))
 
     ratios = [
         mine.producers["p"].throughput.records_per_s / other.records_per_s
@@ -186,7 +188,11 @@ def test_consumer_on_a_broker_against_kafkas_tool(table: Table, broker: Cluster,
 
 
 def test_measuring_against_a_bare_loop(table: Table, broker: Cluster, run_on: Runner) -> None:
-    """The bare loop hands the same values to the same calls, and keeps nothing but a count of acks."""
+    """The bare loop hands the same values to the same calls, and keeps nothing but a count of acks.
+
+    On the other side is all that a run does for the truth: stamps, latencies, the ledger, stages, statistics,
+    and the broker asked for its telemetry once a second.
+    """
 
     def theirs() -> Figures:
         topic = _name()
@@ -204,7 +210,7 @@ def test_measuring_against_a_bare_loop(table: Table, broker: Cluster, run_on: Ru
         assert producer.cpu_us_per_record is not None
         lost.append((1.0 - producer.throughput.records_per_s / bare.records_per_s) * 100)
         added.append((producer.cpu_us_per_record / bare.cpu_us_per_record - 1.0) * 100)
-    what = "stamps, latency and counting against a bare loop:"
+    what = "all that is measured, ledger and telemetry included, against a bare loop:"
     table.add(f"{what} records/s lost", lost, "%", 5, at_least=False)
     table.add(f"{what} CPU a record added", added, "%", 5, at_least=False)
 

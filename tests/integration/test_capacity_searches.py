@@ -40,6 +40,9 @@ class Watcher(Recorder):
     def begun(self, search: StoredCapacity) -> None:
         self.messages.append(search.result.capacity_id)
 
+    def warmed(self, search: StoredCapacity) -> None:
+        self.messages.append(f"{len(search.result.warm_up_per_s)} rounds")
+
     def probed(self, search: StoredCapacity) -> None:
         self.probes.append(len(search.result.probes))
 
@@ -54,7 +57,7 @@ def test_the_edge_is_where_the_reader_no_longer_keeps_up(tmp_path: Path) -> None
         producers={"checkout": {"topic": "orders", "schedule": {"rate": "1k/s"}, "records": {"size": 200}}},
         phases={"warmup": "2s", "measure": "3s", "drain": "2s"},
     )
-    options = CapacityOptions(tmp_path, p99_limit_s=2.0, highest_per_s=4_000.0, precision=0.2, max_probes=7)
+    options = CapacityOptions(tmp_path, p99_limit_s=2.0, highest_per_s=4_000.0, precision=0.2, max_probes=6)
     watcher = Watcher()
     search = find_capacity(load_document(scenario), options, watcher)
     result = search.result
@@ -64,7 +67,8 @@ def test_the_edge_is_where_the_reader_no_longer_keeps_up(tmp_path: Path) -> None
     assert result.answer.kind in {"between", "generator"}
     assert 500 <= (result.answer.holds_per_s or 0) <= 2_200
     assert watcher.probes == list(range(1, len(result.probes) + 1))
-    assert len(result.probes) <= 7
+    assert len(result.probes) <= 6
+    assert 3 <= len(result.warm_up_per_s) <= 12
     for probe in result.probes:
         if probe.verdict == "fails" and (probe.rate_per_s or 0) > 2_500:
             assert probe.lag_growth_per_s == pytest.approx((probe.rate_per_s or 0) - 2_000, rel=0.15)

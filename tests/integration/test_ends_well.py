@@ -135,13 +135,13 @@ def test_all_workers_gone_ends_the_run_with_what_there_is(tmp_path: Path) -> Non
 @pytest.mark.docker
 @pytest.mark.usefixtures("docker_kafka")
 def test_three_brokers_lose_one_and_no_acked_record(tmp_path: Path) -> None:
-    overrides = ["cluster.provider=docker", "phases.warmup=2s", "phases.measure=12s"]
+    overrides = ["cluster.provider=docker", "phases.warmup=1s", "phases.measure=10s"]
     # A failover waits for the controller to miss the broker: 9 s by default, too long for a test.
     overrides += ["cluster.config.broker.session.timeout.ms=3000"]
     observer = Recorder()
 
     def on_progress() -> None:
-        if len(observer.intervals) == 4:
+        if len(observer.intervals) == 2:
             mine = {"label": f"loadlab.run={observer.intervals[-1].run_id}"}
             docker.from_env().containers.list(filters=mine)[0].kill()
 
@@ -159,11 +159,13 @@ def test_three_brokers_lose_one_and_no_acked_record(tmp_path: Path) -> None:
 
 
 def test_a_broker_that_dies_is_counted_and_said(tmp_path: Path) -> None:
-    loaded = load(QUICKSTART, ["cluster.provider=local", "phases.measure=6s", "phases.drain=5s"])
+    loaded = load(
+        QUICKSTART, ["cluster.provider=local", "phases.warmup=1s", "phases.measure=5s", "phases.drain=5s"]
+    )
     observer = Recorder()
 
     def on_progress() -> None:
-        if len(observer.intervals) == 6:
+        if len(observer.intervals) == 3:
             for child in psutil.Process().children(recursive=True):
                 if "java" in child.name():
                     child.kill()

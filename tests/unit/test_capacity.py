@@ -24,6 +24,7 @@ from loadlab.run.progress import SilentObserver
 from loadlab.scenario import load_document
 from loadlab.tuning import capacity as searching
 from loadlab.tuning.capacity import CapacityOptions, find_capacity
+from loadlab.tuning.warm_up import is_warm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,6 +48,9 @@ class Watcher(SilentObserver):
     def begun(self, search: StoredCapacity) -> None:
         self.told.append(len(search.result.probes))
 
+    def warmed(self, search: StoredCapacity) -> None:
+        assert load_capacity(search.result.capacity_id, search.path.parent) == search
+
     def probed(self, search: StoredCapacity) -> None:
         stored = load_capacity(search.result.capacity_id, search.path.parent)
         assert stored == search, "what is told is on the disk already"
@@ -62,6 +66,7 @@ class Lab:
     """Runs of a cluster that takes EDGE_PER_S; `before_run` may do what the world does."""
 
     provider: str = "docker"
+    kind: str = "mock"
     before_run: Callable[[int], None] = nothing
     valid_to_per_s: float = math.inf
     saturated: bool = False
@@ -72,7 +77,7 @@ class Lab:
     @contextmanager
     def open_cluster(self, *_: object) -> Iterator[SimpleNamespace]:
         info = SimpleNamespace(
-            provider=self.provider, kind="kafka", kafka_version="4.3.1", brokers=1, network="host"
+            provider=self.provider, kind=self.kind, kafka_version="4.3.1", brokers=1, network="host"
         )
         yield SimpleNamespace(cluster=SimpleNamespace(info=info), interrupts=self.interrupts)
 
@@ -271,3 +276,48 @@ def test_options_that_can_not_be_read_are_usage_errors(tmp_path: Path, arguments
     file = tmp_path / "orders.yaml"
     file.write_text(SCENARIO)
     assert CliRunner().invoke(cli, ["capacity", str(file), *arguments]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("rounds_per_s", "warm"),
+    [
+        ([], False),
+        ([100.0, 100.0], False),
+        ([100.0, 100.0, 104.0], True),
+        ([100.0, 100.0, 106.0], False),
+        ([100.0, 106.0, 90.0], False),
+        ([88.0, 228.0, 263.0, 373.0, 393.0, 380.0], False),
+        ([88.0, 228.0, 263.0, 373.0, 393.0, 380.0, 400.0], True),
+        ([100.0 * 1.1**number for number in range(12)], True),
+    ],
+)
+def test_a_cluster_is_warm_when_two_rounds_gained_nothing(rounds_per_s: list[float], warm: bool) -> None:
+    assert is_warm(rounds_per_s) is warm
+
+
+def test_a_search_on_kafka_warms_the_cluster_up_first(lab: Lab, tmp_path: Path) -> None:
+    lab.kind = "kafka"
+    found = find_capacity(scenario(), CapacityOptions(tmp_path), Watcher()).result
+    assert found.warm_up_per_s == (EDGE_PER_S,) * 3
+    assert lab.rates[:4] == ["max", "max", "max", 20_000.0]
+    assert len(found.probes) == len(lab.rates) - 3
+
+
+def test_warming_up_sends_no_more_than_is_allowed(lab: Lab, tmp_path: Path) -> None:
+    lab.kind = "kafka"
+    find_capacity(scenario(), CapacityOptions(tmp_path, highest_per_s=25_000.0), Watcher())
+    assert lab.rates[:3] == [25_000.0] * 3
+
+
+def test_who_asks_for_no_warm_up_gets_none(lab: Lab, tmp_path: Path) -> None:
+    lab.kind = "kafka"
+    found = find_capacity(scenario(), CapacityOptions(tmp_path, warm_up=False), Watcher()).result
+    assert found.warm_up_per_s == ()
+    assert lab.rates[0] == 20_000.0
+
+
+def test_an_interrupt_while_warming_up_makes_no_probe(lab: Lab, tmp_path: Path) -> None:
+    lab.kind = "kafka"
+    lab.interrupts.came = True
+    found = find_capacity(scenario(), CapacityOptions(tmp_path), Watcher()).result
+    assert (found.probes, found.finished) == ((), False)
