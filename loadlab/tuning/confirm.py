@@ -1,0 +1,190 @@
+"""Confirms a winner: it and the default take turns, until the order of their runs can't be the reason.
+
+What comes next follows from the runs so far and nothing else, so a confirmation that was killed goes on. A
+block is four runs: default, contender, contender, default. Whatever drifts in a line moves both sides of a
+block alike, and each block gives one number: the logarithm of the ratio of the sides' geometric means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from loadlab.tuning.ranking import log_gain
+from loadlab.tuning.wilcoxon import attained, fewest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loadlab.tuning.ranking import Direction
+
+Side = Literal["default", "contender"]
+State = Literal["under way", "does not lead", "fails", "breaks a constraint", "measured"]
+
+BLOCK: Final[tuple[Side, ...]] = ("default", "contender", "contender", "default")
+
+
+@dataclass(frozen=True)
+class ConfirmRules:
+    """How a winner is confirmed.
+
+    Attributes:
+        blocks: how many blocks the first candidate is measured in.
+        p_value: the chance that a study may have of claiming a gain of nothing, all candidates together.
+        effect_floor: the least gain, as a share, that is ever claimed; the noise of a run, if that is more.
+        screen_blocks: after how many blocks a candidate has to lead in the median.
+        candidates: how many are tried at most.
+    """
+
+    blocks: int = 8
+    p_value: float = 0.01
+    effect_floor: float = 0.05
+    screen_blocks: int = 3
+    candidates: int = 3
+
+
+@dataclass(frozen=True)
+class ConfirmRun:
+    """One run of a confirmation.
+
+    Attributes:
+        candidate: which candidate's block it belongs to; 0 is the first that was tried.
+        side: what was run.
+        value: the objective's, above 0; None where the run failed: a contender that fails is out, and a block
+            in which the default fails does not count.
+        holds: whether it held all constraints.
+    """
+
+    candidate: int
+    side: Side
+    value: float | None
+    holds: bool = True
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What became of one candidate.
+
+    Attributes:
+        candidate: 0 for the first that was tried.
+        state: "does not lead": after the screen.
+        log_gains: one for each block that is whole: the logarithm of the ratio of the contender's geometric
+            mean to the default's, its sign turned where less is better.
+        blocks: in how many blocks it is measured, if it leads.
+        level: the p-value at which it beats the default.
+    """
+
+    candidate: int
+    state: State
+    log_gains: tuple[float, ...]
+    blocks: int
+    level: float
+
+
+@dataclass(frozen=True)
+class _Share:
+    blocks: int
+    level: float
+
+
+def next_run(
+    runs: Sequence[ConfirmRun], candidates: int, direction: Direction, rules: ConfirmRules
+) -> tuple[int, Side] | None:
+    """The candidate and the side to run next; None where the confirmation is done.
+
+    Args:
+        runs: those so far, in their order.
+        candidates: how many candidates there are.
+        direction: which way is better.
+        rules: how they are confirmed.
+    """
+    tried = attempts(runs, candidates, direction, rules)
+    if not tried or tried[-1].state != "under way":
+        return None
+    last = tried[-1].candidate
+    return last, BLOCK[sum(run.candidate == last for run in runs) % len(BLOCK)]
+
+
+def attempts(
+    runs: Sequence[ConfirmRun], candidates: int, direction: Direction, rules: ConfirmRules
+) -> tuple[Attempt, ...]:
+    """What became of each candidate that was tried, the one under way included."""
+    tried: list[Attempt] = []
+    for candidate, share in enumerate(shares(rules)[:candidates]):
+        own = [run for run in runs if run.candidate == candidate]
+        gains = block_gains(own, direction)
+        state = _state(own, gains, share.blocks, rules)
+        tried.append(Attempt(candidate, state, gains, share.blocks, share.level))
+        if state in {"under way", "measured"}:
+            break
+    return tuple(tried)
+
+
+def block_gains(runs: Sequence[ConfirmRun], direction: Direction) -> tuple[float, ...]:
+    """The logarithm of the gain in each whole block of one candidate."""
+    blocks = [runs[first : first + len(BLOCK)] for first in range(0, len(runs), len(BLOCK))]
+    whole = [block for block in blocks if len(block) == len(BLOCK) and all(run.value for run in block)]
+    return tuple(log_gain(*block_means(block), direction) for block in whole)
+
+
+def block_means(block: Sequence[ConfirmRun]) -> tuple[float, float]:
+    """The geometric means of the default's and of the contender's runs, none of which failed."""
+    default, contender = (
+        float(np.exp(np.mean([np.log(run.value) for run in block if run.side == side and run.value])))
+        for side in ("default", "contender")
+    )
+    return default, contender
+
+
+def _state(runs: Sequence[ConfirmRun], gains: Sequence[float], blocks: int, rules: ConfirmRules) -> State:
+    contender = [run for run in runs if run.side == "contender"]
+    if any(not run.value for run in contender):
+        return "fails"
+    if len(gains) < rules.screen_blocks:
+        return "under way"
+    if sum(not run.holds for run in contender) * 2 > len(contender):
+        return "breaks a constraint"
+    if float(np.median(gains[: rules.screen_blocks])) <= 0:
+        return "does not lead"
+    return "measured" if len(gains) >= blocks else "under way"
+
+
+def shares(rules: ConfirmRules) -> tuple[_Share, ...]:
+    """In how many blocks each candidate is measured, and the p-value at which it beats the default.
+
+    The chance of a false claim, `p_value`, is that of the whole study. The first candidate uses of it what
+    its blocks can attain: 2/256 of 0.01, with 8. If no candidate differs from the default, the k-th is tried
+    with a chance of 1/2 to the power of k - 1, because each before it had to miss the screen's median; so its
+    level is what is left, divided by that chance (alpha spending: K. K. G. Lan and D. L. DeMets, "Discrete
+    sequential boundaries for clinical trials", Biometrika 70, 1983; the screens are the looks). For a smaller
+    level it is measured in as many blocks as leave room for one that speaks against it: 8, 9 and 12 with the
+    defaults. A candidate that would need more than twice the first one's blocks is not tried.
+
+    Raises:
+        ValueError: so few blocks can't have such a p-value.
+    """
+    if rules.blocks < fewest(rules.p_value):
+        raise ValueError(
+            f"{rules.blocks} blocks can't reach a p-value of {rules.p_value:g}; {fewest(rules.p_value)} can"
+        )
+    found: list[_Share] = []
+    left, tried = rules.p_value, 1.0
+    for _ in range(rules.candidates):
+        level = min(left / tried, rules.p_value)
+        if level <= 0:
+            break
+        blocks = max(rules.blocks, fewest(level / 2)) if found else rules.blocks
+        if blocks > 2 * rules.blocks:
+            break
+        found.append(_Share(blocks, level))
+        left -= tried * attained(level, blocks)
+        tried /= 2
+    return tuple(found)
+
+
+def runs_at_most(rules: ConfirmRules) -> int:
+    """How many runs a confirmation takes if all candidates but the last miss the screen just so."""
+    *others, last = shares(rules)
+    return len(BLOCK) * (len(others) * rules.screen_blocks + last.blocks)

@@ -1,0 +1,230 @@
+"""What a study recommends: as data, and as the sentences that a user reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+from loadlab import units
+from loadlab.analysis.comparison import compare_values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pydantic import JsonValue
+
+    from loadlab.analysis.headline import Headline
+    from loadlab.tuning.decision import Decision
+
+_NOTABLE: Final = 0.05
+_KIB: Final = 1024
+_RATES: Final = ("records/s", "bytes/s")
+
+
+@dataclass(frozen=True)
+class LimitHeld:
+    """A constraint as the confirming runs of the recommended configuration met it.
+
+    Attributes:
+        label: of what: "publish p99".
+        measured: the median over these runs, in `unit`.
+        limit: in `unit`.
+        unit: "µs", "records/s", or another that is written as it is.
+    """
+
+    label: str
+    measured: float
+    limit: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A headline number that is worse than the default's by more than noise.
+
+    Attributes:
+        label: "publish p50".
+        unit: as LimitHeld's.
+        default: the default's, and
+        recommended: the recommended configuration's.
+    """
+
+    label: str
+    unit: str
+    default: float
+    recommended: float
+
+
+@dataclass(frozen=True)
+class Importance:
+    """How much of what the objective varies by is due to a knob, with its interval; all as shares.
+
+    Attributes:
+        knob: its path in the scenario.
+        share: the estimate.
+        low: the lower end of its interval, and
+        high: the upper one.
+    """
+
+    knob: str
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """What a study recommends.
+
+    Attributes:
+        decision: of the confirmation. Only with the finding "beats the default" is anything recommended.
+        goal: the objective for people: "records a second".
+        use: the values of the configuration that was confirmed, or failed to be, where they are not the
+            default's, by path in the scenario.
+        weakened: the values among them that durability depends on.
+        limits: the constraints.
+        costs: what got worse.
+        importances: of the knobs; empty where too few trials were made.
+        drift: what the repeated default showed, one sentence without a full stop.
+    """
+
+    decision: Decision
+    goal: str
+    use: Mapping[str, JsonValue]
+    weakened: Mapping[str, JsonValue]
+    limits: Sequence[LimitHeld]
+    costs: Sequence[Cost]
+    importances: Sequence[Importance]
+    drift: str
+
+    @property
+    def beats(self) -> bool:
+        """Whether anything is recommended."""
+        return self.decision.finding == "beats the default"
+
+    def sentences(self) -> str:
+        """All of it as a user reads it."""
+        return " ".join(self._sentences())
+
+    def _sentences(self) -> Iterator[str]:
+        if self.weakened and self.beats:
+            yield f"Warning: durability was searched, and {_settings(self.weakened)} may lose records."
+        if self.beats:
+            yield f"Use {_settings(self.use)}: {self._ratio()}{self._limits()}; cost: {self._costs()}."
+        elif self.decision.finding == "too small":
+            yield (
+                f"Nothing beat the default by the {self.decision.floor:.1%} that count:"
+                f" {_settings(self.use)} has {self._ratio()}."
+            )
+        else:
+            yield f"Nothing beat the default by more than noise (±{self.decision.noise:.1%}); {self._more()}."
+        yield from _knobs(self.importances)
+        yield f"{self.drift[:1].upper()}{self.drift[1:]}."
+
+    def _ratio(self) -> str:
+        ratio, interval = self.decision.ratio, self.decision.interval
+        if ratio is None or interval is None:
+            raise ValueError("nothing was measured to the end")
+        return f"{ratio:.2f} ({interval.low:.2f}–{interval.high:.2f}) times the {self.goal} of the default"
+
+    def _limits(self) -> str:
+        each = [
+            f"{limit.label} {figure(limit.measured, limit.unit)} (limit {figure(limit.limit, limit.unit)})"
+            for limit in self.limits
+        ]
+        return f" at {', '.join(each)}" if each else ""
+
+    def _costs(self) -> str:
+        return ", ".join(map(_cost, self.costs)) or "none seen"
+
+    def _more(self) -> str:
+        gain = f"a gain of {self.decision.visible:.0%}"
+        if not self.decision.more_pairs:
+            return f"{gain} would have been seen"
+        return f"with {self.decision.more_pairs} more pairs {gain} could be seen"
+
+
+def costs_of(
+    default: Mapping[Headline, Sequence[float | None]],
+    recommended: Mapping[Headline, Sequence[float | None]],
+    objectives: Sequence[str],
+) -> tuple[Cost, ...]:
+    """The headline numbers that are worse by more than noise, of the confirming runs in their order.
+
+    They are compared as `loadlab compare --paired` does, so that of numbers that did not change one in twenty
+    families is called changed.
+
+    Args:
+        default: the values of the default's runs, by headline number.
+        recommended: those of the recommended configuration's runs.
+        objectives: the paths of what was searched for; they are no cost.
+    """
+    rows = compare_values(default, recommended, paired=True)
+    several = len({row.headline.group for row in rows}) > 1
+    return tuple(
+        Cost(
+            f"{row.headline.group} {row.headline.label}" if several else row.headline.label,
+            row.headline.unit,
+            median(row.baseline),
+            median(row.contender),
+        )
+        for row in rows
+        if row.better is False and row.headline.path not in objectives
+    )
+
+
+def figure(value: float, unit: str) -> str:
+    """A figure for people, two to three digits of it: (41200, "µs") → "41 ms"."""
+    if unit != "µs":
+        return f"{value:,.0f} {unit}" if unit in _RATES else f"{value:.3g} {unit}".rstrip()
+    scale, name = next((step for step in ((1e6, "s"), (1e3, "ms")) if abs(value) >= step[0]), (1.0, "µs"))
+    return f"{value / scale:.2g} {name}" if abs(value) / scale < 100 else f"{value / scale:.0f} {name}"  # noqa: PLR2004 - three digits
+
+
+def _cost(cost: Cost) -> str:
+    change = cost.recommended - cost.default
+    sign = "+" if change > 0 else "-"
+    return f"{sign}{figure(abs(change), cost.unit)} {cost.label}"
+
+
+def _knobs(importances: Sequence[Importance]) -> Iterator[str]:
+    """Which knobs mattered: those of which it is clear that they made more than 5 % of the variance."""
+    ranked = sorted(importances, key=lambda each: each.share, reverse=True)
+    names = short_names([each.knob for each in ranked])
+    mattered = [names[each.knob] for each in ranked if each.low > _NOTABLE]
+    did_not = [names[each.knob] for each in ranked if each.high <= _NOTABLE]
+    unknown = [names[each.knob] for each in ranked if each.low <= _NOTABLE < each.high]
+    for words, knobs in (
+        ("Knobs that mattered", mattered),
+        ("that did not", did_not),
+        ("not clear", unknown),
+    ):
+        if knobs:
+            yield f"{words[0].upper()}{words[1:]}: {', '.join(knobs)}."
+
+
+def short_names(paths: Sequence[str]) -> dict[str, str]:
+    """Knobs as Kafka calls them, by path; the whole path of those that would be called alike."""
+    short = {path: path.rpartition(".config.")[2].removeprefix("cluster.") for path in paths}
+    short = {
+        path: name.rpartition(".")[2] if name == path and path.startswith("topics.") else name
+        for path, name in short.items()
+    }
+    names = list(short.values())
+    return {path: name if names.count(name) == 1 else path for path, name in short.items()}
+
+
+def _settings(values: Mapping[str, JsonValue]) -> str:
+    names = short_names([*values])
+    return " ".join(f"{names[path]}={_setting(names[path], value)}" for path, value in values.items())
+
+
+def _setting(name: str, value: JsonValue) -> str:
+    """A value as people write it: batch.size=256KiB."""
+    of_bytes = name.endswith((".bytes", "batch.size"))
+    if of_bytes and isinstance(value, int) and value and value % _KIB == 0:
+        return units.format_size(value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
