@@ -8,6 +8,7 @@ block alike, and each block gives one number: the logarithm of the ratio of the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -151,6 +152,7 @@ def _state(runs: Sequence[ConfirmRun], gains: Sequence[float], blocks: int, rule
     return "measured" if len(gains) >= blocks else "under way"
 
 
+@cache
 def shares(rules: ConfirmRules) -> tuple[_Share, ...]:
     """In how many blocks each candidate is measured, and the p-value at which it beats the default.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _NOTABLE: Final = 0.05
 _KIB: Final = 1024
-_RATES: Final = ("records/s", "bytes/s")
+_LATENCY_STEPS: Final = ((1e6, "s"), (1e3, "ms"))
 
 
 @dataclass(frozen=True)
@@ -175,11 +175,16 @@ def costs_of(
 
 
 def figure(value: float, unit: str) -> str:
-    """A figure for people, two to three digits of it: (41200, "µs") → "41 ms"."""
-    if unit != "µs":
-        return f"{value:,.0f} {unit}" if unit in _RATES else f"{value:.3g} {unit}".rstrip()
-    scale, name = next((step for step in ((1e6, "s"), (1e3, "ms")) if abs(value) >= step[0]), (1.0, "µs"))
-    return f"{value / scale:.2g} {name}" if abs(value) / scale < 100 else f"{value / scale:.0f} {name}"  # noqa: PLR2004 - three digits
+    """A figure for people, two or three digits of it: (41200, "µs") → "41 ms"."""
+    if unit == "µs":
+        scale, name = next((step for step in _LATENCY_STEPS if abs(value) >= step[0]), (1.0, "µs"))
+        return f"{_digits(value / scale, 2)} {name}"
+    return f"{_digits(value, 3)} {unit}".rstrip()
+
+
+def _digits(value: float, digits: int) -> str:
+    """So many digits of a number, and all those before its point."""
+    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{float(f'{value:.{digits}g}'):g}"
 
 
 def _cost(cost: Cost) -> str:

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from loadlab.analysis.headline import Headline
+from loadlab.analysis.statistics import Interval
+from loadlab.tuning.decision import Decision
+from loadlab.tuning.recommend import (
+    Cost,
+    Importance,
+    LimitHeld,
+    Recommendation,
+    costs_of,
+    figure,
+    short_names,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import JsonValue
+
+AT = "producers.checkout.config"
+USE: Mapping[str, JsonValue] = {
+    f"{AT}.linger.ms": 20.0,
+    f"{AT}.batch.size": 262144,
+    f"{AT}.compression.type": "lz4",
+    "topics.orders.partitions": 12,
+}
+BEATS = Decision(
+    finding="beats the default",
+    candidate=0,
+    ratio=1.343,
+    interval=Interval(1.271, 1.408, "bootstrap"),
+    p_value=1 / 256,
+    level=0.01,
+    floor=0.05,
+    noise=0.031,
+    more_pairs=0,
+    visible=0.05,
+    attempts=(),
+)
+NOT_SEEN = Decision("not seen", None, None, None, None, 0.01, 0.05, 0.031, 24, 0.05, ())
+
+
+def recommendation(decision: Decision = BEATS, **changes: object) -> Recommendation:
+    fields: dict[str, object] = {
+        "decision": decision,
+        "goal": "records a second",
+        "use": USE,
+        "weakened": {},
+        "limits": [LimitHeld("publish p99", 41_200.0, 50_000.0, "µs")],
+        "costs": [Cost("p50", "µs", 3_000.0, 12_100.0)],
+        "importances": [
+            Importance(f"{AT}.linger.ms", 0.5, 0.3, 0.7),
+            Importance(f"{AT}.compression.type", 0.2, 0.02, 0.4),
+            Importance("topics.orders.partitions", 0.01, 0.0, 0.03),
+        ],
+        "drift": "no drift could be seen: the default was not run again",
+    }
+    return Recommendation(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def test_a_gain_is_told_with_its_interval_its_limits_and_its_cost() -> None:
+    assert recommendation().sentences() == (
+        "Use linger.ms=20 batch.size=256KiB compression.type=lz4 partitions=12: 1.34 (1.27–1.41) times the"
+        " records a second of the default at publish p99 41 ms (limit 50 ms); cost: +9.1 ms p50."
+        " Knobs that mattered: linger.ms. That did not: partitions. Not clear: compression.type."
+        " No drift could be seen: the default was not run again."
+    )
+
+
+def test_without_a_gain_it_is_told_what_could_have_been_seen() -> None:
+    said = recommendation(NOT_SEEN, use={}, importances=()).sentences()
+    assert said.startswith(
+        "Nothing beat the default by more than noise (±3.1%); with 24 more pairs a gain of 5% could be seen."
+    )
+    assert "Use " not in said
+
+
+def test_where_a_gain_would_have_been_seen_no_more_pairs_are_asked_for() -> None:
+    enough = Decision("not seen", None, None, None, None, 0.01, 0.05, 0.008, 0, 0.05, ())
+    assert "(±0.8%); a gain of 5% would have been seen." in recommendation(enough, use={}).sentences()
+
+
+def test_a_gain_below_the_floor_is_told_and_not_recommended() -> None:
+    small = Decision(
+        "too small", 0, 1.03, Interval(1.02, 1.04, "bootstrap"), 0.004, 0.01, 0.05, 0.01, 0, 0.05, ()
+    )
+    said = recommendation(small).sentences()
+    assert said.startswith("Nothing beat the default by the 5.0% that count: linger.ms=20")
+    assert "has 1.03 (1.02–1.04) times the records a second of the default" in said
+    assert not recommendation(small).beats
+
+
+def test_searched_durability_comes_first() -> None:
+    said = recommendation(weakened={f"{AT}.acks": "1"}).sentences()
+    assert said.startswith("Warning: durability was searched, and acks=1 may lose records. Use ")
+
+
+def test_a_recommendation_without_costs_says_so() -> None:
+    assert "; cost: none seen." in recommendation(costs=()).sentences()
+
+
+def headline(label: str, path: str, better: str, unit: str = "µs") -> Headline:
+    return Headline(path, "checkout", label, unit, better)  # type: ignore[arg-type]
+
+
+def test_costs_are_the_numbers_that_got_worse_by_more_than_noise() -> None:
+    rng = np.random.default_rng(1)
+
+    def around(center: float) -> list[float | None]:
+        return [float(center * np.exp(rng.normal(0, 0.02))) for _ in range(16)]
+
+    rate = headline("throughput", "rate", "higher", "records/s")
+    p50, p99, cpu = (headline(name, name, "lower") for name in ("p50", "p99", "cpu"))
+    default = {rate: around(1000), p50: around(3000), p99: around(40_000), cpu: around(2.0)}
+    recommended = {rate: around(1300), p50: around(12_000), p99: around(40_000), cpu: around(1.0)}
+
+    (cost,) = costs_of(default, recommended, ["rate"])
+    assert (cost.label, cost.unit) == ("p50", "µs")
+    assert cost.recommended - cost.default == pytest.approx(9000, rel=0.05)
+
+    lowered = {**recommended, rate: around(500)}
+    assert {each.label for each in costs_of(default, lowered, [])} == {"p50", "throughput"}
+    assert {each.label for each in costs_of(default, lowered, ["rate"])} == {"p50"}
+
+
+def test_knobs_are_named_as_kafka_does_where_that_is_unambiguous() -> None:
+    assert short_names([f"{AT}.linger.ms", "topics.orders.partitions", "cluster.resources.heap"]) == {
+        f"{AT}.linger.ms": "linger.ms",
+        "topics.orders.partitions": "partitions",
+        "cluster.resources.heap": "heap",
+    }
+    other = "producers.billing.config.linger.ms"
+    assert short_names([f"{AT}.linger.ms", other]) == {f"{AT}.linger.ms": f"{AT}.linger.ms", other: other}
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (41_200.0, "µs", "41 ms"),
+        (940.0, "µs", "940 µs"),
+        (0.53, "µs", "0.53 µs"),
+        (2_500_000.0, "µs", "2.5 s"),
+        (99.7, "µs", "100 µs"),
+        (812_345.6, "records/s", "812,346 records/s"),
+        (1234.0, "records", "1,234 records"),
+        (0.123456, "", "0.123"),
+    ],
+)
+def test_figures_have_the_digits_that_a_reader_wants(value: float, unit: str, text: str) -> None:
+    assert figure(value, unit) == text
