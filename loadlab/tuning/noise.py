@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NoiseStep = Literal["go on", "measure longer", "stop"]
 
 _FEWEST: Final = 2
+_FEWEST_OF_PATTERN: Final = 5
 
 
 @dataclass(frozen=True)
@@ -129,13 +130,15 @@ def judge_noise(
 
 def _pattern(noise: Noise, rules: NoiseRules) -> str:
     """What the noise is made of: a drift, one run, or scatter."""
+    if len(noise.values) < _FEWEST_OF_PATTERN:
+        return "the runs scatter"
     slope, _, low, high = stats.theilslopes(np.log(noise.values), alpha=LEVEL)
     if low > 0 or high < 0:
         return f"from run to run it {'rises' if slope > 0 else 'falls'} by {abs(np.expm1(slope)):.1%}"
     center = float(np.median(noise.values))
     farthest = max(range(len(noise.values)), key=lambda run: abs(noise.values[run] - center))
     others = [value for run, value in enumerate(noise.values) if run != farthest]
-    if len(others) > _FEWEST and noise_of(others).cv <= rules.max_cv:
+    if noise_of(others).cv <= rules.max_cv:
         return f"run {farthest + 1} alone is off, at {noise.values[farthest] / center:.2f} times the median"
     return "the runs scatter without a trend"
 

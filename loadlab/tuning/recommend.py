@@ -211,13 +211,15 @@ def _knobs(importances: Sequence[Importance]) -> Iterator[str]:
 
 def short_names(paths: Sequence[str]) -> dict[str, str]:
     """Knobs as Kafka calls them, by path; the whole path of those that would be called alike."""
-    short = {path: path.rpartition(".config.")[2].removeprefix("cluster.") for path in paths}
-    short = {
-        path: name.rpartition(".")[2] if name == path and path.startswith("topics.") else name
-        for path, name in short.items()
-    }
+    short = {path: _short(path) for path in paths}
     names = list(short.values())
     return {path: name if names.count(name) == 1 else path for path, name in short.items()}
+
+
+def _short(path: str) -> str:
+    """The property, or the last word of what is none."""
+    _, config, name = path.partition(".config.")
+    return name if config else path.rpartition(".")[2]
 
 
 def _settings(values: Mapping[str, JsonValue]) -> str:
