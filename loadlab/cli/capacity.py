@@ -11,6 +11,7 @@ from loadlab.cli.capacity_view import begun_line, print_capacity, probe_line, wa
 from loadlab.cli.observers import PlainObserver
 from loadlab.cli.options import (
     OutputFormat,
+    client_properties_option,
     cluster_option,
     examples,
     output_option,
@@ -65,6 +66,7 @@ class CapacityKeywords(TypedDict):
     overrides: tuple[str, ...]
     provider: str | None
     cluster_name: str | None
+    client_properties: Path | None
     p99: float | None
     probe: float | None
     min_rate: float | None
@@ -89,6 +91,7 @@ class CapacityKeywords(TypedDict):
 @set_option
 @provider_option
 @cluster_option
+@client_properties_option
 @click.option(
     "--p99",
     type=_DURATION,
@@ -123,7 +126,8 @@ def capacity(scenario: Path, **options: Unpack[CapacityKeywords]) -> int:
     A rate holds where the scenario's thresholds hold, 99.5 % of the target is achieved and no consumer's lag
     grows. Each probe is a run of its own, on one cluster with fresh topics; all are stored.
     """
-    loaded = load(scenario, with_provider(options["overrides"], options["provider"]), os.environ)
+    set_over = with_provider(options["overrides"], options["provider"], options["client_properties"])
+    loaded = load(scenario, set_over, os.environ)
     choices = CapacityOptions(
         results_dir=options["results_dir"],
         cluster_name=options["cluster_name"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -45,6 +46,13 @@ output_option = click.option(
     help="json: stdout holds the JSON and nothing else.",
 )
 
+client_properties_option = click.option(
+    "--client-properties",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Kafka's client.properties (TLS, SASL) for an external cluster.",
+)
+
 results_dir_option = click.option(
     "--results-dir",
     type=click.Path(path_type=Path),
@@ -56,6 +64,11 @@ results_dir_option = click.option(
 )
 
 
-def with_provider(overrides: tuple[str, ...], provider: str | None) -> list[str]:
-    """The overrides and the provider's, which goes last and so prevails."""
-    return [*overrides, f"cluster.provider={provider}"] if provider else list(overrides)
+def with_provider(
+    overrides: tuple[str, ...], provider: str | None, client_properties: Path | None = None
+) -> list[str]:
+    """The overrides, and those of the provider and of client properties, which go last and so prevail."""
+    of_options = [f"cluster.provider={provider}"] if provider else []
+    if client_properties is not None:
+        of_options.append(f"cluster.client_properties={json.dumps(str(client_properties))}")
+    return [*overrides, *of_options]

@@ -12,6 +12,7 @@ import click
 from loadlab.cli import figures
 from loadlab.cli.options import (
     OutputFormat,
+    client_properties_option,
     examples,
     output_option,
     provider_option,
@@ -48,15 +49,22 @@ _TOPICS_SHOWN = 10
 @scenario_argument
 @set_option
 @provider_option
+@client_properties_option
 @click.option(
     "--explain", is_flag=True, help="Say of each value whether file, environment, --set or default set it."
 )
 @output_option
-def plan(
-    scenario: Path, overrides: tuple[str, ...], provider: str | None, *, explain: bool, output: OutputFormat
+def plan(  # noqa: PLR0913  (click gives each option by its name)
+    scenario: Path,
+    overrides: tuple[str, ...],
+    provider: str | None,
+    client_properties: Path | None,
+    *,
+    explain: bool,
+    output: OutputFormat,
 ) -> None:
     """Show what a run of SCENARIO would do; start nothing."""
-    loaded = load(scenario, with_provider(overrides, provider), os.environ)
+    loaded = load(scenario, with_provider(overrides, provider, client_properties), os.environ)
     planned = plan_scenario(loaded)
     if output == "json":
         origins: dict[str, JsonValue] = {"origins": _origins(loaded)} if explain else {}

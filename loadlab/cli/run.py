@@ -13,6 +13,7 @@ from loadlab.cli.demo_image import ensure_image
 from loadlab.cli.exit_codes import exit_code, worst_exit_code
 from loadlab.cli.options import (
     OutputFormat,
+    client_properties_option,
     cluster_option,
     examples,
     output_option,
@@ -45,6 +46,7 @@ class RunKeywords(TypedDict):
     overrides: tuple[str, ...]
     provider: str | None
     cluster_name: str | None
+    client_properties: Path | None
     strict: bool
     keep_topics: bool
     junit: Path | None
@@ -58,6 +60,7 @@ def run_options(command: Command) -> Command:
         set_option,
         provider_option,
         cluster_option,
+        client_properties_option,
         click.option("--strict", is_flag=True, help="Exit 5 where the verdict is invalid."),
         click.option("--keep-topics", is_flag=True, help="Leave the topics that the run made."),
         click.option(
@@ -140,7 +143,8 @@ def _repeat(scenario: Path, options: RunKeywords, repetitions: int, *, fresh_clu
 
 
 def _prepared(scenario: Path, options: RunKeywords, report: CiReport) -> tuple[LoadedScenario, RunOptions]:
-    loaded = load(scenario, with_provider(options["overrides"], options["provider"]), os.environ)
+    set_over = with_provider(options["overrides"], options["provider"], options["client_properties"])
+    loaded = load(scenario, set_over, os.environ)
     report.expect(loaded.scenario)
     return loaded, RunOptions(
         results_dir=options["results_dir"],

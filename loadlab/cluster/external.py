@@ -9,8 +9,8 @@ from confluent_kafka import KafkaException
 from loadlab.cluster.admin import KafkaAdmin
 from loadlab.cluster.api import Availability, BrokerState, Capability, ClusterInfo, StartRequest
 from loadlab.cluster.base import AdministeredCluster
-from loadlab.cluster.client_properties import read_client_properties, without_secrets
 from loadlab.errors import ClusterError, UsageError
+from loadlab.scenario.client_properties import read_client_properties, without_secrets
 from loadlab.scenario.cluster import is_loopback
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ class ExternalProvider:
         """Connect, compare the cluster's id with the consent, and look at where its brokers are."""
         servers = spec.bootstrap_servers or ""
         _refuse_without_consent(spec, servers.split(","))
-        properties = read_client_properties(spec.client_properties) if spec.client_properties else {}
+        file = spec.client_properties
+        properties = read_client_properties(file, spec.bootstrap_servers) if file else {}
         request.progress(f"connecting to {servers}")
         metadata = _ask(servers, properties)
         _refuse_another_cluster(spec, metadata)

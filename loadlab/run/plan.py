@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.measurement.ledger import BLOCK_RECORDS, MOST_MEMORY_BYTES, block_bytes
 from loadlab.run.traces import PlannedTrace, planned_trace, trace_warnings
+from loadlab.scenario.lint import lint_scenario
 from loadlab.workload.schedule import arrival_seed, group_schedule, records_due
 from loadlab.workload.sizes import mean_size
 
@@ -143,6 +144,7 @@ def plan_scenario(loaded: LoadedScenario) -> RunPlan:
             *trace_warnings(scenario),
             *_mock_warnings(scenario, data_bytes),
             *_ledger_warnings(scenario, producers, consumers),
+            *(each.in_short for each in lint_scenario(scenario) if each.rule.severity != "low"),
         ),
     )
 

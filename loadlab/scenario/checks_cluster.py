@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from loadlab import units
+from loadlab.errors import UsageError
+from loadlab.scenario.client_properties import read_client_properties
 from loadlab.scenario.cluster import ClusterSpec, is_loopback, set_aside
 from loadlab.scenario.finding import found
 from loadlab.scenario.providers import refusal
@@ -52,10 +54,20 @@ def external_target(view: View) -> Iterator[Finding]:
 
 
 def client_properties_file(view: View) -> Iterator[Finding]:
-    """The file of client properties is there."""
-    given = view.scenario.cluster.client_properties
-    if given is not None and not given.is_file():
-        yield found(("cluster", "client_properties"), f"no such file: {given}", about=(_PROVIDER,))
+    """The file of client properties is there, and librdkafka can be given what it holds."""
+    cluster = view.scenario.cluster
+    given, path = cluster.client_properties, ("cluster", "client_properties")
+    if given is None:
+        return
+    if not given.is_file():
+        yield found(path, f"no such file: {given}", about=(_PROVIDER,))
+        return
+    try:
+        read_client_properties(given, cluster.bootstrap_servers)
+    except UsageError as error:
+        yield found(
+            path, f"{error.message}; fix: {error.fix}", about=(_PROVIDER, ("cluster", "bootstrap_servers"))
+        )
 
 
 def heap_within_memory(view: View) -> Iterator[Finding]:

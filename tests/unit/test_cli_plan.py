@@ -26,6 +26,7 @@ consumers:
   billing: {topic: orders, start_after: 2s, max_rate: 500/s}
 phases: {warmup: 1s, measure: 5s, drain: 10s}
 """
+SHORT_WARMUP = "short-warmup: phases.warmup: a warm-up of 1s; fix: phases.warmup: 5s or more"
 
 
 @pytest.fixture
@@ -55,6 +56,7 @@ def test_a_plan_tells_who_sends_what_and_when(scenario: Path) -> None:
             " · at most 500 records/s"
         ),
         "data             660 kB sent · 1.98 MB with replicas",
+        f"warning: {SHORT_WARMUP}",
     ]
 
 
@@ -114,13 +116,14 @@ def test_a_plan_tells_how_long_and_how_fast_a_trace_is(scenario: Path) -> None:
     assert told[5].endswith(
         "t.csv at 3 times its speed · 100 records in 3.3 s · mean 30.3 records/s · peak 30 records/s"
     )
-    assert told[-3:] == [
+    assert told[-4:] == [
         "warning: producer checkout: its trace has sizes, which records.size sets aside; it may be trace",
         "warning: producer checkout: its trace has keys, which records.keys.kind sets aside; it may be trace",
         (
             "warning: producer checkout: its trace lasts 3.3 s, and the run sends for 6s: means are over the"
             " whole measure phase"
         ),
+        f"warning: {SHORT_WARMUP}",
     ]
 
 
@@ -131,7 +134,8 @@ def test_a_plan_warns_of_what_a_trace_has_left_at_the_end(scenario: Path) -> Non
     planned = json.loads(called(scenario, "--set", rate, "--output", "json").stdout)
 
     assert planned["warnings"] == [
-        "producer checkout: its trace lasts 9.9 s, and the run sends for 6s: 40 records are left out"
+        "producer checkout: its trace lasts 9.9 s, and the run sends for 6s: 40 records are left out",
+        SHORT_WARMUP,
     ]
     assert planned["producers"][0]["records"] == 60
     assert planned["producers"][0]["trace"]["records"] == 100

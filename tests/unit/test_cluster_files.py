@@ -1,15 +1,14 @@
-"""Files that clusters leave and read: client properties, logs, records, jars and what an image is made of."""
+"""Files that clusters leave and read: logs, records, jars and what an image is made of."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from loadlab.cluster import artifacts, image, standing
 from loadlab.cluster.api import ClusterInfo
-from loadlab.cluster.client_properties import read_client_properties, without_secrets
 from loadlab.cluster.docker import Marked
 from loadlab.cluster.java import Java, _probe
 from loadlab.cluster.logs import evidence, failed_start, shows_port_clash, tail
@@ -17,7 +16,10 @@ from loadlab.cluster.mock_process import answer
 from loadlab.cluster.processes import ProcessIdentity
 from loadlab.cluster.state import BrokerProcess, ClusterRecord, cache_dir, records, state_dir
 from loadlab.cluster.state import standing as find_standing
-from loadlab.errors import ClusterError, UsageError
+from loadlab.errors import ClusterError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 INFO = ClusterInfo("local", "kafka", "4.3.1", 1, None, {"a": "b"}, "asked for", "id")
 DEAD = ProcessIdentity(
@@ -33,42 +35,6 @@ def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def record(run_id: str, name: str | None = None, owner: ProcessIdentity = DEAD) -> ClusterRecord:
     broker = BrokerProcess(1, DEAD, "/nowhere", ("java", "x"))
     return ClusterRecord(run_id, name, owner, INFO, "127.0.0.1:1", 1.0, None, (broker,))
-
-
-def test_client_properties_are_read_by_line(tmp_path: Path) -> None:
-    file = tmp_path / "client.properties"
-    file.write_text("# comment\n\nsecurity.protocol = SASL_SSL\nsasl.password=a=b c\n! also a comment\n")
-    assert read_client_properties(file) == {"security.protocol": "SASL_SSL", "sasl.password": "a=b c"}
-
-
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("hunter2", "client.properties:1: not a line of the form key=value"),
-        ("sasl.jaas.config=hunter2", "sasl.jaas.config is a name of Kafka's Java client"),
-        ("ssl.truststore.location=hunter2", "ssl.truststore.location is a name"),
-        ("bootstrap.servers=hunter2", "belongs in the scenario"),
-    ],
-)
-def test_a_wrong_line_is_told_without_its_value(tmp_path: Path, line: str, words: str) -> None:
-    file = tmp_path / "client.properties"
-    file.write_text(line)
-    with pytest.raises(UsageError, match=words) as refusal:
-        read_client_properties(file)
-    assert "hunter2" not in f"{refusal.value.message} {refusal.value.fix}"
-
-
-@pytest.mark.parametrize("make", [Path.exists, Path.mkdir, lambda path: path.write_bytes(b"\xff")])
-def test_a_file_that_cannot_be_read_is_a_usage_error(tmp_path: Path, make: object) -> None:
-    file = tmp_path / "client.properties"
-    make(file)  # type: ignore[operator]
-    with pytest.raises(UsageError, match="can't be read"):
-        read_client_properties(file)
-
-
-def test_secret_values_leave_no_text() -> None:
-    properties = {"sasl.password": "hunter2", "sasl.username": "me"}
-    assert without_secrets("me hunter2", properties) == "me [redacted]"
 
 
 def test_a_failed_start_tells_the_last_lines_and_the_file(tmp_path: Path) -> None:

@@ -1,0 +1,101 @@
+"""Properties of Java's clients in librdkafka's terms: other names, other units, other words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from loadlab.client.java_properties import COUNTERPARTS
+from loadlab.client.properties import PropertyProblem, resolve_property
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from loadlab.client.property_table import Client
+
+_CLASSES: Final[Mapping[str, str]] = {
+    "DefaultPartitioner": "murmur2_random",
+    "RoundRobinPartitioner": "random",
+    "UniformStickyPartitioner": "random",
+}
+"""Kafka's own partitioners by their class, and what in librdkafka comes nearest."""
+
+_PARTITIONERS: Final = "org.apache.kafka.clients.producer."
+_BUFFERS: Final = frozenset({"send.buffer.bytes", "receive.buffer.bytes"})
+_SYSTEM_S_OWN: Final = "-1"
+_SAME_MEANING: Final = frozenset(COUNTERPARTS) - {
+    "sasl.jaas.config",
+    "ssl.keystore.certificate.chain",
+    "ssl.keystore.key",
+    "ssl.truststore.certificates",
+    "ssl.truststore.location",
+}
+"""What can be translated one by one; security needs all of a file's properties together."""
+
+
+@dataclass(frozen=True)
+class Translated:
+    """A property that librdkafka has.
+
+    Attributes:
+        name: librdkafka's.
+        value: in librdkafka's unit.
+    """
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Untranslatable:
+    """A property that librdkafka can't be given.
+
+    Attributes:
+        reason: why, in one sentence without a full stop.
+    """
+
+    reason: str
+
+
+def translated(client: Client, name: str, value: str) -> Translated | Untranslatable:
+    """A property of Java's producer or consumer, by its own name, as librdkafka takes it.
+
+    Args:
+        client: which of the two it is given to.
+        name: Java's name of it; librdkafka's own are taken too.
+        value: as Java takes it.
+    """
+    try:
+        target = COUNTERPARTS[name] if name in _SAME_MEANING else name
+        found = resolve_property(client, target, _value(name, value))
+    except ValueError as error:
+        return Untranslatable(str(error))
+    if isinstance(found, PropertyProblem):
+        return Untranslatable(found.message)
+    return Translated(target, found)
+
+
+def _value(name: str, value: str) -> str:
+    """A value in the unit and words of librdkafka's counterpart."""
+    if name == "buffer.memory":
+        return _kibibytes(value)
+    if name == "partitioner.class":
+        return _partitioner(value)
+    if name in _BUFFERS and value == _SYSTEM_S_OWN:
+        return "0"
+    if name in {"security.protocol", "isolation.level", "compression.type", "auto.offset.reset"}:
+        return value.lower()  # Java takes them in any case
+    return value
+
+
+def _kibibytes(value: str) -> str:
+    if not value.isdigit():
+        raise ValueError(f'must be a whole number of bytes, not "{value}"')
+    return str(max(1, int(value) // 1024))
+
+
+def _partitioner(value: str) -> str:
+    known = _CLASSES.get(value.removeprefix(_PARTITIONERS))
+    if known is None:
+        raise ValueError("it names Java code; librdkafka has partitioner: murmur2_random, random and others")
+    return known

@@ -1,0 +1,87 @@
+"""Files of client properties, as Kafka's own tools take them, by Java's or librdkafka's names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from loadlab.client.java_security import JAAS, UnusableSecurityError, security
+from loadlab.client.java_translation import Untranslatable, translated
+from loadlab.client.property_table import known_properties
+from loadlab.errors import UsageError
+from loadlab.hints import HintedError
+from loadlab.scenario.properties_text import entries
+from loadlab.scenario.secrets import REDACTED, is_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from loadlab.scenario.properties_text import Entry
+
+_LARGEST_BYTES: Final = 1 << 20
+_BOOTSTRAP: Final = "bootstrap.servers"
+
+
+def read_client_properties(path: Path, bootstrap_servers: str | None = None) -> dict[str, str]:
+    """Reads ``key=value`` lines, and gives them by librdkafka's names.
+
+    Args:
+        path: the file.
+        bootstrap_servers: the cluster's; where the file has them too they must be the same.
+
+    Raises:
+        UsageError: the file can't be read, or librdkafka can't be given a property. No message holds a value.
+    """
+    found = _entries(path)
+    lines = {each.key: each.line for each in found}
+    given = {each.key: each.value for each in found}
+    if _BOOTSTRAP in given and given.pop(_BOOTSTRAP) != bootstrap_servers:
+        raise UsageError(
+            f"{path}:{lines[_BOOTSTRAP]}: {_BOOTSTRAP} belongs in the scenario, which has others",
+            fix="cluster.bootstrap_servers: …",
+        )
+    try:
+        properties = security(given)
+    except UnusableSecurityError as error:
+        line = lines.get(error.name, lines.get(JAAS, 1))
+        raise UsageError(f"{path}:{line}: {error.name}: {error.reason}", fix=error.fix) from None
+    return dict(_checked(path, lines.get(name, 1), name, value) for name, value in properties.items())
+
+
+def without_secrets(text: str, properties: Mapping[str, str]) -> str:
+    """Replaces every secret value in a text."""
+    for key, value in properties.items():
+        if value and is_secret(key):
+            text = text.replace(value, REDACTED)
+    return text
+
+
+def _entries(path: Path) -> list[Entry]:
+    try:
+        if path.stat().st_size > _LARGEST_BYTES:
+            raise UsageError(f"cluster.client_properties: {path} is larger than any such file")
+        return entries(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"cluster.client_properties: {path} can't be read ({type(error).__name__})"
+        ) from error
+    except HintedError as error:
+        raise UsageError(
+            f"cluster.client_properties: {path}: {error}", fix="one property a line, # for comments"
+        ) from error
+
+
+def _checked(path: Path, line: int, name: str, value: str) -> tuple[str, str]:
+    """A property by librdkafka's name, if every client may have it."""
+    found = translated("consumer", name, value)
+    known = known_properties().get(name)
+    if known is not None and len(known.clients) == 1:
+        (client,) = known.clients
+        raise UsageError(
+            f"{path}:{line}: {name} is of {client}s alone, and this file is for every client",
+            fix=f"{client}s.NAME.config, where results show it",
+        )
+    if isinstance(found, Untranslatable):
+        reason = without_secrets(found.reason, {name: value})
+        raise UsageError(f"{path}:{line}: {name}: {reason}", fix="leave it out, or use what is named")
+    return found.name, found.value

@@ -1,0 +1,93 @@
+"""Rules about the measurement: what a run can tell, and what it can't."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from loadlab import units
+from loadlab.scenario.lint.limits import latency_limits
+from loadlab.scenario.lint.rule import Hit, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.scenario.lint.subject import Subject
+
+_SHORTEST_WARMUP_S: Final = 5
+_BEYOND: Final = 10
+"""How many records must be slower than a percentile for it to be told."""
+
+_FLUSH: Final = "flush.messages"
+
+
+def _more_workers_than_cores(subject: Subject) -> Iterator[Hit]:
+    workers = sum(producer.spec.workers for producer in subject.producers if producer.spec)
+    if workers > subject.cores:
+        cores = f"{subject.cores} core{'s' if subject.cores > 1 else ''}"
+        yield Hit("producers", f"{workers} producing workers for {cores}")
+
+
+def _short_warmup(subject: Subject) -> Iterator[Hit]:
+    if subject.scenario is not None and subject.scenario.phases.warmup_s < _SHORTEST_WARMUP_S:
+        yield Hit("phases.warmup", f"a warm-up of {units.format_duration(subject.scenario.phases.warmup_s)}")
+
+
+def _too_few_records(subject: Subject) -> Iterator[Hit]:
+    measure_s = subject.scenario.phases.measure_s if subject.scenario else 0.0
+    for producer in subject.producers:
+        if producer.peak_per_s is None:
+            continue
+        records = producer.peak_per_s * measure_s
+        for limit in latency_limits(subject, producer=producer.name):
+            beyond = records * (1 - (limit.percentile or 0) / 100)
+            if limit.percentile is not None and round(beyond, 6) < _BEYOND:
+                yield Hit(
+                    "phases.measure",
+                    f"{records:.0f} records at most, {beyond:.3g} of them beyond {limit.expression}",
+                )
+
+
+def _flushed_each_time(subject: Subject) -> Iterator[Hit]:
+    for topic in subject.topics:
+        if topic.settings.number(_FLUSH) == 1:
+            yield Hit(topic.at(_FLUSH), "flush.messages=1: each batch is flushed to the disk")
+
+
+RULES: Final = (
+    Rule(
+        "too-few-records",
+        "high",
+        "A percentile needs 10 records beyond it to be told, and a threshold on one that is not told fails.",
+        "loadlab, docs/measurement.md: Thresholds",
+        "a longer measure phase, a higher rate, or a lower percentile",
+        _too_few_records,
+    ),
+    Rule(
+        "more-workers-than-cores",
+        "medium",
+        "A producing worker wants a core of its own at high rates; those that wait for one send late, and the"
+        " verdict blames the generator.",
+        "loadlab, docs/measurement.md: The verdict",
+        "fewer workers: one sends hundreds of thousands of records a second",
+        _more_workers_than_cores,
+    ),
+    Rule(
+        "short-warmup",
+        "medium",
+        "Brokers compile their code and clients open connections in the first seconds: these are measured as"
+        " if they were the steady state.",
+        "loadlab, docs/measurement.md: The verdict",
+        "phases.warmup: 5s or more",
+        _short_warmup,
+    ),
+    Rule(
+        "flushed-each-time",
+        "low",
+        "The disk's flush is part of every ack; Kafka's durability comes from replicas, and its documentation"
+        " advises against it.",
+        "Kafka documentation, Topic Configs: flush.messages",
+        "leave it out, unless the disk's flush is what is measured",
+        _flushed_each_time,
+    ),
+)
+"""What is measured."""

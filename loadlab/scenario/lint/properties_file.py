@@ -1,0 +1,79 @@
+"""Properties files as the linter sees them: of a Java client, of librdkafka, or of a broker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from loadlab.client.java_properties import COUNTERPARTS
+from loadlab.client.java_translation import Translated, translated
+from loadlab.client.property_table import known_properties
+from loadlab.errors import UsageError
+from loadlab.hints import HintedError
+from loadlab.scenario.lint.settings import CANONICAL, Flavour, Settings
+from loadlab.scenario.lint.subject import TOPIC_DEFAULTS, Consumer, Producer, Subject, Topic, of_brokers
+from loadlab.scenario.properties_text import entries
+from loadlab.scenario.source import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from loadlab.client.property_table import Client
+
+_BROKERS_HAVE: Final = frozenset(
+    ("broker.id", "controller.quorum.voters", "listeners", "log.dir", "log.dirs", "node.id", "process.roles")
+)
+_LIBRDKAFKA_HAS: Final = frozenset(CANONICAL) | frozenset(COUNTERPARTS.values()) - frozenset(COUNTERPARTS)
+_LIBRDKAFKA_BEGINS: Final = ("queue.", "queued.", "socket.nagle", "socket.keepalive", "batch.num")
+_CONSUMERS_HAVE: Final = frozenset(("group.id", "max.poll.records"))
+
+
+def of_file(path: Path) -> Subject:
+    """What a properties file configures.
+
+    Raises:
+        UsageError: it can't be read as one.
+    """
+    try:
+        given = {entry.key: entry.value for entry in entries(read_text(path))}
+    except HintedError as error:
+        raise UsageError(f"{path}: {error}", fix="one key=value a line, # for comments") from error
+    return of_properties(given)
+
+
+def of_properties(given: Mapping[str, str]) -> Subject:
+    """What properties configure: brokers, a producer, a consumer, or, where they don't tell, both clients."""
+    if _BROKERS_HAVE & given.keys():
+        factor = given.get("default.replication.factor", "1")
+        settings = Settings(of_brokers(given), TOPIC_DEFAULTS)
+        return Subject(topics=(Topic("", settings, int(factor) if factor.isdigit() else None),))
+    clients = [client for client in ("producer", "consumer") if _only_for(client, given)]
+    both = not clients
+    return Subject(
+        producers=(Producer("", "", _settings("producer", given)),) if both or "producer" in clients else (),
+        consumers=(Consumer("", "", _settings("consumer", given)),) if both or "consumer" in clients else (),
+    )
+
+
+def _only_for(client: str, given: Mapping[str, str]) -> bool:
+    """Whether a property is of this client only."""
+    if client == "consumer" and _CONSUMERS_HAVE & given.keys():
+        return True
+    targets = (COUNTERPARTS.get(name, name) for name in given)
+    known = (known_properties()[name] for name in targets if name in known_properties())
+    return any(found.clients == {client} for found in known)
+
+
+def _settings(client: Client, given: Mapping[str, str]) -> Settings:
+    """A client's settings by librdkafka's names; what it has no such property for is left out."""
+    config = dict(given)
+    for name, value in given.items():
+        found = translated(client, name, value)
+        if isinstance(found, Translated):
+            config[found.name] = found.value
+    return Settings.of_client(config, _flavour(given))
+
+
+def _flavour(given: Mapping[str, str]) -> Flavour:
+    own = any(name in _LIBRDKAFKA_HAS or name.startswith(_LIBRDKAFKA_BEGINS) for name in given)
+    return "librdkafka" if own else "java"

@@ -1,0 +1,289 @@
+"""Each rule of the linter finds what it is about, and leaves what is right alone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from loadlab.client.property_table import _printed_table, known_properties
+from loadlab.scenario import load, load_document
+from loadlab.scenario.lint import RULES, SEVERITIES, lint, lint_scenario, of_properties
+from loadlab.scenario.lint.settings import CANONICAL, DEFAULTS
+from loadlab.scenario.lint.subject import of_scenario
+
+ROOT = Path(__file__).parents[2]
+BASE: dict[str, object] = {
+    "name": "orders",
+    "cluster": {"brokers": 3},
+    "topics": {"orders": {"partitions": 6, "replication_factor": 3, "config": {"min.insync.replicas": "2"}}},
+    "producers": {
+        "web": {
+            "topic": "orders",
+            "schedule": {"rate": "2k/s"},
+            "records": {"size": "1KiB"},
+            "config": {"acks": "all", "enable.idempotence": "true"},
+        }
+    },
+    "consumers": {"billing": {"topic": "orders"}},
+    "phases": {"warmup": "5s", "measure": "30s"},
+    "thresholds": {"publish_latency": ["p99 < 50ms"], "end_to_end_latency": ["p99 < 100ms"]},
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Overrides of BASE by which a rule fires, and such by which it just doesn't."""
+
+    code: str
+    fires: tuple[str, ...]
+    holds: tuple[str, ...]
+
+
+W, C, T = "producers.web.config", "consumers.billing.config", "topics.orders"
+PLAIN = f"{W}.enable.idempotence=false"
+CASES = [
+    Case("acks-below-min-insync", (f"{W}.acks=1", PLAIN), (f"{W}.acks=1", PLAIN, f"{T}.config={{}}")),
+    Case(
+        "compacted-without-keys",
+        (f"{T}.config.cleanup.policy=compact",),
+        (f"{T}.config.cleanup.policy=compact", "producers.web.records.keys={kind: uniform}"),
+    ),
+    Case(
+        "unclean-election",
+        (f"{T}.config.unclean.leader.election.enable=true",),
+        (f"{T}.config.unclean.leader.election.enable=false",),
+    ),
+    Case("no-acks", (f"{W}.acks=0", PLAIN), (f"{W}.acks=1", PLAIN)),
+    Case(
+        "one-replica-called-durable",
+        ("description=How fast are durable writes?", f"{T}={{partitions: 6}}"),
+        ("description=How fast are durable writes?",),
+    ),
+    Case(
+        "promise-without-idempotence",
+        ('thresholds.reconciliation=["reordered == 0"]', f"{W}={{acks: all}}"),
+        ('thresholds.reconciliation=["lost == 0"]', f"{W}={{acks: all}}"),
+    ),
+    Case("reordering-retries", (PLAIN,), (PLAIN, f"{W}.max.in.flight=1")),
+    Case("no-retries", (PLAIN, f"{W}.retries=0"), (f"{W}.retries=5",)),
+    Case(
+        "no-spare-replica",
+        (f"{T}.config.min.insync.replicas=3",),
+        (f"{T}={{partitions: 6, replication_factor: 1, config: {{min.insync.replicas: 1}}}}",),
+    ),
+    Case("one-in-sync-is-enough", (f"{T}.config={{}}",), (f"{T}={{partitions: 6}}",)),
+    Case(
+        "tombstones-without-compaction",
+        ("producers.web.records.tombstones=0.1", "producers.web.records.keys={kind: uniform}"),
+        (
+            "producers.web.records.tombstones=0.1",
+            "producers.web.records.keys={kind: uniform}",
+            f"{T}.config.cleanup.policy=compact,delete",
+        ),
+    ),
+    Case(
+        "delivery-timeout",
+        (f"{W}.delivery.timeout.ms=20s",),
+        (f"{W}.delivery.timeout.ms=20s", f"{W}.request.timeout.ms=5s"),
+    ),
+    Case("linger-beyond-limit", (f"{W}.linger.ms=50",), (f"{W}.linger.ms=49",)),
+    Case(
+        "larger-than-the-topic-takes",
+        (f"{W}.message.max.bytes=2MiB",),
+        (f"{W}.message.max.bytes=2MiB", f"{T}.config.max.message.bytes=2MiB"),
+    ),
+    Case(
+        "no-linger",
+        (f"{W}.linger.ms=0", "producers.web.schedule.rate=10k/s"),
+        (f"{W}.linger.ms=0", "producers.web.schedule.rate=9k/s"),
+    ),
+    Case(
+        "unreachable-batch",
+        (f"{W}.batch.size=1MiB", f"{W}.batch.num.messages=1000"),
+        (f"{W}.batch.size=1MiB", f"{W}.batch.num.messages=1024"),
+    ),
+    Case(
+        "short-queue",
+        (f"{W}.queue.buffering.max.messages=99",),
+        (f"{W}.queue.buffering.max.messages=50", "producers.web.workers=2"),
+    ),
+    Case(
+        "compressed-noise",
+        (f"{W}.compression.type=lz4", "producers.web.records.compressibility=0"),
+        (f"{W}.compression.type=lz4",),
+    ),
+    Case(
+        "recompressed",
+        (f"{T}.config.compression.type=zstd", f"{W}.compression.type=lz4"),
+        (f"{T}.config.compression.type=lz4", f"{W}.compression.type=lz4"),
+    ),
+    Case(
+        "level-of-nothing",
+        (f"{W}.compression.level=5",),
+        (f"{W}.compression.level=5", f"{W}.compression.type=gzip"),
+    ),
+    Case(
+        "costly-level",
+        (f"{W}.compression.level=10", f"{W}.compression.type=zstd"),
+        (f"{W}.compression.level=9", f"{W}.compression.type=zstd"),
+    ),
+    Case("nagle", (f"{C}.socket.nagle.disable=false",), (f"{C}.socket.nagle.disable=true",)),
+    Case("one-in-flight", (f"{W}.max.in.flight=1",), (f"{W}.max.in.flight=2",)),
+    Case(
+        "other-partitioner",
+        ("producers.web.records.keys={kind: zipf}",),
+        ("producers.web.records.keys={kind: zipf}", f"{W}.partitioner=murmur2_random"),
+    ),
+    Case(
+        "gone-before-it-is-read",
+        (f"{T}.config.retention.ms=5s", "consumers.billing.start_after=10s"),
+        (f"{T}.config.retention.ms=5s",),
+    ),
+    Case("starts-at-the-end", (f"{C}.auto.offset.reset=latest",), (f"{C}.auto.offset.reset=earliest",)),
+    Case("idle-members", ("consumers.billing.workers=7",), ("consumers.billing.workers=6",)),
+    Case(
+        "waiting-fetch",
+        (f"{C}.fetch.min.bytes=1MiB",),  # 2.048 MB a second: 512 ms, of which 500 are waited
+        (f"{C}.fetch.min.bytes=1MiB", f"{C}.fetch.wait.max.ms=50"),
+    ),
+    Case(
+        "rare-heartbeats",
+        (f"{C}.session.timeout.ms=8999",),
+        (f"{C}.session.timeout.ms=9000",),
+    ),
+    Case(
+        "small-fetch",
+        (f"{C}.max.partition.fetch.bytes=64MiB",),
+        (f"{C}.max.partition.fetch.bytes=8MiB",),
+    ),
+    Case(
+        "behind-open-transactions",
+        (f"{T}={{existing: true}}",),
+        (f"{T}={{existing: true}}", f"{C}.isolation.level=read_uncommitted"),
+    ),
+    Case(
+        "too-few-records",
+        ('thresholds.publish_latency=["p999 < 1s"]', "phases.measure=4s"),
+        ('thresholds.publish_latency=["p999 < 1s"]', "phases.measure=5s"),
+    ),
+    Case("more-workers-than-cores", ("producers.web.workers=5",), ("producers.web.workers=4",)),
+    Case("short-warmup", ("phases.warmup=4s",), ("phases.warmup=5s",)),
+    Case(
+        "flushed-each-time",
+        ("cluster.config.log.flush.interval.messages=1",),
+        ("cluster.config.log.flush.interval.messages=10000",),
+    ),
+    Case(
+        "password-in-clear",
+        (f"{C}.security.protocol=sasl_plaintext", f"{C}.sasl.mechanism=PLAIN"),
+        (f"{C}.security.protocol=sasl_ssl", f"{C}.sasl.mechanism=PLAIN"),
+    ),
+    Case(
+        "unverified-broker",
+        (f"{W}.enable.ssl.certificate.verification=false",),
+        (f"{W}.enable.ssl.certificate.verification=true",),
+    ),
+]
+PROPERTIES = [
+    (
+        "idempotence-without-acks-all",
+        {"enable.idempotence": "true", "acks": "1"},
+        {"enable.idempotence": "true", "acks": "all"},
+    ),
+    (
+        "idempotence-in-flight",
+        {"enable.idempotence": "true", "max.in.flight.requests.per.connection": "6"},
+        {"enable.idempotence": "true", "max.in.flight.requests.per.connection": "5"},
+    ),
+    (
+        "short-poll-interval",
+        {"group.id": "g", "max.poll.interval.ms": "30000"},
+        {"group.id": "g", "max.poll.interval.ms": "60000"},
+    ),
+    ("delivery-timeout", {"acks": "all", "delivery.timeout.ms": "30000"}, {"acks": "all"}),
+    ("no-acks", {"request.required.acks": "0"}, {"request.required.acks": "-1"}),
+    ("rare-heartbeats", {"group.id": "g", "heartbeat.interval.ms": "20000"}, {"group.id": "g"}),
+    (
+        "unclean-election",
+        {"node.id": "1", "unclean.leader.election.enable": "true"},
+        {"node.id": "1"},
+    ),
+    (
+        "one-in-sync-is-enough",
+        {"node.id": "1", "default.replication.factor": "3"},
+        {"node.id": "1", "default.replication.factor": "3", "min.insync.replicas": "2"},
+    ),
+    (
+        "unverified-broker",
+        {"security.protocol": "SSL", "ssl.endpoint.identification.algorithm": ""},
+        {"security.protocol": "SSL"},
+    ),
+]
+
+
+def found(overrides: tuple[str, ...]) -> set[str]:
+    subject = replace(of_scenario(load_document(BASE, overrides).scenario), cores=4)
+    return {finding.rule.code for finding in lint(subject)}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.code)
+def test_a_rule_fires_on_its_mistake_alone(case: Case) -> None:
+    assert case.code in found(case.fires)
+    assert case.code not in found(case.holds)
+
+
+@pytest.mark.parametrize(("code", "fires", "holds"), PROPERTIES)
+def test_a_rule_reads_properties_files_too(code: str, fires: dict[str, str], holds: dict[str, str]) -> None:
+    assert code in {finding.rule.code for finding in lint(of_properties(fires))}
+    assert code not in {finding.rule.code for finding in lint(of_properties(holds))}
+
+
+def test_every_rule_has_a_case_and_a_name_of_its_own() -> None:
+    codes = [rule.code for rule in RULES]
+    assert len(codes) == len(set(codes)) >= 20
+    assert set(codes) == {case.code for case in CASES} | {code for code, *_ in PROPERTIES}
+
+
+def test_nothing_is_found_in_a_sound_scenario() -> None:
+    assert found(()) == set()
+
+
+def test_the_severest_come_first() -> None:
+    overrides = (f"{W}.acks=0", PLAIN, "phases.warmup=1s", f"{C}.max.partition.fetch.bytes=64MiB")
+    ranks = [
+        SEVERITIES.index(finding.rule.severity)
+        for finding in lint_scenario(load_document(BASE, overrides).scenario)
+    ]
+    assert ranks == sorted(ranks)
+    assert len(set(ranks)) == 3
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "scenarios").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_scenarios_that_come_with_loadlab_are_clean(path: Path) -> None:
+    subject = replace(of_scenario(load(path).scenario), cores=2)
+    assert [f"{finding.rule.code}: {finding.message}" for finding in lint(subject)] == []
+
+
+def test_the_defaults_that_rules_go_by_are_librdkafka_s() -> None:
+    """The table of the librdkafka at hand says so, by any of a property's names."""
+    table = {row[0]: row[3] for row in _rows()}
+    aliases = {canonical: alias for alias, canonical in CANONICAL.items()}
+    for name, value in DEFAULTS["librdkafka"].items():
+        shown = table[aliases.get(name, name)]
+        assert {"-1": "all", "": "none"}.get(shown, shown) == value, name
+    assert set(CANONICAL) | set(CANONICAL.values()) <= set(known_properties())
+
+
+def _rows() -> list[list[str]]:
+    lines = [line for line in _printed_table().splitlines() if line.count("|") >= 5]
+    rows = [[column.strip() for column in line.split("|")] for line in lines]
+    return [row for row in reversed(rows) if row[3] != "inherit"]
+
+
+def test_the_page_has_each_rule_with_its_severity_and_source() -> None:
+    page = (ROOT / "docs" / "lint.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w-]+)` \| (\w+) \| [^|]+ \| ([^|]+) \|$", page, re.MULTILINE)
+    assert rows == [(rule.code, rule.severity, rule.source) for rule in RULES]
