@@ -29,6 +29,7 @@ Kind = Literal[
     "invalid",
     "cut-short",
     "same-run",
+    "tool",
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 """All that the user can allow."""

@@ -109,9 +109,7 @@ def choose(baseline: Side, contender: Side, *, allowed: Collection[Kind], paired
         *_doubts(contender, allowed),
     ]
     _refuse([each for each in objections if each.kind not in allowed])
-    first, second = (
-        {number: run for number, run in side.runs.items() if _fits(run, allowed)} for side in sides
-    )
+    first, second = (side.fitting(allowed) for side in sides)
     left_out = [_left_out(side, kept) for side, kept in zip(sides, (first, second), strict=True)]
     if paired:
         first, second = _in_pairs(first, second)
@@ -123,6 +121,18 @@ def choose(baseline: Side, contender: Side, *, allowed: Collection[Kind], paired
         *_remarks(contender.letter, kept[1]),
     ]
     return Chosen(*kept, tuple(remarks))
+
+
+def counted(side: Side, allowed: Collection[Kind]) -> tuple[tuple[RunResult, ...], tuple[str, ...]]:
+    """The runs of a side that count by themselves, and what the reader has to know of them.
+
+    Raises:
+        UsageError: none counts.
+    """
+    _refuse([each for each in _doubts(side, allowed) if each.kind not in allowed])
+    kept = side.fitting(allowed)
+    runs = tuple(kept.values())
+    return runs, (*_left_out(side, kept), *_remarks(side.letter, runs))
 
 
 def _objections(baseline: Side, contender: Side) -> Iterator[_Objection]:

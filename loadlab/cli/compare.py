@@ -8,6 +8,7 @@ import click
 
 from loadlab.analysis.comparable import KINDS, Kind
 from loadlab.analysis.comparison import compare as compare_runs
+from loadlab.analysis.omb_result import OmbSide, compare_with_omb, load_omb
 from loadlab.analysis.sides import choose, load_side
 from loadlab.cli.comparison import Compared, as_document, as_markdown, text_lines
 from loadlab.cli.options import examples, results_dir_option
@@ -63,19 +64,29 @@ def compare(  # noqa: PLR0913  (click gives each option by its name)
     """Compare B, the contender, with A, the baseline: runs or run sets, by id, its beginning or end, or path.
 
     What the scenarios set of clients, topics and brokers may differ, and is listed. Another load, machine,
-    version, provider or durability is refused unless it is allowed.
+    version, provider or durability is refused unless it is allowed. A result of OpenMessaging Benchmark, or a
+    folder of them, is a side too, with --allow tool.
     """
-    sides = load_side("A", baseline, results_dir), load_side("B", contender, results_dir)
-    chosen = choose(*sides, allowed=allowed, paired=paired)
-    compared = Compared(
-        baseline=sides[0].name,
-        contender=sides[1].name,
-        chosen=chosen,
-        comparison=compare_runs(chosen.baseline, chosen.contender, paired=paired),
-    )
+    compared = _compared((baseline, contender), allowed, results_dir, paired=paired)
     if form == "json":
         print_json(as_document(compared))
     elif form == "markdown":
         print_text(as_markdown(compared))
     else:
         print_lines(text_lines(compared))
+
+
+def _compared(
+    names: tuple[str, str], allowed: frozenset[Kind], results_dir: Path, *, paired: bool
+) -> Compared:
+    first, second = (
+        load_omb(letter, name) or load_side(letter, name, results_dir)
+        for letter, name in zip("AB", names, strict=True)
+    )
+    if isinstance(first, OmbSide) or isinstance(second, OmbSide):
+        if paired:
+            raise click.UsageError("--paired is for two run sets of loadlab")
+        chosen, comparison = compare_with_omb(first, second, allowed=allowed)
+        return Compared(first.name, second.name, chosen, comparison)
+    own = choose(first, second, allowed=allowed, paired=paired)
+    return Compared(first.name, second.name, own, compare_runs(own.baseline, own.contender, paired=paired))

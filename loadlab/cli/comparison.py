@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from loadlab.analysis.comparison import Comparison, Row
+    from loadlab.analysis.omb_result import ChosenWithOmb
     from loadlab.analysis.sides import Chosen
     from loadlab.cli.output import Style
 
@@ -37,7 +38,7 @@ class Compared:
 
     baseline: str
     contender: str
-    chosen: Chosen
+    chosen: Chosen | ChosenWithOmb
     comparison: Comparison
 
 

@@ -1,0 +1,115 @@
+"""Results of OpenMessaging Benchmark as a side of a comparison."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+from result_samples import producer, result
+
+from loadlab.cli.main import cli
+from loadlab.results.store import Artifacts, save
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+
+def omb(rate: float = 20_000.0, p99_ms: float = 4.0) -> dict[str, object]:
+    """The fields that are read, in the form of OMB's file: three periods of 10 s."""
+    return {
+        "workload": "1 topic",
+        "driver": "Kafka",
+        "messageSize": 1024,
+        "topics": 1,
+        "partitions": 6,
+        "producersPerTopic": 1,
+        "consumersPerTopic": 1,
+        "publishRate": [rate - 300, rate, rate + 300],
+        "consumeRate": [rate, rate, rate],
+        "aggregatedPublishLatency50pct": 1.5,
+        "aggregatedPublishLatency99pct": p99_ms,
+        "aggregatedPublishDelayLatency99pct": 120,
+        "aggregatedPublishLatencyQuantiles": {"99.0": p99_ms},
+        "endToEndLatency99pct": [3.0, 3.0, 3.0],
+    }
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "omb.json").write_text(json.dumps(omb()))
+    save(result(run_id="20261123T100000-ours-aaaa"), Artifacts(), tmp_path / "results")
+    return tmp_path
+
+
+def compared(place: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["compare", *arguments, "--results-dir", str(place / "results")])
+
+
+def rows(done: Result) -> dict[str, tuple[float, float, float]]:
+    assert done.exit_code == 0, done.stderr
+    return {
+        row["label"]: (row["baseline"]["figure"], row["contender"]["figure"], row["ratio"])
+        for row in json.loads(done.stdout)["rows"]
+    }
+
+
+def test_it_is_refused_until_it_is_allowed(place: Path) -> None:
+    done = compared(place, str(place / "omb.json"), "aaaa")
+    assert done.exit_code == 2
+    assert "tool: A was measured by OpenMessaging Benchmark" in done.stderr
+    assert "--allow tool" in done.stderr
+
+
+def test_publish_latency_is_compared_with_service_time_and_delay_with_send_delay(place: Path) -> None:
+    found = rows(compared(place, str(place / "omb.json"), "aaaa", "--allow", "tool", "--format", "json"))
+    ours = producer()
+    assert ours.send_delay_us is not None
+    assert found["throughput"][:2] == (20_000.0, ours.throughput.records_per_s)
+    assert found["service p99"][:2] == (4_000.0, ours.service_time_us.p99)
+    assert found["service p50"][:2] == (1_500.0, ours.service_time_us.p50)
+    assert found["send delay p99"][:2] == (120.0, ours.send_delay_us.p99)
+    assert not any("end to end" in label for label in found)
+
+
+def test_what_is_not_compared_is_said(place: Path) -> None:
+    told = compared(place, "aaaa", str(place / "omb.json"), "--allow", "tool").stdout
+    assert "not compared: end-to-end latency" in told
+    assert 'B: OMB workload "1 topic", topics 1, partitions 6, messageSize 1024' in told
+    assert "No interval can be made" in told
+
+
+def test_a_folder_of_results_is_a_side_with_intervals(place: Path) -> None:
+    for name, p99_ms in (("slow", 8.0), ("fast", 2.0)):
+        (place / name).mkdir()
+        for number in range(6):
+            (place / name / f"{number}.json").write_text(json.dumps(omb(p99_ms=p99_ms + number / 100)))
+    done = compared(place, str(place / "slow"), str(place / "fast"), "--allow", "tool", "--format", "json")
+    assert rows(done)["service p99"][2] == pytest.approx(0.25, abs=0.01)
+    found = {row["label"]: row["finding"] for row in json.loads(done.stdout)["rows"]}
+    assert found["service p99"] == "lower"
+
+
+def test_percentiles_of_several_producers_are_not_made_into_one(place: Path) -> None:
+    both = {"web": producer(), "app": producer()}
+    save(result(run_id="20261123T100000-ours-bbbb", producers=both), Artifacts(), place / "results")
+    done = compared(place, str(place / "omb.json"), "bbbb", "--allow", "tool", "--format", "json")
+    assert set(rows(done)) <= {"throughput", "consumed"}
+    assert rows(done)["throughput"][1] == 2 * producer().throughput.records_per_s
+    assert any("several producers" in remark for remark in json.loads(done.stdout)["remarks"])
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"publishRate": []}', "\x00"])
+def test_another_file_is_refused(place: Path, text: str) -> None:
+    (place / "other.json").write_text(text)
+    done = compared(place, str(place / "other.json"), "aaaa", "--allow", "tool")
+    assert done.exit_code == 2
+    assert "other.json" in done.stderr
+
+
+def test_pairs_are_for_our_own_runs(place: Path) -> None:
+    done = compared(place, str(place / "omb.json"), "aaaa", "--allow", "tool", "--paired")
+    assert done.exit_code == 2
