@@ -75,8 +75,16 @@ def translated(client: Client, name: str, value: str) -> Translated | Untranslat
     return Translated(target, found)
 
 
+def of_another_codec(name: str, codec: str) -> bool:
+    """Whether a property is the level of a codec that is not in use: librdkafka has one level for all."""
+    is_level = name.startswith("compression.") and name.endswith(".level")
+    return is_level and COUNTERPARTS.get(name) is not None and name != f"compression.{codec}.level"
+
+
 def _value(name: str, value: str) -> str:
     """A value in the unit and words of librdkafka's counterpart."""
+    if name == "batch.size" and value == "0":
+        return "1"  # no batches: librdkafka's least, which the first record of a batch exceeds
     if name == "buffer.memory":
         return _kibibytes(value)
     if name == "partitioner.class":

@@ -58,7 +58,7 @@ def import_omb(workload: Path, driver: Path) -> Imported:
     sources = Keys("workload", _read(workload)), Keys("driver", _read(driver))
     document = _document(*sources, fallback=workload.stem)
     for keys, known in zip(sources, (omb_workload.KNOWN, omb_driver.KNOWN), strict=True):
-        keys.unknown(known)
+        keys.ignored(known)
     reports = tuple(each for keys in sources for each in keys.reports)
     _refuse_what_blocks(reports)
     try:
@@ -139,9 +139,9 @@ def _producer(workload: Keys, driver: Keys, sizes: omb_workload.Sizes) -> dict[s
 
 
 def _consumers(workload: Keys, driver: Keys, groups: int, times: omb_workload.Times) -> dict[str, object]:
-    config = _if_any("config", _values(omb_driver.consumer_config(driver)))
     if not groups:
         return {}
+    config = _if_any("config", _values(omb_driver.consumer_config(driver)))
     workers = omb_workload.workers(workload, "consumerPerSubscription", "consumers.subscription-N")
     late = times.start_after_s
     start = {} if late is None else {"start_after": units.format_duration(late)}

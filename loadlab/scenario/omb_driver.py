@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loadlab.client.java_translation import Translated, translated
+from loadlab.client.java_translation import Translated, of_another_codec, translated
 from loadlab.client.properties import PropertyProblem
 from loadlab.hints import HintedError
 from loadlab.scenario import kafka_properties, properties_text
@@ -37,12 +37,13 @@ _JAVA_S: Final[Mapping[str, str]] = {
     "linger.ms": "0",
     "batch.size": "16384",
     _IN_FLIGHT: "5",
-    "delivery.timeout.ms": "120000",
     "message.max.bytes": "1048576",
     "queue.buffering.max.kbytes": "32768",
 }
 """Java's producer where it is told nothing; buffer.memory and max.request.size by librdkafka's names."""
 
+_DELIVERY_TIMEOUT_MS: Final = 120_000
+_REQUEST_TIMEOUT_MS: Final = 30_000
 _MOST_IN_FLIGHT: Final = 5  # with idempotence
 _LIBRDKAFKA_BATCH_RECORDS: Final = 10_000
 _MOST_BATCH_RECORDS: Final = "1000000"
@@ -87,6 +88,8 @@ def producer_config(keys: Keys, *, keyed: bool, smallest_bytes: int) -> dict[str
     for name, value in _JAVA_S.items():
         if name not in config:
             _default(keys, config, name, value)
+    if "delivery.timeout.ms" not in config:
+        _default(keys, config, "delivery.timeout.ms", _delivery_timeout_ms(config))
     if "enable.idempotence" not in config:
         _default(keys, config, "enable.idempotence", _idempotent(config))
     if keyed and "partitioner" not in config:
@@ -106,6 +109,12 @@ def _default(keys: Keys, config: dict[str, str], name: str, value: str) -> None:
     keys.defaulted(f"producerConfig.{name}", f"{value}: what Java's producer does")
 
 
+def _delivery_timeout_ms(config: Mapping[str, str]) -> str:
+    """Java's producer waits longer than its two minutes where linger.ms and request.timeout.ms ask for it."""
+    asked_ms = float(config["linger.ms"]) + int(config.get("request.timeout.ms", _REQUEST_TIMEOUT_MS))
+    return str(max(_DELIVERY_TIMEOUT_MS, round(asked_ms)))
+
+
 def _idempotent(config: Mapping[str, str]) -> str:
     """Java's producer is idempotent unless something that it was told forbids it."""
     fits = config["acks"] in {"all", "-1"} and int(config[_IN_FLIGHT]) <= _MOST_IN_FLIGHT
@@ -115,14 +124,18 @@ def _idempotent(config: Mapping[str, str]) -> str:
 def _client_config(keys: Keys, client: Client) -> dict[str, str]:
     """What a client is given: the common block, and its own over it."""
     config: dict[str, str] = {}
-    for block in ("commonConfig", f"{client}Config"):
-        for name, value in _block(keys, block).items():
+    blocks = {block: _block(keys, block) for block in ("commonConfig", f"{client}Config")}
+    codec = blocks[f"{client}Config"].get("compression.type", "none").lower()
+    for block, properties in blocks.items():
+        for name, value in properties.items():
             label = f"{block}.{name}"
             if block == "commonConfig" and _of_cluster(keys, label, name):
                 continue
             label = f"{label} ({client}s)" if block == "commonConfig" else label
             found = translated(client, name, value)
-            if isinstance(found, Translated):
+            if of_another_codec(name, codec):
+                keys.refused(label, "is the level of another codec than compression.type")
+            elif isinstance(found, Translated):
                 config[found.name] = found.value
                 keys.mapped(label, f"{found.name}: {found.value}")
             else:

@@ -93,13 +93,16 @@ class Keys:
         """Reports a key as refused."""
         self._report(key, "refused", why, blocks=blocks)
 
-    def unknown(self, known: Collection[str]) -> None:
-        """Reports the keys that OMB doesn't know either, and ignores."""
+    def ignored(self, known: Collection[str]) -> None:
+        """Reports the keys that OMB ignores too: it doesn't know them, or has no use for them here."""
+        reported = {each.key.partition(".")[0] for each in self.reports}
         for key in self.data:
+            meant = near(key, known) if key not in known else None
+            hint = f'; did you mean "{meant}"?' if meant else ""
             if key not in known:
-                meant = near(key, known)
-                hint = f'; did you mean "{meant}"?' if meant else ""
                 self.refused(key, f"OpenMessaging Benchmark has no such key and ignores it{hint}")
+            elif key not in reported:
+                self.refused(key, "nothing comes of it, as the other keys are")
 
     def _report(self, key: str, outcome: Outcome, told: str, *, blocks: bool = False) -> None:
         if not any(each.key == key and each.outcome == "refused" for each in self.reports):

@@ -85,9 +85,9 @@ def test_each_key_of_a_workload_has_its_place(imported: Callable[..., Imported])
                     "linger.ms": 1,
                     "batch.size": 131072,
                     "max.in.flight.requests.per.connection": 5,
-                    "delivery.timeout.ms": 120000,
                     "message.max.bytes": 1048576,
                     "queue.buffering.max.kbytes": 32768,
+                    "delivery.timeout.ms": 120000,
                     "enable.idempotence": "true",
                 },
             }
@@ -125,7 +125,7 @@ def test_every_key_is_reported_once(imported: Callable[..., Imported]) -> None:
     keys = [each.key for each in made.reports]
     assert len(keys) == len(set(keys))
     reported = {key.partition(".")[0] for key in keys}
-    assert {*WORKLOAD_KEYS, *DRIVER_KEYS} - reported <= {"messageSizeDistribution", "randomBytesRatio"}
+    assert {*WORKLOAD_KEYS, *DRIVER_KEYS} - reported == {"messageSizeDistribution"}
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,12 @@ def test_batches_are_limited_by_bytes_alone_as_java_s_are(imported: Callable[...
         ("acks=1", {"acks": 1, "enable.idempotence": "false"}),
         ("buffer.memory=67108864\nmax.request.size=2097152", {"queue.buffering.max.kbytes": 65536}),
         ("max.in.flight.requests.per.connection=10", {"enable.idempotence": "false"}),
-        ("compression.type=ZSTD", {"compression.type": "zstd"}),
+        (
+            "compression.type=ZSTD\ncompression.zstd.level=5",
+            {"compression.type": "zstd", "compression.level": 5},
+        ),
+        ("compression.type=lz4\nbatch.size=0", {"compression.type": "lz4", "batch.size": 1}),
+        ("request.timeout.ms=600000\nlinger.ms=200", {"delivery.timeout.ms": 600200}),
     ],
 )
 def test_java_s_names_and_defaults_become_librdkafka_s(
@@ -234,6 +239,19 @@ def test_java_s_names_and_defaults_become_librdkafka_s(
 ) -> None:
     config = _config(imported(driver={"producerConfig": block}))
     assert {name: config[name] for name in expected} == expected
+
+
+def test_the_level_of_a_codec_that_is_not_in_use_is_refused(imported: Callable[..., Imported]) -> None:
+    made = imported(driver={"producerConfig": "compression.type=lz4\ncompression.gzip.level=9"})
+    assert "compression.level" not in _config(made)
+    assert told(made, "producerConfig.compression.gzip.level")[0] == "refused"
+
+
+def test_keys_that_others_make_useless_are_refused(imported: Callable[..., Imported]) -> None:
+    made = imported({"payloadFile": "x", "subscriptionsPerTopic": 0})
+    assert "consumers" not in made.document
+    for key in ("payloadFile", "consumerPerSubscription", "consumerConfig"):
+        assert told(made, key)[0] == "refused"
 
 
 def _config(made: Imported) -> dict[str, object]:

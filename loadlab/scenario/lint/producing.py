@@ -89,7 +89,7 @@ def _level_of_nothing(subject: Subject) -> Iterator[Hit]:
             producer.settings.number("compression.level"),
             producer.settings.text("compression.type"),
         )
-        if level is not None and level > _LEVELS.get(codec, -1):
+        if level is not None and level > _LEVELS.get(codec, 0):
             yield Hit(producer.at("compression.level"), f"level {level:.0f} of codec {codec}")
 
 

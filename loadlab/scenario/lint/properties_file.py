@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from loadlab.client.java_properties import COUNTERPARTS
-from loadlab.client.java_translation import Translated, translated
+from loadlab.client.java_translation import Translated, of_another_codec, translated
 from loadlab.client.property_table import known_properties
 from loadlab.errors import UsageError
 from loadlab.hints import HintedError
@@ -67,9 +67,10 @@ def _only_for(client: str, given: Mapping[str, str]) -> bool:
 def _settings(client: Client, given: Mapping[str, str]) -> Settings:
     """A client's settings by librdkafka's names; what it has no such property for is left out."""
     config = dict(given)
+    codec = given.get("compression.type", "none").lower()
     for name, value in given.items():
         found = translated(client, name, value)
-        if isinstance(found, Translated):
+        if isinstance(found, Translated) and not of_another_codec(name, codec):
             config[found.name] = found.value
     return Settings.of_client(config, _flavour(given))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -88,7 +89,7 @@ class Producer(_Configured):
 
     @property
     def mean_bytes(self) -> float | None:
-        """The mean size of its values, within a few percent of what is drawn; None where it is not known."""
+        """The mean size of its values, of a cut distribution about; None where it is not known."""
         return None if self.spec is None else _mean_bytes(self.spec)
 
     @property
@@ -176,7 +177,7 @@ def _mean_bytes(spec: ProducerSpec) -> float | None:
         case UniformForm(uniform=size):
             return (size.min_bytes + size.max_bytes) / 2
         case LognormalForm(lognormal=size):
-            return float(size.median_bytes)
+            return min(size.median_bytes * math.exp(size.sigma**2 / 2), float(size.max_bytes))
         case WeightedForm(weighted=choices):
             total = sum(choice.weight for choice in choices)
             return sum(choice.size_bytes * choice.weight for choice in choices) / total
