@@ -122,17 +122,14 @@ def compare_with_omb(
     """
     sides = first, second
     _refuse_unless_allowed(sides, allowed)
-    runs, remarks = [], [_NOT_COMPARED]
-    for side in sides:
-        kept, told = _runs(side, allowed)
-        runs.append(kept)
-        remarks += told
-    values = [_of_all(each) for each in runs]
+    (baseline, of_a), (contender, of_b) = (_runs(side, allowed) for side in sides)
+    values = [_of_all(each) for each in (baseline, contender)]
     common = [headline for headline in values[0] if all(_is_told(side[headline]) for side in values)]
     rows = compare_values(
         *({headline: side[headline] for headline in common} for side in values), paired=False
     )
-    return ChosenWithOmb(*runs, tuple(remarks)), Comparison(paired=False, rows=rows, counts=(), differs=())
+    chosen = ChosenWithOmb(baseline, contender, (_NOT_COMPARED, *of_a, *of_b))
+    return chosen, Comparison(paired=False, rows=rows, counts=(), differs=())
 
 
 def _is_told(values: Sequence[float | None]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import re
 from dataclasses import dataclass
@@ -146,7 +147,7 @@ def _consumers(workload: Keys, driver: Keys, groups: int, times: omb_workload.Ti
     late = times.start_after_s
     start = {} if late is None else {"start_after": units.format_duration(late)}
     group = {"topic": _TOPIC, "workers": workers, **start, **config}
-    return {f"subscription-{number}": dict(group) for number in range(groups)}
+    return {f"subscription-{number}": copy.deepcopy(group) for number in range(groups)}
 
 
 def _thresholds(times: omb_workload.Times) -> dict[str, object]:

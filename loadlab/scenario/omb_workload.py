@@ -247,7 +247,7 @@ def _with_backlog(keys: Keys, plain: Times, backlog_bytes: int, sizes: Sizes, gr
         return plain
     grows_s = backlog_bytes / (per_s * groups * max(sizes.mean_bytes, 1))
     start_s = max(plain.warmup_s, round(grows_s, 3))
-    measure_s = start_s - plain.warmup_s + plain.measure_s
+    measure_s = round(start_s - plain.warmup_s + plain.measure_s, 3)
     left = max(
         _BACKLOG_ENDS_AT,
         round((1 - keys.share("backlogDrainRatio", 1.0)) * backlog_bytes / max(sizes.mean_bytes, 1)),

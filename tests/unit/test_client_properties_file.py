@@ -110,7 +110,7 @@ def test_pem_texts_get_their_line_breaks_back_and_openssl_reads_them(read: Read,
 @pytest.mark.parametrize(
     ("lines", "words", "fix"),
     [
-        (["hunter2"], "line 1 is not of the form key=value", "key"),
+        (["hunter2"], "line 1 is not of the form key=value", "one property a line"),
         (["bootstrap.servers=hunter2"], ":1: bootstrap.servers belongs in the scenario", "bootstrap_servers"),
         (
             ["sasl.mechanism=PLAIN", "sasl.jaas.config=hunter2"],

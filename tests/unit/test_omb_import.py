@@ -122,9 +122,9 @@ def test_every_key_is_reported_once(imported: Callable[..., Imported]) -> None:
         "backlogDrainRatio": 1,
     }
     made = imported({**full, "useRandomizedPayloads": False})
-    keys = [each.key for each in made.reports]
+    keys = [(each.file, each.key) for each in made.reports]
     assert len(keys) == len(set(keys))
-    reported = {key.partition(".")[0] for key in keys}
+    reported = {key.partition(".")[0] for _, key in keys}
     assert {*WORKLOAD_KEYS, *DRIVER_KEYS} - reported == {"messageSizeDistribution"}
 
 

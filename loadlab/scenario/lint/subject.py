@@ -44,6 +44,7 @@ class _Configured:
     """What has properties."""
 
     path: str
+    settings: Settings
 
     def at(self, name: str) -> str:
         """Where a property stands: dotted for a scenario, by itself for a properties file."""
