@@ -44,7 +44,12 @@ def measured_text(threshold: Threshold) -> str:
     """What was measured, or why nothing was, and whether that ended the run."""
     if threshold.measured is None:
         return f"not measurable: {threshold.not_measurable or 'there is no sample'}"
-    told = _FIGURES[threshold.unit or "count"](threshold.measured)
+    told = figure_text(threshold.measured, threshold.unit)
     if threshold.ended_run_at_s is None:
         return told
     return f"{told}, which ended the run at {figures.duration(threshold.ended_run_at_s)}"
+
+
+def figure_text(value: float | None, unit: str | None) -> str:
+    """A threshold's figure or limit with its unit; None is a dash."""
+    return figures.MISSING if value is None else _FIGURES[unit or "count"](value)

@@ -1,1 +1,7 @@
-"""The versioned result model and its store."""
+"""The versioned result model and its store. Called, `loadlab.results(…)` is `loadlab.api.stored.results`."""
+
+import sys
+
+from loadlab import CallablePackage
+
+sys.modules[__name__].__class__ = CallablePackage

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import zipfile
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from loadlab.errors import UsageError
 from loadlab.measurement.histogram import BUCKETS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -126,23 +130,39 @@ def write_artifacts(artifacts: Artifacts, folder: Path, redactor: Redactor) -> N
 
 
 def read_intervals(folder: Path) -> pa.Table:
-    """The interval series of a stored run, with the columns of `Interval`."""
-    return parquet.read_table(folder / INTERVALS_FILE)
+    """The interval series of a stored run, with the columns of `Interval`; source and metric as dictionaries.
+
+    Raises:
+        UsageError: the file isn't there, can't be read or is damaged.
+    """
+    path = folder / INTERVALS_FILE
+    with _telling(path):
+        return parquet.read_table(path, columns=_INTERVAL_SCHEMA.names, read_dictionary=["source", "metric"])
 
 
 def read_series(folder: Path, source: str, metric: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """One metric of one source over a stored run: seconds since the common start, and the figures."""
+    """One metric of one source over a stored run: seconds since the common start, and the figures.
+
+    Raises:
+        UsageError: as `read_intervals`.
+    """
     wanted = [("source", "==", source), ("metric", "==", metric)]
-    table = parquet.read_table(folder / INTERVALS_FILE, filters=wanted)
-    return table["interval_start_s"].to_numpy(), table["value"].to_numpy()
+    path = folder / INTERVALS_FILE
+    with _telling(path):
+        table = parquet.read_table(path, filters=wanted)
+        return table["interval_start_s"].to_numpy(), table["value"].to_numpy()
 
 
 def read_histograms(folder: Path) -> Histograms | None:
-    """The histograms of a stored run; None where it has none."""
+    """The histograms of a stored run; None where it has none.
+
+    Raises:
+        UsageError: the file can't be read or is damaged.
+    """
     path = folder / HISTOGRAMS_FILE
     if not path.exists():
         return None
-    with np.load(path, allow_pickle=False) as stored:
+    with _telling(path), np.load(path, allow_pickle=False) as stored:
         counts = {name: stored[name] for name in stored.files if name != BUCKET_EDGES}
         return Histograms(bucket_edges_us=stored[BUCKET_EDGES], counts=counts)
 
@@ -156,15 +176,48 @@ def read_interval_histograms(
         The starts of the intervals that have a sample, in seconds since the common start, shape (k,), and
         samples by interval and bucket, shape (k, BUCKETS): as in `Histograms`. None where the run was stored
         before they were kept.
+
+    Raises:
+        UsageError: the file can't be read or is damaged.
     """
     path = folder / INTERVAL_HISTOGRAMS_FILE
     if not path.exists():
         return None
-    table = parquet.read_table(path, filters=[("source", "==", source), ("metric", "==", metric)])
-    starts, rows = np.unique(table["interval_start_s"].to_numpy(), return_inverse=True)
-    counts = np.zeros((len(starts), BUCKETS), dtype=np.int64)
-    counts[rows, table["bucket"].to_numpy()] = table["count"].to_numpy()
-    return starts, counts
+    wanted = [("source", "==", source), ("metric", "==", metric)]
+    with _telling(path):
+        table = parquet.read_table(path, filters=wanted)
+        starts, rows = np.unique(table["interval_start_s"].to_numpy(), return_inverse=True)
+        counts = np.zeros((len(starts), BUCKETS), dtype=np.int64)
+        counts[rows, table["bucket"].to_numpy()] = table["count"].to_numpy()
+        return starts, counts
+
+
+def read_events(folder: Path) -> list[dict[str, JsonValue]]:
+    """What happened in a stored run, in order; the members of a line are told in docs/measurement.md.
+
+    Raises:
+        UsageError: the file isn't there, can't be read or is damaged.
+    """
+    path = folder / EVENTS_FILE
+    with _telling(path):
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@contextlib.contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    """Turn what the libraries raise for a file that can't be read into one error that names it."""
+    try:
+        yield
+    except (ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise UsageError(f"{path} is damaged: {_first_line(error)}", fix="run the scenario again") from error
+    except OSError as error:
+        # Arrow raises it too, without a number, for what is damaged within the file.
+        state = f"can't be read: {error.strerror}" if error.errno else f"is damaged: {_first_line(error)}"
+        raise UsageError(f"{path} {state}", fix="run the scenario again") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _write_intervals(intervals: Sequence[Interval], path: Path) -> None:

@@ -132,9 +132,9 @@ def load_stored(name: str | Path, results_dir: Path) -> StoredRun | StoredSet | 
         UsageError: there is none, there are several, or it can't be read.
     """
     folder = _find(name, results_dir)
-    if (folder / RUNSET_FILE).is_file():
+    if _holds(folder, RUNSET_FILE):
         return StoredSet(runs=read_set(folder / RUNSET_FILE), path=folder)
-    if (folder / CAPACITY_FILE).is_file():
+    if _holds(folder, CAPACITY_FILE):
         return read_capacity(folder)
     return StoredRun(result=read_result(folder / RESULT_FILE), path=folder)
 
@@ -181,7 +181,7 @@ def _find(name: str | Path, results_dir: Path) -> Path:
     if Path(name).name in _FILES:
         folders.append(Path(name).parent)
     for folder in folders:
-        if any((folder / file).is_file() for file in _FILES):
+        if any(_holds(folder, file) for file in _FILES):
             return folder
     known = [folder.name for folder in _folders(results_dir, *_FILES)]
     text = str(name)
@@ -205,7 +205,15 @@ def _folders(results_dir: Path, *files: str) -> list[Path]:
         return []
     except OSError as error:
         raise UsageError(f"{results_dir} can't be read: {error.strerror}") from error
-    return [folder for folder in names if any((folder / file).is_file() for file in files)]
+    return [folder for folder in names if any(_holds(folder, file) for file in files)]
+
+
+def _holds(folder: Path, file: str) -> bool:
+    """Whether a file is there; a folder that may not be looked into counts as a run, which tells why."""
+    try:
+        return (folder / file).is_file()
+    except PermissionError:
+        return file == RESULT_FILE
 
 
 def _set_entry(folder: Path) -> SetEntry:

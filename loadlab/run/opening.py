@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.cluster import Cluster
-    from loadlab.run.plan import RunPlan
     from loadlab.run.progress import RunObserver
     from loadlab.scenario import LoadedScenario
     from loadlab.scenario.cluster import ClusterSpec
@@ -59,6 +58,11 @@ class OpenCluster:
     cluster: Cluster
     ready_ns: int
     interrupts: Interrupts
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Where it answers: host:port, comma separated."""
+        return self.cluster.bootstrap_servers
 
     def require_alive(self) -> None:
         """Refuses to measure on what an earlier run left broken.
@@ -105,7 +109,7 @@ def open_cluster(
             interrupts = stack.enter_context(Interrupts().handled())
         opening = Opening(
             spec=loaded.scenario.cluster,
-            plan=plan,
+            needed_disk_bytes=plan.disk_bytes or 0,
             cluster_name=options.cluster_name,
             run_id=new_run_id(plan.name, datetime.now(UTC)),
             events=Events(Shield(observer)),
@@ -114,13 +118,40 @@ def open_cluster(
         yield stack.enter_context(opening.opened())
 
 
+@contextmanager
+def open_spec(spec: ClusterSpec, observer: RunObserver) -> Iterator[OpenCluster]:
+    """Opens a cluster that no scenario asks for, as `open_cluster` does.
+
+    Args:
+        spec: what is asked for.
+        observer: is told what happens.
+
+    Yields:
+        The cluster, which answers and ends with the block.
+
+    Raises:
+        LoadlabError: no cluster could be had.
+    """
+    with Interrupts().handled() as interrupts:
+        opening = Opening(
+            spec=spec,
+            needed_disk_bytes=0,
+            cluster_name=None,
+            run_id=new_run_id("cluster", datetime.now(UTC)),
+            events=Events(Shield(observer)),
+            interrupts=interrupts,
+        )
+        with opening.opened() as cluster:
+            yield cluster
+
+
 @dataclass(frozen=True)
 class Opening:
     """What it takes to open a cluster.
 
     Attributes:
         spec: what is asked for.
-        plan: says how much will be written.
+        needed_disk_bytes: how much will be written, as far as it is known.
         cluster_name: of a standing cluster that is to be used instead; None to start one.
         run_id: marks all that is started.
         events: is told what happens.
@@ -128,7 +159,7 @@ class Opening:
     """
 
     spec: ClusterSpec
-    plan: RunPlan
+    needed_disk_bytes: int
     cluster_name: str | None
     run_id: str
     events: Events
@@ -156,7 +187,7 @@ class Opening:
             self.spec,
             progress=self.events.observer.message,
             run_id=self.run_id,
-            needed_disk_bytes=self.plan.disk_bytes or 0,
+            needed_disk_bytes=self.needed_disk_bytes,
         )
 
     def _clean(self) -> None:

@@ -136,7 +136,7 @@ class _Run:
     def _opening(self) -> Opening:
         return Opening(
             spec=self._scenario.cluster,
-            plan=self._plan,
+            needed_disk_bytes=self._plan.disk_bytes or 0,
             cluster_name=self._options.cluster_name,
             run_id=self._run_id,
             events=self._events,

@@ -1,0 +1,218 @@
+"""Scenarios, clusters and runs from Python: what the commands of the same names do."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, overload
+
+from loadlab.api.result import Result, ResultSet
+from loadlab.api.stored import folder_of_results
+from loadlab.cli.watching import watching
+from loadlab.cluster.specs import cluster_spec
+from loadlab.errors import UsageError
+from loadlab.results.reader import StoredRun
+from loadlab.run.opening import OpenCluster, RunOptions, open_spec
+from loadlab.run.progress import SilentObserver
+from loadlab.run.runner import run_scenario
+from loadlab.scenario import LoadedScenario, Provider, load, load_document
+
+if TYPE_CHECKING:
+    from loadlab.run.progress import RunObserver
+
+ScenarioSource: TypeAlias = str | Path | Mapping[str, object] | LoadedScenario
+"""A file, plain data as in a file, or what `load_scenario` gave."""
+Overrides: TypeAlias = Mapping[str, object] | Sequence[str]
+"""Values by their paths, or texts as those of `--set`."""
+
+
+def load_scenario(
+    scenario: ScenarioSource, *, overrides: Overrides = (), provider: Provider | None = None
+) -> LoadedScenario:
+    """Read and check a scenario.
+
+    Args:
+        scenario: a file, or plain data as a file has it. Over a file go LOADLAB_PROVIDER and LOADLAB_SET.
+        overrides: values over the scenario's own: ``{"producers.checkout.config.linger.ms": 20}``, or texts
+            as those of `--set`.
+        provider: where the cluster comes from; over all other values.
+
+    Returns:
+        The resolved scenario, where its values come from, and what was set aside.
+
+    Raises:
+        ScenarioError: with every problem, each at its place.
+    """
+    texts = _override_texts(overrides)
+    if provider is not None:
+        texts.append(f"cluster.provider={provider}")
+    if isinstance(scenario, LoadedScenario):
+        if texts:
+            raise UsageError("a loaded scenario stays as it is", fix="give overrides to load_scenario")
+        return scenario
+    if isinstance(scenario, Mapping):
+        return load_document(scenario, texts)
+    return load(Path(scenario), texts, os.environ)
+
+
+def _override_texts(overrides: Overrides) -> list[str]:
+    """As `--set` takes them; JSON is YAML, so that each value keeps its type."""
+    if isinstance(overrides, Mapping):
+        return [f"{path}={json.dumps(value, ensure_ascii=False)}" for path, value in overrides.items()]
+    if isinstance(overrides, str):
+        return [overrides]
+    return list(overrides)
+
+
+@contextmanager
+def open_cluster(  # noqa: PLR0913 (keywords, as in a scenario's cluster)
+    provider: Provider | None = None,
+    *,
+    brokers: int | None = None,
+    kafka_version: str | None = None,
+    bootstrap_servers: str | None = None,
+    config: Mapping[str, str] | None = None,
+    progress: bool = True,
+) -> Iterator[OpenCluster]:
+    """Start a cluster for several runs; it ends with the block.
+
+    ``with loadlab.open_cluster("local") as cluster: loadlab.run(scenario, cluster=cluster)``. Each run makes
+    its own topics there and deletes them. What the scenario says of its cluster does not count then.
+
+    Args:
+        provider: docker, local, embedded, external or auto; LOADLAB_PROVIDER's where it is None, else auto.
+        brokers: how many.
+        kafka_version: such as 3.9.1.
+        bootstrap_servers: of an external cluster.
+        config: broker properties.
+        progress: whether what is done is told on standard error.
+
+    Yields:
+        The cluster, which answers: give it to `run`.
+
+    Raises:
+        LoadlabError: no cluster could be had.
+    """
+    fields = {
+        "provider": provider or os.environ.get("LOADLAB_PROVIDER") or None,
+        "brokers": brokers,
+        "kafka_version": kafka_version,
+        "bootstrap_servers": bootstrap_servers,
+        "config": None if config is None else dict(config),
+    }
+    with _observed(progress=progress) as observer, open_spec(cluster_spec(fields), observer) as cluster:
+        yield cluster
+
+
+@overload
+def run(
+    scenario: ScenarioSource,
+    *,
+    overrides: Overrides = (),
+    provider: Provider | None = None,
+    cluster: str | OpenCluster | None = None,
+    results_dir: str | Path | None = None,
+    repeat: None = None,
+    fresh_cluster: bool = False,
+    keep_topics: bool = False,
+    progress: bool = True,
+) -> Result: ...
+
+
+@overload
+def run(
+    scenario: ScenarioSource,
+    *,
+    overrides: Overrides = (),
+    provider: Provider | None = None,
+    cluster: str | OpenCluster | None = None,
+    results_dir: str | Path | None = None,
+    repeat: int,
+    fresh_cluster: bool = False,
+    keep_topics: bool = False,
+    progress: bool = True,
+) -> ResultSet: ...
+
+
+def run(  # noqa: PLR0913 (keywords, as the options of `loadlab run`)
+    scenario: ScenarioSource,
+    *,
+    overrides: Overrides = (),
+    provider: Provider | None = None,
+    cluster: str | OpenCluster | None = None,
+    results_dir: str | Path | None = None,
+    repeat: int | None = None,
+    fresh_cluster: bool = False,
+    keep_topics: bool = False,
+    progress: bool = True,
+) -> Result | ResultSet:
+    """Run a scenario and store what it measured.
+
+    A first Ctrl-C stops the load and keeps what was measured, with `interrupted` set; a second ends it.
+    Neither an invalid run nor a threshold that failed is an error: see `Result.verdict` and `Result.passed`.
+
+    Args:
+        scenario: a file, plain data, or what `load_scenario` gave.
+        overrides: as of `load_scenario`.
+        provider: where the cluster comes from.
+        cluster: one that `loadlab cluster up` left standing, by its name, or one of `open_cluster`.
+        results_dir: where the result goes; LOADLAB_RESULTS_DIR or "results" if None.
+        repeat: run it so often and store the run set.
+        fresh_cluster: give each repetition a cluster of its own.
+        keep_topics: leave the topics that the run made.
+        progress: whether the run is shown on standard error, live in a terminal, else a line a second.
+
+    Returns:
+        What was measured; with `repeat` the set of all runs.
+
+    Raises:
+        LoadlabError: the scenario is wrong, no cluster could be had, or the run failed; what was measured by
+            then is stored.
+        KeyboardInterrupt: it was interrupted before anything was measured, or a second time.
+    """
+    loaded = load_scenario(scenario, overrides=overrides, provider=provider)
+    opened = cluster if isinstance(cluster, OpenCluster) else None
+    options = RunOptions(
+        results_dir=folder_of_results(results_dir),
+        cluster_name=cluster if isinstance(cluster, str) else None,
+        keep_topics=keep_topics,
+    )
+    if repeat is not None:
+        _refuse_open(cluster, fresh_cluster=fresh_cluster)
+        return _repeated(loaded, options, repeat, fresh_cluster=fresh_cluster, progress=progress)
+    if fresh_cluster:
+        raise UsageError("fresh_cluster says how to repeat", fix="say how often: repeat=5")
+    if opened is not None and opened.interrupts.came:
+        raise KeyboardInterrupt
+    with _observed(progress=progress) as observer:
+        stored = run_scenario(loaded, options, observer, cluster=opened)
+    return Result(StoredRun(stored.result, stored.path))
+
+
+def _refuse_open(cluster: str | OpenCluster | None, *, fresh_cluster: bool) -> None:
+    if isinstance(cluster, OpenCluster):
+        raise UsageError("repetitions open their own cluster", fix="leave out cluster, or repeat")
+    if fresh_cluster and cluster is not None:
+        raise UsageError("fresh_cluster and cluster contradict each other")
+
+
+def _repeated(
+    loaded: LoadedScenario, options: RunOptions, repeat: int, *, fresh_cluster: bool, progress: bool
+) -> ResultSet:
+    from loadlab.run.repetitions import RepeatOptions, repeat_scenario  # noqa: PLC0415 (SciPy takes a second)
+
+    if repeat < 1:
+        raise UsageError(f"repeat is {repeat}: a scenario is run once at least")
+    with _observed(progress=progress) as observer:
+        repeated = repeat_scenario(loaded, options, RepeatOptions(repeat, fresh_cluster), observer)
+    if repeated.error is not None and not repeated.stored.runs.interrupted:
+        repeated.error.add_note(f"the runs until then are in {repeated.stored.path}")
+        raise repeated.error
+    return ResultSet(repeated.stored)
+
+
+def _observed(*, progress: bool) -> AbstractContextManager[RunObserver]:
+    return watching() if progress else nullcontext(SilentObserver())
