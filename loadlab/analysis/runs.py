@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from loadlab.analysis.headline import cut_short
-from loadlab.analysis.histograms import latency_histogram
+from loadlab.analysis.histograms import latency_histograms
+from loadlab.errors import UsageError
 from loadlab.results.reader import StoredRun
 
 if TYPE_CHECKING:
@@ -97,14 +98,14 @@ class RunRow:
 
 
 def run_row(entry: RunEntry) -> RunRow:
-    """A line of the list of runs as a row; a run that can't be read has its problem and nothing else.
-
-    Raises:
-        UsageError: it has several groups, whose latencies are merged, and their histograms can't be read.
-    """
+    """A line of the list of runs as a row; what of a run can't be read is missing, and `problem` says why."""
     if entry.result is None:
         return RunRow(run_id=entry.run_id, path=str(entry.path), problem=entry.problem)
-    return _reached(_was(entry.result, entry.path), entry.result, entry.path)
+    row = _was(entry.result, entry.path)
+    try:
+        return _reached(row, entry.result, entry.path)
+    except UsageError as error:
+        return replace(row, problem=error.message)
 
 
 def _was(result: RunResult, folder: Path) -> RunRow:
@@ -177,7 +178,11 @@ def _latency(
     measured = [block for block in blocks if block is not None]
     if len(measured) <= 1:
         return (measured[0].p50, measured[0].p99) if measured else (None, None)
-    merged = latency_histogram(StoredRun(result, folder), metric)
+    stored = latency_histograms(StoredRun(result, folder))
+    found = [histogram for (_, name), histogram in stored.items() if name == metric]
+    if not found:
+        return None, None
+    merged = sum(found[1:], found[0])
     return merged.percentile_us(50), merged.percentile_us(99)
 
 

@@ -1,0 +1,288 @@
+from __future__ import annotations
+
+import errno
+import inspect
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from recorded_runs import RUNS, copied, recorded
+from result_samples import RUN_ID, result
+from run_samples import scenario_of
+
+import loadlab
+from loadlab.api.running import load_scenario
+from loadlab.errors import LoadlabError, ScenarioError, UsageError
+from loadlab.results import artifacts, reader
+from loadlab.results.model import Reason, Threshold, Verdict
+from loadlab.results.store import Artifacts, save
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HEAVY = ("pandas", "numpy", "numba", "confluent_kafka", "pydantic", "rich", "click", "loadlab.run.runner")
+
+
+def python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("module", ["loadlab", "loadlab.pytest_plugin"])
+def test_importing_the_package_or_the_pytest_plugin_loads_nothing_heavy(module: str) -> None:
+    assert python(f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])") == "[]"
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    assert set(loadlab.__all__) <= set(dir(loadlab))
+    for name in set(loadlab.__all__) - {"__version__"}:
+        assert (getattr(loadlab, name).__doc__ or "").strip(), name
+        assert f"`loadlab.{name}" in (RUNS.parents[2] / "docs" / "python.md").read_text("utf-8"), name
+
+
+def test_run_and_results_stay_functions_whatever_was_imported_before() -> None:
+    before = "import loadlab.run.runner as runner, loadlab.results.reader; from loadlab.run import plan"
+    called = "callable(loadlab.run), len(loadlab.results('/nowhere')), plan.__name__"
+    assert python(f"{before}; import loadlab; print({called})") == "True 0 loadlab.run.plan"
+
+
+def test_help_on_run_shows_the_function_s_signature() -> None:
+    assert {"scenario", "overrides", "provider", "repeat"} <= set(inspect.signature(loadlab.run).parameters)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        loadlab.nothing  # noqa: B018
+
+
+def test_overrides_keep_their_types_and_go_over_the_scenario() -> None:
+    document = scenario_of().scenario.to_document()
+    loaded = load_scenario(
+        document,
+        overrides={
+            "producers.checkout.workers": 2,
+            "producers.checkout.config.compression.type": "lz4",
+            "producers.checkout.records.stamp": False,
+            "thresholds.publish_latency": ["p99 < 20ms"],
+        },
+        provider="embedded",
+    )
+    checkout = loaded.scenario.producers["checkout"]
+
+    assert (checkout.workers, checkout.records.stamp) == (2, False)
+    assert checkout.config["compression.type"] == "lz4"
+    assert loaded.scenario.cluster.provider == "embedded"
+    assert loaded.scenario.thresholds["publish_latency"][0].text == "p99 < 20ms"
+
+
+def test_overrides_may_be_texts_as_of_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOADLAB_SET", "phases.warmup=2s\nphases.measure=7s")
+    quickstart = RUNS.parents[2] / "scenarios" / "quickstart.yaml"
+    loaded = load_scenario(quickstart, overrides=["phases.warmup=3s"])
+
+    assert (loaded.scenario.phases.warmup_s, loaded.scenario.phases.measure_s) == (3.0, 7.0)
+
+
+def test_what_is_wrong_with_a_scenario_is_told_as_on_the_command_line(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="nothing called nobody"):
+        load_scenario(scenario_of().scenario.to_document(), overrides={"producers.nobody.workers": 2})
+    with pytest.raises(ScenarioError):
+        load_scenario(tmp_path / "missing.yaml")
+    with pytest.raises(UsageError, match="stays as it is"):
+        load_scenario(scenario_of(), overrides={"seed": 2})
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"fresh_cluster": True}, "says how to repeat"),
+        ({"repeat": 0}, "once at least"),
+        ({"repeat": 2, "fresh_cluster": True, "cluster": "lab"}, "contradict"),
+    ],
+)
+def test_arguments_that_contradict_each_other_are_refused(
+    tmp_path: Path, keywords: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        loadlab.run(scenario_of(), results_dir=tmp_path, progress=False, **keywords)  # type: ignore[call-overload]
+
+
+def test_a_stored_run_tells_what_it_measured() -> None:
+    run = loadlab.load(recorded("pair").result.run_id[-4:], RUNS)
+
+    assert run.run_id == recorded("pair").result.run_id
+    assert run.path == recorded("pair").path
+    assert run.document == recorded("pair").result
+    assert run.scenario["name"] == "pair"
+    assert run.verdict.status in {"valid", "suspect", "invalid"}
+    assert not run.interrupted
+    assert run.producers["checkout"].records.acked > 0
+    assert run.consumers["billing"].records.consumed > 0
+    assert len(run.metrics) > 100
+    assert set(run.intervals.source) >= {"producer/checkout", "consumer/archive"}
+    assert run.events[0]["event"] == "cluster"
+    checkout = run.producers["checkout"].publish_latency_us
+    assert run.histogram("publish_latency", "checkout").count == checkout.count
+    assert not run.passed  # one of its thresholds can't hold
+
+
+def test_a_threshold_that_holds_is_no_error_and_one_that_does_not_shows_measured_and_limit() -> None:
+    run = loadlab.Result(recorded("pair"))
+    run.assert_threshold("publish_latency{producer=checkout}", "p50 < 10s", allow_invalid=True)
+    with pytest.raises(AssertionError) as caught:
+        run.assert_threshold("publish_latency", "p50 < 1us", allow_invalid=True)
+
+    told = str(caught.value)
+    assert "publish_latency p50 < 1us does not hold: " in told
+    assert "limit 1.00 µs" in told
+    assert run.run_id in told
+    judged = run.judge("publish_latency", "p50 < 1us")
+    assert judged.measured is not None
+    assert f"{judged.measured / 1_000:.2f} ms" in told
+
+
+def test_a_threshold_that_could_not_be_measured_fails_with_the_reason() -> None:
+    with pytest.raises(AssertionError, match="not measurable: no record has the intended send time"):
+        loadlab.Result(recorded("fast")).assert_threshold("send_delay", "p99 < 1s", allow_invalid=True)
+
+
+def test_an_invalid_run_fails_every_assertion_unless_that_is_allowed() -> None:
+    reason = Reason(code="generator_limited", message="the generator was the limit", severity="invalid")
+    stored = recorded("pair")
+    verdict = Verdict(status="invalid", reasons=(reason,))
+    run = loadlab.Result(replace(stored, result=stored.result.model_copy(update={"verdict": verdict})))
+
+    with pytest.raises(AssertionError, match=r"the run is invalid.*\n.*generator_limited: the generator was"):
+        run.assert_threshold("publish_latency", "p99 < 10s")
+    run.assert_threshold("publish_latency", "p99 < 10s", allow_invalid=True)
+
+
+def test_the_repr_is_one_line_and_the_text_is_that_of_show() -> None:
+    run = loadlab.Result(recorded("pair"))
+
+    assert "\n" not in repr(run)
+    assert run.run_id in repr(run)
+    assert "publish latency" in str(run)
+    assert str(run).startswith(run.verdict.status.upper())
+
+
+def test_what_a_result_holds_is_no_mark_up_in_a_notebook(tmp_path: Path) -> None:
+    evil = "<script>alert('1')</script> & more"
+    stored = save(
+        result(
+            name=evil,
+            thresholds=(Threshold(expression=evil, passed=False, not_measurable=evil),),
+            verdict=Verdict(
+                status="suspect", reasons=(Reason(code="drift", message=evil, severity="suspect"),)
+            ),
+        ),
+        Artifacts(),
+        tmp_path,
+    )
+    page = loadlab.Result(reader.StoredRun(stored.result, stored.path))._repr_html_()
+
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") >= 3
+    assert "&#x27;1&#x27;" in page
+
+
+def test_a_run_that_does_not_exist_is_told_with_the_nearest(tmp_path: Path) -> None:
+    save(result(), Artifacts(), tmp_path)
+    with pytest.raises(UsageError, match=f"did you mean {RUN_ID}"):
+        loadlab.load(RUN_ID.replace("k3f9", "k3f8"), tmp_path)
+    with pytest.raises(UsageError, match="is a run, not a run set"):
+        loadlab.load_set(RUN_ID, tmp_path)
+
+
+def test_a_result_of_a_newer_schema_is_refused_by_name(tmp_path: Path) -> None:
+    run = copied("pair", tmp_path)
+    path = run.path / "result.json"
+    older = path.read_text("utf-8")
+    path.write_text(older.replace('"schema_version": 1', '"schema_version": 99', 1), "utf-8")
+
+    with pytest.raises(UsageError, match="has schema version 99; this loadlab reads up to"):
+        loadlab.load(run.path.name, tmp_path)
+    assert "schema version 99" in loadlab.results(tmp_path).problem[0]
+
+
+READERS: dict[str, Callable[[loadlab.Result], object]] = {
+    "intervals.parquet": lambda run: run.intervals,
+    "histograms.npz": lambda run: run.histogram("publish_latency"),
+    "events.jsonl": lambda run: run.events,
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.99])
+def test_a_truncated_file_is_told_in_one_line(tmp_path: Path, name: str, kept: float) -> None:
+    run = copied("fast", tmp_path)
+    path = run.path / name
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * kept)])
+    if name == "events.jsonl" and kept == 0.0:
+        assert loadlab.Result(run).events == []
+        return
+
+    with pytest.raises(LoadlabError, match="is damaged") as caught:
+        READERS[name](loadlab.Result(run))
+    assert "\n" not in caught.value.message
+    assert str(path) in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["intervals.parquet", "events.jsonl"])
+def test_a_missing_file_is_told_in_one_line(tmp_path: Path, name: str) -> None:
+    run = copied("fast", tmp_path)
+    (run.path / name).unlink()
+
+    with pytest.raises(UsageError, match=f"{name} can't be read: No such file"):
+        READERS[name](loadlab.Result(run))
+
+
+def test_bytes_turned_within_a_file_are_told_in_one_line(tmp_path: Path) -> None:
+    run = copied("fast", tmp_path)
+    for name in ("intervals.parquet", "histograms.npz"):
+        path = run.path / name
+        data = bytearray(path.read_bytes())
+        data[200:1200] = bytes(1000)
+        path.write_bytes(data)
+        with pytest.raises(UsageError, match="is damaged"):
+            READERS[name](loadlab.Result(run))
+
+
+def test_a_file_that_may_not_be_read_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_arguments: object, **_keywords: object) -> object:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    run = copied("fast", tmp_path)
+    monkeypatch.setattr(artifacts.parquet, "read_table", refused)
+    with pytest.raises(UsageError, match=r"intervals\.parquet can't be read: Permission denied"):
+        _ = loadlab.Result(run).intervals
+
+
+def test_a_folder_that_may_not_be_looked_into_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Tests run as root, whom no permission stops: the system's answer is put in its place.
+    def refused(_self: Path, *_arguments: object, **_keywords: object) -> object:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    save(result(), Artifacts(), tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "is_file", refused)
+        patch.setattr(Path, "read_text", refused)
+        with pytest.raises(UsageError, match="can't be read: Permission denied"):
+            loadlab.load(RUN_ID, tmp_path)
+        assert "Permission denied" in loadlab.results(tmp_path).problem[0]
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", refused)
+        with pytest.raises(UsageError, match="can't be read: Permission denied"):
+            loadlab.results(tmp_path)

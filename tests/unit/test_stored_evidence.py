@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+from recorded_runs import recorded
+
+from loadlab.analysis.stored_evidence import judge_stored
+from loadlab.errors import UsageError
+
+
+@pytest.mark.parametrize("run", ["pair", "fast"])
+def test_a_stored_run_is_judged_as_it_was_at_its_end(run: str) -> None:
+    stored = recorded(run)
+    assert stored.result.thresholds
+    for judged in stored.result.thresholds:
+        key, _, expression = judged.expression.partition(" ")
+        again = judge_stored(stored, key, expression)
+        assert again.passed == judged.passed, judged.expression
+        assert again.measured == pytest.approx(judged.measured, rel=1e-9), judged.expression
+        assert (again.limit, again.unit) == (judged.limit, judged.unit)
+
+
+def test_every_kind_of_threshold_is_among_them() -> None:
+    keys = {judged.expression.split("{")[0].split()[0] for judged in recorded("pair").result.thresholds}
+    assert {"publish_latency", "end_to_end_latency", "consumer_lag", "committed_lag", "backlog"} <= keys
+    assert {"throughput", "reconciliation", "batch"} <= keys
+
+
+@pytest.mark.parametrize(
+    ("key", "expression", "message"),
+    [
+        ("publsh_latency", "p99 < 20ms", 'did you mean "publish_latency"'),
+        ("publish_latency", "p99 < 20", "20"),
+        ("publish_latency", "p99 less than 20ms", "is no expression"),
+        ("publish_latency", "p9x < 20ms", "has no"),
+        ("publish_latency{producer=chekout}", "p99 < 20ms", "no producer of the run is called chekout"),
+        ("end_to_end_latency{topic=nothing}", "p99 < 20ms", "no topic of the run is called nothing"),
+    ],
+)
+def test_what_can_not_be_asked_is_told(key: str, expression: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        judge_stored(recorded("pair"), key, expression)
+
+
+def test_what_was_not_measured_did_not_hold() -> None:
+    judged = judge_stored(recorded("fast"), "send_delay", "p99 < 20ms")
+
+    assert not judged.passed
+    assert judged.measured is None
+    assert judged.not_measurable is not None
