@@ -56,18 +56,18 @@ _HOMES: Final = {
 _PACKAGES: Final = frozenset({"results", "run"})
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return (
-        import_module(f"{__name__}.{name}")
-        if name in _PACKAGES
-        else getattr(import_module(_HOMES[name]), name)
-    )
+if not TYPE_CHECKING:  # it would make any name a good one to type checkers
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name in _PACKAGES:
+            return import_module(f"{__name__}.{name}")
+        return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)
 
 
 class CallablePackage(ModuleType):
