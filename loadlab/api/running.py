@@ -46,9 +46,7 @@ def load_scenario(
     Raises:
         ScenarioError: with every problem, each at its place.
     """
-    texts = _override_texts(overrides)
-    if provider is not None:
-        texts.append(f"cluster.provider={provider}")
+    texts = override_texts(overrides, provider)
     if isinstance(scenario, LoadedScenario):
         if texts:
             raise UsageError("a loaded scenario stays as it is", fix="give overrides to load_scenario")
@@ -58,13 +56,13 @@ def load_scenario(
     return load(Path(scenario), texts, os.environ)
 
 
-def _override_texts(overrides: Overrides) -> list[str]:
-    """As `--set` takes them; JSON is YAML, so that each value keeps its type."""
+def override_texts(overrides: Overrides, provider: Provider | None) -> list[str]:
+    """Overrides as `--set` takes them, the provider last; JSON is YAML, so that each value keeps its type."""
     if isinstance(overrides, Mapping):
-        return [f"{path}={json.dumps(value, ensure_ascii=False)}" for path, value in overrides.items()]
-    if isinstance(overrides, str):
-        return [overrides]
-    return list(overrides)
+        texts = [f"{path}={json.dumps(value, ensure_ascii=False)}" for path, value in overrides.items()]
+    else:
+        texts = [overrides] if isinstance(overrides, str) else list(overrides)
+    return texts if provider is None else [*texts, f"cluster.provider={provider}"]
 
 
 @contextmanager
