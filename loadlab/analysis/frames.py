@@ -60,19 +60,19 @@ def intervals_frame(stored: StoredRun) -> pd.DataFrame:
     Raises:
         UsageError: the file isn't there, can't be read or is damaged.
     """
-    frame = read_intervals(stored.path).to_pandas()
+    frame: pd.DataFrame = read_intervals(stored.path).to_pandas()
     frame["phase"] = _phases(frame["interval_start_s"], stored.result.phases)
     frame["unit"] = frame["metric"].map(unit_of).astype("category")
     return frame[list(INTERVAL_COLUMNS)]
 
 
-def _phases(starts_s: pd.Series[float], phases: Sequence[Phase]) -> pd.Series[str]:
+def _phases(starts_s: pd.Series[float], phases: Sequence[Phase]) -> pd.Categorical:
     """The phase in which each moment lies."""
     found = pd.Series(pd.NA, index=starts_s.index, dtype="string")
     for phase in phases:
         found = found.mask((starts_s >= phase.start_s) & (starts_s < phase.end_s), phase.name)
     names = list(dict.fromkeys(phase.name for phase in phases))
-    return found.astype(pd.CategoricalDtype(names, ordered=True))
+    return pd.Categorical(found, categories=names, ordered=True)
 
 
 def metrics_frame(result: RunResult) -> pd.DataFrame:
