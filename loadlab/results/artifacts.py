@@ -31,6 +31,7 @@ INTERVAL_HISTOGRAMS_FILE = "interval_histograms.parquet"
 EVENTS_FILE = "events.jsonl"
 LOGS_FOLDER = "logs"
 BUCKET_EDGES = "bucket_edges_us"
+_AGAIN = "copy the run's folder again, or run the scenario again"
 
 _INTERVAL_SCHEMA = pa.schema(
     [
@@ -208,12 +209,14 @@ def _telling(path: Path) -> Iterator[None]:
     """Turn what the libraries raise for a file that can't be read into one error that names it."""
     try:
         yield
+    except FileNotFoundError as error:
+        raise UsageError(f"{path} is not there", fix=_AGAIN) from error
     except (ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise UsageError(f"{path} is damaged: {_first_line(error)}", fix="run the scenario again") from error
+        raise UsageError(f"{path} is damaged: {_first_line(error)}", fix=_AGAIN) from error
     except OSError as error:
         # Arrow raises it too, without a number, for what is damaged within the file.
         state = f"can't be read: {error.strerror}" if error.errno else f"is damaged: {_first_line(error)}"
-        raise UsageError(f"{path} {state}", fix="run the scenario again") from error
+        raise UsageError(f"{path} {state}", fix=_AGAIN) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -63,9 +63,14 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 
 
 def test_overrides_keep_their_types_and_go_over_the_scenario() -> None:
-    document = scenario_of().scenario.to_document()
     loaded = load_scenario(
-        document,
+        {
+            "name": "small",
+            "topics": {"orders": {"partitions": 3}},
+            "producers": {
+                "checkout": {"topic": "orders", "schedule": {"rate": "1k/s"}, "records": {"size": 100}}
+            },
+        },
         overrides={
             "producers.checkout.workers": 2,
             "producers.checkout.config.compression.type": "lz4",
@@ -241,7 +246,7 @@ def test_a_missing_file_is_told_in_one_line(tmp_path: Path, name: str) -> None:
     run = copied("fast", tmp_path)
     (run.path / name).unlink()
 
-    with pytest.raises(UsageError, match=f"{name} can't be read: No such file"):
+    with pytest.raises(UsageError, match=f"{name} is not there"):
         READERS[name](loadlab.Result(run))
 
 
