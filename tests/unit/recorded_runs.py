@@ -1,7 +1,7 @@
 """Real runs to read in tests, recorded with `loadlab run` by the scenarios in their result.json.
 
-    pair   embedded; two producers, two consumers, thresholds of every kind
-    fast   local; one of each at rate: max
+pair   embedded; two producers, two consumers, thresholds of every kind
+fast   local; one of each at rate: max
 """
 
 from __future__ import annotations
