@@ -5,10 +5,12 @@ import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.common.config.ConfigDef;
 
 /**
- * Prints Kafka's own definitions of topic and broker properties, one a line, fields parted by tabs:
+ * Prints Kafka's own definitions of topic, broker and Java client properties, one a line, fields parted by tabs:
  * owner, name, type, lowest, highest, choices (parted by commas). Run by kafka_properties.py beside it.
  */
 public final class KafkaProperties {
@@ -20,6 +22,8 @@ public final class KafkaProperties {
     public static void main(String[] arguments) throws Exception {
         print("topic", topicDefinition());
         print("broker", brokerDefinition());
+        print("producer", ProducerConfig.configDef());
+        print("consumer", ConsumerConfig.configDef());
     }
 
     private static ConfigDef topicDefinition() throws Exception {

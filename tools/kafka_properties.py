@@ -1,4 +1,4 @@
-"""Writes loadlab/scenario/kafka_properties.json: Kafka's own list of topic and broker properties.
+"""Writes loadlab/scenario/kafka_properties.json: Kafka's own list of topic, broker and Java client properties.
 
 Run it with Java and Maven on the PATH when a Kafka version is added:
 
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def _definitions(version: str) -> dict[str, dict[str, Definition]]:
-    """The properties of one Kafka version, by owner (topic or broker) and name."""
+    """The properties of one Kafka version, by owner (topic, broker, producer or consumer) and name."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "pom.xml").write_text(POM.format(version=version), encoding="utf-8")
         copy = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={folder}/jars"]

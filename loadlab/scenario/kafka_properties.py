@@ -1,4 +1,4 @@
-"""Checks topic and broker properties against Kafka's own list.
+"""Checks topic and broker properties against Kafka's own list, which also has those of Java's clients.
 
 tools/kafka_properties.py takes that list from Kafka's jars; it says how to make it anew.
 """
@@ -19,7 +19,8 @@ from loadlab.hints import near
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Owner = Literal["topic", "broker"]
+Owner = Literal["topic", "broker", "producer", "consumer"]
+"""Producer and consumer are Java's: librdkafka has its own list (client/property_table.py)."""
 Limit = int | float | None
 
 _PLACES: Final = "loadlab places the brokers and finds them again by it"

@@ -1,0 +1,270 @@
+"""The configuration that a study recommends, as .properties files: for librdkafka and for Java's clients.
+
+Settings of topics and brokers are no business of a client; they stand in both files as comments, with the
+commands that set them.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from loadlab.scenario.secrets import is_secret
+from loadlab.tuning.java_settings import DEFAULT_PARTITIONER_NOTE, JavaClient, java_setting
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from loadlab.scenario.model import Scenario
+
+_WIDTH: Final = 98
+_SERVER: Final = "--bootstrap-server HOST:PORT"
+_DYNAMIC: Final = frozenset(
+    {
+        "background.threads",
+        "compression.type",
+        "log.cleaner.threads",
+        "log.flush.interval.messages",
+        "log.flush.interval.ms",
+        "log.segment.bytes",
+        "message.max.bytes",
+        "min.insync.replicas",
+        "num.io.threads",
+        "num.network.threads",
+        "num.recovery.threads.per.data.dir",
+        "num.replica.fetchers",
+        "unclean.leader.election.enable",
+    }
+)
+"""Broker properties that kafka-configs sets for all brokers while they run (Kafka's DynamicBrokerConfig)."""
+
+_IDEMPOTENT_IN_FLIGHT: Final = 5
+
+
+@dataclass(frozen=True)
+class Handover:
+    """A configuration to be handed over.
+
+    Attributes:
+        study: the study's name.
+        scenario: with the recommended values in place.
+        chosen: the paths of the values that the study chose; all else is as the scenario had it.
+        headline: what was found, for the head of each file.
+    """
+
+    study: str
+    scenario: Scenario
+    chosen: Collection[str]
+    headline: str
+
+
+@dataclass(frozen=True)
+class _Client:
+    """A group's client properties, librdkafka's names, secrets left out."""
+
+    kind: JavaClient
+    name: str
+    config: Mapping[str, str]
+    chosen: frozenset[str]
+
+    def parts(self) -> Iterator[tuple[str, dict[str, str]]]:
+        """The properties that the study chose, and those that stay as they were."""
+        chosen = {name: value for name, value in self.config.items() if name in self.chosen}
+        rest = {name: value for name, value in self.config.items() if name not in self.chosen}
+        if chosen:
+            yield f"{self.kind} {self.name}, chosen by the study", chosen
+        if rest:
+            yield f"{self.kind} {self.name}, as in the scenario", rest
+
+
+def librdkafka_properties(handover: Handover) -> str:
+    """The file for librdkafka and the clients that stand on it (confluent-kafka, node-rdkafka and others)."""
+    lines = [*_head(handover, "librdkafka clients")]
+    seen: dict[str, str] = {}
+    for client in _clients(handover):
+        for title, config in client.parts():
+            lines += ["", f"# {title}"]
+            for name, value in config.items():
+                lines += _assigned(name, value, seen)
+        lines += _left_out(client, handover)
+    return _text([*lines, *_elsewhere(handover)])
+
+
+def java_properties(handover: Handover) -> str:
+    """The file for Java's clients: each property under Java's name, with a comment where the two differ."""
+    lines = [*_head(handover, "Java clients"), *_comment(_MEASURED)]
+    seen: dict[str, str] = {}
+    for client in _clients(handover):
+        for title, config in client.parts():
+            lines += ["", f"# {title}"]
+            for name, value in config.items():
+                lines += _translated(client, name, value, handover, seen)
+        lines += [*_java_defaults(client, seen), *_left_out(client, handover)]
+    return _text([*lines, *_elsewhere(handover)])
+
+
+_MEASURED: Final = (
+    "It was measured with librdkafka. Java's clients batch and queue otherwise: "
+    "measure again before relying on the figures."
+)
+
+
+def _clients(handover: Handover) -> Iterator[_Client]:
+    scenario = handover.scenario
+    groups: tuple[tuple[JavaClient, str, Mapping[str, str]], ...] = (
+        *(("producer", name, spec.config) for name, spec in scenario.producers.items()),
+        *(("consumer", name, spec.config) for name, spec in scenario.consumers.items()),
+    )
+    for kind, name, config in groups:
+        start = f"{kind}s.{name}.config."
+        chosen = frozenset(path.removeprefix(start) for path in handover.chosen if path.startswith(start))
+        yield _Client(kind, name, {key: value for key, value in config.items() if not is_secret(key)}, chosen)
+
+
+def _head(handover: Handover, whose: str) -> Iterator[str]:
+    yield f"# {whose}: the configuration that study {handover.study} confirmed"
+    yield from _comment(handover.headline)
+
+
+def _comment(sentence: str) -> list[str]:
+    return [f"# {line}" for line in textwrap.wrap(sentence, _WIDTH)]
+
+
+def _assigned(name: str, value: str, seen: dict[str, str]) -> list[str]:
+    """The line that sets a property; a comment where an earlier group has set it already.
+
+    A file can set a property once: the last line would win, for all.
+    """
+    if name not in seen:
+        seen[name] = value
+        return [f"{name}={value}"]
+    before = seen[name]
+    if before == value:
+        return [f"# {name}={value}, as above"]
+    return [
+        f"# {name}={value}",
+        f"#   is set to {before} above: this group needs a file of its own",
+    ]
+
+
+def _translated(
+    client: _Client, name: str, value: str, handover: Handover, seen: dict[str, str]
+) -> Iterator[str]:
+    version = handover.scenario.cluster.kafka_version
+    setting = java_setting(client.kind, name, value, client.config, version)
+    if setting.name is None or setting.value is None:
+        yield f"# {name}={value} is librdkafka's: {setting.note}"
+        return
+    if _too_many_in_flight(setting.name, setting.value, client.config):
+        yield f"# measured: {name}={value}, with enable.idempotence=false, librdkafka's default"
+        yield from _comment(f"{setting.note}; so this is the most that keeps what Java's default guarantees")
+        yield from _assigned(setting.name, str(_IDEMPOTENT_IN_FLIGHT), seen)
+        return
+    if setting.note is not None:
+        was = "" if (setting.name, setting.value) == (name, value) else f" (librdkafka: {name}={value})"
+        yield f"# {setting.note}{was}"
+    yield from _assigned(setting.name, setting.value, seen)
+
+
+def _too_many_in_flight(name: str, value: str, config: Mapping[str, str]) -> bool:
+    """Whether Java would refuse the value beside its default of enable.idempotence."""
+    return (
+        name == "max.in.flight.requests.per.connection"
+        and int(value) > _IDEMPOTENT_IN_FLIGHT
+        and config.get("enable.idempotence") != "false"
+    )
+
+
+_DIFFERENT_DEFAULTS: Final[Mapping[JavaClient, Mapping[str, tuple[str, str]]]] = {
+    "producer": {
+        "linger.ms": ("5", "Java's default is 5 from Kafka 4.0 on, and 0 before"),
+        "batch.size": ("1000000", "Java's default is 16384"),
+    },
+    "consumer": {"isolation.level": ("read_committed", "Java's default is read_uncommitted")},
+}
+"""Where Java's default is another, and would change what was measured: librdkafka's, by its name."""
+
+_OTHER_NAMES: Final = {"linger.ms": "queue.buffering.max.ms"}
+_IDEMPOTENCE: Final = (
+    "measured: enable.idempotence=false, librdkafka's default. Java's is true, the safer, and is left so here"
+)
+
+
+def _java_defaults(client: _Client, seen: dict[str, str]) -> Iterator[str]:
+    """What was measured because it is librdkafka's default, and is not Java's."""
+    missing = {
+        name: each
+        for name, each in _DIFFERENT_DEFAULTS[client.kind].items()
+        if name not in client.config and _OTHER_NAMES.get(name) not in client.config
+    }
+    if missing:
+        yield from ("", f"# {client.kind} {client.name}, librdkafka's defaults where Java has another")
+    for name, (value, note) in missing.items():
+        yield from (f"# {note}", *_assigned(name, value, seen))
+    if client.kind == "producer":
+        yield from [] if "enable.idempotence" in client.config else [f"# {_IDEMPOTENCE}"]
+        yield from [] if "partitioner" in client.config else [f"# {DEFAULT_PARTITIONER_NOTE}"]
+
+
+def _left_out(client: _Client, handover: Handover) -> Iterator[str]:
+    groups = handover.scenario.producers if client.kind == "producer" else handover.scenario.consumers
+    for name in groups[client.name].config:
+        if is_secret(name):
+            yield f"# {name} is a secret and is not written"
+
+
+def _elsewhere(handover: Handover) -> Iterator[str]:
+    """Settings of topics and brokers, as comments."""
+    lines = [*_topics(handover), *_brokers(handover)]
+    if lines:
+        yield from ("", "# Not the client's to set:", *(f"# {line}" for line in lines))
+
+
+def _topics(handover: Handover) -> Iterator[str]:
+    for spec_name, spec in handover.scenario.topics.items():
+        start = f"topics.{spec_name}."
+        chosen = [path.removeprefix(start) for path in handover.chosen if path.startswith(start)]
+        for field in chosen:
+            for topic in spec.names(spec_name):
+                yield from _topic(topic, field, spec.partitions, spec.replication_factor, spec.config)
+
+
+def _topic(
+    topic: str, field: str, partitions: int, replication_factor: int, config: Mapping[str, str]
+) -> Iterator[str]:
+    if field == "partitions":
+        yield f"topic {topic}: {partitions} partitions. Kafka only adds some, and keys move to others then:"
+        yield f"  kafka-topics.sh {_SERVER} --alter --topic {topic} --partitions {partitions}"
+    elif field == "replication_factor":
+        yield f"topic {topic}: replication factor {replication_factor}, by kafka-reassign-partitions.sh"
+    else:
+        name = field.removeprefix("config.")
+        yield f"topic {topic}: {name}={config[name]}"
+        to_topic = f"--alter --entity-type topics --entity-name {topic}"
+        yield f"  kafka-configs.sh {_SERVER} {to_topic} --add-config {name}={config[name]}"
+
+
+def _brokers(handover: Handover) -> Iterator[str]:
+    cluster = handover.scenario.cluster
+    for path in handover.chosen:
+        if path.startswith("cluster.config."):
+            yield from _broker(path.removeprefix("cluster.config."), cluster.config)
+        elif path == "cluster.resources.heap" and cluster.resources and cluster.resources.heap_bytes:
+            size = cluster.resources.heap_bytes // 2**20
+            yield f'brokers: KAFKA_HEAP_OPTS="-Xms{size}m -Xmx{size}m" in the environment, then a restart'
+        elif path.startswith("cluster."):
+            yield f"cluster: {path.removeprefix('cluster.')}, see the study"
+
+
+def _broker(name: str, config: Mapping[str, str]) -> Iterator[str]:
+    if name in _DYNAMIC:
+        yield f"brokers: {name}={config[name]}"
+        to_all = "--alter --entity-type brokers --entity-default"
+        yield f"  kafka-configs.sh {_SERVER} {to_all} --add-config {name}={config[name]}"
+    else:
+        yield f"brokers: {name}={config[name]}, in each server.properties; then restart one after the other"
+
+
+def _text(lines: list[str]) -> str:
+    return "\n".join(lines) + "\n"

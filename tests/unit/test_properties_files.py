@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from loadlab.client.property_table import names_for
+from loadlab.scenario import load_document
+from loadlab.scenario.kafka_properties import definitions
+from loadlab.tuning.java_settings import _RULES, _UNKNOWN, java_setting
+from loadlab.tuning.properties_files import Handover, java_properties, librdkafka_properties
+
+VERSION = "4.3.1"
+PACKAGE = "org.apache.kafka.clients.consumer"
+SCENARIO = {
+    "name": "orders",
+    "cluster": {
+        "provider": "local",
+        "config": {"num.io.threads": 16, "socket.send.buffer.bytes": 262144},
+        "resources": {"heap": "1GiB"},
+    },
+    "topics": {"orders": {"partitions": 12, "config": {"min.insync.replicas": 1}}},
+    "producers": {
+        "checkout": {
+            "topic": "orders",
+            "schedule": {"rate": "20k/s"},
+            "records": {"size": 100},
+            "config": {
+                "acks": "all",
+                "linger.ms": 7.5,
+                "batch.size": "256KiB",
+                "compression.type": "zstd",
+                "compression.level": 3,
+                "batch.num.messages": 5000,
+                "max.in.flight": 20,
+                "queue.buffering.max.kbytes": 65536,
+                "sticky.partitioning.linger.ms": 20,
+                "socket.send.buffer.bytes": 0,
+                "sasl.password": "hunter2",
+            },
+        }
+    },
+    "consumers": {
+        "billing": {"topic": "orders", "config": {"fetch.wait.max.ms": 20, "fetch.min.bytes": 4096}}
+    },
+}
+CHOSEN = (
+    "producers.checkout.config.linger.ms",
+    "producers.checkout.config.batch.size",
+    "topics.orders.partitions",
+    "topics.orders.config.min.insync.replicas",
+    "cluster.config.num.io.threads",
+    "cluster.config.socket.send.buffer.bytes",
+    "cluster.resources.heap",
+)
+
+
+def handover(document: dict[str, object] = SCENARIO, chosen: tuple[str, ...] = CHOSEN) -> Handover:
+    return Handover("orders-throughput", load_document(document).scenario, chosen, "1.34 times the default")
+
+
+def with_producer_config(**config: object) -> Handover:
+    producer = {**SCENARIO["producers"]["checkout"], "config": config}  # type: ignore[index]
+    return handover({**SCENARIO, "cluster": {}, "producers": {"checkout": producer}}, ())
+
+
+def settings(text: str) -> dict[str, str]:
+    """What a reader of .properties files takes from it; each may be set but once."""
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    pairs = [line.split("=", 1) for line in lines]
+    assert len({name for name, _ in pairs}) == len(pairs)
+    return dict(pairs)
+
+
+def test_librdkafkas_file_has_the_clients_properties_and_no_secret() -> None:
+    text = librdkafka_properties(handover())
+    found = settings(text)
+    assert found["linger.ms"] == "7.5"
+    assert found["fetch.wait.max.ms"] == "20"
+    assert "hunter2" not in text
+    assert "# sasl.password is a secret and is not written" in text
+    assert set(found) <= {*names_for("producer"), *names_for("consumer")}
+
+
+def test_javas_file_has_javas_names_and_types() -> None:
+    found = settings(java_properties(handover()))
+    assert found["linger.ms"] == "8"
+    assert found["compression.zstd.level"] == "3"
+    assert found["buffer.memory"] == str(64 * 1024 * 1024)
+    assert found["send.buffer.bytes"] == "-1"
+    assert found["fetch.max.wait.ms"] == "20"
+    assert not {"compression.level", "fetch.wait.max.ms", "batch.num.messages"} & set(found)
+    known = {**definitions("producer", VERSION), **definitions("consumer", VERSION)}
+    assert set(found) <= set(known)
+    for name, value in found.items():
+        if known[name].kind in {"INT", "LONG"}:
+            assert re.fullmatch(r"-?\d+", value), name
+
+
+def test_comments_stand_wherever_the_two_clients_differ() -> None:
+    text = java_properties(handover())
+    assert "a whole number of ms in Java; librdkafka takes fractions (librdkafka: linger.ms=7.5)" in text
+    assert "# batch.num.messages=5000 is librdkafka's: Java ends a batch by its bytes" in text
+    assert "# sticky.partitioning.linger.ms=20 is librdkafka's: Java goes on to another partition" in text
+    assert "murmur2" in text
+    assert "measure again before" in text
+
+
+def test_what_the_study_chose_stands_apart_from_what_the_scenario_had() -> None:
+    chosen, rest = librdkafka_properties(handover()).split("# producer checkout, as in the scenario")
+    assert "linger.ms=7.5" in chosen
+    assert "acks=all" not in chosen
+    assert "acks=all" in rest
+
+
+def test_topics_and_brokers_are_comments_with_the_commands_that_set_them() -> None:
+    for text in (librdkafka_properties(handover()), java_properties(handover())):
+        assert "kafka-topics.sh --bootstrap-server HOST:PORT --alter --topic orders --partitions 12" in text
+        assert "--entity-type topics --entity-name orders --add-config min.insync.replicas=1" in text
+        assert "--entity-type brokers --entity-default --add-config num.io.threads=16" in text
+        assert "# brokers: socket.send.buffer.bytes=262144, in each server.properties" in text
+        assert 'KAFKA_HEAP_OPTS="-Xms1024m -Xmx1024m"' in text
+        assert not any(name.startswith(("num.", "partitions")) for name in settings(text))
+
+
+def test_librdkafkas_defaults_are_told_where_java_has_others() -> None:
+    text = java_properties(with_producer_config(acks="all"))
+    found = settings(text)
+    assert found["batch.size"] == "1000000"
+    assert found["linger.ms"] == "5"
+    assert found["isolation.level"] == "read_committed"
+    assert "Java's default is 16384" in text
+
+
+def test_more_in_flight_than_java_lets_idempotent_producers_have_is_not_written() -> None:
+    text = java_properties(with_producer_config(**{"max.in.flight": 20}))
+    assert settings(text)["max.in.flight.requests.per.connection"] == "5"
+    assert "# measured: max.in.flight=20, with enable.idempotence=false" in text
+    off = java_properties(with_producer_config(**{"max.in.flight": 20, "enable.idempotence": False}))
+    assert settings(off)["max.in.flight.requests.per.connection"] == "20"
+    assert settings(off)["enable.idempotence"] == "false"
+
+
+def test_groups_that_disagree_are_told_that_one_file_is_not_enough() -> None:
+    first = {**SCENARIO["producers"]["checkout"], "config": {"linger.ms": 5}}  # type: ignore[index]
+    document = {**SCENARIO, "producers": {"one": first, "two": {**first, "config": {"linger.ms": 50}}}}
+    java = java_properties(handover(document, ()))
+    assert "# batch.size=1000000, as above" in java
+    for text in (librdkafka_properties(handover(document, ())), java):
+        assert settings(text)["linger.ms"] == "5"
+        assert "# linger.ms=50\n#   is set to 5 above: this group needs a file of its own" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "java"),
+    [
+        ("linger.ms", "0", ("linger.ms", "0")),
+        ("linger.ms", "0.5", ("linger.ms", "1")),
+        ("queue.buffering.max.ms", "5", ("linger.ms", "5")),
+        ("message.max.bytes", "2000000", ("max.request.size", "2000000")),
+        ("request.required.acks", "1", ("acks", "1")),
+        ("message.send.max.retries", "3", ("retries", "3")),
+        ("message.timeout.ms", "60000", ("delivery.timeout.ms", "60000")),
+        ("partitioner", "random", ("partitioner.ignore.keys", "true")),
+        ("partitioner", "murmur2_random", (None, None)),
+        ("queue.buffering.max.messages", "1000", (None, None)),
+        ("socket.nagle.disable", "true", (None, None)),
+        ("ssl.ca.location", "ca.pem", (None, None)),
+    ],
+)
+def test_a_producers_property_has_javas_name_and_value(
+    name: str, value: str, java: tuple[str | None, str | None]
+) -> None:
+    setting = java_setting("producer", name, value, {name: value}, VERSION)
+    assert (setting.name, setting.value) == java
+    assert setting.name is not None or setting.note
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "java"),
+    [
+        ("auto.offset.reset", "smallest", ("auto.offset.reset", "earliest")),
+        ("fetch.message.max.bytes", "1000", ("max.partition.fetch.bytes", "1000")),
+        (
+            "partition.assignment.strategy",
+            "range,cooperative-sticky",
+            (
+                "partition.assignment.strategy",
+                f"{PACKAGE}.RangeAssignor,{PACKAGE}.CooperativeStickyAssignor",
+            ),
+        ),
+        ("queued.min.messages", "1000", (None, None)),
+        ("fetch.queue.backoff.ms", "1000", (None, None)),
+    ],
+)
+def test_a_consumers_property_has_javas_name_and_value(
+    name: str, value: str, java: tuple[str | None, str | None]
+) -> None:
+    setting = java_setting("consumer", name, value, {name: value}, VERSION)
+    assert (setting.name, setting.value) == java
+
+
+@pytest.mark.parametrize(
+    ("codec", "level", "name"),
+    [
+        ("zstd", "9", "compression.zstd.level"),
+        ("gzip", "-1", "compression.gzip.level"),
+        ("lz4", "0", None),
+        ("lz4", "-1", None),
+        ("snappy", "3", None),
+    ],
+)
+def test_a_level_is_translated_by_its_codec_and_javas_range(codec: str, level: str, name: str | None) -> None:
+    config = {"compression.type": codec, "compression.level": level}
+    assert java_setting("producer", "compression.level", level, config, VERSION).name == name
+
+
+def test_the_names_in_the_table_are_librdkafkas_and_javas_own() -> None:
+    own = {*names_for("producer"), *names_for("consumer")}
+    java = {*definitions("producer", VERSION), *definitions("consumer", VERSION)}
+    assert set(_RULES) | set(_UNKNOWN) <= own
+    assert {rule.name for rule in _RULES.values() if rule.name} <= java
+    assert not set(_UNKNOWN) & java
