@@ -1,4 +1,4 @@
-"""Writes loadlab/scenario/kafka_properties.json: Kafka's own list of topic, broker and Java client properties.
+"""Writes loadlab/scenario/kafka_properties.json: Kafka's list of topic, broker and Java client properties.
 
 Run it with Java and Maven on the PATH when a Kafka version is added:
 
