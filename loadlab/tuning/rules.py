@@ -1,0 +1,82 @@
+"""Rules between knobs, such as ``batch.size <= message.max.bytes``: what can't hold is not worth a run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, cast
+
+from loadlab.hints import HintedError
+from loadlab.scenario.expressions import HOLDS, Operator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from loadlab.tuning.space import Value, When
+
+_RULE: Final = re.compile(r"\s*([^\s<>=]+)\s*(<=|>=|==|<|>)\s*([^\s<>=]+)\s*")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One comparison of two settings, or of a setting and a number.
+
+    Attributes:
+        left: a path of the scenario.
+        op: how the two must compare.
+        right: a path, or a number.
+        when: the values of other settings with which it applies; empty: always.
+        reason: why, for a rule that no study wrote; None for one that it did.
+    """
+
+    left: str
+    op: Operator
+    right: str | float
+    when: tuple[When, ...] = ()
+    reason: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The paths that it compares."""
+        return (self.left, self.right) if isinstance(self.right, str) else (self.left,)
+
+    @property
+    def text(self) -> str:
+        """The rule as a study writes it."""
+        return f"{self.left} {self.op} {self.right}"
+
+    def broken(self, values: Mapping[str, Value]) -> str | None:
+        """How values break the rule; None where they keep it, or where one that it names has none."""
+        if any(values.get(when.name) not in when.values for when in self.when):
+            return None
+        left = values.get(self.left)
+        right = values.get(self.right) if isinstance(self.right, str) else self.right
+        if not isinstance(left, int | float) or not isinstance(right, int | float):
+            return None
+        if HOLDS[self.op](left, right):
+            return None
+        because = f": {self.reason}" if self.reason else ""
+        return f"{self.text} does not hold with {left} and {right}{because}"
+
+
+def parse_rule(text: str) -> Rule:
+    """Reads a rule such as ``producers.web.config.batch.size <= topics.orders.config.max.message.bytes``.
+
+    Raises:
+        HintedError: no comparison.
+    """
+    found = _RULE.fullmatch(text)
+    if found is None:
+        raise HintedError(
+            f'"{text}" is no rule such as "PATH <= PATH" or "PATH <= NUMBER": one of < <= > >= == between two'
+        )
+    left, op, right = found.groups()
+    return Rule(left, cast("Operator", op), float(right) if _is_number(right) else right)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
