@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from loadlab.scenario import checks_cluster, checks_thresholds, checks_trace, checks_workload
@@ -9,11 +10,21 @@ from loadlab.scenario.finding import Finding, View
 from loadlab.scenario.validation import Built, overlaps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
 
+    from loadlab.scenario.model import Scenario
     from loadlab.scenario.problems import Problem
 
-_CHECKS: Final[tuple[Callable[[View], Iterator[Finding]], ...]] = (
+_Check = Callable[[View], Iterator[Finding]]
+
+_OF_THRESHOLDS: Final[tuple[_Check, ...]] = (
+    checks_thresholds.known_selectors,
+    checks_thresholds.measured_by_someone,
+    checks_thresholds.stamped_records,
+    checks_thresholds.judged_in_time,
+    checks_thresholds.judged_live,
+)
+_CHECKS: Final[tuple[_Check, ...]] = (
     checks_cluster.provider_fields,
     checks_cluster.external_target,
     checks_cluster.client_properties_file,
@@ -31,27 +42,29 @@ _CHECKS: Final[tuple[Callable[[View], Iterator[Finding]], ...]] = (
     checks_workload.starts_in_time,
     checks_workload.countable_bursts,
     checks_workload.own_groups,
-    checks_thresholds.known_selectors,
-    checks_thresholds.measured_by_someone,
-    checks_thresholds.stamped_records,
-    checks_thresholds.judged_in_time,
-    checks_thresholds.judged_live,
+    *_OF_THRESHOLDS,
 )
 
 
-def check(data: Mapping[str, object], built: Built) -> list[Problem]:
+def check(data: Mapping[str, object], built: Built[Scenario]) -> list[Problem]:
     """The problems between parts of a scenario.
 
     Args:
         data: the document, for the names of things that could not be built.
         built: what could be built; a finding about something that was refused already is not told.
     """
-    if built.scenario is None:
+    if built.model is None:
         return []
-    view = View(data, built.scenario)
+    view = View(data, built.model)
     return [
         finding.problem
         for find in _CHECKS
         for finding in find(view)
         if not any(overlaps(path, built.removed) for path in finding.about)
     ]
+
+
+def check_thresholds(scenario: Scenario) -> list[Problem]:
+    """The problems between a sound scenario and its thresholds, which came from elsewhere."""
+    view = View(scenario.to_document(), scenario)
+    return [finding.problem for find in _OF_THRESHOLDS for finding in find(view)]

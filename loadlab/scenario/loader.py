@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.scenario.checks import check
 from loadlab.scenario.document import Document, Origin, Path, value_at
-from loadlab.scenario.overrides import apply_overrides
+from loadlab.scenario.overrides import Setting, apply_overrides, apply_settings
 from loadlab.scenario.problems import Problem, dotted, scenario_error
 from loadlab.scenario.properties import resolve_properties
 from loadlab.scenario.providers import fit_to_override
 from loadlab.scenario.reader import parse
 from loadlab.scenario.source import read_text
-from loadlab.scenario.validation import build
+from loadlab.scenario.validation import SCENARIO, build
 
 if TYPE_CHECKING:
     from loadlab.scenario.model import Scenario
@@ -42,7 +42,10 @@ class LoadedScenario:
 
 
 def load(
-    path: FilePath, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None
+    path: FilePath,
+    overrides: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+    settings: Sequence[Setting] = (),
 ) -> LoadedScenario:
     """Loads a scenario file.
 
@@ -50,36 +53,41 @@ def load(
         path: the file.
         overrides: texts of ``--set``, ``path=value`` each; they win over the environment.
         environ: the environment, of which LOADLAB_PROVIDER and LOADLAB_SET… win over the file; none if None.
+        settings: what another file sets over this one; environment and overrides win over it.
 
     Raises:
         ScenarioError: with every problem, each at its place.
     """
     document, problems = parse(read_text(path), str(path))
+    problems += apply_settings(document, settings)
     problems += apply_overrides(document, environ or {}, overrides)
     _place_files(document, path.parent)
     return _loaded(document, problems, path)
 
 
-def load_document(data: Mapping[str, object], overrides: Sequence[str] = ()) -> LoadedScenario:
+def load_document(
+    data: Mapping[str, object], overrides: Sequence[str] = (), settings: Sequence[Setting] = ()
+) -> LoadedScenario:
     """Loads a scenario from plain data, such as ``Scenario.to_document()`` gives.
 
     Raises:
         ScenarioError: with every problem, each by its dotted path.
     """
     document = Document("scenario", [], copy.deepcopy(dict(data)))
-    problems = apply_overrides(document, {}, overrides)
+    problems = apply_settings(document, settings)
+    problems += apply_overrides(document, {}, overrides)
     return _loaded(document, problems, _NO_FILE)
 
 
 def _loaded(document: Document, problems: list[Problem], path: FilePath) -> LoadedScenario:
     warnings = fit_to_override(document)
     problems += resolve_properties(document.data)
-    built = build(document.data)
+    built = build(document.data, SCENARIO)
     problems += built.problems
     problems += check(document.data, built)
-    if problems or built.scenario is None:
+    if problems or built.model is None:
         raise scenario_error(problems, document)
-    return LoadedScenario(built.scenario, path, _origins(built.scenario, document), warnings)
+    return LoadedScenario(built.model, path, _origins(built.model, document), warnings)
 
 
 def _place_files(document: Document, folder: FilePath) -> None:

@@ -47,8 +47,12 @@ class Scenario(Model):
 
     def to_document(self) -> dict[str, object]:
         """The resolved scenario as plain data that loads again, units written out and secrets redacted."""
+        return cast("dict[str, object]", redacted(self.to_secret_document()))
+
+    def to_secret_document(self) -> dict[str, object]:
+        """The same with its secrets: to be loaded again within the process, never stored or shown."""
         document = cast("dict[str, object]", self.model_dump(mode="json", by_alias=True, exclude_none=True))
         taken = PROVIDER_FIELDS[self.cluster.provider] | {"provider"}
         cluster = cast("dict[str, object]", document["cluster"])
         document["cluster"] = {key: value for key, value in cluster.items() if key in taken}
-        return cast("dict[str, object]", redacted(document))
+        return document

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from loadlab.errors import ScenarioError
-from loadlab.hints import near
+from loadlab.hints import HintedError, near
 from loadlab.scenario import shape
 from loadlab.scenario.document import Document, Origin, Path, value_at
 from loadlab.scenario.problems import Problem
@@ -36,12 +36,28 @@ class _Override:
     origin: Origin
 
 
-class _PathError(Exception):
+@dataclass(frozen=True)
+class Setting:
+    """A value that is set over a scenario by another file.
+
+    Attributes:
+        path: where, with dots.
+        value: plain data; None puts the default back.
+        origin: what sets it.
+    """
+
+    path: str
+    value: object
+    origin: Origin
+
+
+class _PathError(HintedError):
     """An override that leads nowhere."""
 
-    def __init__(self, message: str, suggestion: str | None = None) -> None:
-        super().__init__(message)
-        self.suggestion = suggestion
+
+def apply_settings(document: Document, settings: Sequence[Setting]) -> list[Problem]:
+    """Sets values over the document, which is changed in place; tells of each that can't be set."""
+    return [problem for setting in settings for problem in _set(document, setting)]
 
 
 def apply_overrides(document: Document, environ: Mapping[str, str], sets: Sequence[str]) -> list[Problem]:
@@ -76,13 +92,23 @@ def _apply(document: Document, override: _Override) -> Iterator[Problem]:
     """Applies one override; yields what is wrong with it."""
     try:
         path_text, value_text = _split(override.text)
-        path = _resolved(path_text, document.data)
-        _put(document, path, parse_value(value_text, "the value"))
+        value = parse_value(value_text, "the value")
     except (_PathError, ScenarioError) as error:
         message = error.message if isinstance(error, ScenarioError) else str(error)
-        yield Problem((), message, getattr(error, "suggestion", None), place=override.origin.place)
+        yield Problem((), message, place=override.origin.place)
     else:
-        document.overrides[path] = override.origin
+        yield from _set(document, Setting(path_text, value, override.origin))
+
+
+def _set(document: Document, setting: Setting) -> Iterator[Problem]:
+    """Sets one value; yields what is wrong with its path."""
+    try:
+        path = resolve_path(setting.path, document.data)
+        _put(document, path, setting.value)
+    except _PathError as error:
+        yield Problem((), str(error), error.suggestion, place=setting.origin.place)
+    else:
+        document.overrides[path] = setting.origin
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -96,8 +122,12 @@ def _split(text: str) -> tuple[str, str]:
     return text[:equals].strip(), text[equals + 1 :].strip()
 
 
-def _resolved(text: str, data: Mapping[str, object]) -> Path:
-    """The keys of a dotted path, told apart by what may stand where."""
+def resolve_path(text: str, data: Mapping[str, object]) -> Path:
+    """The keys of a dotted path, told apart by what may stand where.
+
+    Raises:
+        HintedError: it leads nowhere.
+    """
     path: Path = ()
     rest = text
     while rest:

@@ -17,9 +17,9 @@ Shape = tuple[object, ...]
 ROOT: Shape = (Scenario,)
 
 
-def shape_at(path: Iterable[str | int]) -> Shape:
+def shape_at(path: Iterable[str | int], root: Shape = ROOT) -> Shape:
     """The types that the value of a path may have; empty where no such path exists."""
-    shape = ROOT
+    shape = root
     for key in path:
         shape = child(shape, key)
     return shape

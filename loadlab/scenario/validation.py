@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pydantic import ValidationError
 
 from loadlab.hints import HintedError, near
 from loadlab.scenario.document import Path, value_at
+from loadlab.scenario.fields import Model
 from loadlab.scenario.model import Scenario
 from loadlab.scenario.problems import Problem
 from loadlab.scenario.shape import keys, shape_at
@@ -25,49 +26,68 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _ROUNDS: Final = 8
-_STAND_INS: Final[Mapping[tuple[str, ...], object]] = {
-    ("name",): "unnamed",
-    ("topics",): {"unnamed": {}},
-    ("producers", "*", "topic"): "unnamed",
-    ("producers", "*", "schedule"): {"rate": 1},
-    ("producers", "*", "schedule", "rate"): 1,
-    ("producers", "*", "records"): {"size": 1024},
-    ("producers", "*", "records", "size"): 1024,
-    ("consumers", "*", "topic"): "unnamed",
-}
-"""What takes the place of something required that had to be taken out, so that the rest around it stands."""
+_Built = TypeVar("_Built", bound=Model)
 
 
 @dataclass(frozen=True)
-class Built:
+class Form(Generic[_Built]):
+    """A kind of file.
+
+    Attributes:
+        model: of the whole file.
+        stand_ins: what takes the place of something required that had to be taken out, so that the rest
+            around it stands; by path, ``*`` for a name that the user chose.
+    """
+
+    model: type[_Built]
+    stand_ins: Mapping[tuple[str, ...], object]
+
+
+SCENARIO: Final = Form(
+    Scenario,
+    {
+        ("name",): "unnamed",
+        ("topics",): {"unnamed": {}},
+        ("producers", "*", "topic"): "unnamed",
+        ("producers", "*", "schedule"): {"rate": 1},
+        ("producers", "*", "schedule", "rate"): 1,
+        ("producers", "*", "records"): {"size": 1024},
+        ("producers", "*", "records", "size"): 1024,
+        ("consumers", "*", "topic"): "unnamed",
+    },
+)
+
+
+@dataclass(frozen=True)
+class Built(Generic[_Built]):
     """What could be built.
 
     Attributes:
-        scenario: the whole scenario, or what was left of it; None where nothing was.
+        model: the whole, or what was left of it; None where nothing was.
         problems: what pydantic refused.
         removed: the paths that had to be taken out.
     """
 
-    scenario: Scenario | None
+    model: _Built | None
     problems: list[Problem]
     removed: list[Path]
 
 
-def build(data: Mapping[str, object]) -> Built:
-    """Builds as much of a scenario as can be built."""
+def build(data: Mapping[str, object], form: Form[_Built]) -> Built[_Built]:
+    """Builds as much of a file as can be built."""
     rest = copy.deepcopy(dict(data))
     problems: list[Problem] = []
     removed: list[Path] = []
     for _ in range(_ROUNDS):
         try:
-            return Built(Scenario.model_validate(rest), problems, removed)
+            return Built(form.model.model_validate(rest), problems, removed)
         except ValidationError as error:
             details = _own(error.errors())
-        found = [(_problem(detail, rest), _culprit(detail, rest)) for detail in details]
+        found = [(_problem(detail, rest, form), _culprit(detail, rest, form)) for detail in details]
         problems += [problem for problem, _ in found if not _follows(problem.path, removed)]
         removed += [culprit for _, culprit in found]
         for culprit in sorted({culprit for _, culprit in found}, key=_from_the_end):
-            _remove(rest, culprit)
+            _remove(rest, culprit, _stand_in(culprit, form))
     return Built(None, problems, removed)
 
 
@@ -81,11 +101,11 @@ def _follows(path: Path, removed: list[Path]) -> bool:
     return any(other[: len(path)] == path for other in removed)
 
 
-def _problem(detail: ErrorDetails, data: Mapping[str, object]) -> Problem:
+def _problem(detail: ErrorDetails, data: Mapping[str, object], form: Form[_Built]) -> Problem:
     path = _path(detail, data)
     kind = detail["type"]
     if kind == "extra_forbidden":
-        known = keys(shape_at(path[:-1]))
+        known = keys(shape_at(path[:-1], (form.model,)))
         suggestion = near(str(path[-1]), known)
         message = "unknown key" if suggestion else f"unknown key; there are {', '.join(known)}"
         return Problem(path, message, suggestion, at_key=True)
@@ -108,11 +128,11 @@ def _path(detail: ErrorDetails, data: Mapping[str, object]) -> Path:
     return path
 
 
-def _culprit(detail: ErrorDetails, data: Mapping[str, object]) -> Path:
+def _culprit(detail: ErrorDetails, data: Mapping[str, object], form: Form[_Built]) -> Path:
     """The path to take out: the nearest thing that is there; for a missing key, what misses it."""
     path = _path(detail, data)
     if detail["type"] == "missing":
-        return path if _stand_in(path) is not None else path[:-1]
+        return path if _stand_in(path, form) is not None else path[:-1]
     while path and value_at(data, path) is None and not _holds(data, path):
         path = path[:-1]
     return path
@@ -128,10 +148,9 @@ def _holds(data: Mapping[str, object], path: Path) -> bool:
     return isinstance(parent, dict) and path[-1] in parent
 
 
-def _remove(data: dict[str, object], path: Path) -> None:
+def _remove(data: dict[str, object], path: Path, stand_in: object) -> None:
     """Takes out what a path leads to, or puts its stand-in there."""
     parent = value_at(data, path[:-1])
-    stand_in = _stand_in(path)
     if isinstance(parent, dict):
         parent.pop(path[-1], None)
         if stand_in is not None:
@@ -140,10 +159,10 @@ def _remove(data: dict[str, object], path: Path) -> None:
         parent.pop(path[-1])
 
 
-def _stand_in(path: Path) -> object:
+def _stand_in(path: Path, form: Form[_Built]) -> object:
     """The stand-in for a path, whatever the group is called; None where it needs none."""
     general = tuple("*" if place == 1 else str(key) for place, key in enumerate(path))
-    return _STAND_INS.get(general)
+    return form.stand_ins.get(general)
 
 
 def _own(details: list[ErrorDetails]) -> list[ErrorDetails]:

@@ -43,7 +43,7 @@ def worded(detail: ErrorDetails) -> tuple[str, str | None]:
     given = detail["input"]
     context = {key: _limit(value, given) for key, value in detail.get("ctx", {}).items()}
     context["input"] = _shown(given)
-    if detail["type"] == "model_type" and detail["loc"][0] == "thresholds":
+    if detail["type"] == "model_type" and detail["loc"][0] in {"thresholds", "constraints"}:
         return f'must be an expression such as "p99 < 50ms", not {context["input"]}', None
     if detail["type"] != "literal_error":
         return _MESSAGES.get(detail["type"], detail["msg"]).format(**context), None
