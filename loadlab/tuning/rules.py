@@ -41,6 +41,11 @@ class Rule:
         return (self.left, self.right) if isinstance(self.right, str) else (self.left,)
 
     @property
+    def conditions(self) -> tuple[str, ...]:
+        """The paths that say whether it applies."""
+        return tuple(when.name for when in self.when)
+
+    @property
     def text(self) -> str:
         """The rule as a study writes it."""
         return f"{self.left} {self.op} {self.right}"

@@ -1,0 +1,126 @@
+"""Reads which values a knob may have, each checked by what Kafka, librdkafka or the scenario allows there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from loadlab import units
+from loadlab.hints import HintedError
+from loadlab.scenario.fields import property_text
+from loadlab.scenario.problems import Problem
+from loadlab.tuning.space import Choices, Range
+
+if TYPE_CHECKING:
+    from loadlab.scenario.document import Path
+    from loadlab.tuning.space import Value
+    from loadlab.tuning.study_model import ChoicesEntry, RangeEntry
+    from loadlab.tuning.targets import Target
+
+_EXACT = 1e-6  # what is left of dividing two floats
+
+
+def read_range(target: Target, entry: RangeEntry, at: Path, told: list[Problem]) -> Range | None:
+    """A range; None where it is wrong, and then `told` has why.
+
+    Args:
+        target: what has the values.
+        entry: as the file has it.
+        at: where that stands.
+        told: takes the problems.
+    """
+    before = len(told)
+    low = _number(target, entry.low, (*at, "low"), told)
+    high = _number(target, entry.high, (*at, "high"), told)
+    step = None if entry.step is None else _step(target, entry.step, (*at, "step"), told)
+    special = [
+        _number(target, written, (*at, "special", place), told) for place, written in enumerate(entry.special)
+    ]
+    if low is None or high is None or len(told) > before:
+        return None
+    known = tuple(dict.fromkeys(value for value in special if value is not None))
+    found = Range(low, high, target.kind == "whole", entry.log, step, known)
+    wrong = _wrong_bounds(found) or _wrong_step(found)
+    if wrong is not None:
+        told.append(Problem((*at, wrong[0]), wrong[1]))
+        return None
+    return found
+
+
+def _wrong_bounds(found: Range) -> tuple[str, str] | None:
+    """The bound of a range that is wrong beside the rest of it, and why."""
+    low, high = found.low, found.high
+    if low > high:
+        return "high", f"the range is empty: {high:g} is less than low, {low:g}"
+    if low == high:
+        return "high", f"the range holds {low:g} only, so there is nothing to search: set it in the scenario"
+    if found.log and low <= 0:
+        return "low", f"a log range can't hold {low:g}: start above 0, and give 0 as special: [0]"
+    return None
+
+
+def _wrong_step(found: Range) -> tuple[str, str] | None:
+    """The key of a range that does not fit its steps, and why."""
+    low, high, step = found.low, found.high, found.step
+    if step is None:
+        return None
+    if found.log:
+        return "step", "a log range has no steps: drop log or step"
+    if step <= 0 or step > high - low:
+        return "step", f"must be more than 0 and at most {high - low:g}, the width of the range"
+    steps = (high - low) / step
+    if abs(steps - round(steps)) > _EXACT:
+        return "high", f"can't be reached from {low:g} by steps of {step:g}"
+    return None
+
+
+def read_choices(target: Target, entry: ChoicesEntry, at: Path, told: list[Problem]) -> Choices | None:
+    """Choices; None where they are wrong, and then `told` has why. Arguments as for `read_range`."""
+    before = len(told)
+    values: list[Value] = []
+    for place, written in enumerate(entry.choices):
+        path = (*at, "choices", place)
+        value = read_value(target, written, path, told)
+        if value is not None and value in values:
+            told.append(Problem(path, f"{value} is there twice"))
+        elif value is not None:
+            values.append(value)
+    if len(told) > before:
+        return None
+    if len(values) == 1:
+        message = "one choice leaves nothing to search: set it in the scenario"
+        told.append(Problem((*at, "choices"), message))
+        return None
+    return Choices(tuple(values))
+
+
+def read_value(target: Target, written: object, at: Path, told: list[Problem]) -> Value | None:
+    """A value; None where it is wrong, and then `told` has why. Arguments as for `read_range`."""
+    try:
+        return target.value(written)
+    except HintedError as error:
+        told.append(Problem(at, str(error), error.suggestion))
+        return None
+
+
+def _number(target: Target, written: object, at: Path, told: list[Problem]) -> float | None:
+    value = read_value(target, written, at, told)
+    if isinstance(value, str):
+        told.append(Problem(at, f'"{value}" is no number, so it bounds no range; list the values as choices'))
+        return None
+    return value
+
+
+def _step(target: Target, written: object, at: Path, told: list[Problem]) -> float | None:
+    """A distance between values: it need not be a value itself, so only its unit is checked."""
+    try:
+        step = float(units.property_value(target.name, property_text(written)))
+    except units.UnitError as error:
+        told.append(Problem(at, str(error), error.suggestion))
+        return None
+    except ValueError:
+        told.append(Problem(at, "must be a number"))
+        return None
+    if target.kind == "whole" and not step.is_integer():
+        told.append(Problem(at, f"must be a whole number, not {step:g}"))
+        return None
+    return int(step) if target.kind == "whole" else step

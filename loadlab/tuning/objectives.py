@@ -1,0 +1,167 @@
+"""What a study can search for: the numbers of a result that its scenario produces."""
+
+from __future__ import annotations
+
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Final, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from loadlab import units
+from loadlab.errors import UsageError
+from loadlab.hints import HintedError, near
+from loadlab.measurement.histogram import samples_needed
+from loadlab.results.model import ConsumerResult, ProducerResult, TopicResult
+from loadlab.scenario.expressions import percentile_of
+from loadlab.tuning.capacity_scenario import workload_of
+from loadlab.tuning.study_model import CAPACITY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.results.model import RunResult
+    from loadlab.scenario import LoadedScenario, ProducerSpec, Scenario
+    from loadlab.tuning.study_model import Objective
+
+_PARTS: Final = {"producers": ProducerResult, "consumers": ConsumerResult, "topics": TopicResult}
+_PACED: Final = ("target_records_per_s", "achieved_ratio", "send_delay_us")
+_END_TO_END: Final = "end_to_end_latency_us"
+_LATENCY: Final = "_us"
+_THROUGHPUT: Final = "throughput"
+
+
+def value_of(result: RunResult, field: str) -> float | None:
+    """The number that a result has at a path such as producers.checkout.throughput.records_per_s.
+
+    None where the run could not tell it.
+    """
+    part, _, rest = field.partition(".")
+    groups: dict[str, BaseModel] = getattr(result, part)
+    for name in sorted(groups, key=len, reverse=True):
+        if rest.startswith(f"{name}."):
+            return _walked(groups[name], rest[len(name) + 1 :])
+    return None
+
+
+def _walked(value: object, path: str) -> float | None:
+    for key in path.split("."):
+        value = getattr(value, key, None)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def check_objective(objective: Objective, loaded: LoadedScenario) -> None:
+    """Refuses an objective that the scenario doesn't produce.
+
+    Raises:
+        HintedError: with the nearest that it does.
+    """
+    if objective.field == CAPACITY:
+        _check_capacity(objective, loaded)
+        return
+    fields = produced(loaded.scenario)
+    if objective.field not in fields:
+        missing = _missing(objective.field, loaded.scenario)
+        if missing is not None:
+            raise HintedError(missing)
+        suggestion = near(objective.field, [CAPACITY, *fields])
+        there = "" if suggestion else f", as {next(iter(fields), CAPACITY)} would be"
+        message = f'"{objective.field}" is no number that runs of this scenario produce{there}'
+        raise HintedError(message, suggestion)
+
+
+def _check_capacity(objective: Objective, loaded: LoadedScenario) -> None:
+    if objective.direction == "minimize":
+        raise HintedError("capacity is the highest rate that holds: maximize it")
+    try:
+        workload_of(loaded)
+    except UsageError as error:
+        fix = f"; {error.fix}" if error.fix else ""
+        raise HintedError(f"{error.message}{fix}") from None
+
+
+def produced(scenario: Scenario) -> list[str]:
+    """All numbers that a run of the scenario tells, by their paths in result.json."""
+    every = [f"{part}.{name}.{leaf}" for part, name in _owners(scenario) for leaf in _leaves(_PARTS[part])]
+    return [field for field in every if _missing(field, scenario) is None]
+
+
+def _owners(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    yield from (("producers", name) for name in scenario.producers)
+    yield from (("consumers", name) for name in scenario.consumers)
+    yield from (("topics", made) for name, topic in scenario.topics.items() for made in topic.names(name))
+
+
+def _leaves(model: type[BaseModel]) -> Iterator[str]:
+    """The paths of a model's plain numbers; those in lists, and in maps with free keys, are no objectives."""
+    for name, info in model.model_fields.items():
+        for kind in _kinds(info.annotation):
+            if kind in {int, float}:
+                yield name
+            elif isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from (f"{name}.{leaf}" for leaf in _leaves(kind))
+
+
+def _kinds(annotation: object) -> tuple[object, ...]:
+    if get_origin(annotation) is Annotated:
+        return _kinds(get_args(annotation)[0])
+    if get_origin(annotation) in {Union, UnionType}:
+        return tuple(kind for part in get_args(annotation) for kind in _kinds(part) if kind is not NoneType)
+    return (annotation,)
+
+
+def _missing(field: str, scenario: Scenario) -> str | None:
+    """Why a run of this scenario can't tell a number; None where it can, or where no result has it."""
+    for part, name in _owners(scenario):
+        owner = f"{part}.{name}."
+        if field.startswith(owner) and part != "topics":
+            leaf = field.removeprefix(owner)
+            senders = _senders(part, name, scenario)
+            return _unpaced(leaf, senders) or _unstamped(leaf, senders) or _too_few(leaf, senders, scenario)
+    return None
+
+
+def _senders(part: str, name: str, scenario: Scenario) -> list[ProducerSpec]:
+    """The producers whose records a group's numbers are about."""
+    if part == "producers":
+        return [scenario.producers[name]]
+    topic = scenario.consumers[name].topic
+    return [spec for spec in scenario.producers.values() if spec.topic == topic]
+
+
+def _unpaced(leaf: str, senders: list[ProducerSpec]) -> str | None:
+    if leaf.startswith(_PACED) and any(spec.schedule.rate == "max" for spec in senders):
+        return "at rate: max nothing is due at a time, so nothing can be late or missed"
+    return None
+
+
+def _unstamped(leaf: str, senders: list[ProducerSpec]) -> str | None:
+    if leaf.startswith(_END_TO_END) and senders and not any(spec.stamped for spec in senders):
+        return "the records carry no stamp from which end-to-end latency is told: send 32B or more, stamped"
+    return None
+
+
+def _too_few(leaf: str, senders: list[ProducerSpec], scenario: Scenario) -> str | None:
+    """Whether a percentile asks for more records than a constant rate sends in the measure phase."""
+    block, _, stat = leaf.partition(".")
+    percentile = percentile_of(stat) if block.endswith(_LATENCY) else None
+    rates = [spec.schedule.rate for spec in senders]
+    if percentile is None or not all(isinstance(rate, float) for rate in rates):
+        return None
+    records = sum(rate for rate in rates if isinstance(rate, float)) * scenario.phases.measure_s
+    needed = samples_needed(percentile)
+    if records >= needed or not senders:
+        return None
+    length = units.format_duration(scenario.phases.measure_s)
+    return f"{stat} needs {needed:,} records, and a measure phase of {length} has {records:,.0f}"
+
+
+def capped_by_schedule(objective: Objective, scenario: Scenario) -> str | None:
+    """What to tell of a throughput that is to be raised and that the schedule holds back; None of all else."""
+    for name, spec in scenario.producers.items():
+        is_its = objective.field.startswith(f"producers.{name}.{_THROUGHPUT}.")
+        if is_its and objective.direction == "maximize" and spec.schedule.rate != "max":
+            return (
+                f"{objective.field} can't be more than the schedule's rate, whatever the configuration: "
+                f'give the study set: {{producers.{name}.schedule.rate: max}}, or search for "{CAPACITY}"'
+            )
+    return None

@@ -1,0 +1,93 @@
+"""Configurations to begin a study with: the default, the scenario's own, and three that practice knows.
+
+They are fitted to the space: a value outside a range becomes the nearest inside, and a knob that a preset
+has no opinion on stays at its default.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from loadlab.tuning.knobs import ALIASES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from loadlab.tuning.space import Assignment, SearchSpace, Value
+    from loadlab.tuning.study_model import Study
+
+DEFAULT: Final = "default"
+SCENARIO: Final = "scenario"
+_DEFAULT_INSIDE: Final = "default within the ranges"
+
+PRESETS: Final[Mapping[str, Mapping[tuple[str, str], Value]]] = {
+    # scenarios/production-producer.yaml without what durability hangs on.
+    "production": {
+        ("producers", "batch.size"): 32 * 1024,
+        ("producers", "linger.ms"): 10.0,
+        ("producers", "compression.type"): "snappy",
+    },
+    # Few large requests: batches are waited for, compressed cheaply, and fetched by the hundred kilobytes.
+    "throughput": {
+        ("producers", "batch.size"): 512 * 1024,
+        ("producers", "linger.ms"): 50.0,
+        ("producers", "batch.num.messages"): 50_000,
+        ("producers", "compression.type"): "lz4",
+        ("producers", "queue.buffering.max.messages"): 500_000,
+        ("producers", "sticky.partitioning.linger.ms"): 100,
+        ("consumers", "fetch.min.bytes"): 256 * 1024,
+        ("consumers", "fetch.wait.max.ms"): 500,
+    },
+    # Nothing waits for company.
+    "latency": {
+        ("producers", "linger.ms"): 0.0,
+        ("producers", "compression.type"): "none",
+        ("producers", "sticky.partitioning.linger.ms"): 0,
+        ("consumers", "fetch.min.bytes"): 1,
+    },
+}
+"""Values by the part of the scenario and the property, for all groups of that part."""
+
+
+def presets(study: Study) -> list[tuple[str, Assignment]]:
+    """The configurations to begin with, the baseline first; none twice, and none that breaks a rule.
+
+    The baseline may lie outside the space, as a range need not hold librdkafka's default. All others can be
+    drawn.
+    """
+    found = [_baseline(study)]
+    for name, assignment in _others(study):
+        known = any(assignment == other for _, other in found)
+        if not known and not study.space.violations(assignment):
+            found.append((name, assignment))
+    return found
+
+
+def _baseline(study: Study) -> tuple[str, Assignment]:
+    default = study.space.default()
+    if study.baseline == "defaults":
+        return DEFAULT, default
+    return SCENARIO, study.space.active({**default, **study.own})
+
+
+def _others(study: Study) -> Iterator[tuple[str, Assignment]]:
+    space = study.space
+    yield DEFAULT if study.baseline == "scenario" else _DEFAULT_INSIDE, space.fitted()
+    yield SCENARIO, space.fitted(study.own)
+    for name, wishes in PRESETS.items():
+        yield name, space.fitted(_wished(space, wishes))
+
+
+def _wished(space: SearchSpace, wishes: Mapping[tuple[str, str], Value]) -> Assignment:
+    """What a preset says of the knobs of a space."""
+    return {
+        knob.name: value
+        for knob in space.knobs
+        for (part, name), value in wishes.items()
+        if knob.name.startswith(f"{part}.") and knob.name.endswith(_endings(name))
+    }
+
+
+def _endings(name: str) -> tuple[str, ...]:
+    """How the paths of a property end, whichever of its names a scenario uses."""
+    return tuple(f".config.{one}" for one in (name, ALIASES.get(name, name)))

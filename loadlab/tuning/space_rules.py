@@ -1,0 +1,154 @@
+"""The rules between knobs: those that a study declares, and those that Kafka and librdkafka have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from loadlab.hints import HintedError
+from loadlab.scenario.expressions import HOLDS
+from loadlab.scenario.problems import Problem
+from loadlab.tuning.knobs import MOST_IN_ORDER, called, value_in
+from loadlab.tuning.rules import Rule, parse_rule
+from loadlab.tuning.space import Choices, Knob, When
+from loadlab.tuning.targets import target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from loadlab.scenario import Scenario
+    from loadlab.scenario.document import Path
+    from loadlab.tuning.space import Value
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Rules with what they compare.
+
+    Attributes:
+        rules: in the order of the file, those that nobody wrote last.
+        fixed: the values of what they name and no knob changes.
+    """
+
+    rules: tuple[Rule, ...]
+    fixed: Mapping[str, Value]
+
+
+def read_rules(
+    texts: Sequence[str], scenario: Scenario, knobs: Mapping[str, Knob], told: list[Problem]
+) -> Rules:
+    """The rules of a study.
+
+    Args:
+        texts: those that its file declares.
+        scenario: whose settings they name.
+        knobs: what is searched, by name.
+        told: takes the problems.
+    """
+    declared = [
+        (rule, ("rules", place))
+        for place, text in enumerate(texts)
+        if (rule := _declared(text, ("rules", place), scenario, knobs, told)) is not None
+    ]
+    own: list[tuple[Rule, Path]] = [
+        (rule, ("search_space", rule.left)) for rule in _own_rules(scenario, knobs)
+    ]
+    named = {name for rule, _ in (*declared, *own) for name in (*rule.names, *rule.conditions)}
+    values = {name: value_in(target_of(name, scenario), scenario) for name in sorted(named - knobs.keys())}
+    fixed = {name: value for name, value in values.items() if value is not None}
+    for rule, at in (*declared, *own):
+        told += _never_kept(rule, at, knobs, fixed)
+    return Rules(tuple(rule for rule, _ in (*declared, *own)), fixed)
+
+
+def _declared(
+    text: str, at: Path, scenario: Scenario, knobs: Mapping[str, Knob], told: list[Problem]
+) -> Rule | None:
+    """A declared rule; None where it can't be used, and then `told` has why."""
+    try:
+        rule = parse_rule(text)
+        left = target_of(rule.left, scenario, knobs)
+        if isinstance(rule.right, str):
+            if rule.right[0].isdigit():  # a number with a unit, such as 64KiB
+                number = left.value(rule.right)
+                rule = replace(rule, right=number if isinstance(number, str) else float(number))
+            else:
+                target_of(rule.right, scenario, knobs)
+        _refuse_unknown(rule, scenario, knobs)
+    except HintedError as error:
+        told.append(Problem(at, str(error), error.suggestion))
+        return None
+    return rule
+
+
+def _refuse_unknown(rule: Rule, scenario: Scenario, knobs: Mapping[str, Knob]) -> None:
+    """Refuses a rule that nothing in the search can break, or that compares what nobody knows."""
+    if not any(name in knobs for name in rule.names):
+        raise HintedError("compares nothing that is searched")
+    for name in rule.names:
+        value = None if name in knobs else value_in(target_of(name, scenario), scenario)
+        if name not in knobs and not isinstance(value, int | float):
+            raise HintedError(f"{name} has no number to compare with: set it in the scenario")
+
+
+def _own_rules(scenario: Scenario, knobs: Mapping[str, Knob]) -> Iterator[Rule]:
+    """What Kafka and librdkafka have between settings, as far as it is about what is searched."""
+    for owner, spec in scenario.producers.items():
+        at = f"producers.{owner}.config."
+        batch, codec = f"{at}batch.size", f"{at}{called(spec.config, 'compression.type')}"
+        topic = f"topics.{spec.topic}.config.max.message.bytes"
+        in_flight = f"{at}{called(spec.config, 'max.in.flight')}"
+        idempotent = (When(f"{at}enable.idempotence", ("true",)),)
+        rules = [
+            Rule(batch, "<=", f"{at}message.max.bytes", reason="librdkafka makes no larger batch"),
+            Rule(in_flight, "<=", MOST_IN_ORDER, idempotent, "an idempotent producer may have no more"),
+        ]
+        if not scenario.topics[spec.topic].existing:
+            uncompressed = (When(codec, ("none",)),)
+            rules.append(Rule(batch, "<=", topic, uncompressed, "brokers refuse a larger batch"))
+        yield from (rule for rule in rules if any(name in knobs for name in rule.names))
+
+
+def _never_kept(
+    rule: Rule, at: Path, knobs: Mapping[str, Knob], fixed: Mapping[str, Value]
+) -> Iterator[Problem]:
+    """Tells of a rule that no assignment can keep; one that doesn't always apply is left to the trials."""
+    if any(fixed.get(when.name) not in when.values for when in rule.when):
+        return
+    left, right = (_bounds(side, knobs, fixed) for side in (rule.left, rule.right))
+    if left is None or right is None:
+        return
+    holds = HOLDS[rule.op]
+    if rule.op in {"<", "<="}:
+        kept = holds(left[0], right[1])
+    elif rule.op in {">", ">="}:
+        kept = holds(left[1], right[0])
+    else:
+        kept = left[0] <= right[1] and right[0] <= left[1]
+    if not kept:
+        sides = f"{rule.left} is {_span(left)}, {rule.right} {_span(right)}"
+        because = f": {rule.reason}" if rule.reason else ""
+        told = sides if isinstance(rule.right, str) else f"{rule.left} is {_span(left)}"
+        yield Problem(at, f"no trial can keep {rule.text}{because} ({told})")
+
+
+def _bounds(
+    side: str | float, knobs: Mapping[str, Knob], fixed: Mapping[str, Value]
+) -> tuple[float, float] | None:
+    """The least and the greatest number that a side of a rule can be; None where that isn't known."""
+    if not isinstance(side, str):
+        return side, side
+    if side not in knobs:
+        value = fixed.get(side)
+        return (value, value) if isinstance(value, int | float) else None
+    domain = knobs[side].domain
+    if isinstance(domain, Choices):
+        numbers = [value for value in domain.values if isinstance(value, int | float)]
+    else:
+        numbers = [domain.low, domain.high, *domain.special]
+    return (min(numbers), max(numbers)) if numbers else None
+
+
+def _span(bounds: tuple[float, float]) -> str:
+    low, high = bounds
+    return f"{low:,g}" if low == high else f"{low:,g} to {high:,g}"

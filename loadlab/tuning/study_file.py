@@ -1,0 +1,173 @@
+"""Loads study files: the study, its scenario, and every problem of both at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Final
+
+from loadlab.errors import ScenarioError
+from loadlab.hints import HintedError
+from loadlab.scenario import load
+from loadlab.scenario.checks import check_thresholds
+from loadlab.scenario.document import Origin
+from loadlab.scenario.overrides import Setting
+from loadlab.scenario.problems import Problem, scenario_error
+from loadlab.scenario.reader import parse
+from loadlab.scenario.source import read_text
+from loadlab.scenario.validation import Form, build, overlaps
+from loadlab.tuning.apply import without
+from loadlab.tuning.objectives import capped_by_schedule, check_objective
+from loadlab.tuning.space_file import read_space
+from loadlab.tuning.study_model import CAPACITY, LoadedStudy, Maximize, Objective, Study, StudyFile
+from loadlab.tuning.targets import target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from loadlab.scenario import LoadedScenario, Threshold
+    from loadlab.scenario.document import Document, Path
+    from loadlab.tuning.space import SearchSpace
+
+    _Load = Callable[[FilePath, list[Setting]], LoadedScenario]
+
+_STUDY: Final = Form(
+    StudyFile,
+    {("study",): "unnamed", ("scenario",): "unnamed", ("objective",): {"maximize": CAPACITY}},
+)
+_UNLOCKED: Final = "{} is searched, and durability hangs on it: what is recommended may lose records"
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+def study_schema() -> dict[str, object]:
+    """The JSON Schema that every right study file obeys; it is looser than loading."""
+    schema = StudyFile.model_json_schema(by_alias=True, mode="validation")
+    return {"$schema": _DIALECT, **schema, "title": "loadlab study"}
+
+
+def is_study(path: FilePath) -> bool:
+    """Whether a file is meant to be a study: it has the key ``study``. One that can't be read is none."""
+    try:
+        document, _ = parse(read_text(path), str(path))
+    except ScenarioError:
+        return False
+    return "study" in document.data
+
+
+def load_study(
+    path: FilePath, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None
+) -> LoadedStudy:
+    """Loads a study file and its scenario.
+
+    Args:
+        path: the study's file.
+        overrides: texts of ``--set``, ``path=value`` each, set over the scenario; they win over all else.
+        environ: the environment, whose LOADLAB_PROVIDER and LOADLAB_SET… win over what the study sets.
+
+    Raises:
+        ScenarioError: with every problem of the study and of its scenario, each at its place.
+    """
+    document, problems = parse(read_text(path), str(path))
+    built = build(document.data, _STUDY)
+    problems += built.problems
+    file = built.model
+    if file is None or overlaps(("scenario",), built.removed):
+        raise scenario_error(problems, document)
+    loaded = _scenario(file, document, problems, lambda beside, set_: load(beside, overrides, environ, set_))
+    if not overlaps(("objective",), built.removed):
+        problems += _wrong_objectives(file, loaded)
+    constraints = _constraints(file, loaded, problems)
+    whole = not overlaps(("search_space",), built.removed)
+    space = read_space(file, loaded.scenario, problems, whole=whole)
+    if problems:
+        raise scenario_error(problems, document)
+    judged = replace(loaded, scenario=loaded.scenario.model_copy(update={"thresholds": constraints}))
+    return _assembled(path, file, judged, space)
+
+
+def _scenario(file: StudyFile, document: Document, problems: list[Problem], load_it: _Load) -> LoadedScenario:
+    """The study's scenario.
+
+    Raises:
+        ScenarioError: with the study's problems and the scenario's.
+    """
+    path = FilePath(document.name).parent / file.scenario
+    if not path.is_file():
+        raise scenario_error([*problems, Problem(("scenario",), f"no such file: {path}")], document)
+    settings = [
+        Setting(name, value, Origin("set", document.place(("set", name)).name))
+        for name, value in file.settings.items()
+    ]
+    try:
+        return load_it(path, settings)
+    except ScenarioError as error:
+        own = [scenario_error(problems, document).message] if problems else []
+        raise ScenarioError("\n".join([*own, error.message])) from None
+
+
+def _objectives(file: StudyFile) -> list[tuple[Path, Objective]]:
+    """The objectives, each with its place in the file."""
+    several = isinstance(file.objective, tuple)
+    forms = file.objective if isinstance(file.objective, tuple) else (file.objective,)
+    found: list[tuple[Path, Objective]] = []
+    for number, form in enumerate(forms):
+        objective = (
+            Objective(form.maximize, "maximize")
+            if isinstance(form, Maximize)
+            else Objective(form.minimize, "minimize")
+        )
+        place = (number,) if several else ()
+        found.append((("objective", *place, objective.direction), objective))
+    return found
+
+
+def _wrong_objectives(file: StudyFile, loaded: LoadedScenario) -> Iterator[Problem]:
+    found = _objectives(file)
+    fields = [objective.field for _, objective in found]
+    for number, (at, objective) in enumerate(found):
+        if objective.field in fields[:number]:
+            yield Problem(at, f"{objective.field} is there twice")
+        elif objective.field == CAPACITY and len(found) > 1:
+            yield Problem(at, "capacity is searched for alone: each trial ends at another rate")
+        else:
+            try:
+                check_objective(objective, loaded)
+            except HintedError as error:
+                yield Problem(at, str(error), error.suggestion)
+
+
+def _constraints(
+    file: StudyFile, loaded: LoadedScenario, problems: list[Problem]
+) -> dict[str, tuple[Threshold, ...]]:
+    """The thresholds of the scenario, and the study's constraints after them."""
+    alone = loaded.scenario.model_copy(update={"thresholds": file.constraints})
+    problems += (replace(one, path=("constraints", *one.path[1:])) for one in check_thresholds(alone))
+    merged = dict(loaded.scenario.thresholds)
+    for key, thresholds in file.constraints.items():
+        there = merged.get(key, ())
+        merged[key] = (*there, *(one for one in thresholds if one not in there))
+    return merged
+
+
+def _assembled(path: FilePath, file: StudyFile, loaded: LoadedScenario, space: SearchSpace) -> LoadedStudy:
+    targets = {knob.name: target_of(knob.name, loaded.scenario) for knob in space.knobs}
+    own = {name: target.own(loaded.scenario) for name, target in targets.items()}
+    conditional = [knob.name for knob in space.knobs if knob.when and own[knob.name] is not None]
+    objectives = tuple(objective for _, objective in _objectives(file))
+    study = Study(
+        name=file.study,
+        scenario=loaded.path,
+        objectives=objectives,
+        constraints=loaded.scenario.thresholds,
+        space=space,
+        own={name: value for name, value in own.items() if value is not None},
+        budget=file.budget,
+        seed=file.seed,
+        sampler=file.sampler,
+        baseline=file.baseline,
+        noise=file.noise,
+        confirm=file.confirm,
+    )
+    capped = (capped_by_schedule(objective, loaded.scenario) for objective in objectives)
+    warnings = (*loaded.warnings, *filter(None, capped), *map(_UNLOCKED.format, space.unlocked))
+    return LoadedStudy(study, without(loaded, conditional) if conditional else loaded, path, warnings)

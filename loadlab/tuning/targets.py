@@ -1,0 +1,194 @@
+"""What a knob's name leads to: a property or a field of the scenario, and which values it may have there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from pydantic import ValidationError
+
+from loadlab import units
+from loadlab.client import properties as client_properties
+from loadlab.client.properties import PropertyProblem
+from loadlab.client.property_table import known_properties
+from loadlab.hints import HintedError, near
+from loadlab.scenario import kafka_properties
+from loadlab.scenario.cluster import LOCAL_RESOURCES, PROVIDER_FIELDS, ClusterSpec, Resources
+from loadlab.scenario.document import Path, value_at
+from loadlab.scenario.fields import property_text
+from loadlab.scenario.overrides import resolve_path
+from loadlab.scenario.providers import refusal
+from loadlab.scenario.secrets import is_secret
+from loadlab.scenario.wording import worded
+from loadlab.scenario.workload import ConsumerSpec, ProducerSpec, TopicSpec
+from loadlab.tuning.space import ChangeCost
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from loadlab.client.property_table import Client
+    from loadlab.scenario import Scenario
+    from loadlab.scenario.fields import Model
+    from loadlab.tuning.space import Value
+
+Kind = Literal["whole", "number", "text"]
+
+_COSTS: Final[Mapping[str, ChangeCost]] = {
+    "producers": ChangeCost.CLIENT,
+    "consumers": ChangeCost.CLIENT,
+    "topics": ChangeCost.TOPIC,
+    "cluster": ChangeCost.BROKER,
+}
+_CLIENTS: Final[Mapping[str, Client]] = {"producers": "producer", "consumers": "consumer"}
+_FIELDS: Final[Mapping[tuple[str, ...], tuple[type[Model], Kind]]] = {
+    ("producers", "*", "workers"): (ProducerSpec, "whole"),
+    ("consumers", "*", "workers"): (ConsumerSpec, "whole"),
+    ("topics", "*", "partitions"): (TopicSpec, "whole"),
+    ("topics", "*", "replication_factor"): (TopicSpec, "whole"),
+    ("cluster", "brokers"): (ClusterSpec, "whole"),
+    ("cluster", "resources", "cpus"): (Resources, "number"),
+    ("cluster", "resources", "memory"): (Resources, "whole"),
+    ("cluster", "resources", "heap"): (Resources, "whole"),
+}
+"""Settings that are no properties and may be searched; trials have all else of the scenario in common."""
+_SIZES: Final = ("memory", "heap")
+_WHOLE: Final = ("INT", "LONG", "SHORT", "integer")
+_DOUBLE: Final = ("DOUBLE", "float")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a knob's name leads to.
+
+    Attributes:
+        name: as the study writes it.
+        path: its keys in the scenario.
+        kind: of its values.
+        kafka_version: of the brokers, by which their properties are known.
+    """
+
+    name: str
+    path: Path
+    kind: Kind
+    kafka_version: str
+
+    @property
+    def cost(self) -> ChangeCost:
+        """What has to be made anew when it changes."""
+        return _COSTS[str(self.path[0])]
+
+    @property
+    def property_name(self) -> str | None:
+        """The property that it is; None where it is a field of the scenario's own."""
+        return str(self.path[-1]) if self.path[-2] == "config" else None
+
+    def value(self, written: object) -> Value:
+        """A value as the study writes it, checked, and in the unit of the property.
+
+        Raises:
+            HintedError: Kafka, librdkafka or the scenario doesn't allow it.
+        """
+        if self.property_name is None:
+            return _field_value(self.path, written)
+        resolved = _resolve(self.path, property_text(written), self.kafka_version)
+        if isinstance(resolved, PropertyProblem):
+            raise HintedError(resolved.message, resolved.suggestion)
+        if self.kind == "whole" and resolved.lstrip("+-").isdigit():
+            return int(resolved)
+        return float(resolved) if self.kind == "number" else resolved
+
+    def own(self, scenario: Scenario) -> Value | None:
+        """The value that the scenario has itself; None where it has none."""
+        written = value_at(scenario.to_secret_document(), self.path)
+        return None if written is None else self.value(written)
+
+
+def target_of(name: str, scenario: Scenario, known: Collection[str] = ()) -> Target:
+    """What a name leads to.
+
+    Args:
+        name: a path of the scenario, such as producers.checkout.config.linger.ms.
+        scenario: whose path it is.
+        known: names to which a short one, such as linger.ms, may be meant.
+
+    Raises:
+        HintedError: it leads nowhere, or to what a study can't change.
+    """
+    try:
+        path = resolve_path(name, scenario.to_secret_document())
+    except HintedError as error:
+        ending = next((whole for whole in known if whole.endswith(f".{name}")), None)
+        message = "is no setting of the scenario" if ending else str(error)
+        raise HintedError(message, ending or error.suggestion or near(name, known)) from None
+    _refuse_other_provider(path, scenario)
+    if len(path) > 1 and path[-2] == "config":
+        return Target(name, path, _property_kind(path, scenario), scenario.cluster.kafka_version)
+    field = _FIELDS.get(_general(path))
+    if field is None:
+        raise HintedError(
+            "is what all trials have in common; a study searches properties (config), partitions, workers, "
+            "brokers and resources"
+        )
+    return Target(name, path, field[1], scenario.cluster.kafka_version)
+
+
+def _general(path: Path) -> tuple[str, ...]:
+    """A path with ``*`` for the names that the user chose."""
+    return tuple("*" if place == 1 and path[0] != "cluster" else str(key) for place, key in enumerate(path))
+
+
+def _refuse_other_provider(path: Path, scenario: Scenario) -> None:
+    """Refuses what the cluster, or a topic that is there already, won't let loadlab set."""
+    provider = scenario.cluster.provider
+    rest = tuple(map(str, path[1:]))
+    if path[0] == "cluster" and rest:
+        taken = PROVIDER_FIELDS[provider]
+        limited = provider == "local" and rest[0] == "resources" and rest[-1] not in LOCAL_RESOURCES
+        if rest[0] not in taken or limited:
+            raise HintedError(refusal(rest if limited else rest[:1], provider))
+    if path[0] == "topics" and len(path) > 1 and scenario.topics[str(path[1])].existing:
+        raise HintedError(f"{path[1]} is a topic that exists already, and keeps its own settings")
+
+
+def _property_kind(path: Path, scenario: Scenario) -> Kind:
+    name = str(path[-1])
+    if is_secret(name):
+        raise HintedError("is a secret, and a study stores what it tries")
+    version = scenario.cluster.kafka_version
+    wrong = _resolve(path, "0", version)
+    if isinstance(wrong, PropertyProblem) and wrong.at_key:
+        owner = ".".join(map(str, path[:-1]))
+        raise HintedError(wrong.message, wrong.suggestion and f"{owner}.{wrong.suggestion}")
+    if path[0] in _CLIENTS:
+        kind = known_properties()[name].kind
+    else:
+        kind = kafka_properties.definitions(_owner(path), version)[name].kind
+    return "whole" if kind in _WHOLE else "number" if kind in _DOUBLE else "text"
+
+
+def _resolve(path: Path, text: str, kafka_version: str) -> str | PropertyProblem:
+    name = str(path[-1])
+    if path[0] in _CLIENTS:
+        return client_properties.resolve_property(_CLIENTS[str(path[0])], name, text)
+    return kafka_properties.resolve_property(_owner(path), kafka_version, name, text)
+
+
+def _owner(path: Path) -> kafka_properties.Owner:
+    return "topic" if path[0] == "topics" else "broker"
+
+
+def _field_value(path: Path, written: object) -> Value:
+    """A field's value, checked by the model that it belongs to."""
+    field = str(path[-1])
+    model, kind = _FIELDS[_general(path)]
+    try:
+        model.model_validate({field: written})
+    except ValidationError as error:
+        for detail in error.errors():
+            if detail["loc"][0] == field:
+                wrong = detail.get("ctx", {}).get("error")
+                raise (wrong if isinstance(wrong, HintedError) else HintedError(*worded(detail))) from None
+    if field in _SIZES:
+        return units.size_bytes(written)
+    number = float(str(written))
+    return int(number) if kind == "whole" else number
