@@ -33,7 +33,7 @@ SUBCOMMANDS = {
     "run": Subcommand("loadlab.cli.run", "run", "Run a scenario and store its result."),
     "demo": Subcommand("loadlab.cli.run", "demo", "Run the quickstart on the best cluster at hand."),
     "capacity": Subcommand("loadlab.cli.capacity", "capacity", "Search the highest rate that holds."),
-    "validate": Subcommand("loadlab.cli.validate", "validate", "Check a scenario file; start nothing."),
+    "validate": Subcommand("loadlab.cli.validate", "validate", "Check a scenario or a study; start nothing."),
     "lint": Subcommand("loadlab.cli.lint", "lint", "Tell what is most likely not meant; start nothing."),
     "plan": Subcommand("loadlab.cli.plan", "plan", "Show what a run would do; start nothing."),
     "doctor": Subcommand("loadlab.cli.doctor", "doctor", "Check what this machine can do."),
@@ -41,7 +41,7 @@ SUBCOMMANDS = {
     "show": Subcommand("loadlab.cli.stored", "show", "Show a stored run's summary."),
     "compare": Subcommand("loadlab.cli.compare", "compare", "Compare two runs or run sets."),
     "import": Subcommand("loadlab.cli.import_", "import_group", "Make a scenario of another tool's files."),
-    "schema": Subcommand("loadlab.cli.validate", "schema", "Print the JSON Schema of scenario files."),
+    "schema": Subcommand("loadlab.cli.validate", "schema", "Print the JSON Schema of scenarios or studies."),
     "cluster": Subcommand("loadlab.cli.cluster", "cluster_group", "Start, stop, list and clean clusters."),
     "image": Subcommand("loadlab.cli.image", "image_group", "Build the broker image."),
 }

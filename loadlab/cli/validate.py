@@ -1,4 +1,4 @@
-"""`loadlab validate` and `loadlab schema`: scenario files, without a cluster."""
+"""`loadlab validate` and `loadlab schema`: scenario and study files, without a cluster."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from loadlab.cli.options import (
     with_provider,
 )
 from loadlab.cli.output import Line, print_json, print_lines
+from loadlab.errors import ScenarioError
 from loadlab.scenario import json_schema, load
+from loadlab.scenario.reader import parse
+from loadlab.scenario.source import read_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     epilog=examples(
         "loadlab validate scenarios/quickstart.yaml",
         "loadlab validate scenarios/quickstart.yaml --set topics.orders.partitions=12 --output json",
+        "loadlab validate scenarios/studies/throughput.yaml",
     )
 )
 @scenario_argument
@@ -34,8 +38,15 @@ if TYPE_CHECKING:
 @provider_option
 @output_option
 def validate(scenario: Path, overrides: tuple[str, ...], provider: str | None, output: OutputFormat) -> None:
-    """Check SCENARIO and its Kafka properties; start nothing. All mistakes are told at once."""
-    loaded = load(scenario, with_provider(overrides, provider), os.environ)
+    """Check SCENARIO and its Kafka properties; start nothing. All mistakes are told at once.
+
+    SCENARIO may be a study as well; --set and --provider are about its scenario then.
+    """
+    sets = with_provider(overrides, provider)
+    if _is_study(scenario):
+        _validate_study(scenario, sets, output)
+        return
+    loaded = load(scenario, sets, os.environ)
     if output == "json":
         print_json({"valid": True, "warnings": loaded.warnings, "scenario": loaded.scenario.to_document()})
         return
@@ -43,7 +54,37 @@ def validate(scenario: Path, overrides: tuple[str, ...], provider: str | None, o
     print_lines(Line(f"warning: {warning}", "warn") for warning in loaded.warnings)
 
 
-@click.command(epilog=examples("loadlab schema > scenario.schema.json"))
-def schema() -> None:
+def _is_study(path: Path) -> bool:
+    """Whether a file has the key ``study``; one that can't be read is told of as a scenario."""
+    try:
+        document, _ = parse(read_text(path), str(path))
+    except ScenarioError:
+        return False
+    return "study" in document.data
+
+
+def _validate_study(path: Path, overrides: list[str], output: OutputFormat) -> None:
+    from loadlab.tuning.study_document import study_document  # noqa: PLC0415 (scenarios need no tuner)
+    from loadlab.tuning.study_file import load_study  # noqa: PLC0415 (likewise)
+
+    loaded = load_study(path, overrides, os.environ)
+    if output == "json":
+        print_json({"valid": True, "warnings": loaded.warnings, "study": study_document(loaded)})
+        return
+    knobs = len(loaded.study.space.knobs)
+    print_lines([Line(f"{path}: valid: a study of {knobs} knob{'s' if knobs > 1 else ''}", "good")])
+    print_lines(Line(f"warning: {warning}", "warn") for warning in loaded.warnings)
+
+
+@click.command(
+    epilog=examples("loadlab schema > scenario.schema.json", "loadlab schema --study > study.schema.json")
+)
+@click.option("--study", is_flag=True, help="Of study files.")
+def schema(*, study: bool) -> None:
     """Print the JSON Schema of scenario files, for editors."""
+    if study:
+        from loadlab.tuning.study_file import study_schema  # noqa: PLC0415 (scenarios need no tuner)
+
+        print_json(study_schema())
+        return
     print_json(json_schema())

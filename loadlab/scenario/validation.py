@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _ROUNDS: Final = 8
+_ENTRY: Final = 2
 _Built = TypeVar("_Built", bound=Model)
 
 
@@ -37,10 +38,12 @@ class Form(Generic[_Built]):
         model: of the whole file.
         stand_ins: what takes the place of something required that had to be taken out, so that the rest
             around it stands; by path, ``*`` for a name that the user chose.
+        entries: parts whose entries are taken out as a whole, as nothing of them stands without the rest.
     """
 
     model: type[_Built]
     stand_ins: Mapping[tuple[str, ...], object]
+    entries: tuple[str, ...] = ()
 
 
 SCENARIO: Final = Form(
@@ -106,6 +109,8 @@ def _problem(detail: ErrorDetails, data: Mapping[str, object], form: Form[_Built
     kind = detail["type"]
     if kind == "extra_forbidden":
         known = keys(shape_at(path[:-1], (form.model,)))
+        if path[-1] in known:  # of another form than the one that the keys beside it are of
+            return Problem(path, "does not go with the keys beside it", at_key=True)
         suggestion = near(str(path[-1]), known)
         message = "unknown key" if suggestion else f"unknown key; there are {', '.join(known)}"
         return Problem(path, message, suggestion, at_key=True)
@@ -131,6 +136,8 @@ def _path(detail: ErrorDetails, data: Mapping[str, object]) -> Path:
 def _culprit(detail: ErrorDetails, data: Mapping[str, object], form: Form[_Built]) -> Path:
     """The path to take out: the nearest thing that is there; for a missing key, what misses it."""
     path = _path(detail, data)
+    if path and path[0] in form.entries and len(path) > _ENTRY:
+        return path[:_ENTRY]
     if detail["type"] == "missing":
         return path if _stand_in(path, form) is not None else path[:-1]
     while path and value_at(data, path) is None and not _holds(data, path):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab import units
 from loadlab.hints import HintedError
-from loadlab.scenario.fields import property_text
 from loadlab.scenario.problems import Problem
 from loadlab.tuning.space import Choices, Range
 
@@ -111,16 +109,8 @@ def _number(target: Target, written: object, at: Path, told: list[Problem]) -> f
 
 
 def _step(target: Target, written: object, at: Path, told: list[Problem]) -> float | None:
-    """A distance between values: it need not be a value itself, so only its unit is checked."""
     try:
-        step = float(units.property_value(target.name, property_text(written)))
-    except units.UnitError as error:
+        return target.distance(written)
+    except HintedError as error:
         told.append(Problem(at, str(error), error.suggestion))
         return None
-    except ValueError:
-        told.append(Problem(at, "must be a number"))
-        return None
-    if target.kind == "whole" and not step.is_integer():
-        told.append(Problem(at, f"must be a whole number, not {step:g}"))
-        return None
-    return int(step) if target.kind == "whole" else step

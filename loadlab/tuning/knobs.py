@@ -111,13 +111,23 @@ def library_default(target: Target, scenario: Scenario) -> Value | None:
     name, part = target.property_name, target.path[0]
     if target.path == ("cluster", "resources", "heap"):
         return heap_bytes(scenario.cluster)
-    if name is None or part == "topics":
+    if name is None:
         return None
+    if part == "topics":
+        return _topic_default(name, scenario)
     if part == "cluster":
         return BROKER_DEFAULTS.get(name)
     if name in _IN_FLIGHT and part == "producers" and is_idempotent(scenario.producers[str(target.path[1])]):
         return MOST_IN_ORDER
     return CLIENT_DEFAULTS.get(name)
+
+
+def _topic_default(name: str, scenario: Scenario) -> Value | None:
+    """The default of a topic's property, as far as rules ask for it; brokers have it under another name."""
+    if name != "max.message.bytes" or scenario.cluster.provider == "external":
+        return None
+    given = scenario.cluster.config.get("message.max.bytes")
+    return BROKER_DEFAULTS["message.max.bytes"] if given is None else int(given)
 
 
 def default_of(target: Target, scenario: Scenario) -> Value | None:

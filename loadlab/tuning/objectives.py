@@ -75,7 +75,7 @@ def _check_capacity(objective: Objective, loaded: LoadedScenario) -> None:
     try:
         workload_of(loaded)
     except UsageError as error:
-        fix = f"; {error.fix}" if error.fix else ""
+        fix = f" ({error.fix})" if error.fix else ""
         raise HintedError(f"{error.message}{fix}") from None
 
 
@@ -156,7 +156,7 @@ def _too_few(leaf: str, senders: list[ProducerSpec], scenario: Scenario) -> str 
 
 
 def capped_by_schedule(objective: Objective, scenario: Scenario) -> str | None:
-    """What to tell of a throughput that is to be raised and that the schedule holds back; None of all else."""
+    """What to tell of a throughput that is to be raised though the schedule holds it; None of all else."""
     for name, spec in scenario.producers.items():
         is_its = objective.field.startswith(f"producers.{name}.{_THROUGHPUT}.")
         if is_its and objective.direction == "maximize" and spec.schedule.rate != "max":

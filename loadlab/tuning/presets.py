@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DEFAULT: Final = "default"
 SCENARIO: Final = "scenario"
-_DEFAULT_INSIDE: Final = "default within the ranges"
+_INSIDE: Final = " within the ranges"
 
 PRESETS: Final[Mapping[str, Mapping[tuple[str, str], Value]]] = {
     # scenarios/production-producer.yaml without what durability hangs on.
@@ -72,8 +72,9 @@ def _baseline(study: Study) -> tuple[str, Assignment]:
 
 def _others(study: Study) -> Iterator[tuple[str, Assignment]]:
     space = study.space
-    yield DEFAULT if study.baseline == "scenario" else _DEFAULT_INSIDE, space.fitted()
-    yield SCENARIO, space.fitted(study.own)
+    of_scenario = study.baseline == "scenario"
+    yield DEFAULT if of_scenario else f"{DEFAULT}{_INSIDE}", space.fitted()
+    yield f"{SCENARIO}{_INSIDE}" if of_scenario else SCENARIO, space.fitted(study.own)
     for name, wishes in PRESETS.items():
         yield name, space.fitted(_wished(space, wishes))
 

@@ -48,7 +48,8 @@ class Rule:
     @property
     def text(self) -> str:
         """The rule as a study writes it."""
-        return f"{self.left} {self.op} {self.right}"
+        right = self.right if isinstance(self.right, str) else plain(self.right)
+        return f"{self.left} {self.op} {right}"
 
     def broken(self, values: Mapping[str, Value]) -> str | None:
         """How values break the rule; None where they keep it, or where one that it names has none."""
@@ -61,7 +62,7 @@ class Rule:
         if HOLDS[self.op](left, right):
             return None
         because = f": {self.reason}" if self.reason else ""
-        return f"{self.text} does not hold with {left} and {right}{because}"
+        return f"{self.text} does not hold with {plain(left)} and {plain(right)}{because}"
 
 
 def parse_rule(text: str) -> Rule:
@@ -77,6 +78,11 @@ def parse_rule(text: str) -> Rule:
         )
     left, op, right = found.groups()
     return Rule(left, cast("Operator", op), float(right) if _is_number(right) else right)
+
+
+def plain(number: float) -> str:
+    """A number without an exponent."""
+    return f"{number:.12g}"
 
 
 def _is_number(text: str) -> bool:

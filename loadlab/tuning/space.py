@@ -246,7 +246,9 @@ class SearchSpace:
         return self.active({knob.name: self._fitted(knob, wishes) for knob in self.knobs})
 
     def _fitted(self, knob: Knob, wishes: Sequence[Assignment]) -> Value:
-        wished = (self._nearest(knob, wish.get(knob.name)) for wish in (*wishes, self.default()))
+        wished = [
+            self._nearest(knob, value) for value in (*(wish.get(knob.name) for wish in wishes), knob.default)
+        ]
         found = next((value for value in wished if value is not None), None)
         return knob.domain.parameters(knob.name, None)[knob.name] if found is None else found
 

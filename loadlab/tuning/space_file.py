@@ -116,7 +116,7 @@ class _SpaceReader:
         return tuple(found)
 
     def _settled(self, knob: Knob, when: When, knobs: Mapping[str, Knob]) -> bool:
-        """Whether a condition of the default space is on something that isn't searched; it holds always then."""
+        """Whether a condition of the default space is on what isn't searched; it holds always then."""
         if when.name in knobs:
             return False
         value = value_in(target_of(when.name, self._scenario), self._scenario)

@@ -9,7 +9,7 @@ from loadlab.hints import HintedError
 from loadlab.scenario.expressions import HOLDS
 from loadlab.scenario.problems import Problem
 from loadlab.tuning.knobs import MOST_IN_ORDER, called, value_in
-from loadlab.tuning.rules import Rule, parse_rule
+from loadlab.tuning.rules import Rule, parse_rule, plain
 from loadlab.tuning.space import Choices, Knob, When
 from loadlab.tuning.targets import target_of
 
@@ -51,7 +51,9 @@ def read_rules(
         if (rule := _declared(text, ("rules", place), scenario, knobs, told)) is not None
     ]
     own: list[tuple[Rule, Path]] = [
-        (rule, ("search_space", rule.left)) for rule in _own_rules(scenario, knobs)
+        (rule, ("search_space", rule.left))
+        for rule in _own_rules(scenario, knobs)
+        if not any(rule.text == other.text for other, _ in declared)
     ]
     named = {name for rule, _ in (*declared, *own) for name in (*rule.names, *rule.conditions)}
     values = {name: value_in(target_of(name, scenario), scenario) for name in sorted(named - knobs.keys())}
@@ -86,9 +88,11 @@ def _refuse_unknown(rule: Rule, scenario: Scenario, knobs: Mapping[str, Knob]) -
     if not any(name in knobs for name in rule.names):
         raise HintedError("compares nothing that is searched")
     for name in rule.names:
-        value = None if name in knobs else value_in(target_of(name, scenario), scenario)
-        if name not in knobs and not isinstance(value, int | float):
-            raise HintedError(f"{name} has no number to compare with: set it in the scenario")
+        target = target_of(name, scenario)
+        if target.kind == "text":
+            raise HintedError(f"{name} is a text, and rules compare numbers")
+        if name not in knobs and value_in(target, scenario) is None:
+            raise HintedError(f"{name} has no value to compare with: set it in the scenario")
 
 
 def _own_rules(scenario: Scenario, knobs: Mapping[str, Knob]) -> Iterator[Rule]:
@@ -151,4 +155,4 @@ def _bounds(
 
 def _span(bounds: tuple[float, float]) -> str:
     low, high = bounds
-    return f"{low:,g}" if low == high else f"{low:,g} to {high:,g}"
+    return plain(low) if low == high else f"{plain(low)} to {plain(high)}"

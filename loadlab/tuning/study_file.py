@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _STUDY: Final = Form(
     StudyFile,
     {("study",): "unnamed", ("scenario",): "unnamed", ("objective",): {"maximize": CAPACITY}},
+    entries=("search_space",),
 )
 _UNLOCKED: Final = "{} is searched, and durability hangs on it: what is recommended may lose records"
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -43,15 +44,6 @@ def study_schema() -> dict[str, object]:
     """The JSON Schema that every right study file obeys; it is looser than loading."""
     schema = StudyFile.model_json_schema(by_alias=True, mode="validation")
     return {"$schema": _DIALECT, **schema, "title": "loadlab study"}
-
-
-def is_study(path: FilePath) -> bool:
-    """Whether a file is meant to be a study: it has the key ``study``. One that can't be read is none."""
-    try:
-        document, _ = parse(read_text(path), str(path))
-    except ScenarioError:
-        return False
-    return "study" in document.data
 
 
 def load_study(

@@ -97,6 +97,26 @@ class Target:
             return int(resolved)
         return float(resolved) if self.kind == "number" else resolved
 
+    def distance(self, written: object) -> float:
+        """A distance between values, which need not be allowed as a value.
+
+        Raises:
+            HintedError: no number in the unit of the values, or no whole one where they are whole.
+        """
+        text = property_text(written)
+        if self.path[-1] in _SIZES:
+            return units.size_bytes(text)
+        plain = units.property_value(self.property_name or "", text)
+        try:
+            number = float(plain)
+        except ValueError:
+            raise HintedError(f'must be a number, not "{text}"') from None
+        if self.kind != "whole":
+            return number
+        if not number.is_integer():
+            raise HintedError(f"must be a whole number, not {number:g}")
+        return int(number)
+
     def own(self, scenario: Scenario) -> Value | None:
         """The value that the scenario has itself; None where it has none."""
         written = value_at(scenario.to_secret_document(), self.path)
@@ -144,7 +164,7 @@ def _refuse_other_provider(path: Path, scenario: Scenario) -> None:
     if path[0] == "cluster" and rest:
         taken = PROVIDER_FIELDS[provider]
         limited = provider == "local" and rest[0] == "resources" and rest[-1] not in LOCAL_RESOURCES
-        if rest[0] not in taken or limited:
+        if rest[0] not in {*taken, "provider"} or limited:
             raise HintedError(refusal(rest if limited else rest[:1], provider))
     if path[0] == "topics" and len(path) > 1 and scenario.topics[str(path[1])].existing:
         raise HintedError(f"{path[1]} is a topic that exists already, and keeps its own settings")

@@ -80,3 +80,49 @@ def test_set_goes_before_the_environment_and_that_before_the_file(scenario: Path
 
 def test_an_unknown_provider_is_wrong_usage(scenario: Path) -> None:
     assert called("validate", scenario, "--provider", "cloud").exit_code == 2
+
+
+STUDY = """\
+study: smaller
+scenario: small.yaml
+objective: {minimize: producers.checkout.publish_latency_us.p99}
+search_space:
+  producers.checkout.config.linger.ms: {low: 0.5, high: 100, log: true, special: [0]}
+"""
+
+
+@pytest.fixture
+def study(scenario: Path) -> Path:
+    path = scenario.parent / "study.yaml"
+    path.write_text(STUDY)
+    return path
+
+
+def test_a_study_is_known_by_its_key(study: Path) -> None:
+    told = called("validate", study)
+
+    assert (told.exit_code, told.stdout) == (0, f"{study}: valid: a study of 1 knob\n")
+
+
+def test_a_study_is_told_as_resolved(study: Path) -> None:
+    told = called("validate", study, "--set", "phases.measure=7s", "--output", "json")
+    document = json.loads(told.stdout)["study"]
+
+    assert document["search_space"]["producers.checkout.config.linger.ms"]["special"] == [0.0]
+    assert document["presets"]["default"] == {"producers.checkout.config.linger.ms": 5.0}
+    assert document["scenario"]["phases"]["measure"] == "7s"
+
+
+def test_mistakes_in_a_study_exit_2(study: Path) -> None:
+    study.write_text(STUDY.replace("linger.ms", "lingr.ms"))
+    told = called("validate", study)
+
+    assert told.exit_code == 2
+    assert f"{study}:5:3: search_space.producers.checkout.config.lingr.ms" in told.stderr
+    assert 'did you mean "producers.checkout.config.linger.ms"?' in told.stderr
+
+
+def test_schemas_are_of_scenarios_and_of_studies() -> None:
+    titles = [json.loads(called("schema", *flags).stdout)["title"] for flags in ([], ["--study"])]
+
+    assert titles == ["loadlab scenario", "loadlab study"]

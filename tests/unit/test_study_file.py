@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+from study_samples import CHECKOUT, SCENARIO, STUDIES, THROUGHPUT, TRACKER, loaded
+
+from loadlab.errors import ScenarioError
+from loadlab.scenario import load
+from loadlab.tuning.objectives import value_of
+from loadlab.tuning.space import ChangeCost
+from loadlab.tuning.study_file import load_study, study_schema
+from loadlab.tuning.study_model import Objective
+
+OWN_STUDIES = sorted((Path(__file__).parents[2] / "scenarios" / "studies").glob("*.yaml"))
+VALID = sorted((STUDIES / "valid").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", [*OWN_STUDIES, *VALID], ids=lambda path: path.stem)
+def test_a_right_study_loads_and_obeys_the_schema(path: Path) -> None:
+    study = load_study(path).study
+
+    assert study.space.knobs
+    jsonschema.validate(YAML(typ="safe").load(path), study_schema())
+
+
+@pytest.mark.parametrize("path", OWN_STUDIES, ids=lambda path: path.stem)
+def test_a_study_to_start_from_has_nothing_to_warn_of(path: Path) -> None:
+    assert load_study(path).warnings == ()
+
+
+@pytest.mark.parametrize("key", ["serch_space", "sampler: tep", "search_space: {x: {low: 1}}"])
+def test_the_schema_refuses_what_loading_refuses(key: str) -> None:
+    text = f"study: x\nscenario: y\nobjective: {{maximize: capacity}}\n{key if ':' in key else key + ': 1'}\n"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(YAML(typ="safe").load(text), study_schema())
+
+
+def test_values_are_in_the_unit_of_their_property(tmp_path: Path) -> None:
+    space = {
+        f"{CHECKOUT}.batch.size": {"low": "16KiB", "high": "64KiB"},
+        f"{CHECKOUT}.linger.ms": {"low": "500us", "high": "20ms"},
+        "cluster.resources.heap": {"choices": ["512MiB", "1GiB"]},
+    }
+    batch, linger, heap = loaded(tmp_path, search_space=space).study.space.knobs
+
+    assert (batch.domain.low, batch.domain.high) == (16384, 65536)
+    assert (linger.domain.low, linger.domain.high) == (0.5, 20)
+    assert heap.domain.values == (2**29, 2**30)
+    assert [knob.cost for knob in (batch, linger, heap)] == [
+        ChangeCost.CLIENT,
+        ChangeCost.CLIENT,
+        ChangeCost.BROKER,
+    ]
+
+
+def test_what_a_study_sets_goes_over_the_file_and_below_the_command_line(tmp_path: Path) -> None:
+    keys = {"set": {"phases.measure": "9s", "phases.warmup": "1s"}}
+    phases = loaded(tmp_path, set_=("phases.warmup=2s",), **keys).loaded.scenario.phases
+
+    assert (phases.measure_s, phases.warmup_s) == (9, 2)
+
+
+def test_constraints_are_judged_beside_the_scenarios_thresholds(tmp_path: Path) -> None:
+    found = loaded(tmp_path, constraints={"publish_latency": ["p99 < 1s", "p50 < 5ms"]})
+    judged = found.loaded.scenario.thresholds["publish_latency"]
+
+    assert [one.text for one in judged] == ["p99 < 1s", "p50 < 5ms"]
+    assert found.study.constraints == found.loaded.scenario.thresholds
+
+
+def test_several_objectives_keep_their_order(tmp_path: Path) -> None:
+    latency = {"minimize": "producers.checkout.publish_latency_us.p99"}
+
+    assert loaded(tmp_path, objective=[THROUGHPUT, latency]).study.objectives == (
+        Objective(THROUGHPUT["maximize"], "maximize"),
+        Objective(latency["minimize"], "minimize"),
+    )
+
+
+def test_a_conditional_knob_is_absent_where_it_is_not_active_although_the_scenario_sets_it(
+    tmp_path: Path,
+) -> None:
+    codec, level = f"{TRACKER}.compression.type", f"{TRACKER}.compression.level"
+    found = loaded(tmp_path, search_space={codec: "default", level: "default"})
+
+    assert "compression.level" not in found.loaded.scenario.producers["tracker"].config
+    assert found.study.own[level] == 9
+
+
+def test_a_durability_knob_is_searched_only_where_it_is_named_and_warned_of(tmp_path: Path) -> None:
+    named = {f"{CHECKOUT}.acks": {"choices": ["all", 1]}, f"{CHECKOUT}.linger.ms": "default"}
+    found = loaded(tmp_path, search_space=named)
+
+    assert found.study.space.unlocked == (f"{CHECKOUT}.acks",)
+    assert any(f"{CHECKOUT}.acks is searched" in warning for warning in found.warnings)
+    assert loaded(tmp_path).study.space.unlocked == ()
+
+
+def test_a_throughput_that_the_schedule_holds_is_warned_of(tmp_path: Path) -> None:
+    held = loaded(tmp_path, set={"producers.checkout.schedule.rate": "1k/s"})
+
+    assert any("can't be more than the schedule's rate" in warning for warning in held.warnings)
+    assert not loaded(tmp_path).warnings
+
+
+def test_capacity_is_an_objective_where_the_rate_can_be_set(tmp_path: Path) -> None:
+    study = loaded(tmp_path, objective={"maximize": "capacity"}).study
+    assert study.objectives == (Objective("capacity", "maximize"),)
+
+    ramp = {"producers.checkout.schedule.rate": "1k/s"}
+    with pytest.raises(ScenarioError, match="in what ratio"):
+        loaded(tmp_path, objective={"maximize": "capacity"}, set=ramp)
+
+
+def test_secrets_stay_in_the_scenario_that_is_run(tmp_path: Path) -> None:
+    found = loaded(tmp_path, search_space={f"{TRACKER}.compression.level": {"choices": [1, 3]}})
+
+    assert found.loaded.scenario.producers["checkout"].config["sasl.password"] == "hunter2"
+    assert "hunter2" not in repr(found)
+
+
+def test_the_objective_is_read_off_a_result() -> None:
+    from loadlab.results.model import RunResult  # noqa: PLC0415
+
+    text = (Path(__file__).parent / "data" / "result-v1.json").read_text(encoding="utf-8")
+    result = RunResult.model_validate(json.loads(text))
+    name, producer = next(iter(result.producers.items()))
+
+    field = f"producers.{name}.throughput.records_per_s"
+    assert value_of(result, field) == producer.throughput.records_per_s
+    assert value_of(result, f"producers.{name}.publish_latency_us.p99") == producer.publish_latency_us.p99
+    assert value_of(result, "producers.nobody.throughput.records_per_s") is None
+
+
+def test_a_study_without_a_search_space_searches_the_default_one(tmp_path: Path) -> None:
+    study = loaded(tmp_path).study
+
+    assert f"{CHECKOUT}.linger.ms" in {knob.name for knob in study.space.knobs}
+    assert study.seed == 1
+    assert load(study.scenario).scenario.name == SCENARIO["name"]
