@@ -17,13 +17,17 @@ from loadlab.tuning.capacity_scenario import workload_of
 from loadlab.tuning.study_model import CAPACITY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from loadlab.results.model import RunResult
     from loadlab.scenario import LoadedScenario, ProducerSpec, Scenario
     from loadlab.tuning.study_model import Objective
 
-_PARTS: Final = {"producers": ProducerResult, "consumers": ConsumerResult, "topics": TopicResult}
+_PARTS: Final[Mapping[str, type[BaseModel]]] = {
+    "producers": ProducerResult,
+    "consumers": ConsumerResult,
+    "topics": TopicResult,
+}
 _PACED: Final = ("target_records_per_s", "achieved_ratio", "send_delay_us")
 _END_TO_END: Final = "end_to_end_latency_us"
 _LATENCY: Final = "_us"

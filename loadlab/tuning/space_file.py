@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from loadlab.hints import HintedError, near
@@ -46,13 +47,14 @@ class _SpaceReader:
     def __init__(self, scenario: Scenario, told: list[Problem]) -> None:
         self._scenario = scenario
         self._told = told
-        self._defaults = default_space(scenario)
         self._targets: dict[str, Target] = {}
 
     def read(self, file: StudyFile, *, whole: bool) -> SearchSpace:
         before = len(self._told)
         entries: Mapping[str, Entry] = (
-            dict.fromkeys(self._defaults, "default") if file.search_space == "default" else file.search_space
+            dict.fromkeys(self._defaults, "default")
+            if isinstance(file.search_space, str)
+            else file.search_space
         )
         found = [self._knob(name, entry, entries) for name, entry in entries.items()]
         knobs = {knob.name: knob for knob in found if knob is not None}
@@ -65,16 +67,23 @@ class _SpaceReader:
         unlocked = tuple(name for name in knobs if is_durability(self._targets[name]))
         return SearchSpace(tuple(knobs.values()), rules.rules, rules.fixed, unlocked)
 
+    @cached_property
+    def _defaults(self) -> Mapping[str, Knob]:
+        """The default space."""
+        return default_space(self._scenario)
+
     def _tell(self, at: Path, message: str, suggestion: str | None = None, *, at_key: bool = False) -> None:
         self._told.append(Problem(at, message, suggestion, at_key=at_key))
 
     def _knob(self, name: str, entry: Entry, entries: Mapping[str, Entry]) -> Knob | None:
         at: Path = (_SPACE, name)
         try:
-            target = self._targets[name] = target_of(name, self._scenario, self._defaults)
+            target = self._targets[name] = target_of(name, self._scenario)
             self._refuse_other_name(target, entries)
         except HintedError as error:
-            self._tell(at, str(error), error.suggestion, at_key=True)
+            meant = next((whole for whole in self._defaults if whole.endswith(f".{name}")), None)
+            message = "is no path of the scenario" if meant else str(error)
+            self._tell(at, message, meant or error.suggestion, at_key=True)
             return None
         if isinstance(entry, RangeEntry):
             domain = read_range(target, entry, at, self._told)
@@ -101,7 +110,7 @@ class _SpaceReader:
             raise HintedError(f"is the same property as {owner}{alias}, which is searched already")
 
     def _conditions(self, knob: Knob, entry: Entry, knobs: Mapping[str, Knob]) -> tuple[When, ...]:
-        if entry == "default":
+        if isinstance(entry, str):
             return tuple(when for when in knob.when if not self._settled(knob, when, knobs))
         found: list[When] = []
         for name, written in entry.when.items():

@@ -69,13 +69,13 @@ def _declared(
     """A declared rule; None where it can't be used, and then `told` has why."""
     try:
         rule = parse_rule(text)
-        left = target_of(rule.left, scenario, knobs)
+        left = target_of(rule.left, scenario)
         if isinstance(rule.right, str):
             if rule.right[0].isdigit():  # a number with a unit, such as 64KiB
                 number = left.value(rule.right)
                 rule = replace(rule, right=number if isinstance(number, str) else float(number))
             else:
-                target_of(rule.right, scenario, knobs)
+                target_of(rule.right, scenario)
         _refuse_unknown(rule, scenario, knobs)
     except HintedError as error:
         told.append(Problem(at, str(error), error.suggestion))

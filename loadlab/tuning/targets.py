@@ -11,7 +11,7 @@ from loadlab import units
 from loadlab.client import properties as client_properties
 from loadlab.client.properties import PropertyProblem
 from loadlab.client.property_table import known_properties
-from loadlab.hints import HintedError, near
+from loadlab.hints import HintedError
 from loadlab.scenario import kafka_properties
 from loadlab.scenario.cluster import LOCAL_RESOURCES, PROVIDER_FIELDS, ClusterSpec, Resources
 from loadlab.scenario.document import Path, value_at
@@ -24,7 +24,7 @@ from loadlab.scenario.workload import ConsumerSpec, ProducerSpec, TopicSpec
 from loadlab.tuning.space import ChangeCost
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from loadlab.client.property_table import Client
     from loadlab.scenario import Scenario
@@ -123,23 +123,17 @@ class Target:
         return None if written is None else self.value(written)
 
 
-def target_of(name: str, scenario: Scenario, known: Collection[str] = ()) -> Target:
+def target_of(name: str, scenario: Scenario) -> Target:
     """What a name leads to.
 
     Args:
         name: a path of the scenario, such as producers.checkout.config.linger.ms.
         scenario: whose path it is.
-        known: names to which a short one, such as linger.ms, may be meant.
 
     Raises:
         HintedError: it leads nowhere, or to what a study can't change.
     """
-    try:
-        path = resolve_path(name, scenario.to_secret_document())
-    except HintedError as error:
-        ending = next((whole for whole in known if whole.endswith(f".{name}")), None)
-        message = "is no setting of the scenario" if ending else str(error)
-        raise HintedError(message, ending or error.suggestion or near(name, known)) from None
+    path = resolve_path(name, scenario.to_secret_document())
     _refuse_other_provider(path, scenario)
     if len(path) > 1 and path[-2] == "config":
         return Target(name, path, _property_kind(path, scenario), scenario.cluster.kafka_version)

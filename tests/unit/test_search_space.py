@@ -89,7 +89,7 @@ def locked(study: LoadedStudy, assignment: Assignment) -> list[object]:
     return [value_at(document, path) for path in LOCKED]
 
 
-whole = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+whole = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @whole
