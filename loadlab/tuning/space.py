@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,8 +118,7 @@ class Choices:
 
     def suggest(self, trial: BaseTrial, name: str) -> Value:
         """Draws a value."""
-        chosen: Value = trial.suggest_categorical(name, self.values)
-        return chosen
+        return cast("Value", trial.suggest_categorical(name, self.values))
 
     def parameters(self, name: str, value: Value | None) -> dict[str, Value]:
         """The parameters by which `suggest` gives a value; None stands for any."""

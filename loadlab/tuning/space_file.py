@@ -11,7 +11,7 @@ from loadlab.scenario.problems import Problem
 from loadlab.tuning.default_space import default_space
 from loadlab.tuning.domains import read_choices, read_range, read_value
 from loadlab.tuning.knobs import ALIASES, default_of, is_durability, value_in
-from loadlab.tuning.space import Choices, Knob, SearchSpace, When
+from loadlab.tuning.space import Choices, Knob, Range, SearchSpace, When
 from loadlab.tuning.space_rules import read_rules
 from loadlab.tuning.study_model import ChoicesEntry, RangeEntry
 from loadlab.tuning.targets import Target, target_of
@@ -85,6 +85,7 @@ class _SpaceReader:
             message = "is no path of the scenario" if meant else str(error)
             self._tell(at, message, meant or error.suggestion, at_key=True)
             return None
+        domain: Range | Choices | None
         if isinstance(entry, RangeEntry):
             domain = read_range(target, entry, at, self._told)
         elif isinstance(entry, ChoicesEntry):
@@ -101,7 +102,7 @@ class _SpaceReader:
     def _refuse_other_name(self, target: Target, entries: Mapping[str, Entry]) -> None:
         """A property with two names is searched by the one that the scenario has, and only once."""
         name = target.property_name
-        if name not in ALIASES or target.path[0] not in {"producers", "consumers"}:
+        if name is None or name not in ALIASES or target.path[0] not in {"producers", "consumers"}:
             return
         owner, alias = target.name.removesuffix(name), ALIASES[name]
         if target_of(f"{owner}{alias}", self._scenario).own(self._scenario) is not None:

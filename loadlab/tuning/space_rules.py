@@ -70,12 +70,8 @@ def _declared(
     try:
         rule = parse_rule(text)
         left = target_of(rule.left, scenario)
-        if isinstance(rule.right, str):
-            if rule.right[0].isdigit():  # a number with a unit, such as 64KiB
-                number = left.value(rule.right)
-                rule = replace(rule, right=number if isinstance(number, str) else float(number))
-            else:
-                target_of(rule.right, scenario)
+        if isinstance(rule.right, str) and rule.right[0].isdigit():  # a number with a unit, such as 64KiB
+            rule = replace(rule, right=left.value(rule.right))
         _refuse_unknown(rule, scenario, knobs)
     except HintedError as error:
         told.append(Problem(at, str(error), error.suggestion))
