@@ -38,6 +38,7 @@ CLIENT_DEFAULTS: Final[Mapping[str, Value]] = {
     "queue.buffering.max.ms": 5.0,
     "queued.max.messages.kbytes": 65_536,
     "queued.min.messages": 100_000,
+    "request.required.acks": "all",
     "socket.nagle.disable": "true",
     "socket.receive.buffer.bytes": 0,
     "socket.send.buffer.bytes": 0,

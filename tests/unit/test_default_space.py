@@ -78,7 +78,7 @@ def test_a_client_default_is_librdkafkas(name: str, value: object) -> None:
 def test_both_names_of_a_property_have_one_default() -> None:
     for name, alias in ALIASES.items():
         assert ALIASES[alias] == name
-        assert CLIENT_DEFAULTS.get(name, None) == CLIENT_DEFAULTS.get(alias, CLIENT_DEFAULTS.get(name))
+        assert CLIENT_DEFAULTS[name] == CLIENT_DEFAULTS[alias]
 
 
 def test_the_default_space_covers_clients_topics_and_brokers() -> None:
@@ -132,8 +132,8 @@ def test_durability_hangs_on(name: str) -> None:
 @pytest.mark.parametrize(
     ("change", "gone"),
     [
-        ({"cluster.provider": "embedded"}, "cluster.config.num.io.threads"),
-        ({"cluster.provider": "embedded"}, "cluster.resources.heap"),
+        ({"cluster": "{provider: embedded, brokers: 3}"}, "cluster.config.num.io.threads"),
+        ({"cluster": "{provider: embedded, brokers: 3}"}, "cluster.resources.heap"),
         (
             {"topics.orders.replication_factor": 1, "topics.orders.config": "{}"},
             "cluster.config.num.replica.fetchers",

@@ -10,7 +10,7 @@ import optuna
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from study_samples import CHECKOUT, SCENARIO, TRACKER, loaded
+from study_samples import CHECKOUT, TRACKER, loaded
 
 from loadlab.errors import ScenarioError
 from loadlab.scenario.document import value_at
@@ -236,9 +236,9 @@ def test_a_change_costs_what_the_dearest_part_of_it_costs(tmp_path: Path) -> Non
 
 
 def test_what_librdkafka_refuses_beside_another_value_is_refused_before_a_run(tmp_path: Path) -> None:
-    idempotence = f"{CHECKOUT}.enable.idempotence"
-    space = {idempotence: {"choices": [True, False]}, f"{CHECKOUT}.acks": {"choices": ["all", 1]}}
-    study = loaded(tmp_path, SCENARIO, search_space=space)
+    idempotence = f"{TRACKER}.enable.idempotence"
+    space = {idempotence: {"choices": [True, False]}, f"{TRACKER}.acks": {"choices": ["all", 1]}}
+    study = loaded(tmp_path, search_space=space)
 
-    with pytest.raises(ScenarioError, match=f"the trial: {CHECKOUT}.acks: librdkafka refuses it"):
-        with_values(study.loaded, {idempotence: "true", f"{CHECKOUT}.acks": 1})
+    with pytest.raises(ScenarioError, match=f"the trial: {TRACKER}.acks: librdkafka refuses it"):
+        with_values(study.loaded, {idempotence: "true", f"{TRACKER}.acks": 1})
