@@ -50,6 +50,8 @@ class RunKeywords(TypedDict):
     strict: bool
     keep_topics: bool
     junit: Path | None
+    metrics_port: int | None
+    metrics_host: str
     output: OutputFormat
     results_dir: Path
 
@@ -68,6 +70,19 @@ def run_options(command: Command) -> Command:
             type=click.Path(path_type=Path, dir_okay=False),
             metavar="FILE",
             help="Write verdict and thresholds as JUnit XML, also where the run fails.",
+        ),
+        click.option(
+            "--metrics-port",
+            type=click.IntRange(0, 65535),
+            metavar="N",
+            help="Serve /metrics for Prometheus while the run goes on; 0 takes a free port.",
+        ),
+        click.option(
+            "--metrics-host",
+            default="127.0.0.1",
+            show_default=True,
+            metavar="ADDRESS",
+            help="Where to serve it.",
         ),
         output_option,
         results_dir_option,
@@ -115,7 +130,7 @@ def demo(**options: Unpack[RunKeywords]) -> int:
 def _run(scenario: Path, options: RunKeywords, *, builds_image: bool = False) -> int:
     with reporting(options["junit"], scenario) as report:
         loaded, choices = _prepared(scenario, options, report)
-        with watching() as observer:
+        with watching(options["metrics_host"], options["metrics_port"]) as observer:
             if builds_image:
                 ensure_image(loaded.scenario.cluster, observer.message)
             stored = run_scenario(loaded, choices, observer)
@@ -131,7 +146,7 @@ def _repeat(scenario: Path, options: RunKeywords, repetitions: int, *, fresh_clu
         loaded, choices = _prepared(scenario, options, report)
         if fresh_clusters and choices.cluster_name is not None:
             raise click.UsageError("--fresh-cluster and --cluster contradict each other")
-        with watching() as observer:
+        with watching(options["metrics_host"], options["metrics_port"]) as observer:
             repeated = repeat_scenario(loaded, choices, RepeatOptions(repetitions, fresh_clusters), observer)
         for result in repeated.results:
             report.take(result)

@@ -1,4 +1,7 @@
-"""Who watches a run on the command line: a live view in a terminal, plain lines elsewhere; both on stderr."""
+"""Who watches a run on the command line: a live view in a terminal, plain lines elsewhere; both on stderr.
+
+Beside it, where it was asked for, a metrics system.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from loadlab.cli.display import live_observer
 from loadlab.cli.observers import PlainObserver
-from loadlab.cli.output import is_terminal
+from loadlab.cli.output import is_terminal, print_note
+from loadlab.run.shield import Several
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +21,29 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def watching() -> Iterator[RunObserver]:
-    """An observer for as long as a run goes on; the live view is gone afterwards."""
+def watching(metrics_host: str | None = None, metrics_port: int | None = None) -> Iterator[RunObserver]:
+    """An observer for as long as a run goes on; view and endpoint are gone afterwards.
+
+    Args:
+        metrics_host: the address to serve metrics on.
+        metrics_port: its port; None for no metrics.
+
+    Raises:
+        UsageError: metrics can't be served there; nothing has been started.
+    """
+    if metrics_host is None or metrics_port is None:
+        with _display() as display:
+            yield display
+        return
+    from loadlab.run.metrics_endpoint import metrics_endpoint  # noqa: PLC0415 (http.server is seldom needed)
+
+    with metrics_endpoint(metrics_host, metrics_port) as (metrics, url), _display() as display:
+        print_note(f"metrics: {url}")
+        yield Several(metrics, display)
+
+
+@contextlib.contextmanager
+def _display() -> Iterator[RunObserver]:
     if is_terminal(sys.stdout) and is_terminal(sys.stderr):
         # The terminal may be closed while the run goes on; what was measured must not go with it.
         with contextlib.suppress(OSError), live_observer() as observer:

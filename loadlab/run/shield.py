@@ -1,4 +1,4 @@
-"""An observer that can't end a run: where a display fails, the run goes on without one."""
+"""Observers that can't end a run: where a display fails, the run goes on without one."""
 
 from __future__ import annotations
 
@@ -36,3 +36,24 @@ class Shield:
                 self.observer.progress(progress)
             except OSError:
                 self.gone = True
+
+
+class Several:
+    """Tells several observers; one that fails takes nothing from the others.
+
+    Args:
+        observers: who is told, in this order.
+    """
+
+    def __init__(self, *observers: RunObserver) -> None:
+        self._shields = [Shield(observer) for observer in observers]
+
+    def message(self, text: str) -> None:
+        """Hands a message on."""
+        for shield in self._shields:
+            shield.message(text)
+
+    def progress(self, progress: Progress) -> None:
+        """Hands an interval on."""
+        for shield in self._shields:
+            shield.progress(progress)

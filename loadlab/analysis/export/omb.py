@@ -1,0 +1,186 @@
+"""The result file of OpenMessaging Benchmark: every field of its TestResult, in its units.
+
+Fields and units are those of io.openmessaging.benchmark.TestResult and of WorkloadGenerator, which fills it
+(https://github.com/openmessaging/benchmark). Lists hold a value for each 10 s of the measure phase, by
+moment; `aggregated…` fields are of the whole measure phase, by intent. Publish delay, loadlab's send_delay,
+is in microseconds, all other latencies in milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from loadlab.analysis.export.durations import latencies, merged, over_time, spans, value_at_ns
+from loadlab.analysis.export.files import Exported
+from loadlab.analysis.export.hdr import HdrHistogram
+from loadlab.analysis.export.seconds import Seconds, read_seconds
+from loadlab.units import size_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from loadlab.analysis.export.durations import IntervalLatency
+    from loadlab.analysis.export.seconds import Window
+    from loadlab.measurement.histogram import Histogram
+    from loadlab.results.model import RunResult
+    from loadlab.results.reader import StoredRun
+
+WINDOW_S: Final = 10
+_PERCENTILES: Final = {
+    "50pct": 50.0,
+    "75pct": 75.0,
+    "95pct": 95.0,
+    "99pct": 99.0,
+    "999pct": 99.9,
+    "9999pct": 99.99,
+}
+_TICKS_PER_HALF: Final = 100
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """A latency under OMB's name.
+
+    Attributes:
+        name: OMB's: "publishLatency".
+        metrics: loadlab's; the first that the run has.
+        shown: nanoseconds in the field's unit.
+    """
+
+    name: str
+    metrics: tuple[str, ...]
+    shown: Callable[[float], float | int]
+
+    @property
+    def aggregated(self) -> str:
+        """The beginning of the names of the fields of the whole run."""
+        return f"aggregated{self.name[0].upper()}{self.name[1:]}"
+
+
+def _ms(value_ns: float) -> float:
+    return value_ns / 1e6
+
+
+def _us(value_ns: float) -> int:
+    return round(value_ns / 1e3)
+
+
+_MEASURES: Final = (
+    # At `rate: max` there is no intended send time: the service time stands for the publish latency.
+    _Measure("publishLatency", ("publish_latency_us", "service_time_us"), _ms),
+    _Measure("publishDelayLatency", ("send_delay_us",), _us),
+    _Measure("endToEndLatency", ("end_to_end_latency_us",), _ms),
+)
+
+
+def export(stored: StoredRun) -> Exported:
+    """The run as OMB would have stored it.
+
+    Raises:
+        UsageError: nothing was measured, or the run holds no histograms of its intervals.
+    """
+    seconds = read_seconds(stored)
+    windows = seconds.windows(WINDOW_S)
+    document = {**_head(stored.result), **_rates(stored.result, seconds, windows)}
+    notes = []
+    for measure in _MEASURES:
+        parts = _parts(stored, measure)
+        taken = [spans([series.between(each.start_s, each.end_s) for _, series in parts]) for each in windows]
+        document |= _lists(measure, taken) | _totals(measure, merged([whole for whole, _ in parts]))
+        if not all(histogram.count for histogram in taken):
+            notes.append(
+                f"{measure.name} is 0 where there was no sample: OMB's format can't say so otherwise"
+            )
+    if windows[-1].seconds < WINDOW_S:
+        notes.append(f"the last value of each list is of {windows[-1].seconds} s, not {WINDOW_S} s")
+    return Exported({"": (json.dumps(document, indent=2) + "\n").encode()}, tuple(notes))
+
+
+def _head(result: RunResult) -> dict[str, object]:
+    topics = max(1, len(result.topics))
+    producers = sum(len(group.workers) for group in result.producers.values())
+    consumers = sum(len(group.workers) for group in result.consumers.values())
+    return {
+        "workload": result.name,
+        "driver": _driver(result),
+        "messageSize": _message_size(result),
+        "topics": len(result.topics),
+        "partitions": round(sum(topic.partitions for topic in result.topics.values()) / topics),
+        "producersPerTopic": round(producers / topics),
+        "consumersPerTopic": round(consumers / max(1, len(result.consumers))),
+    }
+
+
+def _driver(result: RunResult) -> str:
+    """What OMB's charts label a run with: system and version, and the run, as there may be several."""
+    version = result.cluster.kafka_version
+    system = (
+        "librdkafka mock" if result.cluster.kind == "mock" else f"Kafka {version}" if version else "Kafka"
+    )
+    return f"{system} (loadlab {result.run_id.rsplit('-', 1)[-1]})"
+
+
+def _message_size(result: RunResult) -> int:
+    """The size that the scenario gives, where it is one; else the mean of the acked keys and values."""
+    sizes = {_fixed_size(result, name) for name in result.producers}
+    if len(sizes) == 1 and (size := sizes.pop()) is not None:
+        return size
+    records = sum(group.throughput.records_per_s for group in result.producers.values())
+    size_per_s = sum(group.throughput.bytes_per_s for group in result.producers.values())
+    return round(size_per_s / records) if records else 0
+
+
+def _fixed_size(result: RunResult, producer: str) -> int | None:
+    place: object = result.scenario
+    for key in ("producers", producer, "records", "size"):
+        place = place.get(key) if isinstance(place, dict) else None
+    return size_bytes(place) if isinstance(place, int | str) and place != "trace" else None
+
+
+def _rates(result: RunResult, seconds: Seconds, windows: Sequence[Window]) -> dict[str, object]:
+    producers = [f"producer/{name}" for name in result.producers]
+    consumers = [f"consumer/{name}" for name in result.consumers]
+    failures = ("failed_records_per_s", "indeterminate_records_per_s", "rejected_records_per_s")
+    return {
+        "publishRate": [seconds.mean(window, producers, "acked_records_per_s") for window in windows],
+        "publishErrorRate": [
+            sum(seconds.mean(window, producers, metric) for metric in failures) for window in windows
+        ],
+        "consumeRate": [seconds.mean(window, consumers, "consumed_records_per_s") for window in windows],
+        "backlog": [round(seconds.last(window, consumers, "backlog_records")) for window in windows],
+    }
+
+
+def _parts(stored: StoredRun, measure: _Measure) -> list[tuple[Histogram, IntervalLatency]]:
+    """Of each group that measured it: the whole measure phase, and the seconds."""
+    found = list(latencies(stored))
+    for metric in measure.metrics:
+        if parts := [each for each in found if each.metric == metric]:
+            return [(each.histogram, over_time(stored, each.source, metric)) for each in parts]
+    return []
+
+
+def _lists(measure: _Measure, windows: Sequence[Histogram]) -> dict[str, list[float]]:
+    columns = [_statistics(measure, histogram) for histogram in windows]
+    return {f"{measure.name}{name}": [column[name] for column in columns] for name in columns[0]}
+
+
+def _totals(measure: _Measure, histogram: Histogram) -> dict[str, object]:
+    quantiles = {
+        str(step.percentile): measure.shown(step.value_ns)
+        for step in HdrHistogram.of(histogram).steps(_TICKS_PER_HALF)
+    }
+    single = {f"{measure.aggregated}{name}": value for name, value in _statistics(measure, histogram).items()}
+    return {**single, f"{measure.aggregated}Quantiles": quantiles}
+
+
+def _statistics(measure: _Measure, histogram: Histogram) -> dict[str, float]:
+    """Each statistic by the end of its field's name; the mean of a delay has decimals, as in OMB."""
+    mean_ns = histogram.mean_ns or 0.0
+    return {
+        "Avg": mean_ns / 1e3 if measure.shown is _us else _ms(mean_ns),
+        **{name: measure.shown(value_at_ns(histogram, at) or 0.0) for name, at in _PERCENTILES.items()},
+        "Max": measure.shown(histogram.max_ns or 0),
+    }

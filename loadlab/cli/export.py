@@ -1,0 +1,64 @@
+"""`loadlab export`: stored runs for other tools."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from loadlab.analysis.export import FORMATS, export_run
+from loadlab.analysis.export.files import file_name, write_files
+from loadlab.cli.options import examples, results_dir_option
+from loadlab.cli.output import print_note, print_text
+from loadlab.results.reader import load
+
+if TYPE_CHECKING:
+    from loadlab.results.model import Verdict
+
+_STDOUT = Path("-")
+
+
+@click.command(
+    epilog=examples(
+        "loadlab export k3f9 --format omb",
+        "loadlab export k3f9 --format hlog --output latency.hlog",
+        "loadlab export k3f9 --format csv --output tables/ --force",
+    )
+)
+@click.argument("run")
+@click.option(
+    "--format", "form", type=click.Choice(list(FORMATS)), required=True, help="See docs/exports.md."
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="The file, or the folder of hgrm, csv and parquet; - for stdout. Default: named after the run.",
+)
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+@results_dir_option
+def export(run: str, form: str, output: Path | None, *, force: bool, results_dir: Path) -> None:
+    """Write RUN, a stored run, in the format of another tool; print what was written."""
+    stored = load(run, results_dir)
+    chosen = FORMATS[form]
+    if output == _STDOUT and not chosen.single:
+        raise click.UsageError(f"{form} is several files: name a folder by --output")
+    exported = export_run(stored, form)
+    for note in (*_worth(stored.result.verdict), *exported.notes):
+        print_note(f"note: {note}")
+    if output == _STDOUT:
+        sys.stdout.buffer.write(exported.contents[""])
+        return
+    place = output or Path(f"{file_name(stored.result.run_id)}{chosen.ending}")
+    files = {place / name if name else place: content for name, content in exported.contents.items()}
+    write_files(files, replace=force)
+    for path in files:
+        print_text(str(path))
+
+
+def _worth(verdict: Verdict) -> list[str]:
+    """What the formats of other tools have no field for."""
+    codes = ", ".join(dict.fromkeys(reason.code for reason in verdict.reasons))
+    return [] if verdict.status == "valid" else [f"the run is {verdict.status}: {codes}"]

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from loadlab.analysis.export import files
+from loadlab.analysis.export.files import file_name, write_files
+from loadlab.errors import UsageError
+
+
+def test_folders_that_are_missing_are_made(tmp_path: Path) -> None:
+    write_files({tmp_path / "a" / "b.csv": b"1\n", tmp_path / "a" / "c.csv": b"2\n"}, replace=False)
+
+    assert {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()} == {
+        "b.csv": b"1\n",
+        "c.csv": b"2\n",
+    }
+
+
+def test_a_file_that_exists_stays_as_it_is_and_so_do_the_others(tmp_path: Path) -> None:
+    (tmp_path / "b.csv").write_text("old")
+    with pytest.raises(UsageError, match=r"b\.csv exists already") as caught:
+        write_files({tmp_path / "a.csv": b"1", tmp_path / "b.csv": b"2"}, replace=False)
+
+    assert "--force" in (caught.value.fix or "")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("b.csv", "old")]
+
+
+def test_a_file_that_may_go_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "b.csv").write_text("old")
+    write_files({tmp_path / "b.csv": b"new"}, replace=True)
+
+    assert (tmp_path / "b.csv").read_text() == "new"
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
+def test_what_cannot_be_written_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def fails(_descriptor: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    (tmp_path / "b.csv").write_text("old")
+    monkeypatch.setattr(files.os, "fsync", fails)
+    with pytest.raises(UsageError, match=f"can't be written: {os.strerror(code)}"):
+        write_files({tmp_path / "b.csv": b"new"}, replace=True)
+
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("b.csv", "old")]
+
+
+def test_a_folder_in_the_place_of_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "b.csv").mkdir()
+    with pytest.raises(UsageError, match="can't be written"):
+        write_files({tmp_path / "b.csv": b"new"}, replace=True)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["b.csv"]
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..", ".", "", "a b\n,c", "<script>"])
+def test_a_name_leads_nowhere_else(name: str) -> None:
+    safe = file_name(name)
+
+    assert Path(safe).name == safe
+    assert safe not in {"", ".", ".."}
+    assert not set(safe) & set('/\\ \n,<>"')
+
+
+def test_names_of_scenarios_stay_as_they_are() -> None:
+    assert (
+        file_name("producer", "check-out_2.eu", "publish_latency")
+        == "producer-check-out_2.eu-publish_latency"
+    )

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from export_samples import MEASURE_END_S, WARMUP_S, Known, known, store
+from result_samples import RUN_ID, result
+
+from loadlab.analysis.export import export_run
+from loadlab.errors import UsageError
+from loadlab.results.artifacts import INTERVAL_HISTOGRAMS_FILE
+from loadlab.results.model import Phase
+from loadlab.results.store import Artifacts, StoredRun, save
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STATISTICS = ("Avg", "50pct", "75pct", "95pct", "99pct", "999pct", "9999pct", "Max")
+LATENCIES = ("publishLatency", "publishDelayLatency", "endToEndLatency")
+PLAIN = {"workload": str, "driver": str} | dict.fromkeys(
+    ("messageSize", "topics", "partitions", "producersPerTopic", "consumersPerTopic"), int
+)
+LISTS = {"publishRate": float, "publishErrorRate": float, "consumeRate": float, "backlog": int}
+WINDOWS = [(WARMUP_S, 12), (12, 22), (22, MEASURE_END_S)]
+
+
+@pytest.fixture(scope="module")
+def durations() -> Known:
+    return known()
+
+
+@pytest.fixture
+def document(tmp_path: Path, durations: Known) -> dict[str, object]:
+    return exported(store(tmp_path, durations))
+
+
+def exported(stored: StoredRun) -> dict[str, object]:
+    return json.loads(export_run(stored, "omb").contents[""])
+
+
+def aggregated(latency: str) -> str:
+    return f"aggregated{latency[0].upper()}{latency[1:]}"
+
+
+def test_the_fields_are_those_of_omb_s_test_result_and_no_others(document: dict[str, object]) -> None:
+    # ResultsToCsv reads the file by Jackson, which refuses a field that TestResult doesn't have.
+    expected = {*PLAIN, *LISTS}
+    for latency in LATENCIES:
+        expected |= {f"{latency}{statistic}" for statistic in STATISTICS}
+        expected |= {f"{aggregated(latency)}{statistic}" for statistic in (*STATISTICS, "Quantiles")}
+    assert set(document) == expected
+
+
+def test_each_field_has_the_type_that_omb_gives_it(document: dict[str, object]) -> None:
+    for name, kind in PLAIN.items():
+        assert isinstance(document[name], kind), name
+    for latency in LATENCIES:
+        for statistic in STATISTICS:
+            kind = int if latency == "publishDelayLatency" and statistic != "Avg" else float
+            assert isinstance(document[f"{aggregated(latency)}{statistic}"], kind)
+            LISTS[f"{latency}{statistic}"] = kind
+    for name, kind in LISTS.items():
+        assert [type(value) for value in document[name]] == [kind] * 3, name
+
+
+def test_the_workload_is_told(document: dict[str, object]) -> None:
+    assert {name: document[name] for name in PLAIN} == {
+        "workload": "quickstart",
+        "driver": "Kafka 4.3.1 (loadlab k3f9)",
+        "messageSize": 1_024,
+        "topics": 1,
+        "partitions": 1,
+        "producersPerTopic": 1,
+        "consumersPerTopic": 1,
+    }
+
+
+def test_a_list_holds_a_value_for_each_ten_seconds_of_the_measure_phase(document: dict[str, object]) -> None:
+    sent = [np.mean([1_000 + 100 * second for second in range(*window)]) for window in WINDOWS]
+
+    assert document["publishRate"] == pytest.approx([0.9 * rate for rate in sent])
+    assert document["publishErrorRate"] == pytest.approx([0.1 * rate for rate in sent])
+    assert document["consumeRate"] == pytest.approx([0.9 * rate - 50 for rate in sent])
+    assert document["backlog"] == [60 * (end - 1) for _, end in WINDOWS]
+
+
+@pytest.mark.parametrize(
+    ("latency", "key", "unit_ns"),
+    [
+        ("publishLatency", ("producer/checkout", "publish_latency_us"), 1e6),
+        ("publishDelayLatency", ("producer/checkout", "send_delay_us"), 1e3),
+        ("endToEndLatency", ("consumer/billing", "end_to_end_latency_us"), 1e6),
+    ],
+)
+def test_latencies_are_those_of_the_window_s_samples_in_omb_s_unit(
+    document: dict[str, object], durations: Known, latency: str, key: tuple[str, str], unit_ns: float
+) -> None:
+    for place, window in enumerate(WINDOWS):
+        samples = np.sort(durations.between(*key, *window)) / unit_ns
+        for name, percentile in (("50pct", 50), ("99pct", 99), ("999pct", 99.9), ("Max", 100)):
+            exact = samples[math.ceil(len(samples) * percentile / 100) - 1]
+            assert document[f"{latency}{name}"][place] == pytest.approx(exact, rel=0.008, abs=0.5e3 / unit_ns)
+        assert document[f"{latency}Avg"][place] == pytest.approx(samples.mean(), rel=0.005)
+
+    whole = durations.between(*key, WARMUP_S, MEASURE_END_S) / unit_ns
+    assert document[f"{aggregated(latency)}Max"] == pytest.approx(whole.max(), abs=0.5)
+    assert document[f"{aggregated(latency)}Avg"] == pytest.approx(whole.mean(), rel=1e-6)
+
+
+def test_quantiles_rise_to_100_percent_and_agree_with_the_percentiles(document: dict[str, object]) -> None:
+    for latency in LATENCIES:
+        quantiles = document[f"{aggregated(latency)}Quantiles"]
+        levels = [float(level) for level in quantiles]
+        assert levels == sorted(levels)
+        assert (levels[0], levels[-1]) == (0.0, 100.0)
+        assert list(quantiles.values()) == sorted(quantiles.values())
+        assert quantiles["50.0"] == pytest.approx(document[f"{aggregated(latency)}50pct"], rel=0.003, abs=1)
+
+
+def test_omb_s_chart_script_can_draw_it(document: dict[str, object]) -> None:
+    # What bin/create_charts.py does with the fields that it reads.
+    for name in ("publishLatency99pct", "publishDelayLatency99pct", "endToEndLatency95pct", "consumeRate"):
+        assert max(document[name]) * 1.20 > 0
+    for latency in LATENCIES:
+        values = sorted((float(x), y) for x, y in document[f"{aggregated(latency)}Quantiles"].items())
+        points = [(math.log10(100 / (100 - x)), y) for x, y in values if x <= 99.999]
+        assert len(points) > 100
+
+
+def test_a_shorter_last_window_is_told(tmp_path: Path, durations: Known) -> None:
+    notes = export_run(store(tmp_path, durations), "omb").notes
+
+    assert notes == ("the last value of each list is of 5 s, not 10 s",)
+
+
+def test_a_latency_that_was_not_measured_is_0_as_in_omb_and_told(tmp_path: Path, durations: Known) -> None:
+    stored = store(tmp_path, durations, consumers={})
+    told = export_run(stored, "omb")
+
+    assert exported(stored)["endToEndLatency99pct"] == [0.0, 0.0, 0.0]
+    assert exported(stored)["aggregatedEndToEndLatencyQuantiles"] == {}
+    assert "endToEndLatency is 0 where there was no sample" in told.notes[0]
+
+
+def test_sizes_that_differ_are_told_by_their_mean(tmp_path: Path, durations: Known) -> None:
+    drawn = {"producers": {"checkout": {"records": {"size": {"uniform": {"min": "1KiB", "max": "2KiB"}}}}}}
+
+    assert exported(store(tmp_path, durations, scenario=drawn))["messageSize"] == 1_024
+
+
+def test_a_run_without_a_whole_second_is_refused(tmp_path: Path, durations: Known) -> None:
+    phases = (Phase(name="measure", start_s=2.0, end_s=2.9),)
+    with pytest.raises(UsageError, match=f"{RUN_ID} measured for less than a second"):
+        export_run(store(tmp_path, durations, phases=phases), "omb")
+
+
+def test_percentiles_over_time_are_not_made_of_those_of_seconds(tmp_path: Path, durations: Known) -> None:
+    stored = store(tmp_path, durations)
+    (stored.path / INTERVAL_HISTOGRAMS_FILE).unlink()
+
+    with pytest.raises(UsageError, match="no histograms of its intervals"):
+        export_run(stored, "omb")
+
+
+def test_a_run_that_measured_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing was measured"):
+        export_run(save(result(), Artifacts(), tmp_path), "hgrm")
