@@ -33,6 +33,8 @@ FORMATS: Final = {
     "omb": Format("omb", ".omb.json"),
     "hlog": Format("hlog", ".hlog"),
     "hgrm": Format("hgrm", "-hgrm", single=False),
+    "csv": Format("csv", "-csv", single=False),
+    "parquet": Format("parquet", "-parquet", single=False),
     "openmetrics": Format("openmetrics", ".openmetrics.txt"),
 }
 

@@ -29,11 +29,12 @@ def export(stored: StoredRun) -> Exported:
     Raises:
         UsageError: it stored no histograms.
     """
-    contents = {}
-    for latency in latencies(stored):
-        name = file_name(*latency.source.split("/"), latency.metric.removesuffix("_us"))
-        contents[f"{name}.hgrm"] = distribution(HdrHistogram.of(latency.histogram)).encode()
-    return Exported(contents)
+    return Exported(
+        {
+            f"{file_name(*source.split('/'), metric)}.hgrm": distribution(HdrHistogram.of(histogram)).encode()
+            for (source, metric), histogram in latencies(stored).items()
+        }
+    )
 
 
 def distribution(histogram: HdrHistogram) -> str:

@@ -49,9 +49,9 @@ def _intervals(stored: StoredRun) -> Iterator[tuple[tuple[float, str], str]]:
     """Each line, after what it is sorted by."""
     measure = stored.result.phase("measure")
     begin_s = measure.start_s if measure else 0.0
-    for latency in latencies(stored):
-        tag = file_name(*latency.source.split("/"), latency.metric.removesuffix("_us"))
-        series = over_time(stored, latency.source, latency.metric)
+    for source, metric in latencies(stored):
+        tag = file_name(*source.split("/"), metric)
+        series = over_time(stored, source, metric)
         for start_s, counts in zip(series.starts_s.tolist(), series.counts, strict=True):
             if start_s >= begin_s:
                 yield (start_s, tag), _line(tag, start_s, HdrHistogram.of(Histogram.of_counts(counts)))

@@ -45,12 +45,12 @@ class _Measure:
 
     Attributes:
         name: OMB's: "publishLatency".
-        metrics: loadlab's; the first that the run has.
+        metric: loadlab's; at `rate: max` the publish latency is the service time.
         shown: nanoseconds in the field's unit.
     """
 
     name: str
-    metrics: tuple[str, ...]
+    metric: str
     shown: Callable[[float], float | int]
 
     @property
@@ -68,10 +68,9 @@ def _us(value_ns: float) -> int:
 
 
 _MEASURES: Final = (
-    # At `rate: max` there is no intended send time: the service time stands for the publish latency.
-    _Measure("publishLatency", ("publish_latency_us", "service_time_us"), _ms),
-    _Measure("publishDelayLatency", ("send_delay_us",), _us),
-    _Measure("endToEndLatency", ("end_to_end_latency_us",), _ms),
+    _Measure("publishLatency", "publish_latency", _ms),
+    _Measure("publishDelayLatency", "send_delay", _us),
+    _Measure("endToEndLatency", "end_to_end_latency", _ms),
 )
 
 
@@ -155,11 +154,11 @@ def _rates(result: RunResult, seconds: Seconds, windows: Sequence[Window]) -> di
 
 def _parts(stored: StoredRun, measure: _Measure) -> list[tuple[Histogram, IntervalLatency]]:
     """Of each group that measured it: the whole measure phase, and the seconds."""
-    found = list(latencies(stored))
-    for metric in measure.metrics:
-        if parts := [each for each in found if each.metric == metric]:
-            return [(each.histogram, over_time(stored, each.source, metric)) for each in parts]
-    return []
+    return [
+        (histogram, over_time(stored, source, metric))
+        for (source, metric), histogram in latencies(stored).items()
+        if metric == measure.metric
+    ]
 
 
 def _lists(measure: _Measure, windows: Sequence[Histogram]) -> dict[str, list[float]]:

@@ -67,8 +67,8 @@ class _Series:
         yield self._rate(run_metrics.SENT, producers, "attempted_records_per_s", "rejected_records_per_s")
         yield self._rate(run_metrics.ACKED, producers, "acked_records_per_s")
         yield self._rate(run_metrics.CONSUMED, consumers, "consumed_records_per_s")
-        publish = [over_time(self.stored, source, "publish_latency_us") for source in producers]
-        end_to_end = [over_time(self.stored, source, "end_to_end_latency_us") for source in consumers]
+        publish = [over_time(self.stored, source, "publish_latency") for source in producers]
+        end_to_end = [over_time(self.stored, source, "end_to_end_latency") for source in consumers]
         yield self._latency(run_metrics.PUBLISH_LATENCY, publish, {"0.5": 50.0, "0.99": 99.0})
         yield self._latency(run_metrics.END_TO_END_LATENCY, end_to_end, {"0.99": 99.0})
         yield self._level(run_metrics.LAG, consumers, "consumer_lag_records")

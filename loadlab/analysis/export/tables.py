@@ -1,0 +1,80 @@
+"""A stored run as tidy tables: one row an observation, the run's id in each, units in a column or a name.
+
+run                    the run itself: one row
+metrics                every figure of the result
+intervals              the series: a row an interval, source and metric
+histograms             the filled buckets of each latency of the measure phase
+interval_histograms    the same for each interval
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from loadlab.analysis.export.durations import latencies, over_time
+from loadlab.analysis.frames import intervals_frame, metrics_frame
+from loadlab.analysis.runs import run_row
+from loadlab.measurement.histogram import lower_bounds_ns
+from loadlab.results.reader import RunEntry
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from loadlab.results.reader import StoredRun
+
+_BUCKET: Final = ("from_us", "to_us", "count")
+_PHASE: Final = np.zeros(1)  # the measure phase is one histogram, whose start nobody asks for
+
+
+def tables(stored: StoredRun) -> dict[str, pd.DataFrame]:
+    """All tables of a run by their names.
+
+    Raises:
+        UsageError: nothing was measured, or a file is damaged.
+    """
+    run_id = stored.result.run_id
+    parts = {
+        "metrics": metrics_frame(stored.result),
+        "intervals": intervals_frame(stored),
+        "histograms": _histograms(stored),
+        "interval_histograms": _interval_histograms(stored),
+    }
+    for frame in parts.values():
+        frame.insert(0, "run_id", run_id)
+    row = vars(run_row(RunEntry(run_id, stored.path, stored.result)))
+    run = pd.DataFrame([{name: value for name, value in row.items() if name not in {"path", "problem"}}])
+    return {"run": run.astype({"started_at": "datetime64[us, UTC]"}), **parts}
+
+
+def _histograms(stored: StoredRun) -> pd.DataFrame:
+    frames = [
+        _buckets(histogram.counts[np.newaxis], _PHASE).assign(source=source, metric=metric)
+        for (source, metric), histogram in latencies(stored).items()
+    ]
+    return pd.concat(frames, ignore_index=True)[["source", "metric", *_BUCKET]]
+
+
+def _interval_histograms(stored: StoredRun) -> pd.DataFrame:
+    series = {key: over_time(stored, *key) for key in latencies(stored)}
+    frames = [
+        _buckets(each.counts, each.starts_s).assign(source=source, metric=metric)
+        for (source, metric), each in series.items()
+    ]
+    return pd.concat(frames, ignore_index=True)[["interval_start_s", "source", "metric", *_BUCKET]]
+
+
+def _buckets(counts: NDArray[np.int64], starts_s: NDArray[np.float64]) -> pd.DataFrame:
+    """The filled buckets of histograms, a row of counts each: a bucket holds from_us ≤ latency < to_us."""
+    rows, buckets = np.nonzero(counts)
+    edges_us = lower_bounds_ns() / 1_000
+    return pd.DataFrame(
+        {
+            "interval_start_s": starts_s[rows],
+            "from_us": edges_us[buckets],
+            "to_us": edges_us[buckets + 1],
+            "count": counts[rows, buckets],
+        }
+    )
