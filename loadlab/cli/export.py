@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +48,7 @@ def export(run: str, form: str, output: Path | None, *, force: bool, results_dir
     for note in (*_worth(stored.result.verdict), *exported.notes):
         print_note(f"note: {note}")
     if output == _STDOUT:
-        sys.stdout.buffer.write(exported.contents[""])
+        print_text(exported.contents[""].decode().removesuffix("\n"))
         return
     place = output or Path(f"{file_name(stored.result.run_id)}{chosen.ending}")
     files = {place / name if name else place: content for name, content in exported.contents.items()}

@@ -57,12 +57,13 @@ def test_the_fields_are_those_of_omb_s_test_result_and_no_others(document: dict[
 def test_each_field_has_the_type_that_omb_gives_it(document: dict[str, object]) -> None:
     for name, kind in PLAIN.items():
         assert isinstance(document[name], kind), name
+    lists = dict(LISTS)
     for latency in LATENCIES:
         for statistic in STATISTICS:
             kind = int if latency == "publishDelayLatency" and statistic != "Avg" else float
             assert isinstance(document[f"{aggregated(latency)}{statistic}"], kind)
-            LISTS[f"{latency}{statistic}"] = kind
-    for name, kind in LISTS.items():
+            lists[f"{latency}{statistic}"] = kind
+    for name, kind in lists.items():
         assert [type(value) for value in document[name]] == [kind] * 3, name
 
 
@@ -106,8 +107,8 @@ def test_latencies_are_those_of_the_window_s_samples_in_omb_s_unit(
         assert document[f"{latency}Avg"][place] == pytest.approx(samples.mean(), rel=0.005)
 
     whole = durations.between(*key, WARMUP_S, MEASURE_END_S) / unit_ns
-    assert document[f"{aggregated(latency)}Max"] == pytest.approx(whole.max(), abs=0.5)
-    assert document[f"{aggregated(latency)}Avg"] == pytest.approx(whole.mean(), rel=1e-6)
+    assert document[f"{aggregated(latency)}Max"] == pytest.approx(whole.max(), abs=0.5e3 / unit_ns)
+    assert document[f"{aggregated(latency)}Avg"] == pytest.approx(whole.mean(), rel=2e-5)
 
 
 def test_quantiles_rise_to_100_percent_and_agree_with_the_percentiles(document: dict[str, object]) -> None:
@@ -117,7 +118,9 @@ def test_quantiles_rise_to_100_percent_and_agree_with_the_percentiles(document: 
         assert levels == sorted(levels)
         assert (levels[0], levels[-1]) == (0.0, 100.0)
         assert list(quantiles.values()) == sorted(quantiles.values())
-        assert quantiles["50.0"] == pytest.approx(document[f"{aggregated(latency)}50pct"], rel=0.003, abs=1)
+        rounded = 1 if latency == "publishDelayLatency" else 0
+        median = document[f"{aggregated(latency)}50pct"]
+        assert quantiles["50.0"] == pytest.approx(median, rel=0.003, abs=rounded)
 
 
 def test_omb_s_chart_script_can_draw_it(document: dict[str, object]) -> None:

@@ -79,8 +79,14 @@ class HdrHistogram:
         return cls(slots[filled], added[filled])
 
     @classmethod
+    def of_counts(cls, counts: NDArray[np.int64]) -> HdrHistogram:
+        """Counts by bucket of loadlab's, each bucket's samples at its midpoint."""
+        filled = np.flatnonzero(counts)
+        return cls.of_values(midpoints_ns()[filled].astype(np.int64), counts[filled])
+
+    @classmethod
     def of(cls, histogram: Histogram) -> HdrHistogram:
-        """Each bucket's samples at its midpoint, but the smallest and the largest sample where they are."""
+        """The same of a histogram that knows its smallest and its largest sample: they go where they are."""
         filled = np.flatnonzero(histogram.counts)
         if histogram.min_ns is None or histogram.max_ns is None or not len(filled):
             return cls(np.empty(0, np.int64), np.empty(0, np.int64))

@@ -13,7 +13,6 @@ from loadlab.analysis.export.durations import latencies, load_start, over_time
 from loadlab.analysis.export.files import Exported, file_name
 from loadlab.analysis.export.hdr import HdrHistogram
 from loadlab.analysis.export.seconds import INTERVAL_S
-from loadlab.measurement.histogram import Histogram
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +53,7 @@ def _intervals(stored: StoredRun) -> Iterator[tuple[tuple[float, str], str]]:
         series = over_time(stored, source, metric)
         for start_s, counts in zip(series.starts_s.tolist(), series.counts, strict=True):
             if start_s >= begin_s:
-                yield (start_s, tag), _line(tag, start_s, HdrHistogram.of(Histogram.of_counts(counts)))
+                yield (start_s, tag), _line(tag, start_s, HdrHistogram.of_counts(counts))
 
 
 def _line(tag: str, start_s: float, histogram: HdrHistogram) -> str:
