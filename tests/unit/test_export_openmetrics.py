@@ -131,6 +131,7 @@ def test_prometheus_loads_it_into_its_store_and_gives_it_back(text: str, tmp_pat
     source.write_text(text)
     load = [promtool, "tsdb", "create-blocks-from", "openmetrics", source, tmp_path / "store"]
     subprocess.run(load, check=True, capture_output=True, timeout=60)
+    (tmp_path / "store" / "wal").mkdir()  # a server's store has one, and the dump asks for it
     dump = [promtool, "tsdb", "dump", tmp_path / "store"]
     dumped = subprocess.run(dump, check=True, capture_output=True, text=True, timeout=60).stdout
 

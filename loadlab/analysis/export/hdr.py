@@ -49,12 +49,12 @@ class Step(NamedTuple):
     Attributes:
         value_ns: the upper end of the slot that the step is in.
         percentile: between 0 and 100.
-        count: samples at or below the value.
+        reached: samples at or below the value.
     """
 
     value_ns: int
     percentile: float
-    count: int
+    reached: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +168,8 @@ def _slots(values_ns: NDArray[np.int64]) -> NDArray[np.int64]:
     """The slot of each value."""
     lengths = np.frexp(values_ns.astype(np.float64))[1].astype(np.int64)  # in bits; exact below 2^53
     octaves = np.maximum(lengths - (_HALF_BITS + 1), 0)
-    return (octaves << _HALF_BITS) + (values_ns >> octaves)
+    slots: NDArray[np.int64] = (octaves << _HALF_BITS) + (values_ns >> octaves)
+    return slots
 
 
 def _shape(slots: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

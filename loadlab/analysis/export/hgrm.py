@@ -50,7 +50,7 @@ def distribution(histogram: HdrHistogram) -> str:
 
 def _row(step: Step) -> str:
     share = step.percentile / 100.0
-    row = f"{_ms(step.value_ns)} {_fixed(share, 12)} {step.count:>10}"
+    row = f"{_ms(step.value_ns)} {_fixed(share, 12)} {step.reached:>10}"
     return f"{row}\n" if share == 1.0 else f"{row} {_fixed(1 / (1.0 - share), 2):>14}\n"
 
 
@@ -67,4 +67,4 @@ def _ms(value_ns: float) -> str:
 
 def _fixed(number: float, digits: int) -> str:
     """A number with so many digits behind the point, rounded as Java does: its shortest form, half up."""
-    return str(Decimal(repr(number)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP))
+    return f"{Decimal(repr(number)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):f}"

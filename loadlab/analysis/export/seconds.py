@@ -55,7 +55,8 @@ class Seconds:
 
     def mean(self, window: Window, sources: Iterable[str], metric: str) -> float:
         """The mean of a rate over a window, all sources added; a second without a row counts as 0."""
-        return sum(self._within(window, source, metric).sum() for source in sources) / window.seconds
+        total = sum(float(self._within(window, source, metric).sum()) for source in sources)
+        return total / window.seconds
 
     def last(self, window: Window, sources: Iterable[str], metric: str) -> float:
         """The last value sampled by the end of a window, all sources added."""
