@@ -34,6 +34,6 @@ def test_the_metrics_in_the_tables_are_those_that_are_told(tmp_path: Path) -> No
 
 
 def test_every_table_has_its_row(tmp_path: Path) -> None:
-    names = export_run(store(tmp_path, known(100)), "csv").contents
+    names = export_run(store(tmp_path, known(100)), "parquet").contents
 
-    assert all(f"| `{name.removesuffix('.csv')}` |" in DOCUMENT for name in names)
+    assert all(f"| `{name.removesuffix('.parquet')}` |" in DOCUMENT for name in names)

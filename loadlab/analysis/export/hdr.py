@@ -156,7 +156,8 @@ class HdrHistogram:
         empty = np.diff(self.slots, prepend=-1) - 1
         words = np.stack([np.where(empty > 1, -empty, 0), self.counts], axis=1)
         kept = np.stack([empty > 0, np.ones(len(empty), dtype=bool)], axis=1)
-        return words[kept]
+        told: NDArray[np.int64] = words[kept]
+        return told
 
 
 def _ticks(level: float, ticks_per_half: int) -> int:

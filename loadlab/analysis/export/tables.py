@@ -1,10 +1,11 @@
 """A stored run as tidy tables: one row an observation, the run's id in each, units in a column or a name.
 
-run                    the run itself: one row
-metrics                every figure of the result
-intervals              the series: a row an interval, source and metric
-histograms             the filled buckets of each latency of the measure phase
-interval_histograms    the same for each interval
+- run: the run itself, one row
+- metrics: every figure of the result
+- intervals: the series, a row an interval, source and metric
+- histograms: the filled buckets of each latency of the measure phase
+
+The histograms of intervals are a table of their own, with the same columns behind the interval's start.
 """
 
 from __future__ import annotations
@@ -40,7 +41,6 @@ def tables(stored: StoredRun) -> dict[str, pd.DataFrame]:
         "metrics": metrics_frame(stored.result),
         "intervals": intervals_frame(stored),
         "histograms": _histograms(stored),
-        "interval_histograms": _interval_histograms(stored),
     }
     for frame in parts.values():
         frame.insert(0, "run_id", run_id)
@@ -49,21 +49,28 @@ def tables(stored: StoredRun) -> dict[str, pd.DataFrame]:
     return {"run": run.astype({"started_at": "datetime64[us, UTC]"}), **parts}
 
 
+def interval_histograms(stored: StoredRun) -> pd.DataFrame:
+    """The filled buckets of each latency in each interval.
+
+    Raises:
+        UsageError: nothing was measured, or the run holds no histograms of its intervals.
+    """
+    series = {key: over_time(stored, *key) for key in latencies(stored)}
+    frames = [
+        _buckets(each.counts, each.starts_s).assign(source=source, metric=metric)
+        for (source, metric), each in series.items()
+    ]
+    frame = pd.concat(frames, ignore_index=True)[["interval_start_s", "source", "metric", *_BUCKET]]
+    frame.insert(0, "run_id", stored.result.run_id)
+    return frame
+
+
 def _histograms(stored: StoredRun) -> pd.DataFrame:
     frames = [
         _buckets(histogram.counts[np.newaxis], _PHASE).assign(source=source, metric=metric)
         for (source, metric), histogram in latencies(stored).items()
     ]
     return pd.concat(frames, ignore_index=True)[["source", "metric", *_BUCKET]]
-
-
-def _interval_histograms(stored: StoredRun) -> pd.DataFrame:
-    series = {key: over_time(stored, *key) for key in latencies(stored)}
-    frames = [
-        _buckets(each.counts, each.starts_s).assign(source=source, metric=metric)
-        for (source, metric), each in series.items()
-    ]
-    return pd.concat(frames, ignore_index=True)[["interval_start_s", "source", "metric", *_BUCKET]]
 
 
 def _buckets(counts: NDArray[np.int64], starts_s: NDArray[np.float64]) -> pd.DataFrame:
