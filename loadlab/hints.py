@@ -24,13 +24,18 @@ class HintedError(ValueError):
         self.suggestion = suggestion
 
 
-def near(word: str, known: Collection[str]) -> str | None:
+def near(word: str, known: Collection[str], *, likeness: float = _LIKENESS) -> str | None:
     """The known word that ``word`` was probably meant to be, or None.
 
     Case, and underscores where dots belong, count as no difference.
+
+    Args:
+        word: as it was written.
+        known: what there is.
+        likeness: how alike the two must be, 0 to 1, as difflib counts it.
     """
     by_form = {_form(name): name for name in sorted(known, reverse=True)}
-    found = difflib.get_close_matches(_form(word), by_form, n=1, cutoff=_LIKENESS)
+    found = difflib.get_close_matches(_form(word), by_form, n=1, cutoff=likeness)
     return by_form[found[0]] if found else None
 
 

@@ -141,3 +141,18 @@ def test_a_plan_warns_of_what_a_trace_has_left_at_the_end(scenario: Path) -> Non
     assert planned["producers"][0]["trace"]["records"] == 100
     assert planned["producers"][0]["trace"]["duration_s"] == 9.9
     assert planned["producers"][0]["trace"]["records_per_s_peak"] == 10
+
+
+def test_client_properties_are_read_before_anything_starts(scenario: Path) -> None:
+    properties = scenario.parent / "client.properties"
+    properties.write_text("security.protocol=SSL\nssl.truststore.location=ca.jks\n")
+    external = "cluster={provider: external, bootstrap_servers: '127.0.0.1:9092'}"
+    topic = "topics.orders={partitions: 2}"
+    options = (scenario, "--set", external, "--set", topic, "--client-properties", properties)
+
+    refused = called(*options)
+    assert refused.exit_code == 2
+    assert "client.properties:2: ssl.truststore.location" in refused.stderr
+
+    properties.write_text("security.protocol=SSL\nssl.truststore.type=PEM\nssl.truststore.location=ca.pem\n")
+    assert called(*options).exit_code == 0

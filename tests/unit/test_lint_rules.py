@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -142,7 +143,11 @@ CASES = [
         (f"{T}.config.retention.ms=5s", "consumers.billing.start_after=10s"),
         (f"{T}.config.retention.ms=5s",),
     ),
-    Case("starts-at-the-end", (f"{C}.auto.offset.reset=latest",), (f"{C}.auto.offset.reset=earliest",)),
+    Case(
+        "starts-at-the-end",
+        (f"{C}.auto.offset.reset=latest",),
+        (f"{C}.auto.offset.reset=latest", f"{T}={{existing: true}}"),
+    ),
     Case("idle-members", ("consumers.billing.workers=7",), ("consumers.billing.workers=6",)),
     Case(
         "waiting-fetch",
@@ -216,12 +221,27 @@ PROPERTIES = [
         {"node.id": "1", "default.replication.factor": "3"},
         {"node.id": "1", "default.replication.factor": "3", "min.insync.replicas": "2"},
     ),
+    ("misspelt-property", {"linger_ms": "5"}, {"linger.ms": "5"}),
+    ("misspelt-property", {"node.id": "1", "num.io.thread": "4"}, {"node.id": "1", "num.io.threads": "4"}),
+    ("misspelt-property", {"enable.idempotance": "true"}, {"sasl.login.refresh.buffer.seconds": "1"}),
     (
         "unverified-broker",
         {"security.protocol": "SSL", "ssl.endpoint.identification.algorithm": ""},
         {"security.protocol": "SSL"},
     ),
 ]
+
+
+def test_a_percentile_over_all_groups_counts_the_records_of_all() -> None:
+    """5,000 records of each producer, and 10,000 are needed; each consumer reads all of them."""
+    short = ("phases.measure=5s", 'thresholds={"%s": ["p999 < 1s"]}', "producers.web.schedule.rate=1k/s")
+    other = f"producers.app={json.dumps({**BASE['producers']['web'], 'schedule': {'rate': '1k/s'}})}"  # type: ignore[index]
+    assert "too-few-records" in found((short[0], short[1] % "publish_latency", short[2]))
+    assert "too-few-records" not in found((short[0], short[1] % "publish_latency", short[2], other))
+    assert "too-few-records" in found((short[0], short[1] % "publish_latency{producer=web}", short[2], other))
+    audit = "consumers.audit={topic: orders}"
+    assert "too-few-records" in found((short[0], short[1] % "end_to_end_latency", short[2]))
+    assert "too-few-records" not in found((short[0], short[1] % "end_to_end_latency", short[2], audit))
 
 
 def found(overrides: tuple[str, ...]) -> set[str]:

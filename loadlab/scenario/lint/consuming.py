@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from loadlab import units
-from loadlab.scenario.lint.limits import latency_limits
+from loadlab.scenario.lint.limits import END_TO_END, latency_limits
 from loadlab.scenario.lint.rule import Hit, Rule
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _waiting_fetch(subject: Subject) -> Iterator[Hit]:
             continue
         wait_ms = min(longest_ms, wanted / bytes_per_s * 1000) if bytes_per_s else longest_ms
         for limit in latency_limits(subject, consumer=consumer.name):
-            if limit.metric == "end_to_end_latency" and wait_ms * 1000 >= limit.value_us:
+            if limit.metric == END_TO_END and wait_ms * 1000 >= limit.value_us:
                 yield Hit(
                     consumer.at("fetch.min.bytes"),
                     f"a fetch waits {wait_ms:.0f} ms for {wanted:.0f} B, beside {limit.expression}",
@@ -83,7 +83,8 @@ def _short_poll_interval(subject: Subject) -> Iterator[Hit]:
 def _starts_at_the_end(subject: Subject) -> Iterator[Hit]:
     for consumer in subject.consumers:
         reset = consumer.settings.text("auto.offset.reset")
-        if subject.scenario is not None and reset in _LATEST:
+        is_new = consumer.topic is not None and not consumer.topic.existing
+        if is_new and reset in _LATEST:
             yield Hit(consumer.at("auto.offset.reset"), f"auto.offset.reset={reset}")
 
 

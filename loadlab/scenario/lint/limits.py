@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from loadlab.scenario.lint.subject import Subject
 
-_LATENCIES: Final = ("publish_latency", "service_time", "end_to_end_latency")
+END_TO_END: Final = "end_to_end_latency"
+_LATENCIES: Final = ("publish_latency", "service_time", END_TO_END)
 _NO_LATENCY: Final = frozenset({"count", "min"})
 
 

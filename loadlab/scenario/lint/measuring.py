@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from loadlab import units
-from loadlab.scenario.lint.limits import latency_limits
+from loadlab.scenario.lint.limits import END_TO_END, latency_limits
 from loadlab.scenario.lint.rule import Hit, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadlab.scenario.lint.subject import Subject
+    from loadlab.scenario.lint.limits import Limit
+    from loadlab.scenario.lint.subject import Producer, Subject
 
 _SHORTEST_WARMUP_S: Final = 5
 _BEYOND: Final = 10
@@ -34,17 +36,34 @@ def _short_warmup(subject: Subject) -> Iterator[Hit]:
 
 def _too_few_records(subject: Subject) -> Iterator[Hit]:
     measure_s = subject.scenario.phases.measure_s if subject.scenario else 0.0
+    for limit, rate_per_s in _judged_per_s(subject).items():
+        records = rate_per_s * measure_s
+        beyond = records * (1 - (limit.percentile or 0) / 100)
+        if limit.percentile is not None and round(beyond, 6) < _BEYOND:
+            yield Hit(
+                "phases.measure",
+                f"{records:.0f} records at most, {beyond:.3g} of them beyond {limit.expression}",
+            )
+
+
+def _judged_per_s(subject: Subject) -> dict[Limit, float]:
+    """How many records a second each limit is judged by, at most: those of all groups that it is about."""
+    judged: dict[Limit, float] = {}
     for producer in subject.producers:
-        if producer.peak_per_s is None:
-            continue
-        records = producer.peak_per_s * measure_s
         for limit in latency_limits(subject, producer=producer.name):
-            beyond = records * (1 - (limit.percentile or 0) / 100)
-            if limit.percentile is not None and round(beyond, 6) < _BEYOND:
-                yield Hit(
-                    "phases.measure",
-                    f"{records:.0f} records at most, {beyond:.3g} of them beyond {limit.expression}",
-                )
+            if limit.metric != END_TO_END:
+                judged[limit] = judged.get(limit, 0.0) + _per_s(producer)
+    for consumer in subject.consumers:
+        sent = sum(_per_s(producer) for producer in subject.producers if producer.topic is consumer.topic)
+        for limit in latency_limits(subject, consumer=consumer.name):
+            if limit.metric == END_TO_END:
+                judged[limit] = judged.get(limit, 0.0) + sent
+    return judged
+
+
+def _per_s(producer: Producer) -> float:
+    """The highest rate of a producer; where none is known, as many as can be."""
+    return math.inf if producer.peak_per_s is None else producer.peak_per_s
 
 
 def _flushed_each_time(subject: Subject) -> Iterator[Hit]:
@@ -53,7 +72,20 @@ def _flushed_each_time(subject: Subject) -> Iterator[Hit]:
             yield Hit(topic.at(_FLUSH), "flush.messages=1: each batch is flushed to the disk")
 
 
+def _misspelt(subject: Subject) -> Iterator[Hit]:
+    for name, meant in subject.misspelt.items():
+        yield Hit(name, f'there is no such property; did you mean "{meant}"?')
+
+
 RULES: Final = (
+    Rule(
+        "misspelt-property",
+        "high",
+        "Java's clients and brokers only log an unknown name, and go on with the default.",
+        "Kafka documentation, Configuration",
+        "the name as it is documented",
+        _misspelt,
+    ),
     Rule(
         "too-few-records",
         "high",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from loadlab import units
-from loadlab.scenario.lint.limits import latency_limits
+from loadlab.scenario.lint.limits import END_TO_END, latency_limits
 from loadlab.scenario.lint.rule import Hit, Rule
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _linger_beyond_limit(subject: Subject) -> Iterator[Hit]:
     for producer in subject.producers:
         linger_ms = producer.settings.number("linger.ms") or 0
         for limit in latency_limits(subject, producer=producer.name):
-            if limit.metric != "end_to_end_latency" and linger_ms * 1000 >= limit.value_us > 0:
+            if limit.metric != END_TO_END and linger_ms * 1000 >= limit.value_us > 0:
                 yield Hit(
                     producer.at("linger.ms"),
                     f"linger.ms={linger_ms:g} beside {limit.expression}",
@@ -261,9 +261,9 @@ RULES: Final = (
     Rule(
         "costly-level",
         "low",
-        "From about level 10 on zstd spends several times the CPU for a few percent of size.",
-        "zstd(1), Operation modifiers: -#",
-        "level 3, zstd's own default, or measure both",
+        "Higher levels cost more CPU for less and less gain; zstd's own default is 3.",
+        "librdkafka, CONFIGURATION.md: compression.level",
+        "level 3, or measure both",
         _costly_level,
     ),
     Rule(

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loadlab.client.java_properties import COUNTERPARTS
+from loadlab.client.java_properties import COUNTERPARTS, WITHOUT_COUNTERPART
 from loadlab.client.java_translation import Translated, of_another_codec, translated
 from loadlab.client.property_table import known_properties
 from loadlab.errors import UsageError
-from loadlab.hints import HintedError
+from loadlab.hints import HintedError, near
+from loadlab.scenario.cluster import DEFAULT_KAFKA_VERSION
+from loadlab.scenario.kafka_properties import definitions
 from loadlab.scenario.lint.settings import CANONICAL, Flavour, Settings
 from loadlab.scenario.lint.subject import TOPIC_DEFAULTS, Consumer, Producer, Subject, Topic, of_brokers
 from loadlab.scenario.properties_text import entries
 from loadlab.scenario.source import read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from loadlab.client.property_table import Client
@@ -25,6 +27,9 @@ _BROKERS_HAVE: Final = frozenset(
 )
 _LIBRDKAFKA_HAS: Final = frozenset(CANONICAL) | frozenset(COUNTERPARTS.values()) - frozenset(COUNTERPARTS)
 _LIBRDKAFKA_BEGINS: Final = ("queue.", "queued.", "socket.nagle", "socket.keepalive", "batch.num")
+_A_SLIP: Final = 0.9
+"""How alike a slip and the name it was meant to be are. Names that are merely unknown may be Java's."""
+
 _CONSUMERS_HAVE: Final = frozenset(("group.id", "max.poll.records"))
 
 
@@ -46,13 +51,24 @@ def of_properties(given: Mapping[str, str]) -> Subject:
     if _BROKERS_HAVE & given.keys():
         factor = given.get("default.replication.factor", "1")
         settings = Settings(of_brokers(given), TOPIC_DEFAULTS)
-        return Subject(topics=(Topic("", settings, int(factor) if factor.isdigit() else None),))
+        topic = Topic("", settings, int(factor) if factor.isdigit() else None)
+        return Subject(
+            topics=(topic,), misspelt=_misspelt(given, definitions("broker", DEFAULT_KAFKA_VERSION))
+        )
     clients = [client for client in ("producer", "consumer") if _only_for(client, given)]
     both = not clients
+    known = {*known_properties(), *COUNTERPARTS, *WITHOUT_COUNTERPART}
     return Subject(
         producers=(Producer("", "", _settings("producer", given)),) if both or "producer" in clients else (),
         consumers=(Consumer("", "", _settings("consumer", given)),) if both or "consumer" in clients else (),
+        misspelt=_misspelt(given, known),
     )
+
+
+def _misspelt(given: Mapping[str, str], known: Collection[str]) -> dict[str, str]:
+    """The names that are almost a known one; of others that are not known nothing is said."""
+    found = {name: near(name, known, likeness=_A_SLIP) for name in given if name not in known}
+    return {name: meant for name, meant in found.items() if meant is not None}
 
 
 def _only_for(client: str, given: Mapping[str, str]) -> bool:

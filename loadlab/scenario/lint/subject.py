@@ -127,6 +127,7 @@ class Subject:
         consumers: as well.
         topics: as well.
         scenario: None for a properties file.
+        misspelt: names that no client or broker has, each with the one that it nearly is.
         cores: how many cores the workers may use.
     """
 
@@ -134,6 +135,7 @@ class Subject:
     consumers: tuple[Consumer, ...] = ()
     topics: tuple[Topic, ...] = ()
     scenario: Scenario | None = None
+    misspelt: Mapping[str, str] = field(default_factory=dict)
     cores: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
 
 
