@@ -49,9 +49,14 @@ class Seconds:
     series: Mapping[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]]
 
     def windows(self, seconds: int) -> list[Window]:
-        """The measure phase in windows of so many seconds; the last has what is left."""
-        starts = range(self.begin, self.end, seconds)
-        return [Window(start * INTERVAL_S, min(seconds, self.end - start)) for start in starts]
+        """Whole windows of so many seconds; one with what there is where the phase is shorter than that."""
+        length = min(seconds, self.end - self.begin)
+        starts = range(self.begin, self.end - length + 1, length)
+        return [Window(start * INTERVAL_S, length) for start in starts]
+
+    def left_over(self, seconds: int) -> int:
+        """Seconds of the measure phase behind its last window."""
+        return (self.end - self.begin) % min(seconds, self.end - self.begin)
 
     def mean(self, window: Window, sources: Iterable[str], metric: str) -> float:
         """The mean of a rate over a window, all sources added; a second without a row counts as 0."""
