@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,7 @@ _CLASSES: Final[Mapping[str, str]] = {
 _PARTITIONERS: Final = "org.apache.kafka.clients.producer."
 _BUFFERS: Final = frozenset({"send.buffer.bytes", "receive.buffer.bytes"})
 _SYSTEM_S_OWN: Final = "-1"
+_WHOLE: Final = re.compile(r"[0-9]{1,18}")
 _SAME_MEANING: Final = frozenset(COUNTERPARTS) - {
     "sasl.jaas.config",
     "ssl.keystore.certificate.chain",
@@ -97,7 +99,7 @@ def _value(name: str, value: str) -> str:
 
 
 def _kibibytes(value: str) -> str:
-    if not value.isdigit():
+    if not _WHOLE.fullmatch(value):
         raise ValueError(f'must be a whole number of bytes, not "{value}"')
     return str(max(1, int(value) // 1024))
 

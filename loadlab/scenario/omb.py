@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _TOPIC: Final = "test-topic"  # OMB's own prefix
 _NO_NAME: Final = "omb"
 _LONGEST_NAME: Final = 64
+_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 _WIDTH: Final = 110
 _QUESTION: Final = "imported from OpenMessaging Benchmark"
 
@@ -161,7 +162,7 @@ def _if_any(key: str, value: dict[str, object]) -> dict[str, object]:
 
 def _values(config: dict[str, str]) -> dict[str, object]:
     """Properties as YAML writes them: numbers are no texts."""
-    return {name: int(value) if value.isdigit() else value for name, value in config.items()}
+    return {name: int(value) if _NUMBER.fullmatch(value) else value for name, value in config.items()}
 
 
 def _text(document: dict[str, object], files: tuple[Path, Path], reports: tuple[KeyReport, ...]) -> str:

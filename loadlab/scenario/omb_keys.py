@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from loadlab.hints import near
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+
+_WHOLE: Final = re.compile(r"[0-9]{1,18}")
 
 Outcome = Literal["mapped", "defaulted", "refused"]
 
@@ -55,8 +58,8 @@ class Keys:
         """A whole number of 0 or more; the default where it is left out, or refused."""
         value = self.data.get(key, default)
         text = str(default if value is None else value)
-        if isinstance(value, bool) or not text.isdigit():
-            self.refused(key, "must be a whole number of 0 or more", blocks=True)
+        if isinstance(value, bool) or not _WHOLE.fullmatch(text):
+            self.refused(key, "must be a whole number of 0 or more, below a billion billion", blocks=True)
             return default
         return int(text)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from loadlab.cli.main import cli
-from loadlab.errors import UsageError
-from loadlab.scenario import load
+from loadlab.errors import LoadlabError, UsageError
+from loadlab.scenario import load, load_document
 from loadlab.scenario.omb import import_omb
 from loadlab.scenario.omb_driver import KNOWN as DRIVER_KEYS
 from loadlab.scenario.omb_workload import KNOWN as WORKLOAD_KEYS
@@ -138,12 +141,14 @@ def test_every_key_is_reported_once(imported: Callable[..., Imported]) -> None:
         ("commonConfig.bootstrap.servers", "refused", "cluster.provider: external"),
         ("consumerConfig.enable.auto.commit", "refused", "commits every second"),
         ("producerRate", "mapped", "5k/s"),
+        ("producerConfig.partitioner.class", "refused", "Java code"),
+        ("producerConfig.buffer.memory", "refused", "whole number"),
     ],
 )
 def test_what_becomes_of_a_key_is_told(
     imported: Callable[..., Imported], key: str, outcome: str, words: str
 ) -> None:
-    found, why = told(imported(), key)
+    found, why = told(imported(driver={"producerConfig": "partitioner.class=a.B\nbuffer.memory=²"}), key)
     assert found == outcome
     assert words in why
 
@@ -230,6 +235,11 @@ def test_batches_are_limited_by_bytes_alone_as_java_s_are(imported: Callable[...
             "compression.type=ZSTD\ncompression.zstd.level=5",
             {"compression.type": "zstd", "compression.level": 5},
         ),
+        (
+            "partitioner.class=org.apache.kafka.clients.producer.RoundRobinPartitioner",
+            {"partitioner": "random"},
+        ),
+        ("send.buffer.bytes=-1\nclient.rack=007", {"socket.send.buffer.bytes": 0, "client.rack": "007"}),
         ("compression.type=lz4\nbatch.size=0", {"compression.type": "lz4", "batch.size": 1}),
         ("request.timeout.ms=600000\nlinger.ms=200", {"delivery.timeout.ms": 600200}),
     ],
@@ -307,6 +317,28 @@ def test_the_command_writes_a_scenario_that_validates(
     assert "is there already" in again.stderr
     shown = CliRunner().invoke(cli, ["import", "omb", *files])
     assert shown.stdout == output.read_text()
+
+
+_ANY = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=20),
+    st.lists(st.integers(), max_size=2),
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(WORKLOAD_KEYS), _ANY, max_size=3),
+    st.dictionaries(st.sampled_from(DRIVER_KEYS), _ANY, max_size=2),
+)
+def test_whatever_a_key_holds_there_is_a_scenario_or_a_refusal(
+    imported: Callable[..., Imported], workload: dict[str, object], driver: dict[str, object]
+) -> None:
+    with contextlib.suppress(LoadlabError):
+        load_document(imported(workload, driver).document)
 
 
 def test_a_file_that_is_missing_exits_with_2(tmp_path: Path) -> None:

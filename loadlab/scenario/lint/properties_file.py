@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from loadlab.client.java_properties import COUNTERPARTS, WITHOUT_COUNTERPART
@@ -27,6 +28,7 @@ _BROKERS_HAVE: Final = frozenset(
 )
 _LIBRDKAFKA_HAS: Final = frozenset(CANONICAL) | frozenset(COUNTERPARTS.values()) - frozenset(COUNTERPARTS)
 _LIBRDKAFKA_BEGINS: Final = ("queue.", "queued.", "socket.nagle", "socket.keepalive", "batch.num")
+_NUMBER: Final = re.compile(r"[0-9]{1,5}")
 _A_SLIP: Final = 0.9
 """How alike a slip and the name it was meant to be are. Names that are merely unknown may be Java's."""
 
@@ -51,7 +53,7 @@ def of_properties(given: Mapping[str, str]) -> Subject:
     if _BROKERS_HAVE & given.keys():
         factor = given.get("default.replication.factor", "1")
         settings = Settings(of_brokers(given), TOPIC_DEFAULTS)
-        topic = Topic("", settings, int(factor) if factor.isdigit() else None)
+        topic = Topic("", settings, int(factor) if _NUMBER.fullmatch(factor) else None)
         return Subject(
             topics=(topic,), misspelt=_misspelt(given, definitions("broker", DEFAULT_KAFKA_VERSION))
         )
