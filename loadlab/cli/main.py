@@ -32,6 +32,7 @@ class Subcommand:
 SUBCOMMANDS = {
     "run": Subcommand("loadlab.cli.run", "run", "Run a scenario and store its result."),
     "demo": Subcommand("loadlab.cli.run", "demo", "Run the quickstart on the best cluster at hand."),
+    "tune": Subcommand("loadlab.cli.tune", "tune_command", "Search the configuration that does best."),
     "capacity": Subcommand("loadlab.cli.capacity", "capacity", "Search the highest rate that holds."),
     "validate": Subcommand("loadlab.cli.validate", "validate", "Check a scenario or a study; start nothing."),
     "lint": Subcommand("loadlab.cli.lint", "lint", "Tell what is most likely not meant; start nothing."),
@@ -39,6 +40,7 @@ SUBCOMMANDS = {
     "doctor": Subcommand("loadlab.cli.doctor", "doctor", "Check what this machine can do."),
     "list": Subcommand("loadlab.cli.stored", "list_command", "List stored runs."),
     "show": Subcommand("loadlab.cli.stored", "show", "Show a stored run's summary."),
+    "study": Subcommand("loadlab.cli.study", "study_group", "List, show and export studies."),
     "compare": Subcommand("loadlab.cli.compare", "compare", "Compare two runs or run sets."),
     "import": Subcommand("loadlab.cli.import_", "import_group", "Make a scenario of another tool's files."),
     "export": Subcommand("loadlab.cli.export", "export", "Write a stored run for another tool."),

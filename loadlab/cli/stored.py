@@ -1,4 +1,4 @@
-"""`loadlab list` and `loadlab show`: stored runs."""
+"""`loadlab list` and `loadlab show`: what is stored."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from loadlab.cli.capacity_view import capacity_as_json, capacity_told, print_cap
 from loadlab.cli.options import OutputFormat, examples, output_option, results_dir_option
 from loadlab.cli.output import Line, print_json, print_lines, print_text
 from loadlab.cli.runset import set_lines
+from loadlab.cli.study_view import print_study, study_as_json, study_told
 from loadlab.cli.summary import summary_lines
 from loadlab.results.capacity_store import StoredCapacity
 from loadlab.results.reader import (
@@ -22,9 +23,11 @@ from loadlab.results.reader import (
     list_capacities,
     list_runs,
     list_sets,
+    list_studies,
     load_stored,
 )
 from loadlab.results.runset import RUNSET_FILE
+from loadlab.results.study_store import StoredStudy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,16 +39,19 @@ if TYPE_CHECKING:
 @output_option
 @results_dir_option
 def list_command(output: OutputFormat, results_dir: Path) -> None:
-    """List stored runs, then run sets and capacity searches, oldest first."""
+    """List stored runs, then run sets, capacity searches and studies, oldest first."""
     entries, sets, searches = list_runs(results_dir), list_sets(results_dir), list_capacities(results_dir)
+    studies = list_studies(results_dir)
     if output == "json":
-        print_json([*map(_as_json, entries), *map(_set_as_json, sets), *map(capacity_as_json, searches)])
-    elif not entries and not sets and not searches:
+        several = [*map(_set_as_json, sets), *map(capacity_as_json, searches), *map(study_as_json, studies)]
+        print_json([*map(_as_json, entries), *several])
+    elif not entries and not sets and not searches and not studies:
         print_text(f"no runs in {results_dir}")
     else:
         told = [(entry.run_id, _told(entry)) for entry in entries]
         told += [(entry.set_id, _set_told(entry)) for entry in sets]
         told += [(entry.capacity_id, capacity_told(entry)) for entry in searches]
+        told += [(entry.study_id, study_told(entry)) for entry in studies]
         width = max(len(name) for name, _ in told)
         print_lines(Line(f"{name:<{width}}  {text}") for name, text in told)
 
@@ -60,12 +66,14 @@ def list_command(output: OutputFormat, results_dir: Path) -> None:
 @output_option
 @results_dir_option
 def show(run: str, output: OutputFormat, results_dir: Path) -> None:
-    """Show RUN: a run, run set or capacity search, by its id, the id's beginning or end, or its folder."""
+    """Show RUN: a run, run set, capacity search or study, by its id, a part of the id, or its folder."""
     found = load_stored(run, results_dir)
     if isinstance(found, StoredSet):
         print_set(found, output)
     elif isinstance(found, StoredCapacity):
         print_capacity(found, output)
+    elif isinstance(found, StoredStudy):
+        print_study(found, output)
     else:
         print_run(found, output)
 

@@ -17,6 +17,7 @@ from pydantic import Field, JsonValue
 from loadlab.results.model import ClusterUsed, VerdictStatus
 from loadlab.results.model_base import Model
 from loadlab.results.model_environment import HostEnvironment
+from loadlab.results.model_study_answer import StudyAnswer
 
 STUDY_SCHEMA_VERSION = 1
 
@@ -84,14 +85,33 @@ class StudyTrial(Model):
     """One assignment of values to the knobs.
 
     Attributes:
-        number: Optuna's; the default is number 0.
+        number: Optuna's.
         origin: where it comes from: "default", the name of a preset, "sampled", or the study it is from.
         assignment: value by path in the scenario; a knob that is not active is left out.
     """
 
     number: int = Field(ge=0)
     origin: str
-    assignment: dict[str, JsonValue]
+    assignment: dict[str, str | int | float]
+
+
+class StudyObjective(Model):
+    """A number to be made large or small.
+
+    Attributes:
+        field: its path in result.json; or "capacity", the highest rate at which all constraints hold.
+        direction: which way is better.
+    """
+
+    field: str
+    direction: Literal["maximize", "minimize"]
+
+
+class Planned(Model):
+    """An assignment that is tried before the sampler has its say; as `StudyTrial`."""
+
+    origin: str
+    assignment: dict[str, str | int | float]
 
 
 class StudyRun(Model):
@@ -100,14 +120,18 @@ class StudyRun(Model):
     Attributes:
         purpose: what it is for.
         trial: whose assignment it measured.
-        block: of a confirming run the block, from 1; None elsewhere.
+        contender: of a confirming run the trial that the block is about; None elsewhere.
+        settled: whether it stands; an invalid one is repeated, unless that has been done often enough.
+        measure_scale: by how much its measure phase was longer than the scenario's.
         started_at: when it began, UTC.
         measured: what it said.
     """
 
     purpose: Purpose
     trial: int
-    block: int | None = None
+    contender: int | None = None
+    settled: bool
+    measure_scale: int = Field(default=1, ge=1)
     started_at: datetime
     measured: Measured
 
@@ -123,15 +147,16 @@ class StudyResult(Model):
         started_at: when it began, UTC.
         finished: whether it came to its end; else it can be resumed.
         forced: it goes on although the default is noisy or breaks a constraint.
+        objectives: what is searched for; the first is what is confirmed.
         study: the study as resolved.
         scenario: the scenario as resolved, with the default's values; secrets redacted.
         environment: the machine that it began on.
         cluster: what the first run was measured on; None before it.
         measure_scale: by how much the scenario's measure phase is longer in its runs: 1, or 2 after noise.
-        trials: in the order in which they were proposed.
+        planned: what is tried first: the default, presets, and the best of an earlier study.
+        trials: in the order in which they were proposed; the first is the default.
         runs: in the order in which they were made; those of a trial that were invalid included.
-        recommendation: what came of it, in sentences; None before the end.
-        confirmed: the trial that beats the default; None where none is known to.
+        answer: what came of it; None before the end.
     """
 
     schema_version: int = STUDY_SCHEMA_VERSION
@@ -141,15 +166,21 @@ class StudyResult(Model):
     started_at: datetime
     finished: bool = False
     forced: bool = False
+    objectives: tuple[StudyObjective, ...]
     study: dict[str, JsonValue]
     scenario: dict[str, JsonValue]
     environment: HostEnvironment
     cluster: ClusterUsed | None = None
     measure_scale: int = Field(default=1, ge=1)
+    planned: tuple[Planned, ...] = ()
     trials: tuple[StudyTrial, ...] = ()
     runs: tuple[StudyRun, ...] = ()
-    recommendation: str | None = None
-    confirmed: int | None = None
+    answer: StudyAnswer | None = None
+
+    @property
+    def confirmed(self) -> int | None:
+        """The trial that beats the default; None where none is known to."""
+        return self.answer.trial if self.answer is not None and self.answer.recommends else None
 
     def trial(self, number: int) -> StudyTrial:
         """The trial of that number.
@@ -162,6 +193,27 @@ class StudyResult(Model):
                 return trial
         raise KeyError(number)
 
-    def runs_for(self, *purposes: Purpose, trial: int | None = None) -> list[StudyRun]:
-        """The runs for these purposes, in their order; with `trial`, those of that one."""
-        return [run for run in self.runs if run.purpose in purposes and trial in {None, run.trial}]
+    def settled(self, *purposes: Purpose, trial: int | None = None) -> list[StudyRun]:
+        """The runs for these purposes that stand, in their order; with `trial`, those of that one."""
+        return [
+            run for run in self.runs if run.settled and run.purpose in purposes and trial in {None, run.trial}
+        ]
+
+    def front(self) -> tuple[int, ...]:
+        """The feasible trials that no other one betters in all objectives: with one objective the best."""
+        signs = [1.0 if one.direction == "maximize" else -1.0 for one in self.objectives]
+        points = {
+            run.trial: [sign * value for sign, value in zip(signs, run.measured.values, strict=True)]
+            for run in self.settled("trial")
+            if run.measured.feasible
+        }
+        return tuple(
+            trial
+            for trial, point in points.items()
+            if not any(_betters(one, point) for one in points.values())
+        )
+
+
+def _betters(one: list[float], other: list[float]) -> bool:
+    """Whether a point is nowhere below another one, and somewhere above."""
+    return one != other and all(mine >= its for mine, its in zip(one, other, strict=True))

@@ -1,4 +1,4 @@
-"""Find and read stored runs, run sets and capacity searches, of this schema version and of older ones."""
+"""Find and read what is stored: runs, run sets, capacity searches and studies, of all schema versions."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from loadlab.errors import UsageError
 from loadlab.results.capacity_store import CAPACITY_FILE, StoredCapacity, read_capacity
 from loadlab.results.model import SCHEMA_VERSION, RunResult
 from loadlab.results.runset import RUNSET_FILE, RunSet, read_set
+from loadlab.results.study_store import STUDY_FILE, StoredStudy, read_study
 from loadlab.results.versions import Upgrades, read_versioned
 
 RESULT_FILE = "result.json"
-_FILES = (RESULT_FILE, RUNSET_FILE, CAPACITY_FILE)
+_FILES = (RESULT_FILE, RUNSET_FILE, CAPACITY_FILE, STUDY_FILE)
 
 # Version 1 is the first.
 _UPGRADES: Upgrades = {}
@@ -81,6 +82,16 @@ class CapacityEntry:
 
 
 @dataclass(frozen=True)
+class StudyEntry:
+    """A line of the list of studies; as `RunEntry`."""
+
+    study_id: str
+    path: Path
+    study: StoredStudy | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
 class SetEntry:
     """A line of the list of run sets; as `RunEntry`."""
 
@@ -110,9 +121,12 @@ def load_any(name: str | Path, results_dir: Path) -> StoredRun | StoredSet:
     """Read one stored run or run set; otherwise as `load_stored`.
 
     Raises:
-        UsageError: also where it is a capacity search.
+        UsageError: also where it is a capacity search or a study.
     """
     found = load_stored(name, results_dir)
+    if isinstance(found, StoredStudy):
+        runs = [run.measured.run_id for run in found.result.runs if run.measured.run_id is not None]
+        raise UsageError(f"{name} is a study", fix=f"name one of its runs: {runs[-1]}" if runs else None)
     if isinstance(found, StoredCapacity):
         probes = found.result.probes
         fix = f"name the run of a probe: {probes[-1].run_id}" if probes else None
@@ -120,8 +134,8 @@ def load_any(name: str | Path, results_dir: Path) -> StoredRun | StoredSet:
     return found
 
 
-def load_stored(name: str | Path, results_dir: Path) -> StoredRun | StoredSet | StoredCapacity:
-    """Read one stored run, run set or capacity search.
+def load_stored(name: str | Path, results_dir: Path) -> StoredRun | StoredSet | StoredCapacity | StoredStudy:
+    """Read one stored run, run set, capacity search or study.
 
     Args:
         name: an id, its beginning or its end where no other has the same, or the path of a folder or of the
@@ -136,6 +150,8 @@ def load_stored(name: str | Path, results_dir: Path) -> StoredRun | StoredSet | 
         return StoredSet(runs=read_set(folder / RUNSET_FILE), path=folder)
     if _holds(folder, CAPACITY_FILE):
         return read_capacity(folder)
+    if (folder / STUDY_FILE).is_file():
+        return read_study(folder)
     return StoredRun(result=read_result(folder / RESULT_FILE), path=folder)
 
 
@@ -146,6 +162,15 @@ def list_capacities(results_dir: Path) -> list[CapacityEntry]:
         UsageError: the folder can't be read.
     """
     return [_capacity_entry(folder) for folder in _folders(results_dir, CAPACITY_FILE)]
+
+
+def list_studies(results_dir: Path) -> list[StudyEntry]:
+    """All stored studies, oldest first; a damaged one is listed with its problem.
+
+    Raises:
+        UsageError: the folder can't be read.
+    """
+    return [_study_entry(folder) for folder in _folders(results_dir, STUDY_FILE)]
 
 
 def list_sets(results_dir: Path) -> list[SetEntry]:
@@ -221,6 +246,13 @@ def _set_entry(folder: Path) -> SetEntry:
         return SetEntry(folder.name, folder, read_set(folder / RUNSET_FILE))
     except UsageError as error:
         return SetEntry(folder.name, folder, None, error.message)
+
+
+def _study_entry(folder: Path) -> StudyEntry:
+    try:
+        return StudyEntry(folder.name, folder, read_study(folder))
+    except UsageError as error:
+        return StudyEntry(folder.name, folder, None, error.message)
 
 
 def _capacity_entry(folder: Path) -> CapacityEntry:

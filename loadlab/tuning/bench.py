@@ -12,11 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 from loadlab.results.model_study import ConstraintFigure, Measured
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pydantic import JsonValue
-
     from loadlab.results.model import ClusterUsed
+    from loadlab.tuning.space import Assignment
 
 __all__ = ["Bench", "ConstraintFigure", "Measured", "Terms"]
 
@@ -39,15 +36,15 @@ class Terms:
 class Bench(Protocol):
     """Measures assignments, one after the other."""
 
-    def measure(self, assignment: Mapping[str, JsonValue], terms: Terms) -> Measured:
-        """Measures one assignment; what can't be measured is told as its `failure`.
+    def measure(self, assignment: Assignment, terms: Terms) -> Measured:
+        """Measures one assignment.
 
         Args:
             assignment: value by path in the scenario.
             terms: how.
 
         Raises:
-            LoadlabError: nothing can be measured any more, whatever the assignment.
+            LoadlabError: there is no result: a property was refused, a broker did not start, a worker died.
             KeyboardInterrupt: the user asked for the end; the measurement under way is lost.
         """
 
@@ -57,4 +54,4 @@ class Bench(Protocol):
 
     @property
     def stopping(self) -> bool:
-        """Whether the user asked for the end since: what was measured counts, no other is to begin."""
+        """Whether the user has asked for the end: what was measured counts, no other is to begin."""

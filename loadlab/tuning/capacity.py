@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import loadlab
 from loadlab.errors import UsageError
-from loadlab.results.capacity_store import StoredCapacity, load_capacity, only_searcher, save_capacity
+from loadlab.results.capacity_store import StoredCapacity, load_capacity, save_capacity
 from loadlab.results.environment import capture_host
+from loadlab.results.growing import only_writer
 from loadlab.results.model_capacity import CapacityAnswer, CapacityResult, CapacitySettings
 from loadlab.results.redact import redact
 from loadlab.results.run_id import new_run_id
@@ -21,6 +23,7 @@ from loadlab.tuning.capacity_judge import CONDITIONS, acked_per_s, as_probe, jud
 from loadlab.tuning.capacity_levels import MAX_RATE, answer
 from loadlab.tuning.capacity_scenario import workload_of
 from loadlab.tuning.capacity_search import Limits, next_rate
+from loadlab.tuning.same import refuse_other_cluster, refuse_other_machine
 from loadlab.tuning.warm_up import is_warm
 
 if TYPE_CHECKING:
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from loadlab.cluster import Cluster
     from loadlab.results.model import ClusterUsed
     from loadlab.results.model_capacity import CapacityProbe
     from loadlab.run.opening import OpenCluster
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
     from loadlab.tuning.capacity_scenario import Workload
 
 _LOWEST_SHARE: Final = 0.01
-_SAME_CLUSTER: Final = ("provider", "kind", "kafka_version", "brokers", "network")
-_SAME_MACHINE: Final = ("cpu_model", "cores", "memory_bytes", "loadlab", "confluent_kafka")
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,11 @@ class CapacityObserver(RunObserver, Protocol):
 
 
 def find_capacity(
-    loaded: LoadedScenario, options: CapacityOptions, observer: CapacityObserver
+    loaded: LoadedScenario,
+    options: CapacityOptions,
+    observer: CapacityObserver,
+    *,
+    cluster: OpenCluster | None = None,
 ) -> StoredCapacity:
     """Searches the highest rate that holds.
 
@@ -99,6 +103,7 @@ def find_capacity(
         loaded: the scenario; its producers' rates are set by the search.
         options: how to search.
         observer: is told what happens.
+        cluster: one that `open_cluster` opened; it goes on afterwards. None to open the scenario's.
 
     Returns:
         The search as stored; not `finished` where the user interrupted it.
@@ -109,10 +114,10 @@ def find_capacity(
     """
     workload = workload_of(loaded, p99_limit_s=options.p99_limit_s, measure_s=options.measure_s)
     search = _Search(_begun(workload, options), workload, options, observer)
-    with only_searcher(search.stored.path):
+    with only_writer(search.stored.path):
         observer.begun(search.stored)
         try:
-            search.run()
+            search.run(cluster)
         except KeyboardInterrupt:
             if not search.result.probes:
                 raise
@@ -179,21 +184,7 @@ def _refuse_other(search: CapacityResult, fresh: CapacityResult) -> None:
             f"{search.capacity_id} began with another scenario or other options",
             fix="give the same scenario and options as then; its capacity.json has both",
         )
-    for name in _SAME_MACHINE:
-        before, now = getattr(search.environment, name), getattr(fresh.environment, name)
-        if before != now:
-            raise UsageError(f"{search.capacity_id} began where {name} was {before}; it is {now} here")
-
-
-def _refuse_other_cluster(search: CapacityResult, cluster: Cluster) -> None:
-    for name in _SAME_CLUSTER:
-        before = getattr(search.cluster, name, None)
-        now = getattr(cluster.info, name)
-        if search.cluster is not None and before != now:
-            raise UsageError(
-                f"{search.capacity_id} began on a cluster whose {name} was {before}; here it is {now}",
-                fix="use the same cluster, by --provider or --cluster",
-            )
+    refuse_other_machine(search.capacity_id, search.environment, fresh.environment)
 
 
 @dataclass(eq=False)
@@ -209,12 +200,15 @@ class _Search:
     def result(self) -> CapacityResult:
         return self.stored.result
 
-    def run(self) -> None:
+    def run(self, given: OpenCluster | None) -> None:
         """Probes to the end, or until the user asks for it."""
         run_options = RunOptions(self.options.results_dir, self.options.cluster_name)
         limits = _limits(self.result.settings)
-        with open_cluster(self.workload.loaded, run_options, self.observer) as opened:
-            _refuse_other_cluster(self.result, opened.cluster)
+        with ExitStack() as stack:
+            opened = given or stack.enter_context(
+                open_cluster(self.workload.loaded, run_options, self.observer)
+            )
+            refuse_other_cluster(self.result.capacity_id, self.result.cluster, opened.cluster)
             if self.options.warm_up and opened.cluster.info.kind == "kafka":
                 self._warm_up(run_options, opened)
                 if opened.interrupts.came:

@@ -27,6 +27,7 @@ from loadlab.measurement import circumstances, correctness, validity
 from loadlab.results.model import RunResult
 from loadlab.results.model_capacity import CapacityResult
 from loadlab.results.model_groups import LatencyBlock
+from loadlab.results.model_study import StudyResult
 from loadlab.results.runset import RunSet
 from loadlab.run import broker_readings, series
 
@@ -225,8 +226,8 @@ def test_every_field_of_a_result_is_defined_and_no_other() -> None:
 
 @pytest.mark.parametrize(
     ("heading", "model"),
-    [("Capacity searches", CapacityResult), ("Run sets", RunSet)],
-    ids=["capacity", "set"],
+    [("Capacity searches", CapacityResult), ("Run sets", RunSet), ("Studies", StudyResult)],
+    ids=["capacity", "set", "study"],
 )
 def test_every_field_of_several_runs_is_defined_and_no_other(heading: str, model: type[BaseModel]) -> None:
     section = _text(ROOT / "docs" / "results.md").split(f"## {heading}")[1].split("\n## ")[0]

@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 from loadlab.cli.capacity_view import answer_text, begun_line, capacity_lines, probe_line
 from loadlab.cli.main import cli
 from loadlab.errors import RunError, UsageError
-from loadlab.results.capacity_store import StoredCapacity, load_capacity, only_searcher, save_capacity
+from loadlab.results.capacity_store import StoredCapacity, load_capacity, save_capacity
+from loadlab.results.growing import only_writer
 from loadlab.results.model_capacity import CapacityAnswer
 from loadlab.results.reader import load_any
 from loadlab.tuning.capacity_curve import curve, knee
@@ -64,9 +65,9 @@ def test_what_this_version_can_not_read_is_told(
 
 
 def test_two_processes_do_not_go_on_with_one_search(tmp_path: Path) -> None:
-    with only_searcher(tmp_path), pytest.raises(UsageError, match="another process"), only_searcher(tmp_path):
+    with only_writer(tmp_path), pytest.raises(UsageError, match="another process"), only_writer(tmp_path):
         pass
-    with only_searcher(tmp_path):
+    with only_writer(tmp_path):
         pass
 
 

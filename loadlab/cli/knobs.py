@@ -1,0 +1,60 @@
+"""Assignments of values to knobs, as people read them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from loadlab.cli import figures
+from loadlab.units import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Value = str | int | float
+
+_CONFIG: Final = "config."
+_BYTES: Final = ("size", "bytes", "heap", "memory")
+
+
+def short_names(paths: Iterable[str]) -> dict[str, str]:
+    """Each knob's property; with its group where several groups have one of that name."""
+    known = list(paths)
+    short = {path: _property(path) for path in known}
+    times = Counter(short.values())
+    return {
+        path: name if times[name] == 1 else f"{path.split('.')[1]}.{name}" for path, name in short.items()
+    }
+
+
+def _property(path: str) -> str:
+    before, found, name = path.partition(f".{_CONFIG}")
+    return name if found else before.rpartition(".")[2]
+
+
+def assignment_text(assignment: Mapping[str, Value]) -> str:
+    """An assignment on one line: linger.ms=20 batch.size=256KiB."""
+    names = short_names(assignment)
+    return " ".join(f"{names[path]}={value_text(path, value)}" for path, value in assignment.items())
+
+
+def value_text(path: str, value: Value) -> str:
+    """A value as a scenario would have it; bytes in KiB or MiB where they are whole."""
+    if isinstance(value, str):
+        return value
+    if path.endswith(_BYTES) and value == int(value):
+        return format_size(int(value))
+    return f"{value:g}"
+
+
+def objective_text(field: str, value: float | None) -> str:
+    """The value of an objective, with the unit that its field has in its name."""
+    if value is None:
+        return figures.MISSING
+    if "_us" in field:
+        return figures.latency(value)
+    if field.endswith("bytes_per_s"):
+        return figures.byte_rate(value)
+    if field.endswith(("records_per_s", "capacity")):
+        return figures.record_rate(value)
+    return f"{value:.4g}"

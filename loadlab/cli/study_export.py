@@ -1,0 +1,59 @@
+"""A study's trials as a table for other programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from loadlab.results.model_study import StudyResult, StudyRun, StudyTrial
+
+_Row = dict[str, str | int | float | None]
+
+
+def trials_csv(result: StudyResult) -> str:
+    """All trials as CSV (RFC 4180): a row each, a column for each knob, objective and constraint.
+
+    The default's row has the median run of those before the first trial. A knob that is not active, or a
+    figure that is not known, is an empty cell.
+    """
+    rows = [_row(result, trial) for trial in result.trials]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _row(result: StudyResult, trial: StudyTrial) -> _Row:
+    run = _run(result, trial)
+    row: _Row = {"trial": trial.number, "origin": trial.origin, "state": _state(run), **trial.assignment}
+    measured = None if run is None else run.measured
+    values = measured.values if measured is not None and measured.counts else ()
+    row |= {one.field: values[place] if values else None for place, one in enumerate(result.objectives)}
+    if measured is not None:
+        row |= {f"violation of {one.expression}": one.violation for one in measured.constraints}
+        row |= {"run_id": measured.run_id, "failure": measured.failure}
+    return row
+
+
+def _run(result: StudyResult, trial: StudyTrial) -> StudyRun | None:
+    """The run that a trial is known by."""
+    if trial.number != result.trials[0].number:
+        runs = result.settled("trial", trial=trial.number)
+        return runs[0] if runs else None
+    runs = [run for run in result.settled("baseline") if run.measure_scale == result.measure_scale]
+    ordered = sorted((run for run in runs if run.measured.counts), key=lambda run: run.measured.values[0])
+    return ordered[len(ordered) // 2] if ordered else None
+
+
+def _state(run: StudyRun | None) -> str:
+    if run is None:
+        return "not measured"
+    if run.measured.failure is not None:
+        return "failed"
+    if run.measured.ended_early:
+        return "ended early"
+    return "feasible" if run.measured.feasible else "breaks a constraint"

@@ -1,0 +1,110 @@
+"""What a study came to, or how far it got."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from loadlab.cli import figures
+from loadlab.cli.knobs import assignment_text, objective_text
+from loadlab.cli.output import Line, print_lines, print_text
+from loadlab.cli.sections import row
+from loadlab.cli.summary import cluster_text
+from loadlab.results.study_store import JAVA_FILE, LIBRDKAFKA_FILE, STUDY_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.cli.options import OutputFormat
+    from loadlab.cli.output import Style
+    from loadlab.results.model_study import StudyResult, StudyRun
+    from loadlab.results.reader import StudyEntry
+    from loadlab.results.study_store import StoredStudy
+
+
+def print_study(stored: StoredStudy, output: OutputFormat) -> None:
+    """Print a stored study: its summary, or study.json as it stands on the disk."""
+    if output == "json":
+        print_text((stored.path / STUDY_FILE).read_text(encoding="utf-8").rstrip("\n"))
+    else:
+        print_lines(study_lines(stored))
+
+
+def study_told(entry: StudyEntry) -> str:
+    """A study's line in the list of what is stored."""
+    if entry.study is None:
+        return f"can't be read: {entry.problem}"
+    result = entry.study.result
+    made = figures.counted(len(result.settled("trial")), "trial")
+    return f"study of {made}: {result.answer.finding if result.answer else 'not finished'}"
+
+
+def study_as_json(entry: StudyEntry) -> dict[str, object]:
+    """A study's entry in the list of what is stored."""
+    result = entry.study.result if entry.study else None
+    return {
+        "kind": "study",
+        "study_id": entry.study_id,
+        "path": str(entry.path),
+        "name": result.name if result else None,
+        "started_at": result.started_at.isoformat() if result else None,
+        "runs": [run.measured.run_id for run in result.runs] if result else None,
+        "finding": result.answer.finding if result and result.answer else None,
+        "interrupted": not result.finished if result else None,
+        "problem": entry.problem,
+    }
+
+
+def study_lines(stored: StoredStudy) -> Iterator[Line]:
+    """The recommendation, what it is of, and the trials."""
+    result = stored.result
+    if result.answer is not None:
+        yield Line(result.answer.sentences, _style(result))
+    else:
+        yield Line(f"study {result.name}: not finished", "warn")
+        yield Line(f"loadlab tune with --resume {result.study_id} goes on", "warn")
+    yield from row("searched for", ", ".join(f"{one.direction} {one.field}" for one in result.objectives))
+    if result.cluster is not None:
+        yield from row("cluster", cluster_text(result.cluster))
+        if result.cluster.kind == "mock":
+            yield Line("mock broker: not Kafka", "warn")
+    yield from row("runs", _made(result))
+    yield from _trials(result)
+    if result.confirmed is not None:
+        yield from row("for clients", f"{stored.path / LIBRDKAFKA_FILE}, {JAVA_FILE} beside it")
+    yield from row("result", str(stored.path))
+
+
+def _style(result: StudyResult) -> Style:
+    return "good" if result.confirmed is not None else "plain"
+
+
+def _made(result: StudyResult) -> str:
+    count = Counter(run.purpose for run in result.runs)
+    return ", ".join(f"{number} {purpose}" for purpose, number in count.items()) or "none"
+
+
+def _trials(result: StudyResult) -> Iterator[Line]:
+    """A line for each trial: what it came to, where it is from, and its values."""
+    runs = {run.trial: run for run in result.settled("trial")}
+    on_front = result.front() if len(result.objectives) > 1 else ()
+    if on_front:
+        yield Line("trials marked * are not bettered by another in all objectives; each was run once")
+    for trial in result.trials[1:]:
+        text, style = _came_to(result, runs.get(trial.number))
+        marked = "*" if trial.number in on_front else " "
+        values = assignment_text(trial.assignment)
+        yield Line(f"{marked}{trial.number:>3}  {text:<24} {trial.origin:<12} {values}", style)
+
+
+def _came_to(result: StudyResult, run: StudyRun | None) -> tuple[str, Style]:
+    """What a trial's run said, and whether that is good."""
+    if run is None:
+        return "not measured", "dim"
+    measured = run.measured
+    if measured.failure is not None:
+        return f"failed: {measured.failure}", "bad"
+    if not measured.feasible:
+        return ", ".join(f"breaks {one.expression}" for one in measured.constraints if not one.holds), "warn"
+    values = zip(result.objectives, measured.values, strict=True)
+    return " · ".join(objective_text(one.field, value) for one, value in values), "plain"

@@ -1,0 +1,90 @@
+"""`loadlab tune`: the configuration that does best, confirmed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+import click
+
+from loadlab.cli.options import (
+    OutputFormat,
+    cluster_option,
+    examples,
+    output_option,
+    provider_option,
+    results_dir_option,
+    set_option,
+    with_provider,
+)
+from loadlab.cli.output import print_lines
+from loadlab.cli.study_view import print_study
+from loadlab.cli.tune_view import StudyWatcher, plan_lines
+from loadlab.cli.watching import watching
+from loadlab.errors import EXIT_INTERRUPTED, EXIT_OK
+from loadlab.tuning.study import TuneOptions, tune
+from loadlab.tuning.study_file import load_study
+
+
+class TuneKeywords(TypedDict):
+    """What the options say."""
+
+    overrides: tuple[str, ...]
+    provider: str | None
+    cluster_name: str | None
+    plan: bool
+    resume: str | None
+    warm_start: str | None
+    force: bool
+    warm_up: bool
+    output: OutputFormat
+    results_dir: Path
+
+
+@click.command(
+    "tune",
+    epilog=examples(
+        "loadlab tune scenarios/studies/throughput.yaml",
+        "loadlab tune scenarios/studies/throughput.yaml --plan",
+        "loadlab tune scenarios/studies/throughput.yaml --resume 20261123T161500-throughput-study-k3f9",
+    ),
+)
+@click.argument("study", type=click.Path(path_type=Path))
+@set_option
+@provider_option
+@cluster_option
+@click.option(
+    "--plan", is_flag=True, help="Show what would be measured and how long it takes; start nothing."
+)
+@click.option("--resume", metavar="ID", help="Go on with a study that was interrupted.")
+@click.option("--warm-start", metavar="ID", help="Try the best of an earlier study first.")
+@click.option("--force", is_flag=True, help="Go on although the default is noisy or breaks a constraint.")
+@click.option(
+    "--warm-up/--no-warm-up",
+    default=True,
+    help="Load each cluster that starts until it serves no more from round to round, before it is measured.",
+)
+@output_option
+@results_dir_option
+def tune_command(study: Path, **options: Unpack[TuneKeywords]) -> int:
+    """Search the configuration that does best, as STUDY says, and confirm it against the default.
+
+    The noise of the default is measured first, then trials are made, the best of them again, and the winner
+    in turns with the default. Each is a run of its own; all are stored.
+    """
+    loaded = load_study(study, with_provider(options["overrides"], options["provider"]))
+    choices = TuneOptions(
+        results_dir=options["results_dir"],
+        cluster_name=options["cluster_name"],
+        resume=options["resume"],
+        warm_start=options["warm_start"],
+        forced=options["force"],
+        warms_up=options["warm_up"],
+    )
+    if options["plan"]:
+        print_lines(plan_lines(loaded))
+        return EXIT_OK
+    with watching() as observer:
+        stored = tune(loaded, choices, StudyWatcher(observer, loaded))
+    print_study(stored, options["output"])
+    return EXIT_OK if stored.result.finished else EXIT_INTERRUPTED

@@ -1,0 +1,144 @@
+"""A study while it goes on: what is planned, and a line for each run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from loadlab.cli import figures
+from loadlab.cli.coordinates import coordinates, header
+from loadlab.cli.knobs import objective_text
+from loadlab.cli.observers import PlainObserver
+from loadlab.cli.output import Line
+from loadlab.tuning.estimate import estimate
+from loadlab.tuning.findings import baseline_values, best_so_far
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.results.model_study import Measured, StudyResult, StudyRun
+    from loadlab.results.study_store import StoredStudy
+    from loadlab.run.progress import Progress, RunObserver
+    from loadlab.tuning.estimate import Estimate
+    from loadlab.tuning.study_model import LoadedStudy
+
+
+class StudyWatcher:
+    """A line for each run of a study; of what the runs tell, the live view, and what comes before the load.
+
+    Args:
+        inner: watches the runs themselves.
+        loaded: the study.
+    """
+
+    def __init__(self, inner: RunObserver, loaded: LoadedStudy) -> None:
+        self._inner = inner
+        self._loaded = loaded
+        self._loading = False
+        self._headed = False
+
+    def message(self, text: str) -> None:
+        """Pass on what is said before the first load."""
+        if not self._loading:
+            self._inner.message(text)
+
+    def progress(self, progress: Progress) -> None:
+        """Pass on an interval, to a live view only: a line a second would drown the study's own."""
+        self._loading = True
+        if not isinstance(self._inner, PlainObserver):
+            self._inner.progress(progress)
+
+    def note(self, text: str) -> None:
+        """Say it above the live view."""
+        self._inner.message(text)
+
+    def begun(self, stored: StoredStudy) -> None:
+        """Say what is going to be done, how long it takes, and how to go on after an interruption."""
+        for line in plan_lines(self._loaded, stored.result):
+            self.note(line.text)
+        self.note(f"after an interruption: the same command with --resume {stored.result.study_id}")
+
+    def measured(self, stored: StoredStudy) -> None:
+        """Show the last run, the best so far and the time that is left."""
+        run = stored.result.runs[-1]
+        if run.purpose == "trial" and not self._headed:
+            self._headed = True
+            self.note(f"{'':<14}{header(self._loaded.study.space)}")
+        left = estimate(self._loaded, stored.result)
+        text = run_line(self._loaded, stored.result, run)
+        self.note(f"{text} · at most {figures.duration(left.seconds)} left")
+
+
+def plan_lines(loaded: LoadedStudy, result: StudyResult | None = None) -> Iterator[Line]:
+    """What a study is going to measure, and how long that takes.
+
+    Args:
+        loaded: the study.
+        result: as far as it got; None where it has not begun.
+    """
+    left = estimate(loaded, result)
+    made = f", {len(result.runs)} made before" if result is not None and result.runs else ""
+    yield Line(f"study {loaded.study.name}: at most {figures.counted(left.runs, 'run')}{made}")
+    yield from (Line(f"  {text}") for text in _parts(left))
+    drain_s = loaded.loaded.scenario.phases.drain_s
+    yield Line(
+        f"  of {figures.duration(left.run_s)} each: {figures.duration(left.seconds)} in all, and up to"
+        f" {figures.duration(drain_s)} more for each drain"
+    )
+    yield from (Line(f"note: {text}", "warn") for text in loaded.warnings)
+
+
+def _parts(left: Estimate) -> Iterator[str]:
+    told = (
+        (left.baseline, "of the default first, for its noise"),
+        (left.trials, "of trials"),
+        (left.defaults, "of the default between them, for drift"),
+        (left.candidates, "of the best trials again"),
+        (left.confirm, "of default and winner in turns, at most"),
+    )
+    yield from (f"{number:>4} {text}" for number, text in told if number)
+
+
+def run_line(loaded: LoadedStudy, result: StudyResult, run: StudyRun) -> str:
+    """A run on one line."""
+    said = _said(result, run.measured)
+    match run.purpose:
+        case "baseline":
+            made = len(baseline_values(result))
+            return f"baseline {made} of {loaded.study.noise.runs}: {said}"
+        case "default":
+            return f"the default again: {said}"
+        case "trial":
+            number = f"trial {len(result.settled('trial'))}"
+            line = coordinates(loaded.study.space, result.trial(run.trial).assignment)
+            return f"{number:<14}{line}  {said}{_best(result)}"
+        case "candidate":
+            return f"trial {run.trial} again: {said}"
+        case "confirm":
+            side = "default" if run.trial == result.trials[0].number else f"trial {run.trial}"
+            block = (
+                len([one for one in result.settled("confirm") if one.contender == run.contender]) + 3
+            ) // 4
+            return f"trial {run.contender} against the default, block {block}: {side}: {said}"
+
+
+def _said(result: StudyResult, measured: Measured) -> str:
+    """The objectives, or why there are none."""
+    if measured.failure is not None:
+        return f"failed: {measured.failure}"
+    broken = [f"{one.expression} is broken" for one in measured.constraints if not one.holds]
+    if measured.ended_early:
+        return f"ended early: {', '.join(broken)}"
+    values = [
+        objective_text(objective.field, value)
+        for objective, value in zip(result.objectives, measured.values, strict=True)
+    ]
+    return " · ".join([*values, *broken, *(["suspect run"] if measured.status == "suspect" else [])])
+
+
+def _best(result: StudyResult) -> str:
+    best = best_so_far(result)
+    if best is None:
+        return " · nothing holds the constraints yet"
+    field = result.objectives[0].field
+    value, low, high = (objective_text(field, number) for number in (best.value, best.low, best.high))
+    return f" · best so far {value} ({low} to {high}) by trial {best.trial}"

@@ -1,0 +1,59 @@
+"""Documents that grow while something is searched: written anew at each step, by one process at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+from loadlab.errors import RunError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from loadlab.results.model_base import Model
+
+
+def write_anew(document: Model, path: Path, what: str) -> None:
+    """Store a document as it is now: whoever reads it, also after a kill, finds the old or the new whole.
+
+    Args:
+        document: what to store.
+        path: its file; the folder is made if it is missing.
+        what: what the document is of, for the error: "search".
+
+    Raises:
+        RunError: it can't be written.
+    """
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(document.model_dump_json(indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise RunError(
+            f"the {what} could not be stored in {path.parent}: {error.strerror}",
+            fix="free disk space, or name a folder that can be written with --results-dir",
+        ) from error
+
+
+@contextlib.contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Keep a second process from going on with what the folder holds; a killed one loses its claim.
+
+    Raises:
+        UsageError: another process is at it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise UsageError(f"another process goes on with {folder.name} now", fix="wait for its end") from error
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,133 @@
+"""How a study begins: what it is made of, as it is stored, and what is tried first."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, cast
+
+from pydantic import BaseModel
+
+import loadlab
+from loadlab.errors import UsageError
+from loadlab.results.environment import capture_host
+from loadlab.results.model_study import Planned, StudyObjective, StudyResult
+from loadlab.results.redact import redact
+from loadlab.results.run_id import new_run_id
+from loadlab.results.study_store import load_study_result, save_study
+from loadlab.tuning.presets import presets
+from loadlab.tuning.same import refuse_other_machine
+from loadlab.tuning.warm_start import warm_starts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic import JsonValue
+
+    from loadlab.results.study_store import StoredStudy
+    from loadlab.tuning.study_model import LoadedStudy, Study
+
+_STUDY_SUFFIX = "-study"
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """How a study is to be made.
+
+    Attributes:
+        results_dir: where the study and its runs go.
+        cluster_name: the cluster that `cluster up` left standing and that is to be used; None to start one.
+        resume: the id of a study that was interrupted; None for a new one.
+        warm_start: the id of an earlier study whose best trials are tried first; None without one.
+        forced: go on although the default is noisy or breaks a constraint.
+        warms_up: load each cluster that starts until it is warm, before it is measured.
+    """
+
+    results_dir: Path
+    cluster_name: str | None = None
+    resume: str | None = None
+    warm_start: str | None = None
+    forced: bool = False
+    warms_up: bool = True
+
+
+def begun(loaded: LoadedStudy, options: TuneOptions) -> StoredStudy:
+    """A new study, or the one that is to be resumed.
+
+    Raises:
+        UsageError: the one to resume is finished, or began with something else.
+    """
+    fresh = _fresh(loaded, options)
+    if options.resume is None:
+        return save_study(fresh, options.results_dir)
+    stored = load_study_result(options.resume, options.results_dir)
+    _refuse_other(stored.result, fresh)
+    if options.forced and not stored.result.forced:
+        return save_study(stored.result.model_copy(update={"forced": True}), options.results_dir)
+    return stored
+
+
+def _fresh(loaded: LoadedStudy, options: TuneOptions) -> StudyResult:
+    study, scenario = loaded.study, loaded.loaded.scenario
+    now = datetime.now(UTC)
+    return StudyResult(
+        loadlab_version=loadlab.__version__,
+        study_id=new_run_id(f"{study.name}{_STUDY_SUFFIX}", now),
+        name=study.name,
+        started_at=now,
+        forced=options.forced,
+        objectives=tuple(
+            StudyObjective(field=one.field, direction=one.direction) for one in study.objectives
+        ),
+        study=study_document(study),
+        scenario=_redacted(scenario.to_document()),
+        environment=capture_host(),
+        planned=_planned(loaded, options),
+    )
+
+
+def _planned(loaded: LoadedStudy, options: TuneOptions) -> tuple[Planned, ...]:
+    """The default, the presets, and an earlier study's best; each once, and none that breaks a rule."""
+    space = loaded.study.space
+    default, *others = presets(loaded.study)
+    if options.warm_start is not None:
+        others += warm_starts(load_study_result(options.warm_start, options.results_dir), space)
+    kept = [Planned(origin=default[0], assignment=dict(default[1]))]
+    for origin, assignment in others:
+        known = any(one.assignment == assignment for one in kept)
+        if not known and not space.violations(assignment) and not space.outside(assignment):
+            kept.append(Planned(origin=origin, assignment=dict(assignment)))
+    return tuple(kept)
+
+
+def study_document(study: Study) -> dict[str, JsonValue]:
+    """A study as plain data, for its file and to tell whether two are the same."""
+    document = asdict(study)
+    del document["scenario"]  # where the file lies says nothing of what is in it
+    text = json.dumps(document, default=_plain)
+    return _redacted(cast("dict[str, JsonValue]", json.loads(text)))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return str(value)
+
+
+def _redacted(document: object) -> dict[str, JsonValue]:
+    return cast("dict[str, JsonValue]", redact(cast("JsonValue", document)))
+
+
+def _refuse_other(began: StudyResult, fresh: StudyResult) -> None:
+    """A study goes on as it began: its runs are compared with each other."""
+    if began.finished:
+        raise UsageError(
+            f"{began.study_id} is finished", fix=f"loadlab study show {began.study_id}, or begin a new study"
+        )
+    if began.study != fresh.study or began.scenario != fresh.scenario:
+        raise UsageError(
+            f"{began.study_id} began with another study, scenario or other options",
+            fix="give the same files and options as then; its study.json has both",
+        )
+    refuse_other_machine(began.study_id, began.environment, fresh.environment)

@@ -1,0 +1,150 @@
+"""What a study comes to: the decision of its confirmation, what the winner costs, which knobs mattered."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+from loadlab.analysis.headline import headline_values
+from loadlab.results.model_study_answer import StudyAnswer, StudyCost, StudyImportance, StudyLimit
+from loadlab.results.reader import load
+from loadlab.tuning.confirm import BLOCK
+from loadlab.tuning.decision import decide
+from loadlab.tuning.findings import baseline_values, confirm_rules, confirm_runs, contenders, drift
+from loadlab.tuning.noise import noise_of
+from loadlab.tuning.recommend import LimitHeld, Recommendation, costs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from loadlab.results.model_study import StudyResult, StudyRun
+    from loadlab.tuning.decision import Decision
+    from loadlab.tuning.recommend import Cost, Importance
+    from loadlab.tuning.space import Value
+    from loadlab.tuning.study_model import Study
+
+_UNITS: Final = {"us": "µs"}
+_GOALS: Final = {
+    "throughput.records_per_s": "records a second",
+    "throughput.bytes_per_s": "bytes a second",
+    "cpu_us_per_record": "CPU per record",
+    "capacity": "capacity",
+}
+
+
+def conclusion(
+    study: Study, result: StudyResult, importances: Sequence[Importance], results_dir: Path
+) -> StudyAnswer:
+    """What came of a study whose runs are all made.
+
+    Args:
+        study: what was searched.
+        result: all of its runs.
+        importances: of its knobs.
+        results_dir: where its runs are stored, of which the costs are read.
+    """
+    order = contenders(study, result)
+    noise = noise_of(baseline_values(result))
+    direction = result.objectives[0].direction
+    decision = decide(confirm_runs(result, order), len(order), direction, confirm_rules(study), noise)
+    trial = None if decision.candidate is None else order[decision.candidate]
+    use = _different(result, trial)
+    told = Recommendation(
+        decision=decision,
+        goal=goal_of(result.objectives[0].field),
+        use=use,
+        weakened={name: value for name, value in use.items() if name in study.space.unlocked},
+        limits=_limits(_confirming(result, trial)),
+        costs=_costs(result, trial, results_dir) if decision.finding == "beats the default" else (),
+        importances=importances,
+        drift=drift(result).sentence(),
+    )
+    return _answer(told, decision, trial, noise.cv)
+
+
+def _answer(told: Recommendation, decision: Decision, trial: int | None, cv: float) -> StudyAnswer:
+    interval = decision.interval
+    return StudyAnswer(
+        finding=decision.finding,
+        sentences=told.sentences(),
+        trial=trial,
+        ratio=decision.ratio,
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        p_value=decision.p_value,
+        level=decision.level,
+        floor=decision.floor,
+        noise=decision.noise,
+        more_pairs=decision.more_pairs,
+        visible=decision.visible,
+        cv=cv,
+        drift=told.drift,
+        use=dict(told.use),
+        weakened=dict(told.weakened),
+        limits=tuple(StudyLimit(**asdict(one)) for one in told.limits),
+        costs=tuple(StudyCost(**asdict(one)) for one in told.costs),
+        importances=tuple(StudyImportance(**asdict(one)) for one in told.importances),
+    )
+
+
+def goal_of(field: str) -> str:
+    """An objective for people: "records a second", "publish p99"."""
+    for ending, goal in _GOALS.items():
+        if field.endswith(ending):
+            return goal
+    last = field.split(".")[-2:]
+    return " ".join(part.removesuffix("_us").removesuffix("_latency").replace("_", " ") for part in last)
+
+
+def _different(result: StudyResult, trial: int | None) -> dict[str, Value]:
+    """The values of a trial that are not the default's."""
+    if trial is None:
+        return {}
+    default = result.trials[0].assignment
+    values = result.trial(trial).assignment
+    return {name: value for name, value in values.items() if default.get(name) != value}
+
+
+def _confirming(result: StudyResult, trial: int | None) -> list[StudyRun]:
+    """The contender's own runs in the blocks against the default."""
+    return [run for run in result.settled("confirm") if run.trial == run.contender == trial]
+
+
+def _limits(runs: Sequence[StudyRun]) -> tuple[LimitHeld, ...]:
+    """The constraints, by the median of what the runs have."""
+    met = zip(*(run.measured.constraints for run in runs), strict=True) if runs else ()
+    return tuple(
+        LimitHeld(
+            label=_label(each[0].expression),
+            measured=median(one.measured for one in each),
+            limit=each[0].limit,
+            unit=_UNITS.get(each[0].unit or "", each[0].unit or ""),
+        )
+        for each in met
+    )
+
+
+def _label(expression: str) -> str:
+    """What a constraint is of: "publish_latency p99 < 50ms" is of "publish p99"."""
+    metric, stat = expression.split()[:2]
+    return f"{metric.replace('_latency', '').replace('_', ' ')} {stat}"
+
+
+def _costs(result: StudyResult, trial: int | None, results_dir: Path) -> tuple[Cost, ...]:
+    """What got worse, by the runs of the confirmation."""
+    block = [run for run in result.settled("confirm") if run.contender == trial]
+    whole = block[: len(block) // len(BLOCK) * len(BLOCK)]
+    default = result.trials[0].number
+    sides = (
+        [run.measured.run_id for run in whole if run.trial == default],
+        [run.measured.run_id for run in whole if run.trial == trial],
+    )
+    # A bench that makes no runs has no headline numbers either.
+    if any(run_id is None for side in sides for run_id in side):
+        return ()
+    before, after = (
+        headline_values([load(run_id, results_dir).result for run_id in side if run_id]) for side in sides
+    )
+    return costs_of(before, after, [objective.field for objective in result.objectives])

@@ -1,0 +1,136 @@
+"""The trials of a study as Optuna knows them: what it proposes, and what it is told of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from optuna.trial import Trial, TrialState
+
+from loadlab.errors import RunError
+from loadlab.results.model_study import StudyTrial
+from loadlab.tuning.samplers import sampler_of
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    import optuna
+    from optuna.storages import RDBStorage
+
+    from loadlab.results.model_study import Measured, Planned
+    from loadlab.tuning.space import SearchSpace
+    from loadlab.tuning.study_model import Sampler
+
+_MOST_REFUSED: Final = 200
+
+
+@dataclass(eq=False)
+class Proposals:
+    """Asks Optuna for trials and tells it what they came to.
+
+    Attributes:
+        study: Optuna's.
+        storage: what it is in.
+        space: what may be proposed.
+        sampler: who proposes.
+        seed: the study's.
+    """
+
+    study: optuna.Study
+    storage: RDBStorage
+    space: SearchSpace
+    sampler: Sampler
+    seed: int
+    _asked: dict[int, Trial] = field(default_factory=dict)
+    _orphans: list[int] = field(default_factory=list)
+
+    def adopt(self, known: Container[int]) -> None:
+        """Takes over what a killed process was just proposing: the next proposals are those trials."""
+        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        self._orphans = [trial.number for trial in running if trial.number not in known]
+
+    def propose(self, planned: Planned | None) -> StudyTrial:
+        """The next trial.
+
+        Args:
+            planned: what it is to be; None: what the sampler proposes.
+
+        Raises:
+            RunError: the sampler finds nothing that keeps the rules between knobs.
+        """
+        if planned is not None and not self._orphans and not self._waiting():
+            self.study.enqueue_trial(self.space.parameters(planned.assignment))
+        for _ in range(_MOST_REFUSED):
+            trial = self._ask()
+            assignment = self.space.suggest(trial)
+            broken = self.space.violations(assignment)
+            if not broken:
+                self._asked[trial.number] = trial
+                origin = "sampled" if planned is None else planned.origin
+                return StudyTrial(number=trial.number, origin=origin, assignment=dict(assignment))
+            self._refuse(trial, broken)
+        raise RunError(
+            f"{_MOST_REFUSED} proposals in a row break the rules between knobs; the last: {broken[0]}",
+            fix="narrow the search space to where the rules hold",
+        )
+
+    def take(self, planned: Planned) -> StudyTrial:
+        """A trial that Optuna does not choose and need not be able to: the default."""
+        reasons = [*self.space.outside(planned.assignment), *self.space.violations(planned.assignment)]
+        if not reasons:
+            return self.propose(planned)
+        trial = self._ask()
+        trial.set_user_attr("loadlab.outside", reasons)
+        self.study.tell(trial, state=TrialState.FAIL)
+        return StudyTrial(number=trial.number, origin=planned.origin, assignment=dict(planned.assignment))
+
+    def _waiting(self) -> bool:
+        """Whether a killed process left a planned trial in the queue."""
+        return bool(self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+
+    def _ask(self) -> Trial:
+        if self._orphans:
+            return self._again(self._orphans.pop(0))
+        number = len(self.study.get_trials(deepcopy=False))
+        self.study.sampler = sampler_of(self.sampler, self.seed, number)
+        return self.study.ask()
+
+    def _refuse(self, trial: Trial, broken: list[str]) -> None:
+        """Lets the sampler know, so that it looks elsewhere; no run is spent."""
+        trial.set_user_attr("loadlab.refused", broken)
+        if not trial.constraints:
+            trial.set_constraint("rules between knobs", float(len(broken)))
+        self.study.tell(trial, state=TrialState.PRUNED)
+
+    def tell(self, number: int, measured: Measured) -> None:
+        """Tells Optuna what became of a trial; what it knows already it is not told again.
+
+        A trial that could not be measured is FAIL; one that was ended because it breaks a constraint is
+        PRUNED, and the sampler is told by how much it breaks it.
+        """
+        known = self.study.get_trials(deepcopy=False)[number]
+        if known.state.is_finished():
+            return
+        trial = self._asked.pop(number, None) or self._again(number)
+        for name, value in _attributes(measured).items():
+            trial.set_user_attr(f"loadlab.{name}", value)
+        for constraint in measured.constraints:
+            if constraint.expression not in trial.constraints:
+                trial.set_constraint(constraint.expression, constraint.violation)
+        if measured.failure is not None:
+            self.study.tell(trial, state=TrialState.FAIL)
+        elif measured.ended_early:
+            self.study.tell(trial, state=TrialState.PRUNED)
+        else:
+            self.study.tell(trial, list(measured.values))
+
+    def _again(self, number: int) -> Trial:
+        """A trial that a process before this one asked for."""
+        self.study.sampler = sampler_of(self.sampler, self.seed, number)
+        study_id = self.storage.get_study_id_from_name(self.study.study_name)
+        return Trial(self.study, self.storage.get_trial_id_from_study_id_trial_number(study_id, number))
+
+
+def _attributes(measured: Measured) -> dict[str, object]:
+    told = {"run_id": measured.run_id, "verdict": measured.status, "failure": measured.failure}
+    return {name: value for name, value in told.items() if value is not None}

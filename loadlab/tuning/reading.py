@@ -1,0 +1,92 @@
+"""What a run says of the assignment that it measured: objectives, constraints, and why it may not count."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from loadlab.analysis.thresholds import all_thresholds
+from loadlab.results.model_study import ConstraintFigure, Measured
+from loadlab.tuning.objectives import value_of
+from loadlab.tuning.study_model import CAPACITY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loadlab.results.model import RunResult
+    from loadlab.results.model import Threshold as Judged
+    from loadlab.scenario import Scenario, Threshold
+
+_JUST_BROKEN = sys.float_info.epsilon
+
+
+def measured(
+    result: RunResult,
+    scenario: Scenario,
+    objectives: Sequence[str],
+    took_s: float,
+    capacity_per_s: float | None = None,
+) -> Measured:
+    """Reads a run.
+
+    Args:
+        result: what it measured.
+        scenario: what was run; its thresholds are the study's constraints.
+        objectives: their places in result.json, or CAPACITY.
+        took_s: how long it took.
+        capacity_per_s: what a capacity search found, of which this is the run that holds.
+    """
+    values = [capacity_per_s if field == CAPACITY else value_of(result, field) for field in objectives]
+    constraints = [
+        constraint_figure(threshold, judged)
+        for threshold, judged in zip(all_thresholds(scenario), result.thresholds, strict=True)
+    ]
+    ended_early = any(judged.ended_run_at_s is not None for judged in result.thresholds)
+    # A run that was ended early is too short for verdicts and percentiles: that it broke a constraint stands.
+    failure = None if ended_early else _failure(result, objectives, values)
+    counts = failure is None and not ended_early
+    return Measured(
+        run_id=result.run_id,
+        status=result.verdict.status,
+        values=tuple(value for value in values if value is not None) if counts else (),
+        constraints=tuple(figure for figure in constraints if figure is not None),
+        ended_early=ended_early,
+        failure=failure,
+        took_s=took_s,
+    )
+
+
+def _failure(result: RunResult, objectives: Sequence[str], values: Sequence[float | None]) -> str | None:
+    """Why a run does not count; None where it does."""
+    if result.verdict.status == "invalid":
+        reasons = (reason for reason in result.verdict.reasons if reason.severity == "invalid")
+        return "; ".join(f"{reason.code}: {reason.message}" for reason in reasons)
+    for judged in result.thresholds:
+        if judged.not_measurable is not None:
+            return f"{judged.expression} could not be measured: {judged.not_measurable}"
+    for field, value in zip(objectives, values, strict=True):
+        if value is None:
+            return f"the run's sample supports no {field}"
+        if value <= 0:
+            return f"{field} is {value:g}: nothing can be compared with that"
+    return None
+
+
+def constraint_figure(threshold: Threshold, judged: Judged) -> ConstraintFigure | None:
+    """By how much a run kept or broke a constraint; None where it could not be measured.
+
+    The violation is the distance to the limit as a share of it, or in the metric's unit where the limit is 0.
+    Samplers learn from its size; whether it holds is what the run's judgement says.
+    """
+    if judged.measured is None or judged.limit is None:
+        return None
+    apart = judged.measured - judged.limit
+    violation = {"<": apart, "<=": apart, ">": -apart, ">=": -apart, "==": abs(apart)}[threshold.condition.op]
+    violation /= abs(judged.limit) or 1.0
+    return ConstraintFigure(
+        expression=judged.expression,
+        measured=judged.measured,
+        limit=judged.limit,
+        unit=judged.unit,
+        violation=min(violation, 0.0) if judged.passed else max(violation, _JUST_BROKEN),
+    )

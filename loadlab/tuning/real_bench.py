@@ -1,0 +1,228 @@
+"""The bench that measures: a run by `run_scenario` for each assignment, on a cluster that stays open."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from loadlab.errors import LoadlabError, UsageError
+from loadlab.results.model_study import Measured
+from loadlab.results.reader import load
+from loadlab.run.repetitions import repetition_seed
+from loadlab.run.runner import RunOptions, open_cluster, run_scenario
+from loadlab.tuning.apply import with_values
+from loadlab.tuning.capacity import CapacityOptions, find_capacity
+from loadlab.tuning.capacity_judge import acked_per_s
+from loadlab.tuning.capacity_levels import MAX_RATE
+from loadlab.tuning.capacity_scenario import workload_of
+from loadlab.tuning.presets import presets
+from loadlab.tuning.reading import measured
+from loadlab.tuning.same import refuse_other_cluster
+from loadlab.tuning.space import ChangeCost
+from loadlab.tuning.study_model import CAPACITY
+from loadlab.tuning.warm_up import ROUND_S, is_warm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.results.capacity_store import StoredCapacity
+    from loadlab.results.model import ClusterUsed, VerdictStatus
+    from loadlab.results.study_store import StoredStudy
+    from loadlab.run.interrupts import Interrupts
+    from loadlab.run.opening import OpenCluster
+    from loadlab.run.progress import RunObserver
+    from loadlab.scenario import LoadedScenario, Threshold
+    from loadlab.tuning.begin import TuneOptions
+    from loadlab.tuning.bench import Bench, Terms
+    from loadlab.tuning.space import Assignment
+    from loadlab.tuning.study_model import LoadedStudy
+
+_SHARE_SEEN: Final = 0.5
+"""A trial is ended by a constraint that the first half of its measure phase or more breaks; before that, one
+stall of the machine would speak for the whole."""
+
+
+@contextmanager
+def open_bench(
+    loaded: LoadedStudy,
+    stored: StoredStudy,
+    options: TuneOptions,
+    observer: RunObserver,
+    interrupts: Interrupts,
+) -> Iterator[Bench]:
+    """Opens the bench of a study; its clusters end with the block.
+
+    Args:
+        loaded: the study.
+        stored: the study on the disk, which says what it began on.
+        options: how it is made.
+        observer: is told of the runs.
+        interrupts: what the user asks for meanwhile.
+
+    Raises:
+        UsageError: it tunes brokers that are not loadlab's to start.
+    """
+    _refuse_given_brokers(loaded, options)
+    runs = RunOptions(options.results_dir, options.cluster_name)
+    bench = _RealBench(loaded, stored, runs, observer, interrupts, options.warms_up)
+    try:
+        bench.open_default()
+        yield bench
+    finally:
+        bench.close()
+
+
+def _refuse_given_brokers(loaded: LoadedStudy, options: TuneOptions) -> None:
+    given = options.cluster_name or loaded.loaded.scenario.cluster.provider == "external"
+    knobs = [knob.name for knob in loaded.study.space.knobs if knob.cost == ChangeCost.BROKER]
+    if given and knobs:
+        raise UsageError(
+            f"{', '.join(knobs)} can't be set on a cluster that stands already",
+            fix="take them out of the search space, or let the study start its clusters",
+        )
+
+
+@dataclass(eq=False)
+class _RealBench:
+    """Runs of a study; `_opened` is the cluster of the last of them."""
+
+    loaded: LoadedStudy
+    stored: StoredStudy
+    options: RunOptions
+    observer: RunObserver
+    interrupts: Interrupts
+    warms_up: bool
+    cluster: ClusterUsed | None = None
+    _opened: OpenCluster | None = None
+    _wanted: str | None = None
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def stopping(self) -> bool:
+        return self.interrupts.came
+
+    def open_default(self) -> None:
+        """Opens the default's cluster, so that a study which can't have one, or has another, ends at once."""
+        default = presets(self.loaded.study)[0][1]
+        opened = self._cluster(with_values(self.loaded.loaded, default))
+        refuse_other_cluster(self.stored.result.study_id, self.stored.result.cluster, opened.cluster)
+
+    @property
+    def _fields(self) -> list[str]:
+        return [objective.field for objective in self.loaded.study.objectives]
+
+    def measure(self, assignment: Assignment, terms: Terms) -> Measured:
+        begun_s = time.monotonic()
+        scenario = self._scenario(assignment, terms)
+        measure = self._measure_capacity if CAPACITY in self._fields else self._measure_run
+        try:
+            return measure(scenario, self._cluster(scenario), begun_s)
+        except LoadlabError:
+            # Whatever it met, the next measurement is not to meet it again.
+            self.close()
+            raise
+
+    def _measure_run(self, loaded: LoadedScenario, opened: OpenCluster, begun_s: float) -> Measured:
+        result = run_scenario(loaded, self.options, self.observer, cluster=opened).result
+        if result.interrupted:
+            raise KeyboardInterrupt
+        self.cluster = result.cluster
+        return measured(result, loaded.scenario, self._fields, time.monotonic() - begun_s)
+
+    def _measure_capacity(self, loaded: LoadedScenario, opened: OpenCluster, begun_s: float) -> Measured:
+        """Searches the highest rate that holds; the run that is told of is the one that held it."""
+        options = CapacityOptions(self.options.results_dir, self.options.cluster_name, warm_up=False)
+        search = find_capacity(loaded, options, _Probing(self.observer), cluster=opened).result
+        if not search.finished:
+            raise KeyboardInterrupt
+        self.cluster = search.cluster
+        took_s = time.monotonic() - begun_s
+        holds_per_s = search.answer.holds_per_s
+        probe = next((one for one in search.probes if one.rate_per_s == holds_per_s and not one.failed), None)
+        if probe is None or search.answer.kind == "generator":
+            why = f"the capacity search {search.capacity_id} came to {search.answer.kind}"
+            unsure: VerdictStatus = "invalid" if search.answer.kind == "generator" else "valid"
+            return Measured(run_id=None, status=unsure, failure=why, took_s=took_s)
+        result = load(probe.run_id, self.options.results_dir).result
+        at_rate = workload_of(loaded).at(probe.rate_per_s or 0.0).scenario
+        return measured(result, at_rate, self._fields, took_s, holds_per_s)
+
+    def _scenario(self, assignment: Assignment, terms: Terms) -> LoadedScenario:
+        loaded = with_values(self.loaded.loaded, assignment)
+        scenario = loaded.scenario
+        # A capacity search goes by what its probes came to, and needs them whole.
+        may_end_early = terms.may_end_early and CAPACITY not in self._fields
+        measure_s = scenario.phases.measure_s * terms.measure_scale
+        changes: dict[str, object] = {
+            "seed": repetition_seed(scenario.seed, terms.number),
+            "phases": scenario.phases.model_copy(update={"measure_s": measure_s}),
+            "thresholds": {
+                key: tuple(_ending(one, measure_s, may=may_end_early) for one in group)
+                for key, group in scenario.thresholds.items()
+            },
+        }
+        return replace(loaded, scenario=scenario.model_copy(update=changes))
+
+    def _cluster(self, loaded: LoadedScenario) -> OpenCluster:
+        """The cluster that the scenario needs: the one that is open, where it is of the same settings."""
+        wanted = loaded.scenario.cluster.model_dump_json()
+        if self._opened is None or wanted != self._wanted:
+            self.close()
+            opening = open_cluster(loaded, self.options, self.observer, interrupts=self.interrupts)
+            self._opened = self._stack.enter_context(opening)
+            self._wanted = wanted
+            if self.warms_up and self._opened.cluster.info.kind == "kafka":
+                self._warm_up(loaded, self._opened)
+        return self._opened
+
+    def _warm_up(self, loaded: LoadedScenario, opened: OpenCluster) -> None:
+        """Loads a fresh cluster until it is warm: else the first runs would be of another system."""
+        self.observer.message("warming the cluster up")
+        warming = _warming(loaded)
+        rounds_per_s: tuple[float, ...] = ()
+        while not is_warm(rounds_per_s):
+            result = run_scenario(warming, self.options, self.observer, cluster=opened).result
+            if opened.interrupts.came:
+                raise KeyboardInterrupt
+            rounds_per_s += (acked_per_s(result),)
+
+    def close(self) -> None:
+        """Ends the cluster that is open."""
+        self._opened = None
+        self._stack.close()
+
+
+def _warming(loaded: LoadedScenario) -> LoadedScenario:
+    """A round of warm-up: at full load, or as the scenario is where it has no rate that could be set."""
+    try:
+        return workload_of(loaded).warming(MAX_RATE)
+    except UsageError:
+        phases = loaded.scenario.phases.model_copy(update={"warmup_s": 0.0, "measure_s": ROUND_S})
+        changes = {"phases": phases, "thresholds": {}}
+        return replace(loaded, scenario=loaded.scenario.model_copy(update=changes))
+
+
+def _ending(threshold: Threshold, measure_s: float, *, may: bool) -> Threshold:
+    """A constraint that ends the run as soon as it can't be met any more, or one that waits for the end."""
+    ends = may and threshold.live != "never"
+    delay_s = max(threshold.delay_s, measure_s * _SHARE_SEEN) if ends else 0.0
+    return threshold.model_copy(update={"abort_on_fail": ends, "delay_s": delay_s})
+
+
+class _Probing:
+    """Watches a capacity search that is one measurement of a study: its runs are shown, its course is not."""
+
+    def __init__(self, inner: RunObserver) -> None:
+        self.message = inner.message
+        self.progress = inner.progress
+
+    def begun(self, search: StoredCapacity) -> None:
+        pass
+
+    def warmed(self, search: StoredCapacity) -> None:
+        pass
+
+    def probed(self, search: StoredCapacity) -> None:
+        pass

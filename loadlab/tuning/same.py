@@ -1,0 +1,42 @@
+"""What goes on later must go on where it began: on the same machine and the same kind of cluster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from loadlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from loadlab.cluster import Cluster
+    from loadlab.results.model import ClusterUsed
+    from loadlab.results.model_environment import HostEnvironment
+
+_CLUSTER: Final = ("provider", "kind", "kafka_version", "brokers", "network")
+_MACHINE: Final = ("cpu_model", "cores", "memory_bytes", "loadlab", "confluent_kafka")
+
+
+def refuse_other_machine(identity: str, began: HostEnvironment, here: HostEnvironment) -> None:
+    """Refuses to go on with what another machine, or other versions, began.
+
+    Raises:
+        UsageError: what differs.
+    """
+    for name in _MACHINE:
+        before, now = getattr(began, name), getattr(here, name)
+        if before != now:
+            raise UsageError(f"{identity} began where {name} was {before}; it is {now} here")
+
+
+def refuse_other_cluster(identity: str, began: ClusterUsed | None, cluster: Cluster) -> None:
+    """Refuses to go on on another kind of cluster; None where nothing was measured yet.
+
+    Raises:
+        UsageError: what differs.
+    """
+    for name in _CLUSTER:
+        before, now = getattr(began, name, None), getattr(cluster.info, name)
+        if began is not None and before != now:
+            raise UsageError(
+                f"{identity} began on a cluster whose {name} was {before}; here it is {now}",
+                fix="use the same cluster, by --provider or --cluster",
+            )

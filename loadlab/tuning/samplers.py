@@ -1,0 +1,56 @@
+"""Who proposes the next trial: multivariate TPE, random, or a Gaussian process."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import GPSampler, RandomSampler, TPESampler
+
+from loadlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
+
+    from loadlab.tuning.study_model import Sampler
+
+STARTUP_TRIALS: Final = 6
+"""How many trials there must be before a model is trusted; what was planned counts among them."""
+
+
+def sampler_of(kind: Sampler, seed: int, number: int) -> BaseSampler:
+    """The sampler that proposes one trial.
+
+    Each trial has a sampler of its own, seeded by its number: so what is proposed depends on the study's seed
+    and the trials so far, and not on when the study was interrupted.
+
+    Args:
+        kind: which.
+        seed: the study's.
+        number: of the trial that is to be proposed.
+
+    Raises:
+        UsageError: it needs what is not installed.
+    """
+    drawn = int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint32)[0])
+    if kind == "random":
+        return RandomSampler(seed=drawn)
+    if kind == "gp":
+        require_available(kind)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return GPSampler(seed=drawn, n_startup_trials=STARTUP_TRIALS)
+    return TPESampler(seed=drawn, n_startup_trials=STARTUP_TRIALS, multivariate=True)
+
+
+def require_available(kind: Sampler) -> None:
+    """Refuses a sampler that can't work here, before any time is spent.
+
+    Raises:
+        UsageError: it needs what is not installed.
+    """
+    if kind == "gp" and importlib.util.find_spec("torch") is None:
+        raise UsageError("the sampler gp needs torch", fix='pip install "loadlab[gp]", or sampler: tpe')

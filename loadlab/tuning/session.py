@@ -1,0 +1,268 @@
+"""One pass over a study: what comes next follows from what was measured, so that any kill can be resumed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import takewhile
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+from loadlab.errors import LoadlabError, RunError
+from loadlab.results.model_study import Measured, StudyRun
+from loadlab.tuning.bench import Terms
+from loadlab.tuning.conclude import conclusion
+from loadlab.tuning.confirm import next_run
+from loadlab.tuning.findings import best_trials, confirm_rules, confirm_runs, contenders, noise_rules
+from loadlab.tuning.hand_over import hand_over
+from loadlab.tuning.importance import importances
+from loadlab.tuning.noise import judge_noise
+from loadlab.tuning.ranking import shuffled
+from loadlab.tuning.space import ChangeCost
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from loadlab.results.model_study import Purpose, StudyResult, StudyTrial
+    from loadlab.tuning.bench import Bench
+    from loadlab.tuning.journal import Journal, TuneObserver
+    from loadlab.tuning.proposals import Proposals
+    from loadlab.tuning.study_model import LoadedStudy, Study
+
+_BATCH: Final = 4
+_ATTEMPTS: Final[Mapping[Purpose, int]] = {
+    "trial": 2,
+    # What all else is compared with is worth more patience with the machine than one trial of many.
+    **dict.fromkeys(("baseline", "default", "candidate", "confirm"), 5),
+}
+_S_PER_MINUTE: Final = 60.0
+
+
+@dataclass(eq=False)
+class Session:
+    """Measures a study to its end, from wherever it is.
+
+    Attributes:
+        loaded: what is searched.
+        journal: what was measured.
+        proposals: who proposes.
+        bench: what it is measured on.
+        observer: is told what happens.
+    """
+
+    loaded: LoadedStudy
+    journal: Journal
+    proposals: Proposals
+    bench: Bench
+    observer: TuneObserver
+
+    @property
+    def study(self) -> Study:
+        """What is searched."""
+        return self.loaded.study
+
+    @property
+    def result(self) -> StudyResult:
+        """The study as far as it got."""
+        return self.journal.result
+
+    def run(self) -> None:
+        """Measures what is left.
+
+        Raises:
+            LoadlabError: the default can't be measured, is too noisy, or breaks a constraint.
+            KeyboardInterrupt: the user asked for the end.
+        """
+        self._recover()
+        self._baseline()
+        self._search()
+        self._measure_again()
+        self._confirm()
+        shares = importances(self.proposals.study, self.study.space)
+        answer = conclusion(self.study, self.result, shares, self.journal.results_dir)
+        if answer.recommends and answer.trial is not None:
+            hand_over(self.loaded, self.result.trial(answer.trial), answer, self.journal.stored.path)
+        self.journal.update(finished=True, answer=answer)
+
+    def _recover(self) -> None:
+        """Brings Optuna to where the journal is: a kill may have come between the two."""
+        self.proposals.adopt({trial.number for trial in self.result.trials})
+        if not self.result.trials:
+            self.journal.add_trial(self.proposals.take(self.result.planned[0]))
+        for run in self.result.settled("trial"):
+            self.proposals.tell(run.trial, run.measured)
+
+    def _baseline(self) -> None:
+        """Measures the default until its noise is known, and refuses to go on where that is hopeless."""
+        while True:
+            runs = self._baseline_runs()
+            if len(runs) < self.study.noise.runs:
+                self._measure("baseline", self._default)
+                continue
+            doubled = self.result.measure_scale > 1
+            rules = noise_rules(self.study)
+            values = [run.measured.values[0] for run in runs]
+            verdict = judge_noise(values, rules, doubled=doubled, forced=self.result.forced)
+            if verdict.step == "stop":
+                raise RunError(
+                    verdict.reason,
+                    fix=f"measure longer, or on a quieter machine; or go on: --force {self._resume}",
+                )
+            if verdict.step == "go on":
+                break
+            self.observer.note(f"{verdict.reason}: measuring twice as long")
+            self.journal.update(measure_scale=2 * self.result.measure_scale)
+        self._refuse_broken(runs)
+        self.proposals.tell(self._default, _typical(runs))
+
+    def _baseline_runs(self) -> list[StudyRun]:
+        scale = self.result.measure_scale
+        runs = self.result.settled("baseline")
+        return [run for run in runs if run.measured.counts and run.measure_scale == scale]
+
+    @property
+    def _resume(self) -> str:
+        return f"--resume {self.result.study_id}"
+
+    def _refuse_broken(self, runs: Sequence[StudyRun]) -> None:
+        """A constraint that even the default breaks asks for another default, or for another constraint."""
+        for number, figure in enumerate(runs[0].measured.constraints):
+            broken = [run for run in runs if not run.measured.constraints[number].holds]
+            if 2 * len(broken) > len(runs) and not self.result.forced:
+                typical = median(run.measured.constraints[number].measured for run in runs)
+                raise RunError(
+                    f"the default breaks {figure.expression}: it has {typical:g} {figure.unit or ''} in the"
+                    f" median of {len(runs)} runs",
+                    fix=f"loosen the constraint; to search what meets it: --force {self._resume}",
+                )
+
+    def _search(self) -> None:
+        """Trials until the budget is used up; after every few of them the default again."""
+        while True:
+            if self._default_is_due():
+                self._measure("default", self._default)
+            elif waiting := self._waiting():
+                self._try(self._cheapest(waiting))
+            elif self._may_go_on():
+                self._propose()
+            else:
+                return
+
+    def _default_is_due(self) -> bool:
+        due = len(self.result.settled("trial")) // self.study.noise.default_every
+        return sum(run.measured.counts for run in self.result.settled("default")) < due
+
+    def _waiting(self) -> list[StudyTrial]:
+        """Trials that were proposed and not measured yet."""
+        tried = {run.trial for run in self.result.settled("trial")}
+        return [trial for trial in self.result.trials[1:] if trial.number not in tried]
+
+    def _cheapest(self, waiting: Sequence[StudyTrial]) -> StudyTrial:
+        """The one that leaves most as it is: brokers are started again as seldom as the batch allows."""
+        now = self.result.trial(self.result.runs[-1].trial).assignment
+        return min(waiting, key=lambda trial: (self.study.space.cost(now, trial.assignment), trial.number))
+
+    def _may_go_on(self) -> bool:
+        budget = self.study.budget
+        spent_s = sum(run.measured.took_s for run in self.result.runs if run.purpose in {"trial", "default"})
+        in_trials = budget.trials is None or self._proposed < budget.trials
+        return in_trials and (budget.minutes is None or spent_s < budget.minutes * _S_PER_MINUTE)
+
+    @property
+    def _proposed(self) -> int:
+        return len(self.result.trials) - 1
+
+    def _propose(self) -> None:
+        """Asks for the next trials: for several at once only where their order saves starts of brokers."""
+        left = self.study.budget.trials
+        wanted = _BATCH if any(knob.cost == ChangeCost.BROKER for knob in self.study.space.knobs) else 1
+        for _ in range(wanted if left is None else min(wanted, left - self._proposed)):
+            planned = self.result.planned[1:][self._proposed :][:1]
+            self.journal.add_trial(self.proposals.propose(planned[0] if planned else None))
+
+    def _try(self, trial: StudyTrial) -> None:
+        self.proposals.tell(trial.number, self._measure("trial", trial.number))
+
+    def _measure_again(self) -> None:
+        """The best trials once more, in random order: one that was only lucky will hardly be so twice."""
+        done = {run.trial for run in self.result.settled("candidate")}
+        for trial in shuffled(best_trials(self.study, self.result), self.study.seed):
+            if trial not in done:
+                self._measure("candidate", trial)
+
+    def _confirm(self) -> None:
+        """Default and contender in turns, until the contender has won, lost or given way to the next one."""
+        order = contenders(self.study, self.result)
+        direction, rules = self.study.objectives[0].direction, confirm_rules(self.study)
+        while (step := next_run(confirm_runs(self.result, order), len(order), direction, rules)) is not None:
+            candidate, side = step
+            contender = order[candidate]
+            self._measure("confirm", self._default if side == "default" else contender, contender)
+
+    @property
+    def _default(self) -> int:
+        return self.result.trials[0].number
+
+    def _measure(self, purpose: Purpose, trial: int, contender: int | None = None) -> Measured:
+        """Measures a trial once; where that is invalid, again.
+
+        Raises:
+            LoadlabError: it is the default, and it can't be measured.
+            KeyboardInterrupt: the user asked for the end.
+        """
+        while True:
+            run = self._run(purpose, trial, contender)
+            self.journal.add_run(run)
+            if run.settled and trial == self._default and not run.measured.counts:
+                raise RunError(
+                    f"the default could not be measured: {run.measured.failure}",
+                    fix=f"see to the cause; then go on with {self._resume}",
+                )
+            if self.bench.stopping:
+                raise KeyboardInterrupt
+            if run.settled:
+                return run.measured
+
+    def _run(self, purpose: Purpose, trial: int, contender: int | None) -> StudyRun:
+        """Makes one run; what it fails by is what it says, unless it is the default's."""
+        terms = Terms(
+            number=len(self.result.runs) + 1,
+            measure_scale=self.result.measure_scale,
+            may_end_early=purpose == "trial",
+        )
+        started_at, begun_s = datetime.now(UTC), time.monotonic()
+        try:
+            measured = self.bench.measure(self.result.trial(trial).assignment, terms)
+        except LoadlabError as error:
+            if trial == self._default:
+                raise
+            took_s = time.monotonic() - begun_s
+            measured = Measured(run_id=_stored_in(error), failure=error.message, took_s=took_s)
+        if self.result.cluster is None and self.bench.cluster is not None:
+            self.journal.update(cluster=self.bench.cluster)
+        return StudyRun(
+            purpose=purpose,
+            trial=trial,
+            contender=contender,
+            settled=measured.status != "invalid" or self._attempts() + 1 >= _ATTEMPTS[purpose],
+            measure_scale=self.result.measure_scale,
+            started_at=started_at,
+            measured=measured,
+        )
+
+    def _attempts(self) -> int:
+        """How many invalid runs the next one repeats: those at the end that are not settled."""
+        return len(list(takewhile(lambda run: not run.settled, reversed(self.result.runs))))
+
+
+def _typical(runs: Sequence[StudyRun]) -> Measured:
+    """The default as one trial: the run whose first objective is in the middle."""
+    ordered = sorted(runs, key=lambda run: run.measured.values[0])
+    return ordered[len(ordered) // 2].measured
+
+
+def _stored_in(error: LoadlabError) -> str | None:
+    """The run that failed, where what it measured is stored."""
+    folder = error.stored_in if isinstance(error, RunError) else None
+    return None if folder is None else folder.name

@@ -1,0 +1,68 @@
+"""Tunes: baseline, trials, the best of them again, confirmation; stored after each run, to be resumed."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from loadlab.results.growing import only_writer
+from loadlab.run.interrupts import Interrupts
+from loadlab.tuning.begin import TuneOptions, begun
+from loadlab.tuning.journal import Journal, TuneObserver
+from loadlab.tuning.proposals import Proposals
+from loadlab.tuning.real_bench import open_bench
+from loadlab.tuning.samplers import require_available
+from loadlab.tuning.session import Session
+from loadlab.tuning.study_database import open_database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from loadlab.results.study_store import StoredStudy
+    from loadlab.run.progress import RunObserver
+    from loadlab.tuning.bench import Bench
+    from loadlab.tuning.study_model import LoadedStudy
+
+    BenchMaker = Callable[
+        [LoadedStudy, StoredStudy, TuneOptions, RunObserver, Interrupts], AbstractContextManager[Bench]
+    ]
+
+__all__ = ["TuneObserver", "TuneOptions", "tune"]
+
+
+def tune(
+    loaded: LoadedStudy, options: TuneOptions, observer: TuneObserver, bench_of: BenchMaker = open_bench
+) -> StoredStudy:
+    """Makes a study, or goes on with one.
+
+    Args:
+        loaded: the study.
+        options: how to make it.
+        observer: is told what happens.
+        bench_of: gives what it measures on; runs by `run_scenario` unless told otherwise.
+
+    Returns:
+        The study as stored; not `finished` where the user interrupted it.
+
+    Raises:
+        LoadlabError: it can't begin, or can't go on; what was measured is kept, and --resume goes on with it.
+    """
+    require_available(loaded.study.sampler)
+    stored = begun(loaded, options)
+    with ExitStack() as stack:
+        stack.enter_context(only_writer(stored.path))
+        journal = Journal(stored, options.results_dir, observer)
+        database = open_database(stored, [objective.direction for objective in loaded.study.objectives])
+        optuna_study, storage = stack.enter_context(database)
+        proposals = Proposals(
+            optuna_study, storage, loaded.study.space, loaded.study.sampler, loaded.study.seed
+        )
+        observer.begun(stored)
+        try:
+            interrupts = stack.enter_context(Interrupts().handled())
+            bench = stack.enter_context(bench_of(loaded, stored, options, observer, interrupts))
+            Session(loaded, journal, proposals, bench, observer).run()
+        except KeyboardInterrupt:
+            observer.note("interrupted: what was measured is kept")
+    return journal.stored

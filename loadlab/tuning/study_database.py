@@ -1,0 +1,114 @@
+"""Optuna's part of a study: one SQLite file, opened only if this loadlab's study made it.
+
+Optuna unpickles what some samplers keep in a database, and a database says by itself which of them it wants
+read. So before Optuna opens a file, SQLite alone has to show that it is the one that belongs to this study.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from typing import TYPE_CHECKING, Final
+
+import optuna
+from optuna.storages import RDBStorage
+
+from loadlab.errors import RunError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from loadlab.results.study_store import StoredStudy
+    from loadlab.tuning.study_model import Direction
+
+OWNER: Final = "loadlab.study_id"
+"""The attribute of Optuna's study that says whose it is."""
+
+_PATIENCE_S: Final = 60.0
+_NO_PICKLES: Final = "cma:"
+
+
+@contextlib.contextmanager
+def open_database(
+    stored: StoredStudy, directions: Sequence[Direction]
+) -> Iterator[tuple[optuna.Study, RDBStorage]]:
+    """Opens a study's database; makes it where there is none yet.
+
+    Args:
+        stored: the study.
+        directions: "maximize" or "minimize", for each objective.
+
+    Yields:
+        Optuna's study, and the storage that it is in.
+
+    Raises:
+        UsageError: the file is not this study's.
+        RunError: it can't be made.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if not stored.database.exists():
+        _make(stored, directions)
+    refuse_foreign(stored.database, stored.result.study_id)
+    storage = _storage(stored.database)
+    try:
+        yield optuna.load_study(study_name=stored.result.study_id, storage=storage), storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _make(stored: StoredStudy, directions: Sequence[Direction]) -> None:
+    """Makes the database under another name: one that is there is whole."""
+    unfinished = stored.database.with_name(f".{stored.database.name}.new")
+    unfinished.unlink(missing_ok=True)
+    try:
+        storage = _storage(unfinished)
+        study = optuna.create_study(
+            storage=storage, study_name=stored.result.study_id, directions=list(directions)
+        )
+        study.set_user_attr(OWNER, stored.result.study_id)
+        storage.remove_session()
+        storage.engine.dispose()
+        unfinished.rename(stored.database)
+    except OSError as error:
+        raise RunError(f"{stored.database} could not be made: {error.strerror}") from error
+
+
+def _storage(path: Path) -> RDBStorage:
+    # Whoever looks at the study, optuna-dashboard too, may hold the file for a moment.
+    waiting = {"connect_args": {"timeout": _PATIENCE_S}}
+    return RDBStorage(f"sqlite:///{path.resolve()}", engine_kwargs=waiting)
+
+
+def refuse_foreign(path: Path, study_id: str) -> None:
+    """Refuses a database that this study did not make, without letting Optuna read it.
+
+    Raises:
+        UsageError: why it is not this study's.
+    """
+    try:
+        reason = _why_foreign(path, study_id)
+    except sqlite3.Error as error:
+        reason = f"SQLite says: {error}"
+    if reason is not None:
+        raise UsageError(
+            f"{path} is not the database of study {study_id}: {reason}",
+            fix="loadlab opens only what it made itself: begin a new study, perhaps with --warm-start",
+        )
+
+
+def _why_foreign(path: Path, study_id: str) -> str | None:
+    if path.is_symlink() or not path.is_file():
+        return "it is no plain file"
+    with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+        names = [name for (name,) in database.execute("SELECT study_name FROM studies")]
+        if names != [study_id]:
+            return f"it holds {', '.join(names) or 'no study'}"
+        owners = database.execute("SELECT value_json FROM study_user_attributes WHERE key = ?", (OWNER,))
+        if [value for (value,) in owners] != [f'"{study_id}"']:
+            return "loadlab did not make it"
+        pickles = database.execute(
+            "SELECT count(*) FROM trial_system_attributes WHERE key LIKE ?", (f"{_NO_PICKLES}%",)
+        ).fetchone()
+    return "it holds pickled data of another sampler" if pickles != (0,) else None

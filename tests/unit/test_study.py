@@ -1,0 +1,432 @@
+"""Whole studies on a bench that is made up: their course, what ends them, and what it takes to go on."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import multiprocessing
+import random
+import sqlite3
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import optuna
+import pytest
+from bench_samples import (
+    BROKER_KNOB,
+    CODEC,
+    KNOBS,
+    LINGER,
+    THREADS,
+    Lab,
+    Watcher,
+    broken,
+    invalid,
+    lz4_wins,
+    study,
+)
+
+from loadlab.errors import ClusterError, RunError, UsageError
+from loadlab.results.growing import only_writer
+from loadlab.results.study_store import load_study_result
+from loadlab.tuning import study_database
+from loadlab.tuning.rules import Rule
+from loadlab.tuning.space import ChangeCost, Choices, Knob, SearchSpace
+from loadlab.tuning.study import TuneOptions, tune
+from loadlab.tuning.study_model import Budget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from loadlab.results.model_study import Measured, StudyResult
+    from loadlab.results.study_store import StoredStudy
+    from loadlab.tuning.space import Assignment
+    from loadlab.tuning.study_model import LoadedStudy
+WITH_BROKERS = SearchSpace((*KNOBS, BROKER_KNOB))
+
+
+def tuned(path: Path, lab: Lab, loaded: LoadedStudy | None = None, **options: object) -> StoredStudy:
+    return tune(loaded or study(), TuneOptions(path, **options), Watcher(), lab.open)  # type: ignore[arg-type]
+
+
+def purposes(result: StudyResult) -> list[str]:
+    return [run.purpose for run in result.runs]
+
+
+def essence(result: StudyResult) -> list[object]:
+    """What does not hang on when a study was made."""
+    return [(run.purpose, run.trial, run.contender, run.measured.values) for run in result.runs]
+
+
+def optuna_trials(stored: StoredStudy) -> list[optuna.trial.FrozenTrial]:
+    storage = f"sqlite:///{stored.database}"
+    return optuna.load_study(study_name=stored.result.study_id, storage=storage).trials
+
+
+def test_a_study_goes_from_noise_over_trials_to_a_confirmed_winner(tmp_path: Path) -> None:
+    lab = Lab()
+    watcher = Watcher()
+    stored = tune(study(), TuneOptions(tmp_path), watcher, lab.open)
+    result = stored.result
+    assert result.finished
+    assert result.confirmed is not None
+    assert result.trial(result.confirmed).assignment[CODEC] == "lz4"
+    order = purposes(result)
+    assert order[:4] == ["baseline"] * 4
+    assert order[4:12] == [*["trial"] * 3, "default", *["trial"] * 3, "default"]
+    assert order[12:14] == ["candidate"] * 2
+    assert set(order[14:]) == {"confirm"}
+    confirm = [run.trial for run in result.runs[14:]]
+    default = result.trials[0].number
+    assert confirm == [default, result.confirmed, result.confirmed, default] * 5
+    assert watcher.runs == list(range(len(result.runs) + 1))
+    assert load_study_result(result.study_id, tmp_path) == stored
+
+
+def test_optuna_is_told_of_all_trials_and_of_the_default(tmp_path: Path) -> None:
+    stored = tuned(tmp_path, Lab())
+    told = optuna_trials(stored)
+    assert [trial.number for trial in told] == [trial.number for trial in stored.result.trials]
+    assert {trial.state.name for trial in told} == {"COMPLETE"}
+    values = {run.trial: run.measured.values[0] for run in stored.result.settled("trial")}
+    assert {trial.number: trial.value for trial in told[1:]} == values
+
+
+def test_presets_are_tried_before_the_sampler_has_its_say(tmp_path: Path) -> None:
+    result = tuned(tmp_path, Lab()).result
+    planned = [one.assignment for one in result.planned]
+    assert len(planned) > 2
+    assert [trial.assignment for trial in result.trials[: len(planned)]] == planned
+    assert "sampled" in {trial.origin for trial in result.trials}
+
+
+def test_one_seed_gives_one_study(tmp_path: Path) -> None:
+    first, again = (tuned(tmp_path / name, Lab()).result for name in ("first", "again"))
+    assert essence(first) == essence(again)
+
+
+def test_a_knob_that_does_nothing_is_not_recommended(tmp_path: Path) -> None:
+    for seed in range(3):
+        lab = Lab(surface=lambda _: 100_000.0, cv=0.05)
+        result = tuned(tmp_path, lab, study(seed=seed)).result
+        assert result.finished
+        assert result.confirmed is None
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_killed_study_goes_on_as_if_it_had_not_been(tmp_path: Path, sampler: str) -> None:
+    whole = essence(tuned(tmp_path / "whole", Lab(), study(sampler=sampler)).result)
+    rng = random.Random(sampler)  # noqa: S311  where to stop is no secret
+    lab = Lab()
+
+    def before(_: int) -> None:
+        if rng.random() < 0.3:
+            raise KeyboardInterrupt
+
+    lab.before = before
+    resume = None
+    stops = 0
+    while True:
+        stored = tuned(tmp_path / "killed", lab, study(sampler=sampler), resume=resume)
+        if stored.result.finished:
+            break
+        stops += 1
+        resume = stored.result.study_id
+    assert stops > 3
+    assert essence(stored.result) == whole
+
+
+def killed_after(delay_s: float, path: Path, resume: str | None) -> None:
+    """A process of its own makes a study until it is killed."""
+    process = multiprocessing.get_context("fork").Process(
+        target=tuned, args=(path, Lab()), kwargs={"resume": resume}
+    )
+    process.start()
+    process.join(delay_s)
+    process.kill()
+    process.join()
+
+
+def test_a_study_survives_sigkill_at_any_time(tmp_path: Path) -> None:
+    whole = tuned(tmp_path / "whole", Lab()).result
+    rng = random.Random(1)  # noqa: S311  where to kill is no secret
+    path = tmp_path / "killed"
+    path.mkdir()
+    resume, runs = None, 0
+    for _ in range(10):
+        killed_after(rng.uniform(0.02, 0.5), path, resume)
+        begun = [folder.name for folder in path.iterdir() if (folder / "study.json").is_file()]
+        resume = begun[0] if begun else None
+        kept = load_study_result(resume, path).result if resume else None
+        assert runs <= (len(kept.runs) if kept else 0)
+        runs = len(kept.runs) if kept else 0
+        if kept is not None and kept.finished:
+            break
+    else:
+        assert runs > 0
+        tuned(path, Lab(), resume=resume)
+    stored = load_study_result(resume or "", path)
+    assert essence(stored.result) == essence(whole)
+    assert {trial.state.name for trial in optuna_trials(stored)} == {"COMPLETE"}
+
+
+def test_a_kill_between_proposal_and_record_costs_no_trial(tmp_path: Path) -> None:
+    """What Optuna knows of and the study does not is taken over as the next proposal."""
+    stored = tuned(tmp_path, Lab(before=stop_at(7)))
+    assert not stored.result.finished
+    storage = f"sqlite:///{stored.database}"
+    optuna.load_study(study_name=stored.result.study_id, storage=storage).ask()
+    result = tuned(tmp_path, Lab(), resume=stored.result.study_id).result
+    assert result.finished
+    assert len(result.settled("trial")) == 6
+    assert Counter(trial.state.name for trial in optuna_trials(stored)) == {"COMPLETE": 7}
+
+
+def stop_at(number: int) -> Callable[[int], None]:
+    def before(measurement: int) -> None:
+        if measurement == number:
+            raise KeyboardInterrupt
+
+    return before
+
+
+def test_a_second_process_on_one_study_is_refused(tmp_path: Path) -> None:
+    stored = tuned(tmp_path, Lab(before=stop_at(2)))
+    with only_writer(stored.path), pytest.raises(UsageError, match="another process goes on with"):
+        tuned(tmp_path, Lab(), resume=stored.result.study_id)
+
+
+def test_a_study_is_not_resumed_by_another_one_or_when_it_is_finished(tmp_path: Path) -> None:
+    stored = tuned(tmp_path, Lab(before=stop_at(2)))
+    with pytest.raises(UsageError, match="began with another study"):
+        tuned(tmp_path, Lab(), study(seed=8), resume=stored.result.study_id)
+    tuned(tmp_path, Lab(), resume=stored.result.study_id)
+    with pytest.raises(UsageError, match="is finished"):
+        tuned(tmp_path, Lab(), resume=stored.result.study_id)
+
+
+def other_study(database: Path) -> None:
+    database.unlink()
+    optuna.create_study(study_name="other", storage=f"sqlite:///{database}")
+
+
+def other_owner(database: Path) -> None:
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE study_user_attributes SET value_json = '\"another\"'")
+
+
+def no_database(database: Path) -> None:
+    database.write_bytes(b"no SQLite at all" * 100)
+
+
+def linked(database: Path) -> None:
+    database.rename(database.with_name("elsewhere.db"))
+    database.symlink_to("elsewhere.db")
+
+
+def pickled(database: Path) -> None:
+    with sqlite3.connect(database) as connection:
+        connection.execute(
+            "INSERT INTO trial_system_attributes (trial_id, key, value_json) VALUES (1, 'cma:optimizer', '1')"
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (other_study, "it holds other"),
+        (other_owner, "loadlab did not make it"),
+        (no_database, "file is not a database"),
+        (linked, "it is no plain file"),
+        (pickled, "it holds pickled data"),
+    ],
+)
+def test_a_database_that_is_not_the_study_s_is_refused_before_optuna_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None], reason: str
+) -> None:
+    stored = tuned(tmp_path, Lab(before=stop_at(2)))
+    change(stored.database)
+    monkeypatch.setattr(study_database, "RDBStorage", None)
+    with pytest.raises(UsageError, match=reason):
+        tuned(tmp_path, Lab(), resume=stored.result.study_id)
+
+
+def test_an_invalid_run_is_repeated_once_and_then_the_trial_fails_with_its_reason(tmp_path: Path) -> None:
+    def judge(assignment: Assignment, measured: Measured) -> Measured:
+        return invalid(measured) if assignment[CODEC] == "zstd" else measured
+
+    stored = tuned(tmp_path, Lab(judge=judge), study(budget=Budget(trials=12)))
+    bad = {trial.number for trial in stored.result.trials if trial.assignment[CODEC] == "zstd"}
+    assert bad
+    for trial in bad:
+        assert [run.settled for run in stored.result.runs if run.trial == trial] == [False, True]
+    states = {trial.number: trial.state.name for trial in optuna_trials(stored)}
+    assert {states[number] for number in bad} == {"FAIL"}
+    reasons = {trial.user_attrs["loadlab.failure"] for trial in optuna_trials(stored) if trial.number in bad}
+    assert reasons == {"generator_limited: records were sent late"}
+    assert stored.result.confirmed not in bad
+
+
+def test_a_trial_whose_brokers_do_not_start_fails_and_the_study_goes_on(tmp_path: Path) -> None:
+    def surface(assignment: Assignment) -> float:
+        if assignment[THREADS] == 16:
+            raise ClusterError("broker 1 did not start: no memory")
+        return lz4_wins(assignment)
+
+    stored = tuned(tmp_path, Lab(surface), study(space=WITH_BROKERS, budget=Budget(trials=12)))
+    failed = [run for run in stored.result.settled("trial") if run.measured.failure]
+    assert failed
+    assert {run.measured.failure for run in failed} == {"broker 1 did not start: no memory"}
+    assert {stored.result.trial(run.trial).assignment[THREADS] for run in failed} == {16}
+    assert stored.result.confirmed is not None
+
+
+def test_a_trial_that_ended_early_is_pruned_and_never_recommended(tmp_path: Path) -> None:
+    def judge(assignment: Assignment, measured: Measured) -> Measured:
+        if assignment[CODEC] != "lz4":
+            return measured
+        return measured.model_copy(update={"values": (), "ended_early": True, "constraints": (broken(),)})
+
+    lab = Lab(judge=judge)
+    stored = tuned(tmp_path, lab)
+    early = {run.trial for run in stored.result.runs if run.measured.ended_early}
+    assert early
+    for trial in optuna_trials(stored):
+        if trial.number in early:
+            assert trial.state.name == "PRUNED"
+            assert trial.constraints == {"publish_latency p99 < 50ms": 0.2}
+    assert stored.result.confirmed is None
+    may_end = {
+        run.purpose
+        for run, (_, terms) in zip(stored.result.runs, lab.measured, strict=True)
+        if terms.may_end_early
+    }
+    assert may_end == {"trial"}
+
+
+def test_the_default_that_can_t_be_measured_any_more_ends_the_study_which_is_kept(tmp_path: Path) -> None:
+    def before(number: int) -> None:
+        if number == 8:
+            raise ClusterError("no engine answers")
+
+    with pytest.raises(ClusterError, match="no engine answers"):
+        tuned(tmp_path, Lab(before=before))
+    (folder,) = tmp_path.iterdir()
+    assert len(load_study_result(folder.name, tmp_path).result.runs) == 7
+    assert tuned(tmp_path, Lab(), resume=folder.name).result.finished
+
+
+@pytest.mark.parametrize("at", [2, 8, 15])
+def test_what_all_else_is_compared_with_is_measured_up_to_five_times(tmp_path: Path) -> None:
+    def judge(_: Assignment, measured: Measured) -> Measured:
+        return measured if len(lab.measured) % 5 == 0 else invalid(measured)
+
+    lab = Lab(judge=judge)
+    result = tuned(tmp_path, lab, study(budget=Budget(trials=1))).result
+    assert result.finished
+    counted = [run.purpose for run in result.runs if run.measured.counts]
+    assert counted == ["baseline"] * 4
+    assert [run.settled for run in result.runs] == [*[False] * 4, True] * 4 + [False, True]
+
+
+def test_a_default_that_fails_once_is_measured_again_when_the_study_goes_on(tmp_path: Path, at: int) -> None:
+    """In the baseline, between trials, and in the first block of the confirmation."""
+
+    def judge(_: Assignment, measured: Measured) -> Measured:
+        return invalid(measured) if at <= len(lab.measured) < at + 5 else measured
+
+    lab = Lab(judge=judge)
+    with pytest.raises(RunError, match="the default could not be measured: generator_limited"):
+        tuned(tmp_path, lab)
+    (folder,) = tmp_path.iterdir()
+    result = tuned(tmp_path, Lab(), resume=folder.name).result
+    assert result.finished
+    counted = Counter(run.purpose for run in result.runs if run.measured.counts)
+    assert counted == {"baseline": 4, "trial": 6, "default": 2, "candidate": 2, "confirm": 20}
+
+
+def test_a_noisy_default_is_measured_twice_as_long_and_then_ends_the_study_unless_forced(
+    tmp_path: Path,
+) -> None:
+    lab = Lab(cv=0.6)
+    with pytest.raises(RunError, match="the default varies by") as told:
+        tuned(tmp_path, lab)
+    assert [terms.measure_scale for _, terms in lab.measured] == [1] * 4 + [2] * 4
+    (folder,) = tmp_path.iterdir()
+    assert f"--force --resume {folder.name}" in str(told.value.fix)
+    result = tuned(tmp_path, Lab(cv=0.6), resume=folder.name, forced=True).result
+    assert result.finished
+    assert {run.measure_scale for run in result.runs[4:]} == {2}
+
+
+def test_a_constraint_that_the_default_breaks_is_told_with_its_figure(tmp_path: Path) -> None:
+    def judge(_: Assignment, measured: Measured) -> Measured:
+        return measured.model_copy(update={"constraints": (broken(),)})
+
+    with pytest.raises(RunError, match="the default breaks publish_latency p99 < 50ms: it has 60000 us"):
+        tuned(tmp_path, Lab(judge=judge))
+
+
+def test_brokers_are_started_again_as_seldom_as_a_batch_of_proposals_allows(tmp_path: Path) -> None:
+    lab = Lab()
+    result = tuned(tmp_path, lab, study(space=WITH_BROKERS, budget=Budget(trials=12))).result
+    threads = {trial.number: trial.assignment[THREADS] for trial in result.trials}
+    measured = [threads[run.trial] for run in result.runs if run.purpose in {"trial", "default"}]
+    proposed = [threads[trial.number] for trial in result.trials[1:]]
+    assert changes(measured) <= changes(proposed)
+    numbers = [run.trial for run in result.settled("trial")]
+    assert numbers != sorted(numbers)
+    for batch in range(0, 12, 4):
+        assert (
+            sorted(numbers[batch : batch + 4])
+            == [trial.number for trial in result.trials[1:]][batch : batch + 4]
+        )
+
+
+def changes(values: list[object]) -> int:
+    return sum(before != after for before, after in itertools.pairwise(values))
+
+
+def test_a_budget_of_minutes_is_spent_on_trials(tmp_path: Path) -> None:
+    result = tuned(tmp_path, Lab(), study(budget=Budget(minutes=5))).result
+    spent = [run for run in result.runs if run.purpose in {"trial", "default"}]
+    assert sum(run.measured.took_s for run in spent) == 5 * 60
+
+
+def test_what_breaks_a_rule_is_refused_before_a_run_is_spent(tmp_path: Path) -> None:
+    rule = Rule(LINGER, "<", 20.0)
+    lab = Lab()
+    stored = tuned(
+        tmp_path,
+        lab,
+        study(space=SearchSpace(KNOBS, rules=(rule,)), sampler="random", budget=Budget(trials=10)),
+    )
+    assert all(assignment[LINGER] < 20 for assignment, _ in lab.measured)
+    assert len(stored.result.settled("trial")) == 10
+    assert "PRUNED" in {trial.state.name for trial in optuna_trials(stored)}
+
+
+def test_an_earlier_study_s_best_are_tried_first(tmp_path: Path) -> None:
+    earlier = tuned(tmp_path, Lab()).result
+    result = tuned(tmp_path, Lab(), study(seed=8), warm_start=earlier.study_id).result
+    warm = [one for one in result.planned if one.origin == earlier.study_id]
+    best = earlier.trial(earlier.confirmed or 0).assignment
+    assert best in [one.assignment for one in result.planned]
+    assert len(warm) <= 3
+
+
+def test_a_default_outside_the_search_space_is_still_what_is_compared_with(tmp_path: Path) -> None:
+    narrow = (Knob(CODEC, Choices(("lz4", "zstd")), ChangeCost.CLIENT, default="none"),)
+    stored = tuned(tmp_path, Lab(), study(space=SearchSpace(narrow)))
+    assert stored.result.trials[0].assignment == {CODEC: "none"}
+    assert stored.result.confirmed is not None
+    assert optuna_trials(stored)[0].state.name == "FAIL"
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is here")
+def test_the_sampler_gp_says_what_it_needs(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="gp needs torch") as told:
+        tuned(tmp_path, Lab(), study(sampler="gp"))
+    assert "loadlab[gp]" in str(told.value.fix)
+    assert not list(tmp_path.iterdir())

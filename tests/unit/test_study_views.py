@@ -1,0 +1,171 @@
+"""What a study tells while it goes on, and what is shown, listed and exported of a stored one."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from bench_samples import CODEC, KNOBS, LINGER, THROUGHPUT, Lab, broken, invalid, study
+from click.testing import CliRunner
+
+from loadlab.cli.coordinates import coordinates, header
+from loadlab.cli.knobs import assignment_text, objective_text, short_names
+from loadlab.cli.main import cli
+from loadlab.cli.study_export import trials_csv
+from loadlab.cli.tune_view import StudyWatcher, plan_lines
+from loadlab.run.progress import SilentObserver
+from loadlab.tuning.space import SearchSpace
+from loadlab.tuning.study import TuneOptions, tune
+from loadlab.tuning.study_model import Budget
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loadlab.results.model_study import Measured
+    from loadlab.results.study_store import StoredStudy
+    from loadlab.tuning.space import Assignment
+
+
+class Recorder(SilentObserver):
+    """Keeps all lines."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def zstd_fails(assignment: Assignment, measured: Measured) -> Measured:
+    """zstd is invalid, and what does not linger breaks a constraint."""
+    if assignment[CODEC] == "zstd":
+        return invalid(measured)
+    return measured if assignment[LINGER] else measured.model_copy(update={"constraints": (broken(),)})
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> tuple[StoredStudy, list[str]]:
+    """A whole study, and what it told."""
+    recorder = Recorder()
+    loaded = study(budget=Budget(trials=12))
+    stored = tune(loaded, TuneOptions(tmp_path), StudyWatcher(recorder, loaded), Lab(judge=zstd_fails).open)
+    return stored, recorder.lines
+
+
+def test_the_whole_time_is_told_before_the_first_run(told: tuple[StoredStudy, list[str]]) -> None:
+    stored, lines = told
+    planned = [line for line in lines if "in all" in line]
+    assert lines.index(planned[0]) < next(number for number, line in enumerate(lines) if "baseline 1" in line)
+    assert any(line.endswith(f"--resume {stored.result.study_id}") for line in lines)
+
+
+def test_the_plan_counts_the_runs_of_each_part() -> None:
+    lines = [line.text.strip() for line in plan_lines(study())]
+    assert lines[0] == "study orders-throughput: at most 42 runs"
+    assert lines[1:6] == [
+        "4 of the default first, for its noise",
+        "6 of trials",
+        "2 of the default between them, for drift",
+        "2 of the best trials again",
+        "28 of default and winner in turns, at most",
+    ]
+
+
+def test_each_run_has_a_line_and_each_trial_one_of_its_coordinates(
+    told: tuple[StoredStudy, list[str]],
+) -> None:
+    stored, lines = told
+    runs = [line for line in lines if line.endswith("left") and " · at most " in line]
+    assert len(runs) == len(stored.result.runs)
+    assert sum(line.startswith("baseline ") for line in runs) == 4
+    assert any("failed: generator_limited" in line for line in runs)
+    assert any("publish_latency p99 < 50ms is broken" in line for line in runs)
+    assert any("best so far" in line for line in runs)
+
+
+def test_coordinates_say_how_far_up_its_axis_each_value_lies() -> None:
+    space = SearchSpace(KNOBS)
+    assert header(space).split() == ["linger.ms", "compression.type"]
+    assert coordinates(space, {LINGER: 0.5, CODEC: "none"}).split() == ["▁", "0.5", "▁", "none"]
+    assert coordinates(space, {LINGER: 100.0, CODEC: "zstd"}).split() == ["█", "100", "█", "zstd"]
+    assert coordinates(space, {LINGER: 7.0, CODEC: "lz4"}).split()[0] in "▄▅"
+    assert coordinates(space, {CODEC: "lz4"}).split()[0] == "-"
+
+
+def test_values_are_written_as_in_scenarios() -> None:
+    values = {"producers.web.config.batch.size": 262144, "topics.orders.partitions": 12, LINGER: 5.0}
+    assert assignment_text(values) == "batch.size=256KiB partitions=12 linger.ms=5"
+    assert short_names([LINGER, "producers.billing.config.linger.ms"]) == {
+        LINGER: "checkout.linger.ms",
+        "producers.billing.config.linger.ms": "billing.linger.ms",
+    }
+
+
+def test_objectives_have_the_unit_of_their_field() -> None:
+    assert objective_text(THROUGHPUT, 123_456.0) == "123,456 records/s"
+    assert objective_text("producers.checkout.publish_latency_us.p99", 4_500.0) == "4.50 ms"
+
+
+def test_the_export_has_a_row_for_each_trial(told: tuple[StoredStudy, list[str]]) -> None:
+    result = told[0].result
+    rows = list(csv.DictReader(io.StringIO(trials_csv(result))))
+    assert [int(row["trial"]) for row in rows] == [trial.number for trial in result.trials]
+    assert rows[0]["origin"] == "default"
+    baseline = sorted(run.measured.values[0] for run in result.settled("baseline"))
+    assert float(rows[0][THROUGHPUT]) == baseline[2]
+    for row in rows[1:]:
+        if row[CODEC] == "zstd":
+            assert row["state"] == "failed"
+            assert row["failure"].startswith("generator_limited")
+            assert row[THROUGHPUT] == ""
+        else:
+            assert row["state"] == ("feasible" if float(row[LINGER]) else "breaks a constraint")
+            assert float(row[THROUGHPUT]) > 0
+
+
+def test_a_stored_study_is_listed_and_shown(told: tuple[StoredStudy, list[str]]) -> None:
+    stored, _ = told
+    where = ["--results-dir", str(stored.path.parent)]
+    for command in (["list"], ["study", "list"]):
+        assert (
+            f"{stored.result.study_id}  study of 12 trials"
+            in CliRunner().invoke(cli, [*command, *where]).stdout
+        )
+    for command in (["show"], ["study", "show"]):
+        shown = CliRunner().invoke(cli, [*command, stored.result.study_id[-4:], *where]).stdout
+        assert stored.result.answer is not None
+        assert shown.startswith(stored.result.answer.sentences)
+        assert str(stored.path) in shown
+    as_json = CliRunner().invoke(cli, ["study", "show", stored.result.study_id, "--output", "json", *where])
+    assert json.loads(as_json.stdout)["study_id"] == stored.result.study_id
+    (entry,) = json.loads(CliRunner().invoke(cli, ["list", "--output", "json", *where]).stdout)
+    assert entry["kind"] == "study"
+
+
+def test_what_is_recommended_is_exported_for_both_clients(tmp_path: Path) -> None:
+    loaded = study()
+    stored = tune(loaded, TuneOptions(tmp_path), StudyWatcher(Recorder(), loaded), Lab().open)
+    for form in ("librdkafka", "java"):
+        command = [
+            "study",
+            "export",
+            stored.result.study_id,
+            "--format",
+            form,
+            "--results-dir",
+            str(tmp_path),
+        ]
+        assert "compression.type=lz4" in CliRunner().invoke(cli, command).stdout
+
+
+def test_nothing_is_exported_where_nothing_is_recommended(tmp_path: Path) -> None:
+    loaded = study()
+    lab = Lab(surface=lambda _: 100_000.0)
+    stored = tune(loaded, TuneOptions(tmp_path), StudyWatcher(Recorder(), loaded), lab.open)
+    command = ["study", "export", stored.result.study_id, "--format", "java", "--results-dir", str(tmp_path)]
+    done = CliRunner().invoke(cli, command)
+    assert done.exit_code == 2
+    assert "recommends nothing" in done.stderr
