@@ -317,7 +317,6 @@ def test_the_default_that_can_t_be_measured_any_more_ends_the_study_which_is_kep
     assert tuned(tmp_path, Lab(), resume=folder.name).result.finished
 
 
-@pytest.mark.parametrize("at", [2, 8, 15])
 def test_what_all_else_is_compared_with_is_measured_up_to_five_times(tmp_path: Path) -> None:
     def judge(_: Assignment, measured: Measured) -> Measured:
         return measured if len(lab.measured) % 5 == 0 else invalid(measured)
@@ -330,6 +329,7 @@ def test_what_all_else_is_compared_with_is_measured_up_to_five_times(tmp_path: P
     assert [run.settled for run in result.runs] == [*[False] * 4, True] * 4 + [False, True]
 
 
+@pytest.mark.parametrize("at", [2, 8, 15])
 def test_a_default_that_fails_once_is_measured_again_when_the_study_goes_on(tmp_path: Path, at: int) -> None:
     """In the baseline, between trials, and in the first block of the confirmation."""
 
