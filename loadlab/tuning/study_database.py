@@ -101,7 +101,8 @@ def refuse_foreign(path: Path, study_id: str) -> None:
 def _why_foreign(path: Path, study_id: str) -> str | None:
     if path.is_symlink() or not path.is_file():
         return "it is no plain file"
-    with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+    # Not for reading only: what a killed process left half done in the file, SQLite has to take back first.
+    with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True)) as database:
         names = [name for (name,) in database.execute("SELECT study_name FROM studies")]
         if names != [study_id]:
             return f"it holds {', '.join(names) or 'no study'}"
