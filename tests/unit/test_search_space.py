@@ -201,6 +201,26 @@ def test_a_special_value_is_told_from_the_range() -> None:
     assert space.parameters({LINGER: 7.0}) == {LINGER: 7.0, f"{LINGER} (special)": "range"}
 
 
+@pytest.mark.parametrize(
+    ("domain", "value", "nearest"),
+    [
+        (Range(1, 9, whole=True, special=(-1,)), -1, -1),
+        (Range(1, 9, whole=True, special=(-1,)), 12, 9),
+        (Range(1, 9, whole=True, special=(-1,)), 0, 1),
+        (Range(1, 9, whole=True, step=4), 4, 5),
+        (Range(0.5, 100.0, whole=False), 5.25, 5.25),
+        (Range(0.5, 100.0, whole=False), "none", None),
+        (Choices(("none", "lz4")), "lz4", "lz4"),
+        (Choices(("none", "lz4")), "zstd", None),
+    ],
+)
+def test_the_nearest_value_is_one_of_the_domain(
+    domain: Range | Choices, value: str | float, nearest: str | float | None
+) -> None:
+    assert domain.nearest(value) == nearest
+    assert nearest is None or domain.contains(nearest)
+
+
 def test_a_number_of_a_range_has_no_more_digits_than_people_read() -> None:
     space = SearchSpace((Knob(LINGER, Range(0.5, 100.0, whole=False, log=True), ChangeCost.CLIENT),))
 

@@ -91,6 +91,14 @@ def test_a_conditional_knob_is_absent_where_it_is_not_active_although_the_scenar
     assert found.study.own[level] == 9
 
 
+def test_a_default_knob_whose_condition_the_scenario_meets_for_good_is_always_active(tmp_path: Path) -> None:
+    level = f"{TRACKER}.compression.level"
+    space = loaded(tmp_path, search_space={level: "default"}).study.space
+
+    assert space.knobs[0].when == ()
+    assert space.active({level: 3}) == {level: 3}
+
+
 def test_a_durability_knob_is_searched_only_where_it_is_named_and_warned_of(tmp_path: Path) -> None:
     named = {f"{CHECKOUT}.acks": {"choices": ["all", 1]}, f"{CHECKOUT}.linger.ms": "default"}
     found = loaded(tmp_path, search_space=named)
