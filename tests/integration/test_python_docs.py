@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PYTHON = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", PYTHON, re.DOTALL | re.MULTILINE)
-SHORT = "phases.warmup=1s\nphases.measure=3s\nphases.drain=20s"
+SHORT = "phases.warmup=1s\nphases.measure=2s\nphases.drain=20s"
 
 
 def _run(place: Path, *command: str, code: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -31,7 +31,7 @@ def _run(place: Path, *command: str, code: str | None = None) -> subprocess.Comp
 
 
 def test_the_snippets_do_what_they_say(tmp_path: Path) -> None:
-    snippets = [snippet for snippet in SNIPPETS if not snippet.startswith("# test_")]
+    snippets = [snippet for snippet in SNIPPETS if not snippet.startswith("def test_")]
     assert len(snippets) >= 6
     done = _run(tmp_path, "-", code="\n".join(snippets) + "\nprint(len(runs), 'runs, as many as', 5)\n")
 
@@ -41,11 +41,10 @@ def test_the_snippets_do_what_they_say(tmp_path: Path) -> None:
 
 
 def test_the_test_of_the_documents_is_a_test(tmp_path: Path) -> None:
-    (snippet,) = (snippet for snippet in SNIPPETS if snippet.startswith("# test_"))
-    name = snippet.splitlines()[0].removeprefix("# ")
-    (tmp_path / name).write_text(snippet, encoding="utf-8")
+    (snippet,) = (snippet for snippet in SNIPPETS if snippet.startswith("def test_"))
+    (tmp_path / "test_documented.py").write_text(snippet, encoding="utf-8")
     plugin = ("-p", "loadlab.pytest_plugin", "-p", "no:cacheprovider")
-    done = _run(tmp_path, "-m", "pytest", *plugin, "--loadlab-provider", "embedded", name)
+    done = _run(tmp_path, "-m", "pytest", *plugin, "--loadlab-provider", "embedded", "test_documented.py")
 
     # On a busy machine 20 ms may be too few, and the run invalid: then it must say so.
     assert re.search(r"1 passed|does not hold: .* limit|the run is invalid", done.stdout), done.stdout
