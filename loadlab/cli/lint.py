@@ -12,7 +12,7 @@ from loadlab.cli.options import OutputFormat, examples, output_option, set_optio
 from loadlab.cli.output import Line, print_json, print_lines
 from loadlab.errors import EXIT_OK, EXIT_THRESHOLD_FAILED
 from loadlab.scenario import load
-from loadlab.scenario.lint import lint_file, lint_scenario
+from loadlab.scenario.lint import lint_file, lint_loaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def lint(file: Path, overrides: tuple[str, ...], *, strict: bool, output: Output
 
 def _findings(file: Path, overrides: tuple[str, ...]) -> list[LintFinding]:
     if file.suffix != ".properties":
-        return lint_scenario(load(file, overrides, os.environ).scenario)
+        return lint_loaded(load(file, overrides, os.environ))
     if overrides:
         raise click.UsageError("--set is for scenarios")
     return lint_file(file)
@@ -62,7 +62,8 @@ def _lines(name: str, findings: Sequence[LintFinding]) -> Iterator[Line]:
         yield Line(f"{name}: nothing found", "good")
     for finding in findings:
         rule = finding.rule
-        yield Line(f"{rule.severity}  {rule.code}  {finding.path}: {finding.message}", _STYLES[rule.severity])
+        where = f"{finding.place}: {finding.path}" if finding.place else finding.path
+        yield Line(f"{rule.severity}  {rule.code}  {where}: {finding.message}", _STYLES[rule.severity])
         yield Line(f"      {rule.reason}")
         yield Line(f"      fix: {rule.fix}")
         yield Line(f"      {rule.source}", "dim")
@@ -74,6 +75,7 @@ def _document(finding: LintFinding) -> dict[str, JsonValue]:
         "code": rule.code,
         "severity": rule.severity,
         "path": finding.path,
+        "place": finding.place,
         "message": finding.message,
         "reason": rule.reason,
         "fix": rule.fix,

@@ -39,9 +39,14 @@ def test_a_finding_is_told_with_reason_fix_and_source(scenario: Path) -> None:
     told = called(scenario)
     assert told.exit_code == 0, told.stderr
     first, reason, *rest = told.stdout.splitlines()
-    assert first == "medium  short-warmup  phases.warmup: a warm-up of 1s"
+    assert first == f"medium  short-warmup  {scenario}:6:18: phases.warmup: a warm-up of 1s"
     assert reason.startswith("      Brokers compile their code")
     assert rest == ["      fix: phases.warmup: 5s or more", "      loadlab, docs/measurement.md: The verdict"]
+
+
+def test_what_was_set_over_the_file_is_named(scenario: Path) -> None:
+    told = called(scenario, "--set", "phases.warmup=2s").stdout
+    assert told.startswith("medium  short-warmup  --set phases.warmup=2s: phases.warmup: a warm-up of 2s")
 
 
 def test_strict_exits_with_99_where_something_is_found(scenario: Path) -> None:
@@ -64,7 +69,7 @@ def test_a_properties_file_is_read_by_java_s_names(tmp_path: Path) -> None:
     file.write_text("bootstrap.servers=broker:9092\nacks=0\nbuffer.memory=1048576\nsasl.password=hunter2\n")
     told = called(file)
     assert told.exit_code == 0, told.stderr
-    assert "high  no-acks  acks: acks=0" in told.stdout
+    assert f"high  no-acks  {file}:2: acks: acks=0" in told.stdout
     assert "hunter2" not in told.output
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,6 @@ from loadlab.scenario.omb_workload import KNOWN as WORKLOAD_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from loadlab.scenario.omb import Imported
 
@@ -317,6 +317,11 @@ def test_the_command_writes_a_scenario_that_validates(
     assert "is there already" in again.stderr
     shown = CliRunner().invoke(cli, ["import", "omb", *files])
     assert shown.stdout == output.read_text()
+
+
+def test_the_page_explains_every_key() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "imports.md").read_text(encoding="utf-8")
+    assert [key for key in (*WORKLOAD_KEYS, *DRIVER_KEYS) if f"`{key}`" not in page] == []
 
 
 _ANY = st.one_of(

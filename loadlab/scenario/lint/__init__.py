@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from loadlab.scenario.lint import consuming, durability, measuring, producing, security
@@ -12,6 +13,7 @@ from loadlab.scenario.lint.subject import Subject, of_scenario
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from loadlab.scenario.loader import LoadedScenario
     from loadlab.scenario.model import Scenario
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "Subject",
     "lint",
     "lint_file",
+    "lint_loaded",
     "lint_scenario",
     "of_properties",
 ]
@@ -38,12 +41,22 @@ RULES: Final[tuple[Rule, ...]] = tuple(
 
 def lint(subject: Subject) -> list[LintFinding]:
     """All that the rules find, the severest first."""
-    return [LintFinding(rule, path, message) for rule in RULES for path, message in rule.find(subject)]
+    return [
+        LintFinding(rule, path, message, subject.places.get(path))
+        for rule in RULES
+        for path, message in rule.find(subject)
+    ]
 
 
 def lint_scenario(scenario: Scenario) -> list[LintFinding]:
     """What the rules find in a scenario."""
     return lint(of_scenario(scenario))
+
+
+def lint_loaded(loaded: LoadedScenario) -> list[LintFinding]:
+    """What the rules find in a scenario, each with its place in the file, or what set it over that."""
+    given = {path: origin.place for path, origin in loaded.origins.items() if origin.kind != "default"}
+    return lint(replace(of_scenario(loaded.scenario), places=given))
 
 
 def lint_file(path: Path) -> list[LintFinding]:

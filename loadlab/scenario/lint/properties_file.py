@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from loadlab.client.java_properties import COUNTERPARTS, WITHOUT_COUNTERPART
@@ -42,10 +43,11 @@ def of_file(path: Path) -> Subject:
         UsageError: it can't be read as one.
     """
     try:
-        given = {entry.key: entry.value for entry in entries(read_text(path))}
+        found = entries(read_text(path))
     except HintedError as error:
         raise UsageError(f"{path}: {error}", fix="one key=value a line, # for comments") from error
-    return of_properties(given)
+    places = {entry.key: f"{path}:{entry.line}" for entry in found}
+    return replace(of_properties({entry.key: entry.value for entry in found}), places=places)
 
 
 def of_properties(given: Mapping[str, str]) -> Subject:

@@ -57,11 +57,13 @@ class LintFinding:
         rule: which.
         path: where: dotted, as in scenarios.
         message: what is so there.
+        place: the same as file:line; None for a default, and where nothing is known of a file.
     """
 
     rule: Rule
     path: str
     message: str
+    place: str | None = None
 
     @property
     def in_short(self) -> str:
