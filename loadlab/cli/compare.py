@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import click
 
 from loadlab.analysis.comparable import KINDS, Kind
-from loadlab.analysis.comparison import compare as compare_runs
-from loadlab.analysis.omb_result import OmbSide, compare_with_omb, load_omb
-from loadlab.analysis.sides import choose, load_side
-from loadlab.cli.comparison import Compared, as_document, as_markdown, text_lines
+from loadlab.cli.comparison import as_document, as_markdown, compared, text_lines
 from loadlab.cli.options import examples, results_dir_option
 from loadlab.cli.output import print_json, print_lines, print_text
 
@@ -31,6 +28,16 @@ def _kinds(_context: click.Context, _option: click.Parameter, texts: tuple[str, 
     return frozenset(allowed)
 
 
+allow_option = click.option(
+    "--allow",
+    "allowed",
+    metavar="KINDS",
+    multiple=True,
+    callback=_kinds,
+    help=f"Compare although these are not alike: {', '.join(KINDS)}.",
+)
+
+
 @click.command(
     epilog=examples(
         "loadlab compare 3tyx k3f9",
@@ -41,14 +48,7 @@ def _kinds(_context: click.Context, _option: click.Parameter, texts: tuple[str, 
 @click.argument("baseline", metavar="A")
 @click.argument("contender", metavar="B")
 @click.option("--paired", is_flag=True, help="Compare the k-th run of B with the k-th of A.")
-@click.option(
-    "--allow",
-    "allowed",
-    metavar="KINDS",
-    multiple=True,
-    callback=_kinds,
-    help=f"Compare although these are not alike: {', '.join(KINDS)}.",
-)
+@allow_option
 @click.option(
     "--format",
     "form",
@@ -67,26 +67,10 @@ def compare(  # noqa: PLR0913  (click gives each option by its name)
     version, provider or durability is refused unless it is allowed. A result of OpenMessaging Benchmark, or a
     folder of them, is a side too, with --allow tool.
     """
-    compared = _compared((baseline, contender), allowed, results_dir, paired=paired)
+    found = compared(baseline, contender, allowed=allowed, paired=paired, results_dir=results_dir)
     if form == "json":
-        print_json(as_document(compared))
+        print_json(as_document(found))
     elif form == "markdown":
-        print_text(as_markdown(compared))
+        print_text(as_markdown(found))
     else:
-        print_lines(text_lines(compared))
-
-
-def _compared(
-    names: tuple[str, str], allowed: frozenset[Kind], results_dir: Path, *, paired: bool
-) -> Compared:
-    first, second = (
-        load_omb(letter, name) or load_side(letter, name, results_dir)
-        for letter, name in zip("AB", names, strict=True)
-    )
-    if isinstance(first, OmbSide) or isinstance(second, OmbSide):
-        if paired:
-            raise click.UsageError("--paired is for two run sets of loadlab")
-        chosen, comparison = compare_with_omb(first, second, allowed=allowed)
-        return Compared(first.name, second.name, chosen, comparison)
-    own = choose(first, second, allowed=allowed, paired=paired)
-    return Compared(first.name, second.name, own, compare_runs(own.baseline, own.contender, paired=paired))
+        print_lines(text_lines(found))

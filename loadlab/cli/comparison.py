@@ -7,13 +7,19 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from loadlab.analysis.comparison import compare
+from loadlab.analysis.omb_result import OmbSide, compare_with_omb, load_omb
+from loadlab.analysis.sides import choose, load_side
 from loadlab.cli import figures
 from loadlab.cli.markdown import plain
 from loadlab.cli.output import Line
+from loadlab.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path
 
+    from loadlab.analysis.comparable import Kind
     from loadlab.analysis.comparison import Comparison, Row
     from loadlab.analysis.omb_result import ChosenWithOmb
     from loadlab.analysis.sides import Chosen
@@ -42,9 +48,37 @@ class Compared:
     comparison: Comparison
 
 
+def compared(
+    baseline: str, contender: str, *, allowed: Collection[Kind], paired: bool, results_dir: Path
+) -> Compared:
+    """Compare two runs, run sets or results of OpenMessaging Benchmark.
+
+    Args:
+        baseline: id, its beginning or end, or path of A, and
+        contender: of B.
+        allowed: what may differ although it makes figures incomparable.
+        paired: compare the k-th run of B with the k-th of A.
+        results_dir: where ids are looked up.
+
+    Raises:
+        UsageError: there is no such run, or they can't be compared; all reasons are said.
+    """
+    first, second = (
+        load_omb(letter, name) or load_side(letter, name, results_dir)
+        for letter, name in (("A", baseline), ("B", contender))
+    )
+    if isinstance(first, OmbSide) or isinstance(second, OmbSide):
+        if paired:
+            raise UsageError("--paired is for two run sets of loadlab", fix="compare without --paired")
+        chosen, comparison = compare_with_omb(first, second, allowed=allowed)
+        return Compared(first.name, second.name, chosen, comparison)
+    own = choose(first, second, allowed=allowed, paired=paired)
+    return Compared(first.name, second.name, own, compare(own.baseline, own.contender, paired=paired))
+
+
 def text_lines(compared: Compared) -> list[Line]:
     """For a terminal."""
-    rows = [(each, cells) for each, cells in _table(compared.comparison)]
+    rows = [(each, cells) for each, cells in table_rows(compared.comparison)]
     widths = [
         max(map(len, column)) for column in zip(_TABLE_HEAD, *(cells for _, cells in rows), strict=True)
     ]
@@ -52,33 +86,33 @@ def text_lines(compared: Compared) -> list[Line]:
         Line(sentence(compared.comparison)),
         Line(""),
         *(Line(f"{letter}  {told}") for letter, told in _sides(compared)),
-        *(Line(f"differs  {text}") for text in _differences(compared.comparison)),
+        *(Line(f"differs  {text}") for text in differences(compared.comparison)),
         Line(""),
         Line(_aligned(_TABLE_HEAD, widths), "dim"),
         *(Line(_aligned(cells, widths), _style(row)) for row, cells in rows),
-        *(Line(text, "warn" if alarming else "plain") for text, alarming in _counts(compared.comparison)),
+        *(Line(text, "warn" if alarming else "plain") for text, alarming in counts(compared.comparison)),
         Line(""),
         *(Line(remark, "warn") for remark in compared.chosen.remarks),
-        Line(_method(compared.comparison), "dim"),
+        Line(method(compared.comparison), "dim"),
     ]
 
 
 def as_markdown(compared: Compared) -> str:
     """For a pull request."""
-    cells = [row for _, row in _table(compared.comparison)]
+    cells = [row for _, row in table_rows(compared.comparison)]
     lines = [
         f"**{plain(sentence(compared.comparison))}**",
         "",
         *(f"- {letter}: {plain(told)}" for letter, told in _sides(compared)),
-        *(f"- differs: {plain(text)}" for text in _differences(compared.comparison)),
+        *(f"- differs: {plain(text)}" for text in differences(compared.comparison)),
         "",
         *(f"| {' | '.join(map(plain, row))} |" for row in [_TABLE_HEAD]),
         "|---|---|---|---|---|",
         *(f"| {' | '.join(map(plain, row))} |" for row in cells),
         "",
-        *(f"- {plain(text)}" for text, _ in _counts(compared.comparison)),
+        *(f"- {plain(text)}" for text, _ in counts(compared.comparison)),
         *(f"- {plain(remark)}" for remark in compared.chosen.remarks),
-        f"- {plain(_method(compared.comparison))}",
+        f"- {plain(method(compared.comparison))}",
     ]
     return "\n".join(lines)
 
@@ -147,7 +181,8 @@ def _ratio(row: Row) -> str:
     return f"{ratio} ({low_text}–{high_text})"
 
 
-def _table(comparison: Comparison) -> Iterator[tuple[Row, tuple[str, ...]]]:
+def table_rows(comparison: Comparison) -> Iterator[tuple[Row, tuple[str, ...]]]:
+    """Each number of the comparison, and the cells of its row: name, A, B, ratio and what was found."""
     labels = Counter(row.headline.label for row in comparison.rows)
     for row in comparison.rows:
         unit = row.headline.unit
@@ -177,12 +212,13 @@ def _sides(compared: Compared) -> Iterator[tuple[str, str]]:
         yield letter, f"{name} · {figures.counted(len(runs), 'run')}"
 
 
-def _differences(comparison: Comparison) -> Iterator[str]:
+def differences(comparison: Comparison) -> Iterator[str]:
+    """What is not alike in what was run, a line each."""
     for each in comparison.differs:
         yield f"{each.field}: {each.baseline} → {each.contender}"
 
 
-def _counts(comparison: Comparison) -> Iterator[tuple[str, bool]]:
+def counts(comparison: Comparison) -> Iterator[tuple[str, bool]]:
     """Lost records always, others where there are any."""
     for count in comparison.counts:
         sides = count.baseline, count.contender
@@ -191,7 +227,8 @@ def _counts(comparison: Comparison) -> Iterator[tuple[str, bool]]:
             yield f"{count.name} records: {first} in A, {second} in B", any(sides)
 
 
-def _method(comparison: Comparison) -> str:
+def method(comparison: Comparison) -> str:
+    """How figures and intervals were made."""
     methods = sorted({row.effect.interval.method for row in comparison.rows if row.effect.interval})
     if not methods:
         return "a side with one run tells nothing of how far runs differ: repeat it (--repeat)"

@@ -44,6 +44,7 @@ SUBCOMMANDS = {
     "compare": Subcommand("loadlab.cli.compare", "compare", "Compare two runs or run sets."),
     "import": Subcommand("loadlab.cli.import_", "import_group", "Make a scenario of another tool's files."),
     "export": Subcommand("loadlab.cli.export", "export", "Write a stored run for another tool."),
+    "report": Subcommand("loadlab.cli.report", "report", "Make a report of stored runs."),
     "schema": Subcommand("loadlab.cli.validate", "schema", "Print the JSON Schema of scenarios or studies."),
     "cluster": Subcommand("loadlab.cli.cluster", "cluster_group", "Start, stop, list and clean clusters."),
     "image": Subcommand("loadlab.cli.image", "image_group", "Build the broker image."),

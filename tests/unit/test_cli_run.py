@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 from result_samples import RUN_ID, result
 
-from loadlab.cli import quickstart
 from loadlab.cli import run as run_module
+from loadlab.cli import shipped
 from loadlab.cli.exit_codes import exit_code
 from loadlab.cli.main import cli
 from loadlab.cli.quickstart import quickstart_scenario
@@ -192,9 +192,9 @@ def test_the_demo_runs_the_quickstart(runner: FakeRunner, tmp_path: Path) -> Non
 def test_an_installation_without_the_quickstart_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(quickstart.loadlab, "__file__", str(tmp_path / "lib" / "loadlab" / "__init__.py"))
-    monkeypatch.setattr(quickstart, "_installed", list)
-    with pytest.raises(UsageError, match=r"no quickstart\.yaml") as caught:
+    monkeypatch.setattr(shipped.loadlab, "__file__", str(tmp_path / "lib" / "loadlab" / "__init__.py"))
+    monkeypatch.setattr(shipped, "_installed", lambda *_: [])
+    with pytest.raises(UsageError, match=r"no scenarios/quickstart\.yaml") as caught:
         quickstart_scenario()
     assert caught.value.fix is not None
 

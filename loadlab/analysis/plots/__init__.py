@@ -1,0 +1,1 @@
+"""Plots of what was measured: data first, as plain dataclasses; drawing second, in one visual language."""

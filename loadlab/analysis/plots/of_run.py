@@ -1,0 +1,79 @@
+"""All plots of a stored run by their names, for notebooks and `Result.plot`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from loadlab.analysis.plots.brokers import brokers_data, draw_brokers
+from loadlab.analysis.plots.heatmap import draw_heatmap, heatmap_data
+from loadlab.analysis.plots.lag import draw_lag, draw_skew, lag_data, skew_data
+from loadlab.analysis.plots.plot import Missing, Plot, Plots
+from loadlab.analysis.plots.spectrum import draw_spectrum, spectrum_lines
+from loadlab.analysis.plots.stages import draw_stages, stages_data
+from loadlab.analysis.plots.throughput import draw_throughput, throughput_data
+from loadlab.analysis.recorded import Recorded, recorded
+
+if TYPE_CHECKING:
+    from loadlab.results.reader import StoredRun
+
+
+@dataclass(frozen=True, eq=False)
+class RunPlots:
+    """Draws what a run measured; what a run has nothing of is a `Missing`, which says why.
+
+    Attributes:
+        stored: the run. Its files are read when the first plot is drawn; one that is damaged is a UsageError.
+    """
+
+    stored: StoredRun
+
+    @cached_property
+    def _recorded(self) -> Recorded:
+        return recorded(self.stored)
+
+    def spectrum(self) -> Plot | Missing:
+        """Latency against percentile, for each of the four latencies."""
+        lines = spectrum_lines(self._recorded)
+        return draw_spectrum(lines) if lines else Missing("No latency has enough samples for a percentile.")
+
+    def throughput(self) -> Plot | Missing:
+        """Rates over time: intended, sent, acked and consumed."""
+        data = throughput_data(self._recorded)
+        return draw_throughput(data) if data.rates else Missing("No interval was recorded.")
+
+    def heatmap(self, metric: str = "publish_latency") -> Plot | Missing:
+        """One latency over time.
+
+        Args:
+            metric: send_delay, service_time, publish_latency or end_to_end_latency.
+        """
+        data = heatmap_data(self._recorded, metric)
+        return (
+            draw_heatmap(data) if data else Missing(f"No histograms by the second of {metric} were recorded.")
+        )
+
+    def lag(self) -> Plots | Missing:
+        """Each consumer group's lag over time."""
+        consumers = self._recorded.result.consumers
+        data = [lag_data(self._recorded, name) for name in consumers]
+        drawn = tuple(draw_lag(each) for each in data if each.total)
+        return (
+            Plots(drawn) if drawn else Missing("No lag was sampled: the run has no consumers, or too short.")
+        )
+
+    def skew(self) -> Plots | Missing:
+        """Each topic's records by partition."""
+        drawn = tuple(map(draw_skew, skew_data(self._recorded)))
+        return Plots(drawn) if drawn else Missing("No topic with several partitions grew.")
+
+    def stages(self) -> Plot | Missing:
+        """The stages of the mean publish latency."""
+        data = stages_data(self._recorded)
+        return draw_stages(data) if data else Missing("No record was acked.")
+
+    def brokers(self) -> Plot | Missing:
+        """Broker telemetry over time."""
+        data = brokers_data(self._recorded)
+        return draw_brokers(data) if data else Missing("The brokers told nothing of themselves in this run.")

@@ -1,0 +1,80 @@
+"""A drawn plot with the sentence that says how to read it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from xml.etree import ElementTree as ET
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+_DOTS_PER_INCH: Final = 120
+
+
+@dataclass(frozen=True, eq=False)
+class Plot:
+    """A plot.
+
+    Attributes:
+        figure: matplotlib's.
+        title: what it shows.
+        sentence: how to read it; it stands under the plot and is what a screen reader says.
+    """
+
+    figure: Figure
+    title: str
+    sentence: str
+
+    def png(self) -> bytes:
+        """The picture."""
+        buffer = io.BytesIO()
+        self.figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH)
+        return buffer.getvalue()
+
+    def save(self, path: Path) -> None:
+        """Write the picture without its sentence; the name's ending says in which format."""
+        self.figure.savefig(path, dpi=_DOTS_PER_INCH)
+
+    def _repr_html_(self) -> str:
+        """The picture and its sentence, with nothing that has to be fetched."""
+        picture = base64.b64encode(self.png()).decode("ascii")
+        figure = ET.Element("figure")
+        described = f"{self.title}. {self.sentence}"
+        ET.SubElement(figure, "img", {"src": f"data:image/png;base64,{picture}", "alt": described})
+        ET.SubElement(figure, "figcaption").text = self.sentence
+        return ET.tostring(figure, encoding="unicode", method="html")
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What stands where a run has nothing to draw.
+
+    Attributes:
+        why: in a sentence.
+    """
+
+    why: str
+
+    def _repr_html_(self) -> str:
+        note = ET.Element("p", {"class": "missing"})
+        note.text = self.why
+        return ET.tostring(note, encoding="unicode", method="html")
+
+
+@dataclass(frozen=True)
+class Plots:
+    """Plots below each other: of each group, say.
+
+    Attributes:
+        plots: at least one.
+    """
+
+    plots: tuple[Plot, ...]
+
+    def _repr_html_(self) -> str:
+        return "".join(plot._repr_html_() for plot in self.plots)

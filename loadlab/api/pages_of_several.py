@@ -1,0 +1,180 @@
+"""What reports of several runs say beside their plots: run sets, comparisons and capacity searches."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING
+
+from loadlab.analysis import numbers
+from loadlab.analysis.headline import headline_numbers
+from loadlab.analysis.plots.comparison import draw_ratios, ratio_rows
+from loadlab.analysis.plots.plot import Missing, Plot, Plots
+from loadlab.analysis.plots.repetitions import draw_repetitions, repeated_numbers
+from loadlab.api.markup import Page, element, page, table
+from loadlab.api.pages import with_scenario
+from loadlab.cli.capacity_view import answer_text
+from loadlab.cli.comparison import counts, differences, method, sentence, table_rows
+from loadlab.cli.summary import cluster_text
+from loadlab.errors import UsageError
+from loadlab.results.reader import StoredRun, StoredSet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.cli.comparison import Compared
+    from loadlab.results.model_capacity import CapacityProbe, CapacityResult
+    from loadlab.results.runset import RunSet
+
+_WORDS = {"holds": "holds", "fails": "does not hold", "unmeasured": "not measured", None: "not judged"}
+
+
+def shown_run(stored: StoredRun | StoredSet) -> StoredRun:
+    """The run that stands for what is stored: of a set the one whose p99s are nearest to the set's medians.
+
+    Raises:
+        UsageError: no run of the set counts, or one can't be read.
+    """
+    if isinstance(stored, StoredRun):
+        return stored
+    counted = {each.run_id for each in stored.runs.runs if each.used}
+    runs = [run for run in stored.load_runs() if run.result.run_id in counted]
+    if not runs:
+        raise UsageError(f"no run of {stored.runs.set_id} counts: all are invalid or were cut short")
+    return min(runs, key=lambda run: _off(run, runs))
+
+
+def _off(run: StoredRun, runs: list[StoredRun]) -> float:
+    """By how much the latencies of a run are off their medians, as a share, added up."""
+    found = [
+        {
+            each.path: value
+            for each, value in headline_numbers(other.result).items()
+            if each.unit == "µs" and value
+        }
+        for other in (run, *runs)
+    ]
+    own, others = found[0], found[1:]
+    medians = {path: median([each[path] for each in others if path in each]) for path in own}
+    return sum(abs(value / medians[path] - 1.0) for path, value in own.items())
+
+
+def repetitions(stored: StoredRun | StoredSet) -> Plots | Missing:
+    """Each headline number of a run set, run by run."""
+    if isinstance(stored, StoredRun):
+        return Missing("One run: how far runs differ is not known. Repeat it with --repeat.")
+    drawn = tuple(map(draw_repetitions, repeated_numbers(stored.runs)))
+    return Plots(drawn) if drawn else Missing("No run of the set counts.")
+
+
+def runs_of(runs: RunSet) -> Page:
+    """The runs of a set, their verdicts, and which of them count."""
+    rows = [
+        (
+            str(each.repetition),
+            each.run_id,
+            ", ".join([each.status, *["saturated"] * each.saturated, *["cut short"] * each.cut_short]),
+            "counts" if each.used else "left out",
+            "; ".join(f"{reason.code}: {reason.message}" for reason in each.reasons),
+        )
+        for each in runs.runs
+    ]
+    return page(table(("run", "id", "verdict", "", "reasons"), rows, numbers_from=5))
+
+
+def comparison_box(found: Compared) -> Page:
+    """What was found, in a sentence, with what one has to know."""
+    sides = (
+        f"{letter}: {name}, {numbers.counted(len(runs), 'run')}"
+        for letter, name, runs in (
+            ("A", found.baseline, found.chosen.baseline),
+            ("B", found.contender, found.chosen.contender),
+        )
+    )
+    said = [*sides, *(text for text, _ in counts(found.comparison)), *found.chosen.remarks]
+    status = "suspect" if found.chosen.remarks else "valid"
+    return page(
+        element(
+            "div",
+            element("strong", sentence(found.comparison)),
+            element("ul", *(element("li", text) for text in said)),
+            css=f"box {status}",
+        )
+    )
+
+
+def comparison_table(found: Compared) -> Page:
+    """The headline numbers of both sides."""
+    rows = [cells for _, cells in table_rows(found.comparison)]
+    return page(
+        table(("", "A", "B", "B ÷ A (95 %)", "found"), rows),
+        element("p", method(found.comparison), css="note"),
+    )
+
+
+def comparison_plot(found: Compared) -> Plot | Missing:
+    """The ratios with their intervals."""
+    rows = ratio_rows(found.comparison)
+    return draw_ratios(rows) if rows else Missing("No number has a ratio.")
+
+
+def what_differs(found: Compared) -> Page:
+    """What is not alike in what was run."""
+    rows = [text.partition(": ")[::2] for text in differences(found.comparison)]
+    return page(table(("what", "A → B"), rows, numbers_from=2) or element("p", "Nothing differs."))
+
+
+def capacity_box(search: CapacityResult) -> Page:
+    """The answer of a capacity search, and how sure it is."""
+    good = search.finished and search.answer.sure and search.answer.kind in {"between", "at_least"}
+    notes = [f"holds where {' · '.join(search.settings.conditions)}", *_doubts(search)]
+    return page(
+        element("h1", f"Capacity of {search.name}"),
+        element(
+            "div",
+            element("strong", f"{search.name} {answer_text(search)}"),
+            element("ul", *(element("li", note) for note in notes)),
+            css=f"box {'valid' if good else 'suspect'}",
+        ),
+    )
+
+
+def _doubts(search: CapacityResult) -> Iterator[str]:
+    if search.cluster is not None:
+        yield cluster_text(search.cluster)
+        if search.cluster.kind == "mock":
+            yield "mock broker: not Kafka"
+    if not search.finished:
+        yield f"interrupted: the same command with --resume {search.capacity_id} goes on"
+    if not search.answer.sure:
+        yield "not sure: one of the two rates was not probed again"
+
+
+def probes(search: CapacityResult) -> Page:
+    """The probes of a search, in the order in which they were made."""
+    return page(table(("rate", "achieved", "p50", "p99", "", "run"), map(_probe, search.probes)))
+
+
+def _probe(probe: CapacityProbe) -> tuple[str, ...]:
+    return (
+        "max" if probe.rate_per_s is None else numbers.rate(probe.rate_per_s),
+        numbers.rate(probe.achieved_per_s),
+        numbers.latency(probe.publish_p50_us),
+        numbers.latency(probe.publish_p99_us),
+        ": ".join([_WORDS[probe.verdict], *probe.failed]),
+        probe.run_id,
+    )
+
+
+def search_environment(search: CapacityResult) -> Page:
+    """The machine on which the search began."""
+    fields = search.environment.model_dump()
+    rows = [(name.replace("_", " "), str(value)) for name, value in fields.items() if value is not None]
+    return page(table(("machine", ""), rows, numbers_from=2))
+
+
+def repeat_search(search: CapacityResult) -> Page:
+    """The command that searches again; the thresholds of the probes are in the scenario."""
+    command = ["loadlab", "capacity", f"{search.name}.yaml", "--probe", f"{search.settings.measure_s:g}s"]
+    if search.cluster is not None:
+        command += ["--provider", search.cluster.provider]
+    return page(element("pre", element("code", with_scenario(search.name, search.scenario, command))))

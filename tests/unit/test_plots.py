@@ -1,0 +1,291 @@
+"""Plot data comes from what is stored; plots have units, a sentence, and say nothing by colour alone."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from capacity_samples import capacity
+from matplotlib.image import imread
+from result_samples import result
+
+from loadlab.analysis.comparison import compare
+from loadlab.analysis.intended import intended_records
+from loadlab.analysis.plots.capacity import capacity_curve, draw_capacity
+from loadlab.analysis.plots.comparison import draw_ratios, ratio_rows
+from loadlab.analysis.plots.heatmap import heatmap_data
+from loadlab.analysis.plots.honesty import draw_two_views, two_views
+from loadlab.analysis.plots.lag import lag_data, skew_data
+from loadlab.analysis.plots.of_run import RunPlots
+from loadlab.analysis.plots.plot import Missing, Plot, Plots
+from loadlab.analysis.plots.repetitions import draw_repetitions, repeated_numbers
+from loadlab.analysis.plots.spectrum import METRICS, percentile_text, spectrum_line
+from loadlab.analysis.plots.stages import stages_data
+from loadlab.analysis.plots.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SERIES, SKY, VERMILION
+from loadlab.analysis.plots.throughput import throughput_data
+from loadlab.analysis.recorded import Recorded, Track, recorded, total
+from loadlab.errors import UsageError
+from loadlab.measurement.histogram import BUCKETS, Histogram, lower_bounds_ns, midpoints_ns
+from loadlab.results.artifacts import Artifacts, Histograms, Interval, IntervalHistogram
+from loadlab.results.model import TopicResult
+from loadlab.results.reader import StoredRun, StoredSet, load, load_stored
+from loadlab.results.store import save
+
+REFERENCE = Path(__file__).parents[2] / "results" / "reference"
+SECONDS = 40
+
+
+def histogram(values_us: np.ndarray) -> Histogram:
+    buckets = np.searchsorted(lower_bounds_ns(), values_us * 1_000, side="right") - 1
+    return Histogram.of_counts(np.bincount(buckets, minlength=BUCKETS))
+
+
+def intervals() -> list[Interval]:
+    rows = []
+    for second in range(SECONDS):
+        at_s = float(second)
+        rows += [
+            Interval(at_s, "producer/checkout", "attempted_records_per_s", 20_000.0),
+            Interval(at_s, "producer/checkout", "acked_records_per_s", 19_000.0),
+            Interval(at_s, "consumer/billing", "consumed_records_per_s", 18_000.0),
+            Interval(at_s, "consumer/billing", "consumer_lag_records", 1_000.0 * second),
+            Interval(at_s, "consumer/billing/orders-0", "consumer_lag_records", 900.0 * second),
+            Interval(at_s, "consumer/billing/orders-1", "consumer_lag_records", 100.0 * second),
+            Interval(at_s, "broker:1", "heap_used_bytes", 2e8),
+        ]
+    return rows
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> StoredRun:
+    counts = np.zeros(BUCKETS, dtype=np.int64)
+    counts[[1_000, 1_500]] = 9_990, 10
+    each = [
+        IntervalHistogram(
+            float(second),
+            "producer/checkout",
+            "publish_latency_us",
+            np.array([1_000], np.int16),
+            np.array([500]),
+        )
+        for second in range(SECONDS)
+        if second != 7
+    ]
+    histograms = Histograms(lower_bounds_ns() / 1_000, {"producer/checkout/publish_latency_us": counts})
+    topics = {"orders": TopicResult(partitions=2, log_end_growth=100, partition_share=(0.75, 0.25))}
+    made = result(topics=topics, scenario={**result().scenario, "producers": steady("20k/s")})
+    return save(made, Artifacts(intervals(), histograms, each), tmp_path)
+
+
+def steady(rate: object, **more: object) -> dict[str, object]:
+    return {"checkout": {"topic": "orders", "schedule": {"rate": rate, **more}}}
+
+
+def read(stored: StoredRun) -> Recorded:
+    return recorded(stored)
+
+
+def test_a_spectrum_is_the_sample_s_percentiles_and_ends_where_the_sample_does() -> None:
+    values_us = np.random.default_rng(1).lognormal(7.0, 0.6, 50_000)
+    line = spectrum_line(histogram(values_us), "publish latency", BLUE)
+    assert line is not None
+    known = np.quantile(values_us, 1.0 - 1.0 / line.tail, method="inverted_cdf")
+    assert np.allclose(line.latency_us, known, rtol=0.008)
+    assert line.tail[0] == 1.0
+    assert line.tail[-1] == pytest.approx(5_000.0)
+    assert spectrum_line(histogram(values_us[:10]), "publish latency", BLUE) is None
+
+
+def test_percentiles_are_named_by_their_nines() -> None:
+    assert [percentile_text(tail) for tail in (1, 2, 100, 100_000)] == ["0 %", "50 %", "99 %", "99.999 %"]
+
+
+@pytest.mark.parametrize(
+    ("rate", "wanted"),
+    [
+        ("100/s", [100.0, 100.0, 100.0, 0.0]),
+        ({"ramp": {"from": "0/s", "to": "100/s", "over": "2s"}}, [25.0, 75.0, 100.0, 0.0]),
+        (
+            {"steps": [{"rate": "100/s", "for": "1500ms"}, {"rate": "10/s", "for": "1s"}]},
+            [100.0, 55.0, 10.0, 0.0],
+        ),
+        ({"bursts": {"rate": "100/s", "every": "2s", "for": "500ms"}}, [50.0, 0.0, 50.0, 0.0]),
+    ],
+)
+def test_what_a_schedule_asked_for_is_its_integral_until_the_drain(rate: object, wanted: list[float]) -> None:
+    run = result(
+        scenario={"producers": steady(rate)},
+        phases=[
+            {"name": "measure", "start_s": 0.0, "end_s": 3.0},
+            {"name": "drain", "start_s": 3.0, "end_s": 4.0},
+        ],
+    )
+    asked = intended_records(run, np.arange(5.0))
+    assert asked is not None
+    assert asked.tolist() == pytest.approx(wanted)
+
+
+def test_a_limit_of_records_ends_what_is_asked_for() -> None:
+    run = result(scenario={"producers": steady("100/s", records=150)})
+    asked = intended_records(run, np.arange(4.0))
+    assert asked is not None
+    assert asked.tolist() == [100.0, 50.0, 0.0]
+
+
+@pytest.mark.parametrize("rate", ["max", {"trace": {"file": "gone.csv"}}])
+def test_nothing_is_asked_for_where_no_rate_says_so(rate: object) -> None:
+    assert intended_records(result(scenario={"producers": steady(rate)}), np.arange(3.0)) is None
+
+
+def test_throughput_has_all_four_rates_and_intended_only_until_the_drain(stored: StoredRun) -> None:
+    data = throughput_data(read(stored))
+    rates = {rate.label: rate.track for rate in data.rates}
+    assert list(rates) == ["intended", "sent", "acked", "consumed by billing"]
+    assert set(rates["intended"].values) == {20_000.0}
+    assert rates["intended"].at_s[-1] == 34.0
+    assert set(rates["acked"].values) == {19_000.0}
+
+
+def test_a_heatmap_s_columns_are_shares_and_an_empty_second_is_empty(stored: StoredRun) -> None:
+    data = heatmap_data(read(stored), "publish_latency")
+    assert data is not None
+    sums = data.share.sum(axis=0)
+    assert sums[7] == 0.0
+    assert np.allclose(np.delete(sums, 7), 1.0)
+    middle_us = midpoints_ns()[1_000] / 1_000
+    row = int(np.flatnonzero(data.share[:, 0])[0])
+    assert data.edges_us[row] <= middle_us <= data.edges_us[row + 1]
+    assert data.lines["p50"][0] == pytest.approx(middle_us, rel=0.004)
+    assert np.isnan(data.lines["p50"][7])
+    assert np.isnan(data.lines["p99"][0])  # 500 samples don't support it
+    assert heatmap_data(read(stored), "send_delay") is None
+
+
+def test_lag_names_the_worst_partition_first(stored: StoredRun) -> None:
+    data = lag_data(read(stored), "billing")
+    assert list(data.partitions) == ["orders-0", "orders-1"]
+    assert data.total.values[-1] == 39_000.0
+    assert data.left_out == 0
+
+
+def test_skew_is_the_fullest_partition_over_an_even_share(stored: StoredRun) -> None:
+    (data,) = skew_data(read(stored))
+    assert data.skew == 1.5
+
+
+def test_stages_are_those_of_the_result(stored: StoredRun) -> None:
+    data = stages_data(read(stored))
+    assert data is not None
+    assert data.means_us["checkout"]["batching"] == 490.0
+
+
+def test_tracks_are_added_where_they_have_figures() -> None:
+    first = Track(np.array([0.0, 1.0]), np.array([1.0, 2.0]))
+    second = Track(np.array([1.0, 2.0]), np.array([10.0, 20.0]))
+    added = total([first, second])
+    assert added.at_s.tolist() == [0.0, 1.0, 2.0]
+    assert added.values.tolist() == [1.0, 12.0, 20.0]
+
+
+def test_a_capacity_curve_is_by_rate_and_leaves_out_the_probe_at_max() -> None:
+    curve = capacity_curve(capacity())
+    assert [point.rate_per_s for point in curve.points] == sorted(point.rate_per_s for point in curve.points)
+    assert len(curve.points) == len(capacity().probes) - 1
+    assert (curve.holds_per_s, curve.fails_per_s, curve.knee_per_s) == (182_000.0, 187_000.0, 152_000.0)
+
+
+def test_ratios_say_what_the_comparison_claims() -> None:
+    slower = [result() for _ in range(3)]
+    rows = ratio_rows(compare(slower, slower, paired=False))
+    assert {row.said for row in rows} == {"no difference seen"}
+    assert all(row.ratio == 1.0 for row in rows)
+    assert {row.said for row in ratio_rows(compare(slower[:1], slower[:1], paired=False))} == {"no interval"}
+
+
+def _plots(drawn: object) -> list[Plot]:
+    assert not isinstance(drawn, Missing), drawn
+    return list(drawn.plots) if isinstance(drawn, Plots) else [drawn]  # type: ignore[list-item]
+
+
+def _all_plots(stored: StoredRun) -> list[Plot]:
+    plots = RunPlots(stored)
+    names = ("spectrum", "throughput", "heatmap", "lag", "skew", "stages", "brokers")
+    found = [plot for name in names for plot in _plots(getattr(plots, name)())]
+    return [*found, draw_capacity(capacity_curve(capacity())), *_of_several()]
+
+
+def _of_several() -> list[Plot]:
+    runs = [result() for _ in range(3)]
+    return [draw_ratios(ratio_rows(compare(runs, runs, paired=False)))]
+
+
+def test_every_plot_names_its_axes_and_says_how_to_read_it(stored: StoredRun) -> None:
+    for plot in _all_plots(stored):
+        assert plot.sentence.endswith("."), plot.title
+        assert len(plot.sentence.split()) > 15, plot.title
+        axes = [each for each in plot.figure.axes if each.get_label() != "<colorbar>"]
+        assert axes[-1].get_xlabel(), plot.title
+        assert all(each.get_ylabel() or each.get_yticklabels() for each in axes), plot.title
+        picture = imread(io.BytesIO(plot.png()))
+        assert picture.std() > 0.01, plot.title
+        html = plot._repr_html_()
+        assert "data:image/png;base64," in html
+        assert "http" not in html
+
+
+def test_looks_differ_in_more_than_colour() -> None:
+    looks = (BLACK, BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY)
+    assert len({look.marker for look in looks}) == len(looks)
+    for drawn_together in ([look for _, _, look in METRICS.values()], list(SERIES[:4])):
+        assert len({look.line for look in drawn_together}) == len(drawn_together)
+
+
+def test_what_a_run_has_nothing_of_is_said(tmp_path: Path) -> None:
+    empty = RunPlots(save(result(consumers={}, topics={}, producers={}), Artifacts(), tmp_path))
+    for name in ("spectrum", "throughput", "heatmap", "lag", "skew", "stages", "brokers"):
+        drawn = getattr(empty, name)()
+        assert isinstance(drawn, Missing)
+        assert drawn.why in drawn._repr_html_()
+
+
+@pytest.mark.parametrize("name", ["intervals.parquet", "histograms.npz"])
+def test_a_truncated_file_is_one_clear_line(stored: StoredRun, name: str) -> None:
+    path = stored.path / name
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(UsageError, match=f"{name} can't be read") as caught:
+        recorded(stored)
+    assert "\n" not in caught.value.message
+
+
+def test_a_truncated_file_of_interval_histograms_is_one_clear_line(stored: StoredRun) -> None:
+    path = stored.path / "interval_histograms.parquet"
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(UsageError, match="can't be read"):
+        RunPlots(stored).heatmap()
+
+
+def test_the_paused_runs_part_the_two_ways_to_count() -> None:
+    roomy, cramped = (
+        recorded(load(REFERENCE / name, REFERENCE)) for name in ("paused-with-room", "paused-without-room")
+    )
+    hidden, shown = (each.merged("producer", "service_time") for each in (cramped, roomy))
+    assert hidden is not None
+    assert shown is not None
+    assert (hidden.percentile_ns(99.0) or 0.0) < 0.2 * (shown.percentile_ns(99.0) or 0.0)
+    for each in (roomy, cramped):
+        publish = each.merged("producer", "publish_latency")
+        assert publish is not None
+        assert (publish.percentile_ns(99.0) or 0.0) > 1.5e9
+    assert draw_two_views(two_views(cramped), "no room").sentence
+
+
+def test_a_stored_set_s_numbers_are_drawn_run_by_run() -> None:
+    stored = load_stored("linger-5-set", REFERENCE)
+    assert isinstance(stored, StoredSet)
+    found = repeated_numbers(stored.runs)
+    assert {len(number.values) for number in found} == {sum(run.used for run in stored.runs.runs)}
+    assert draw_repetitions(found[0]).sentence
