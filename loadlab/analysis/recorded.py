@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.errors import UsageError
 from loadlab.measurement.histogram import Histogram
-from loadlab.results.artifacts import (
-    HISTOGRAMS_FILE,
-    INTERVAL_HISTOGRAMS_FILE,
-    INTERVALS_FILE,
-    read_histograms,
-    read_interval_histograms,
-    read_intervals,
-)
+from loadlab.results.artifacts import read_histograms, read_interval_histograms, read_intervals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -102,12 +93,7 @@ class Recorded:
         Raises:
             UsageError: the file is damaged.
         """
-        try:
-            found = [
-                read_interval_histograms(self.path, source, f"{metric}_us") for source in self.sources(kind)
-            ]
-        except (OSError, ValueError, KeyError, IndexError) as error:
-            raise _unreadable(self.path / INTERVAL_HISTOGRAMS_FILE, error) from error
+        found = [read_interval_histograms(self.path, source, f"{metric}_us") for source in self.sources(kind)]
         known = [each for each in found if each is not None and len(each[0])]
         if not known:
             return None
@@ -145,42 +131,21 @@ def _is_whole(source: str) -> bool:
 
 
 def _tracks(folder: Path) -> dict[tuple[str, str], Track]:
-    path = folder / INTERVALS_FILE
-    try:
-        frame = read_intervals(folder).to_pandas()
-        by_name = frame.sort_values("interval_start_s", kind="stable").groupby(
-            ["source", "metric"], sort=False
+    frame = read_intervals(folder).to_pandas().sort_values("interval_start_s", kind="stable")
+    return {
+        (str(source), str(metric)): Track(
+            part["interval_start_s"].to_numpy(dtype=np.float64), part["value"].to_numpy(dtype=np.float64)
         )
-        return {
-            (str(source), str(metric)): Track(
-                part["interval_start_s"].to_numpy(dtype=np.float64), part["value"].to_numpy(dtype=np.float64)
-            )
-            for (source, metric), part in by_name
-        }
-    except (OSError, ValueError, KeyError) as error:
-        raise _unreadable(path, error) from error
+        for (source, metric), part in frame.groupby(["source", "metric"], sort=False, observed=True)
+    }
 
 
 def _histograms(folder: Path) -> dict[tuple[str, str], Histogram]:
-    path = folder / HISTOGRAMS_FILE
-    try:
-        stored = read_histograms(folder)
-        return (
-            {}
-            if stored is None
-            else {_name(key): Histogram.of_counts(counts) for key, counts in stored.counts.items()}
-        )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise _unreadable(path, error) from error
+    stored = read_histograms(folder)
+    counts = {} if stored is None else stored.counts
+    return {_name(key): Histogram.of_counts(each) for key, each in counts.items()}
 
 
 def _name(key: str) -> tuple[str, str]:
     source, _, metric = key.rpartition("/")
     return source, metric.removesuffix("_us")
-
-
-def _unreadable(path: Path, error: Exception) -> UsageError:
-    reason = (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
-    return UsageError(
-        f"{path} can't be read: {reason}", fix="copy the run's folder again, or make the run again"
-    )

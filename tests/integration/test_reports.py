@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,12 +15,21 @@ import time
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 from click.testing import CliRunner, Result
 
-from loadlab.analysis.report import PARAMETERS, Report, execute, read_notebook, write_report, write_whole
+from loadlab.analysis.report import (
+    PARAMETERS,
+    Report,
+    execute,
+    make_report,
+    read_notebook,
+    write_report,
+    write_whole,
+)
 from loadlab.cli.main import cli
-from loadlab.errors import RunError, UsageError
+from loadlab.errors import LoadlabError, RunError, UsageError
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
@@ -60,50 +72,52 @@ def test_the_reference_results_are_small_and_each_has_its_command() -> None:
             assert f"`{name}`" in told, name
 
 
-def test_a_report_is_one_page_that_fetches_nothing_with_its_notebook_beside_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    told = report("quickstart")
+@pytest.fixture(scope="module")
+def evil(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which a report was made of a run whose scenario is a script tag, and its id a path."""
+    place = tmp_path_factory.mktemp("place")
+    stored = tmp_path_factory.mktemp("results") / "evil"
+    shutil.copytree(REFERENCE / "quickstart", stored)
+    document = json.loads((stored / "result.json").read_text(encoding="utf-8"))
+    document["name"] = document["scenario"]["description"] = SCRIPT
+    document["run_id"] = "../../../escaped"
+    (stored / "result.json").write_text(json.dumps(document), encoding="utf-8")
+    with contextlib.chdir(place):
+        told = report(stored)
     assert told.exit_code == 0, told.stderr
-    assert told.stdout.strip() == "quickstart.html"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["quickstart.html", "quickstart.ipynb"]
-    page = (tmp_path / "quickstart.html").read_text(encoding="utf-8")
+    assert told.stdout.strip() == "evil.html"
+    return place
+
+
+@pytest.fixture
+def page(evil: Path) -> str:
+    return (evil / "evil.html").read_text(encoding="utf-8")
+
+
+def test_a_report_is_named_after_the_run_s_folder_with_its_notebook_beside_it(evil: Path) -> None:
+    assert sorted(path.name for path in evil.iterdir()) == ["evil.html", "evil.ipynb"]
+    nbformat.validate(nbformat.read(evil / "evil.ipynb", as_version=4))
+
+
+def test_a_report_fetches_nothing_and_says_so_to_the_browser(page: str) -> None:
     assert requests_of(page) == []
     assert "default-src 'none'" in page
+    assert "data:image/png;base64," in page
+
+
+def test_a_scenario_that_is_a_script_tag_stays_text(page: str) -> None:
+    assert "<script" not in page
+    assert "&lt;script&gt;alert" in page
+
+
+def test_a_report_has_contents_the_verdict_first_and_the_environment_last(page: str) -> None:
     anchors = re.findall(r'<a href="#([^"]+)">', page)
     assert len(anchors) > 8
     assert all(f'id="{anchor}"' in page for anchor in anchors)
-    order = [
-        'class="box ',
-        "Figures</h2>",
-        "Throughput</h2>",
-        "Environment</h2>",
-        "Effective configuration</h2>",
-    ]
-    assert [page.index(text) for text in order] == sorted(page.index(text) for text in order)
-    assert "loadlab run quickstart.yaml --provider docker" in page
-    nbformat.validate(nbformat.read(tmp_path / "quickstart.ipynb", as_version=4))
-
-
-def test_a_scenario_that_is_a_script_tag_stays_text_and_its_names_lead_nowhere(tmp_path: Path) -> None:
-    folder = tmp_path / "results" / "evil"
-    folder.mkdir(parents=True)
-    for path in (REFERENCE / "quickstart").iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
-    document = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    document["name"] = document["scenario"]["description"] = SCRIPT
-    document["run_id"] = "../../../escaped"
-    (folder / "result.json").write_text(json.dumps(document), encoding="utf-8")
-    runner = CliRunner()
-    with runner.isolated_filesystem(tmp_path) as place:
-        told = runner.invoke(cli, ["report", str(folder)])
-        assert told.exit_code == 0, told.stderr
-        assert sorted(path.name for path in Path(place).iterdir()) == ["evil.html", "evil.ipynb"]
-        page = Path(place, "evil.html").read_text(encoding="utf-8")
-    assert "<script" not in page
-    assert "&lt;script&gt;alert" in page
-    assert not list(tmp_path.rglob("*escaped*"))
+    order = ["Figures", "Throughput", "Environment", "Effective configuration", "Repeat it"]
+    places = [page.index('class="box '), *(page.index(f"{heading}</h2>") for heading in order)]
+    assert places == sorted(places)
+    assert "--provider docker" in page[places[-1] :]
 
 
 @pytest.mark.parametrize(
@@ -171,17 +185,28 @@ def test_a_disk_that_fills_leaves_the_older_report_whole(
     assert older.read_text(encoding="utf-8") == "older"
 
 
-def test_a_damaged_run_fails_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
-    folder = tmp_path / "damaged"
-    folder.mkdir()
-    for path in (REFERENCE / "quickstart").iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
-    (folder / "intervals.parquet").write_bytes(b"PAR1 nothing")
-    told = report(folder, "--output", tmp_path / "page.html")
-    assert told.exit_code == 2
-    assert "intervals.parquet can't be read" in told.stderr
-    assert "Traceback" not in told.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["damaged"]
+@pytest.mark.parametrize(
+    ("code", "error", "message"),
+    [
+        ('from loadlab.errors import UsageError; raise UsageError("damaged")', UsageError, "^damaged$"),
+        ("1 / 0", RunError, "the report's notebook failed: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_cell_that_fails_is_one_clear_line(
+    code: str, error: type[LoadlabError], message: str, tmp_path: Path
+) -> None:
+    notebook = tmp_path / "failing.py"
+    notebook.write_text(f'# %% tags=["parameters"]\nx = 1\n\n# %%\n{code}\n', encoding="utf-8")
+    with pytest.raises(error, match=message):
+        make_report(notebook, {"x": 2}, "failing")
+
+
+def test_parameters_stand_behind_their_defaults_and_stay_values(tmp_path: Path) -> None:
+    notebook = tmp_path / "some.py"
+    notebook.write_text('# %% tags=["parameters"]\nrun = "one"\n', encoding="utf-8")
+    evil = '"; import os; os.abort() #\n\\'
+    made = read_notebook(notebook, {"run": evil})
+    assert ast.literal_eval(made.cells[1].source.removeprefix("run = ")) == evil
 
 
 def test_an_interrupted_report_leaves_nothing(tmp_path: Path) -> None:
@@ -199,16 +224,10 @@ def test_an_interrupted_report_leaves_nothing(tmp_path: Path) -> None:
         command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
     ) as process:
         end_s = time.monotonic() + 60
-        while not _kernel_of(process.pid) and time.monotonic() < end_s:
+        while not psutil.Process(process.pid).children() and time.monotonic() < end_s:
             assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert not list(tmp_path.iterdir())
-
-
-def _kernel_of(pid: int) -> bool:
-    """Whether the process has a child: only the notebook's kernel is one."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    return children.exists() and bool(children.read_text(encoding="ascii").split())

@@ -255,7 +255,7 @@ def test_a_truncated_file_is_one_clear_line(stored: StoredRun, name: str) -> Non
     path = stored.path / name
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(UsageError, match=f"{name} can't be read") as caught:
+    with pytest.raises(UsageError, match=f"{name} is damaged") as caught:
         recorded(stored)
     assert "\n" not in caught.value.message
 
@@ -264,7 +264,7 @@ def test_a_truncated_file_of_interval_histograms_is_one_clear_line(stored: Store
     path = stored.path / "interval_histograms.parquet"
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(UsageError, match="can't be read"):
+    with pytest.raises(UsageError, match="is damaged"):
         RunPlots(stored).heatmap()
 
 

@@ -172,7 +172,6 @@ def count_axis(axis: Axis) -> None:
 
 def from_zero(axes: Axes) -> None:
     """Let an axis of amounts begin at 0, with room above for the names of phases."""
-    highest = max(
-        (float(np.max(line.get_ydata())) for line in axes.get_lines() if len(line.get_ydata())), default=0.0
-    )
+    drawn = [np.asarray(line.get_ydata()) for line in axes.get_lines()]
+    highest = max((float(values.max()) for values in drawn if values.size), default=0.0)
     axes.set_ylim(0.0, 1.15 * highest if highest > 0 else 1.0)
