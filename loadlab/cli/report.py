@@ -22,6 +22,7 @@ from loadlab.cli.step_summary import markdown_of
 from loadlab.errors import UsageError
 from loadlab.results.capacity_store import StoredCapacity
 from loadlab.results.reader import StoredRun, StoredSet, load_stored
+from loadlab.results.study_store import StoredStudy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from loadlab.cli.output import Line
 
 Format = Literal["html", "markdown"]
-Stored = StoredRun | StoredSet | StoredCapacity
+Stored = StoredRun | StoredSet | StoredCapacity | StoredStudy
 
 
 @dataclass(frozen=True)
