@@ -5,7 +5,8 @@ What notebooks and scripts use, see docs/python.md:
     load_scenario   read and check a scenario
     open_cluster    a cluster for several runs
     run             run a scenario, once or several times
-    load, load_set  a stored run, a stored run set
+    tune            run a study
+    load            a stored run; load_set: a run set; load_study: a study
     results         a frame of all stored runs
     Result          what a run measured: figures, series, histograms, thresholds, plots
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from loadlab.api.result import Result, ResultSet
     from loadlab.api.running import load_scenario, open_cluster, run
     from loadlab.api.stored import load, load_set, results
+    from loadlab.api.tuning import TuneResult, load_study, tune
     from loadlab.errors import LoadlabError
 
 __version__ = "0.1.0"
@@ -33,25 +35,31 @@ __all__ = [
     "LoadlabError",
     "Result",
     "ResultSet",
+    "TuneResult",
     "__version__",
     "load",
     "load_scenario",
     "load_set",
+    "load_study",
     "open_cluster",
     "results",
     "run",
+    "tune",
 ]
 
 _HOMES: Final = {
     "LoadlabError": "loadlab.errors",
     "Result": "loadlab.api.result",
     "ResultSet": "loadlab.api.result",
+    "TuneResult": "loadlab.api.tuning",
     "load": "loadlab.api.stored",
     "load_scenario": "loadlab.api.running",
     "load_set": "loadlab.api.stored",
+    "load_study": "loadlab.api.tuning",
     "open_cluster": "loadlab.api.running",
     "results": "loadlab.api.stored",
     "run": "loadlab.api.running",
+    "tune": "loadlab.api.tuning",
 }
 _PACKAGES: Final = frozenset({"results", "run"})
 

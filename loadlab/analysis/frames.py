@@ -5,6 +5,8 @@ Each frame is tidy: one row an observation, and units either in a column of thei
     intervals_frame   one row per interval, source and metric
     metrics_frame     one row per figure of result.json
     runs_frame        one row per stored run
+    headline_frame    one row per headline number of a run set
+    study_frame       one row per run of a study
 """
 
 from __future__ import annotations
@@ -26,11 +28,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.results.model import ConsumerResult, Phase, ProducerResult, RunResult
+    from loadlab.results.model_study import StudyResult
     from loadlab.results.reader import StoredRun
     from loadlab.results.runset import RunSet
 
 INTERVAL_COLUMNS: Final = ("interval_start_s", "phase", "source", "metric", "value", "unit")
 HEADLINE_COLUMNS: Final = ("metric", "group", "label", "unit", "median", "low", "high", "method")
+STUDY_COLUMNS: Final = (
+    "purpose",
+    "trial",
+    "origin",
+    "run_id",
+    "verdict",
+    "counts",
+    "feasible",
+    "failure",
+    "took_s",
+)
 METRIC_COLUMNS: Final = ("source", "metric", "value", "unit")
 
 # What has sources of its own, identifies and counts nothing, or lists examples.
@@ -177,3 +191,34 @@ def headline_frame(runs: RunSet) -> pd.DataFrame:
         {"metric": path, **figure.model_dump(exclude={"values"})} for path, figure in runs.headline.items()
     ]
     return pd.DataFrame(rows, columns=list(HEADLINE_COLUMNS))
+
+
+def study_frame(study: StudyResult) -> pd.DataFrame:
+    """The runs of a study, in the order in which they were made.
+
+    Returns:
+        One row a run, with the columns ``purpose`` (baseline, default, trial, candidate or confirm),
+        ``trial``, ``origin`` (of the trial), ``run_id``, ``verdict``, ``counts`` (its values may be
+        compared), ``feasible`` (it counts and met all constraints), ``failure`` (why it does not count),
+        ``took_s``; then one for each objective and one for each knob, by their paths. A run that can't tell
+        an objective has NaN there; a knob that is not active in a trial is missing.
+    """
+    rows = [
+        {
+            "purpose": run.purpose,
+            "trial": run.trial,
+            "origin": study.trial(run.trial).origin,
+            "run_id": run.measured.run_id,
+            "verdict": run.measured.status,
+            "counts": run.settled and run.measured.counts,
+            "feasible": run.settled and run.measured.feasible,
+            "failure": run.measured.failure,
+            "took_s": run.measured.took_s,
+            **{one.field: value for one, value in zip(study.objectives, run.measured.values, strict=False)},
+            **study.trial(run.trial).assignment,
+        }
+        for run in study.runs
+    ]
+    knobs = dict.fromkeys(knob for trial in study.trials for knob in trial.assignment)
+    objectives = [one.field for one in study.objectives]
+    return pd.DataFrame(rows, columns=[*STUDY_COLUMNS, *objectives, *knobs])

@@ -101,7 +101,7 @@ def open_cluster(  # noqa: PLR0913 (keywords, as in a scenario's cluster)
         "bootstrap_servers": bootstrap_servers,
         "config": None if config is None else dict(config),
     }
-    with _observed(progress=progress) as observer, open_spec(cluster_spec(fields), observer) as cluster:
+    with observed(progress=progress) as observer, open_spec(cluster_spec(fields), observer) as cluster:
         yield cluster
 
 
@@ -185,7 +185,7 @@ def run(  # noqa: PLR0913 (keywords, as the options of `loadlab run`)
         raise UsageError("fresh_cluster says how to repeat", fix="say how often: repeat=5")
     if opened is not None and opened.interrupts.came:
         raise KeyboardInterrupt
-    with _observed(progress=progress) as observer:
+    with observed(progress=progress) as observer:
         stored = run_scenario(loaded, options, observer, cluster=opened)
     return Result(StoredRun(stored.result, stored.path))
 
@@ -204,7 +204,7 @@ def _repeated(
 
     if repeat < 1:
         raise UsageError(f"repeat is {repeat}: a scenario is run once at least")
-    with _observed(progress=progress) as observer:
+    with observed(progress=progress) as observer:
         repeated = repeat_scenario(loaded, options, RepeatOptions(repeat, fresh_cluster), observer)
     if repeated.error is not None and not repeated.stored.runs.interrupted:
         repeated.error.add_note(f"the runs until then are in {repeated.stored.path}")
@@ -212,5 +212,6 @@ def _repeated(
     return ResultSet(repeated.stored)
 
 
-def _observed(*, progress: bool) -> AbstractContextManager[RunObserver]:
+def observed(*, progress: bool) -> AbstractContextManager[RunObserver]:
+    """Who watches: the view of the command line on standard error, or nobody."""
     return watching() if progress else nullcontext(SilentObserver())
