@@ -150,7 +150,7 @@ def load_stored(name: str | Path, results_dir: Path) -> StoredRun | StoredSet | 
         return StoredSet(runs=read_set(folder / RUNSET_FILE), path=folder)
     if _holds(folder, CAPACITY_FILE):
         return read_capacity(folder)
-    if (folder / STUDY_FILE).is_file():
+    if _holds(folder, STUDY_FILE):
         return read_study(folder)
     return StoredRun(result=read_result(folder / RESULT_FILE), path=folder)
 
