@@ -2,6 +2,7 @@
 # make test    lint, types, layers, unit, contract and integration tests: what CI calls
 # make truth   what is measured beside what is known: the table in docs/measurement.md, about half an hour
 # make bench   speed against Kafka's own tools and confluent-kafka, as ratios
+# make bench-tuning  what the tuner's answers are worth, by simulated studies: the table in docs/tuning.md
 # make lint    only ruff, mypy, the layers and what is written twice
 # make clean   what the above made, and clusters that killed runs left; results stay
 
@@ -12,7 +13,7 @@ BIN    := $(VENV)/bin
 # Arguments for the demo: make demo ARGS="--provider local"
 ARGS   ?=
 
-.PHONY: help demo test truth bench lint clean
+.PHONY: help demo test truth bench bench-tuning lint clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -28,7 +29,10 @@ truth: $(VENV)/installed-dev
 	@$(BIN)/python -m pytest tests/truth -p no:cacheprovider $(ARGS)
 
 bench: $(VENV)/installed-dev
-	@$(BIN)/python -m pytest tests/benchmarks -p no:cacheprovider -s $(ARGS)
+	@$(BIN)/python -m pytest tests/benchmarks --ignore=tests/benchmarks/tuning -p no:cacheprovider -s $(ARGS)
+
+bench-tuning: $(VENV)/installed-dev
+	@$(BIN)/python -m pytest tests/benchmarks/tuning -p no:cacheprovider -s -rs $(ARGS)
 
 lint: $(VENV)/installed-dev
 	@.ci/lint

@@ -1,0 +1,109 @@
+"""What the tuner's answers are worth: studies on recorded surfaces, and on ones whose answer is known.
+
+Run by `make bench-tuning`. A surface that was not recorded yet is skipped, which says how to record it.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from benchmarks.tuning.simulate import Outcome, studies
+from benchmarks.tuning.surfaces import Recording, Surface, fit, read_recording
+
+from loadlab.tuning.presets import presets
+from loadlab.tuning.study_file import load_study
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from loadlab.tuning.space import Assignment
+    from loadlab.tuning.study_model import LoadedStudy
+
+HERE = Path(__file__).parent
+RECORDED = HERE.parents[2] / "results" / "reference" / "surfaces"
+SEEDS = range(int(os.environ.get("LOADLAB_SEEDS", "100")))
+SAME_SEEDS = range(3 * len(SEEDS))
+CV = 0.05
+
+
+def loaded_study(name: str) -> LoadedStudy:
+    return load_study(HERE / f"{name}.yaml", environ={})
+
+
+def recorded(name: str) -> tuple[LoadedStudy, Surface]:
+    loaded = loaded_study(name)
+    path = RECORDED / f"{loaded.study.name}.jsonl"
+    if not path.exists():
+        command = f"python tools/record_surface.py tests/benchmarks/tuning/{name}.yaml"
+        pytest.skip(f"no surface is recorded, nothing was measured here: {command} (about two hours)")
+    return loaded, fit(read_recording(path))
+
+
+def of_best(values: Sequence[float], best: float, recording: Recording) -> list[float]:
+    """Values as percentages of the best there is: 100 is as good as can be."""
+    maximize = recording.direction == "maximize"
+    return [100 * (value / best if maximize else best / value) for value in values]
+
+
+@pytest.mark.timeout(4 * 3600)
+@pytest.mark.parametrize("name", ["throughput", "latency"])
+def test_recommendations_on_a_recorded_surface(name: str, table) -> None:  # noqa: ANN001 (conftest's Table)
+    loaded, surface = recorded(name)
+    recording = surface.recording
+    best = surface.best(loaded.study.space)
+    ours = studies(loaded, surface.value, recording.residuals, SEEDS)
+    random = studies(loaded, surface.value, recording.residuals, SEEDS, "random")
+    shares = of_best([one.value for one in ours], best, recording)
+    control = of_best([one.value for one in random], best, recording)
+    preset = max(of_best([surface.value(each) for _, each in presets(loaded.study)], best, recording))
+    paired = 100 * np.mean([one >= other - 1e-9 for one, other in zip(shares, control, strict=True)])
+
+    print(f"\n{name}: noise {recording.spread:.1%}; best preset alone {preset:.1f} % of the best")
+    table.add(f"{name}: true value of the recommendation, of the best", shares, "%", 95, at_least=True)
+    tenth = float(np.percentile(shares, 10))
+    table.add(f"{name}: the same, 10th percentile", [tenth], "%", 90, at_least=True)
+    table.add(f"{name}: as good as random search or better", [float(paired)], "%", 80, at_least=True)
+    if errors := told_errors(ours):
+        table.add(f"{name}: claimed against true gain", errors, "%", 2, at_least=False)
+
+
+def told_errors(outcomes: Sequence[Outcome]) -> list[float]:
+    """By how many percent the claimed ratios are wrong."""
+    return [abs(one.claimed / one.true - 1) * 100 for one in outcomes if one.claimed is not None]
+
+
+def flat(_: Assignment) -> float:
+    return 100_000.0
+
+
+def raised(default: Assignment, assignment: Assignment) -> float:
+    """Whatever is not the default has 10 % more: only the claim is in question, not the search."""
+    return 100_000.0 if assignment == default else 110_000.0
+
+
+def normal_noise() -> NDArray[np.float64]:
+    return np.random.default_rng(1).normal(0, np.sqrt(np.log1p(CV**2)), 10_000)
+
+
+@pytest.mark.timeout(4 * 3600)
+def test_nothing_is_claimed_where_there_is_nothing(table) -> None:  # noqa: ANN001 (conftest's Table)
+    outcomes = studies(loaded_study("throughput"), flat, normal_noise(), SAME_SEEDS)
+    claims = 100 * np.mean([one.claimed is not None for one in outcomes])
+    table.add(f"gain claimed of nothing, {len(outcomes)} studies", [float(claims)], "%", 1, at_least=False)
+
+
+@pytest.mark.timeout(4 * 3600)
+def test_a_true_gain_is_claimed_as_it_is(table) -> None:  # noqa: ANN001 (conftest's Table)
+    loaded = loaded_study("throughput")
+    default = dict(presets(loaded.study)[0][1])
+    outcomes = studies(loaded, partial(raised, default), normal_noise(), SEEDS)
+    claims = 100 * np.mean([one.claimed is not None for one in outcomes])
+    table.add("a true gain of 10 % is claimed, at a CV of 5 %", [float(claims)], "%", 90, at_least=True)
+    table.add("claimed against true gain, of 10 %", told_errors(outcomes), "%", 2, at_least=False)
