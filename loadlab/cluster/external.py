@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaException
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _CONNECT_TIMEOUT_S = 8.0
 _STATE_TIMEOUT_S = 1.0
+_HOW_LONG = re.compile(r" \(after \d+ms in state \w+.*\)$")  # what else is alike is told once
 
 
 class ExternalCluster(AdministeredCluster):
@@ -137,7 +139,8 @@ def _ask(servers: str, properties: Mapping[str, str]) -> ClusterMetadata:
     try:
         return admin.metadata(timeout_s=_CONNECT_TIMEOUT_S)
     except ClusterError as error:
-        tried = "\n".join(f"  {without_secrets(line, properties)}" for line in admin.connection_errors)
+        told = dict.fromkeys(_HOW_LONG.sub("", line) for line in admin.connection_errors)
+        tried = "\n".join(f"  {without_secrets(line, properties)}" for line in told)
         raise ClusterError(
             f"no Kafka answered at {servers} within {_CONNECT_TIMEOUT_S:.0f} s\n{tried}".rstrip(),
             fix="check that it listens there, and that client_properties has its TLS and SASL settings",

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadlab.client.java_security import UnusableSecurityError, parse_jaas
-from loadlab.errors import ScenarioError, UsageError
+from loadlab.cluster import external
+from loadlab.errors import ClusterError, ScenarioError, UsageError
 from loadlab.scenario import load_document
 from loadlab.scenario.client_properties import read_client_properties, without_secrets
 from loadlab.scenario.properties_text import entries
@@ -201,6 +202,21 @@ def test_a_scenario_is_refused_for_what_its_file_holds(tmp_path: Path) -> None:
 def test_secret_values_leave_no_text() -> None:
     properties = {"sasl.password": "hunter2", "sasl.username": "me"}
     assert without_secrets("me hunter2", properties) == "me [redacted]"
+
+
+def test_a_login_that_fails_again_and_again_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refused:
+        def __init__(self, *_: object) -> None:
+            lines = (f"SASL authentication error: no (after {ms}ms in state AUTH_REQ)" for ms in (301, 302))
+            self.connection_errors = dict.fromkeys(lines)
+
+        def metadata(self, timeout_s: float) -> None:
+            raise ClusterError(f"nothing within {timeout_s}")
+
+    monkeypatch.setattr(external, "KafkaAdmin", Refused)
+    with pytest.raises(ClusterError) as refusal:
+        external._ask("127.0.0.1:9092", {})
+    assert refusal.value.message.splitlines()[1:] == ["  SASL authentication error: no"]
 
 
 @pytest.mark.parametrize(
