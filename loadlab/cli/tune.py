@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -72,7 +73,7 @@ def tune_command(study: Path, **options: Unpack[TuneKeywords]) -> int:
     The noise of the default is measured first, then trials are made, the best of them again, and the winner
     in turns with the default. Each is a run of its own; all are stored.
     """
-    loaded = load_study(study, with_provider(options["overrides"], options["provider"]))
+    loaded = load_study(study, with_provider(options["overrides"], options["provider"]), os.environ)
     choices = TuneOptions(
         results_dir=options["results_dir"],
         cluster_name=options["cluster_name"],
