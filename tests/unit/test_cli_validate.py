@@ -113,6 +113,14 @@ def test_a_study_is_told_as_resolved(study: Path) -> None:
     assert document["scenario"]["phases"]["measure"] == "7s"
 
 
+@pytest.mark.parametrize("command", [("validate",), ("tune", "--plan")])
+def test_the_environment_reaches_a_study_s_scenario(command: tuple[str, ...], study: Path) -> None:
+    told = called(*command, study, LOADLAB_PROVIDER="nowhere")
+
+    assert told.exit_code == 2
+    assert "LOADLAB_PROVIDER: cluster.provider: must be one of" in told.stderr
+
+
 def test_mistakes_in_a_study_exit_2(study: Path) -> None:
     study.write_text(STUDY.replace("linger.ms", "lingr.ms"))
     told = called("validate", study)
