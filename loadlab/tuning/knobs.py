@@ -1,13 +1,11 @@
-"""What settings are without a study, which have two names, and on which durability hangs.
-
-tests/unit/test_default_space.py holds the defaults to librdkafka's own.
-"""
+"""What settings are without a study, which have two names, and on which durability hangs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from loadlab.cluster.capacity import heap_bytes
+from loadlab.scenario.lint.settings import CANONICAL, DEFAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,36 +13,6 @@ if TYPE_CHECKING:
     from loadlab.scenario import ProducerSpec, Scenario
     from loadlab.tuning.space import Value
     from loadlab.tuning.targets import Target
-
-CLIENT_DEFAULTS: Final[Mapping[str, Value]] = {
-    "acks": "all",
-    "batch.num.messages": 10_000,
-    "batch.size": 1_000_000,
-    "compression.codec": "none",
-    "compression.level": -1,
-    "compression.type": "none",
-    "enable.idempotence": "false",
-    "fetch.max.bytes": 52_428_800,
-    "fetch.message.max.bytes": 1_048_576,
-    "fetch.min.bytes": 1,
-    "fetch.wait.max.ms": 500,
-    "linger.ms": 5.0,
-    "max.in.flight": 1_000_000,
-    "max.in.flight.requests.per.connection": 1_000_000,
-    "max.partition.fetch.bytes": 1_048_576,
-    "message.max.bytes": 1_000_000,
-    "queue.buffering.max.kbytes": 1_048_576,
-    "queue.buffering.max.messages": 100_000,
-    "queue.buffering.max.ms": 5.0,
-    "queued.max.messages.kbytes": 65_536,
-    "queued.min.messages": 100_000,
-    "request.required.acks": "all",
-    "socket.nagle.disable": "true",
-    "socket.receive.buffer.bytes": 0,
-    "socket.send.buffer.bytes": 0,
-    "sticky.partitioning.linger.ms": 10,
-}
-"""librdkafka's own defaults."""
 
 BROKER_DEFAULTS: Final[Mapping[str, Value]] = {
     "message.max.bytes": 1_048_588,
@@ -57,18 +25,7 @@ BROKER_DEFAULTS: Final[Mapping[str, Value]] = {
 }
 """Kafka's own defaults."""
 
-ALIASES: Final[Mapping[str, str]] = {
-    "acks": "request.required.acks",
-    "compression.codec": "compression.type",
-    "compression.type": "compression.codec",
-    "fetch.message.max.bytes": "max.partition.fetch.bytes",
-    "linger.ms": "queue.buffering.max.ms",
-    "max.in.flight": "max.in.flight.requests.per.connection",
-    "max.in.flight.requests.per.connection": "max.in.flight",
-    "max.partition.fetch.bytes": "fetch.message.max.bytes",
-    "queue.buffering.max.ms": "linger.ms",
-    "request.required.acks": "acks",
-}
+ALIASES: Final[Mapping[str, str]] = {**CANONICAL, **{name: alias for alias, name in CANONICAL.items()}}
 """Properties of librdkafka with two names: a scenario and a study must not use both."""
 
 _DURABLE: Final = frozenset(
@@ -116,11 +73,17 @@ def library_default(target: Target, scenario: Scenario) -> Value | None:
         return None
     if part == "topics":
         return _topic_default(name, scenario)
-    if part == "cluster":
-        return BROKER_DEFAULTS.get(name)
-    if name in _IN_FLIGHT and part == "producers" and is_idempotent(scenario.producers[str(target.path[1])]):
+    return BROKER_DEFAULTS.get(name) if part == "cluster" else _client_default(name, target, scenario)
+
+
+def _client_default(name: str, target: Target, scenario: Scenario) -> Value | None:
+    producer = scenario.producers.get(str(target.path[1])) if target.path[0] == "producers" else None
+    if name in _IN_FLIGHT and producer is not None and is_idempotent(producer):
         return MOST_IN_ORDER
-    return CLIENT_DEFAULTS.get(name)
+    if name == "fetch.wait.max.ms" and scenario.cluster.provider == "embedded":
+        return None  # the mock has consumers wait for less, see loadlab.run.orders
+    default = DEFAULTS["librdkafka"].get(CANONICAL.get(name, name))
+    return None if default is None else target.value(default)
 
 
 def _topic_default(name: str, scenario: Scenario) -> Value | None:

@@ -1,16 +1,14 @@
 from __future__ import annotations
 
 import copy
-import ctypes
 from typing import TYPE_CHECKING
 
 import pytest
 from study_samples import CHECKOUT, SCENARIO, TRACKER
 
-from loadlab.client.library import library_path
 from loadlab.scenario import Scenario, load_document
 from loadlab.tuning.default_space import default_space
-from loadlab.tuning.knobs import ALIASES, CLIENT_DEFAULTS, is_durability
+from loadlab.tuning.knobs import is_durability, library_default
 from loadlab.tuning.space import Choices
 from loadlab.tuning.targets import target_of
 
@@ -51,34 +49,15 @@ def changed(changes: Mapping[str, object]) -> Scenario:
     ).scenario
 
 
-def librdkafka_default(name: str) -> str:
-    """What librdkafka itself has in a configuration, or a topic's, that nobody touched."""
-    library = ctypes.CDLL(library_path())
-    for kind in ("conf", "topic_conf"):
-        new, get = getattr(library, f"rd_kafka_{kind}_new"), getattr(library, f"rd_kafka_{kind}_get")
-        new.restype = ctypes.c_void_p
-        get.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p]
-        size = ctypes.c_size_t(512)
-        text = ctypes.create_string_buffer(512)
-        if get(new(), name.encode(), text, ctypes.byref(size)) == 0:
-            return text.value.decode()
-    raise AssertionError(name)
+def test_a_property_has_one_default_by_both_of_its_names() -> None:
+    sound = changed({})
+    by_name = {
+        f"{TRACKER}.linger.ms": 5.0,
+        f"{TRACKER}.queue.buffering.max.ms": 5.0,
+        f"{TRACKER}.batch.size": 10**6,
+    }
 
-
-@pytest.mark.parametrize(("name", "value"), CLIENT_DEFAULTS.items())
-def test_a_client_default_is_librdkafkas(name: str, value: object) -> None:
-    told = librdkafka_default(name)
-    if isinstance(value, int | float):
-        assert float(told) == value
-    else:
-        same = {"inherit": "none", "-1": "all"}  # a topic's codec is its client's; acks=-1 is all
-        assert same.get(told, told) == value
-
-
-def test_both_names_of_a_property_have_one_default() -> None:
-    for name, alias in ALIASES.items():
-        assert ALIASES[alias] == name
-        assert CLIENT_DEFAULTS[name] == CLIENT_DEFAULTS[alias]
+    assert {name: library_default(target_of(name, sound), sound) for name in by_name} == by_name
 
 
 def test_the_default_space_covers_clients_topics_and_brokers() -> None:
@@ -134,6 +113,7 @@ def test_durability_hangs_on(name: str) -> None:
     [
         ({"cluster": "{provider: embedded, brokers: 3}"}, "cluster.config.num.io.threads"),
         ({"cluster": "{provider: embedded, brokers: 3}"}, "cluster.resources.heap"),
+        ({"cluster": "{provider: embedded, brokers: 3}"}, "consumers.billing.config.fetch.wait.max.ms"),
         (
             {"topics.orders.replication_factor": 1, "topics.orders.config": "{}"},
             "cluster.config.num.replica.fetchers",
