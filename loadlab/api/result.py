@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from loadlab.analysis.histograms import LatencyHistogram, LatencyMetric
+    from loadlab.analysis.plots.of_run import RunPlots
     from loadlab.cli.output import Line
     from loadlab.results.model import ConsumerResult, ProducerResult, RunResult, Threshold, Verdict
     from loadlab.results.reader import StoredRun, StoredSet
@@ -130,6 +131,16 @@ class Result:
             UsageError: no such latency or group, it was not measured, or histograms.npz is damaged.
         """
         return latency_histogram(self.stored, metric, group)
+
+    @cached_property
+    def plot(self) -> RunPlots:
+        """Plots of the run, each with a sentence that says how to read it: ``plot.spectrum()``.
+
+        There are spectrum, heatmap, throughput, lag, skew, stages and brokers.
+        """
+        from loadlab.analysis.plots.of_run import RunPlots  # noqa: PLC0415 (matplotlib takes a second)
+
+        return RunPlots(self.stored)
 
     def judge(self, metric: str, expression: str) -> Threshold:
         """Judge a threshold, which need not be one of the scenario's.

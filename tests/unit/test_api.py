@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import html
 import inspect
 import os
 import subprocess
@@ -15,6 +16,7 @@ from result_samples import RUN_ID, result
 from run_samples import scenario_of
 
 import loadlab
+from loadlab.analysis.plots.plot import Plot
 from loadlab.api.running import load_scenario
 from loadlab.errors import LoadlabError, ScenarioError, UsageError
 from loadlab.results import artifacts, reader
@@ -136,6 +138,17 @@ def test_a_stored_run_tells_what_it_measured() -> None:
     checkout = run.producers["checkout"].publish_latency_us
     assert run.histogram("publish_latency", "checkout").count == checkout.count
     assert not run.passed  # one of its thresholds can't hold
+
+
+def test_plots_are_drawn_when_they_are_asked_for_with_the_sentence_that_explains_them(tmp_path: Path) -> None:
+    shown = python("import sys, loadlab; loadlab.Result; print('matplotlib' in sys.modules)")
+    plot = loadlab.Result(recorded("pair")).plot.spectrum()
+
+    assert shown == "False"
+    assert isinstance(plot, Plot)
+    assert plot.sentence in html.unescape(plot._repr_html_())
+    plot.save(tmp_path / "spectrum.svg")
+    assert "<svg" in (tmp_path / "spectrum.svg").read_text("utf-8")
 
 
 def test_a_threshold_that_holds_is_no_error_and_one_that_does_not_shows_measured_and_limit() -> None:
