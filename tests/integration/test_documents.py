@@ -172,7 +172,8 @@ def test_the_architecture_names_every_package() -> None:
 
 
 def test_every_module_that_a_document_names_exists() -> None:
-    roots = (ROOT, PACKAGE, ROOT / "tests" / "unit", ROOT / "tests" / "integration")
+    folders = ("notebooks", "tests/unit", "tests/integration")
+    roots = (ROOT, PACKAGE, *(ROOT / folder for folder in folders))
     for document in DOCUMENTS:
         for name in set(re.findall(r"[\w/.*]+\.py\b", _text(document))):
             assert any(list(root.glob(name)) for root in roots), f"{document.name}: {name}"
