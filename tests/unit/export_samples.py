@@ -58,7 +58,17 @@ def histogram_of(durations_ns: NDArray[np.int64]) -> Histogram:
     return Histogram(counts, int(durations_ns.sum()), min_ns=smallest, max_ns=largest)
 
 
-def store(folder: Path, durations: Known, **changes: object) -> StoredRun:
+def renamed(durations: Known, producer: str) -> Known:
+    """The same durations with another name for the producer."""
+    return Known(
+        {
+            (f"producer/{producer}" if source.startswith("producer/") else source, metric): seconds
+            for (source, metric), seconds in durations.seconds.items()
+        }
+    )
+
+
+def store(folder: Path, durations: Known, *, producer_name: str = "checkout", **changes: object) -> StoredRun:
     """Store them as a run: 2 s of warm-up, 25 s of measuring, 2 s of drain; 2,000 records/s."""
     whole = {key: histogram_of(durations.between(*key, WARMUP_S, MEASURE_END_S)) for key in durations.seconds}
     blocks = {metric: LatencyBlock.model_validate(each.summary_us()) for (_, metric), each in whole.items()}
@@ -71,7 +81,7 @@ def store(folder: Path, durations: Known, **changes: object) -> StoredRun:
             Phase(name="measure", start_s=WARMUP_S, end_s=MEASURE_END_S),
             Phase(name="drain", start_s=MEASURE_END_S, end_s=DRAIN_END_S),
         ),
-        "producers": {"checkout": producer().model_copy(update=sending)},
+        "producers": {producer_name: producer().model_copy(update=sending)},
         "consumers": {"billing": consumer().model_copy(update=reading)},
     }
     counts = {"/".join(key): each.counts for key, each in whole.items()}

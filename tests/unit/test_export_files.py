@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 
 import pytest
+from export_samples import known, renamed, store
+from openmetrics_reader import read_openmetrics
 
-from loadlab.analysis.export import files
+from loadlab.analysis.export import FORMATS, export_run, files
 from loadlab.analysis.export.files import file_name, write_files
 from loadlab.errors import UsageError
 
@@ -73,3 +76,45 @@ def test_names_of_scenarios_stay_as_they_are() -> None:
         file_name("producer", "check-out_2.eu", "publish_latency")
         == "producer-check-out_2.eu-publish_latency"
     )
+
+
+def test_a_group_s_name_leads_out_of_no_folder_tag_or_quotes(tmp_path: Path) -> None:
+    wild = '../../x, "<script>\n'
+    stored = store(tmp_path, renamed(known(100), wild), producer_name=wild)
+
+    names = export_run(stored, "hgrm").contents
+    assert len(names) == 4
+    assert {Path(name).name for name in names} == set(names)
+    lines = export_run(stored, "hlog").contents[""].decode().splitlines()
+    tagged = [line for line in lines if line.startswith("Tag=")]
+    assert len(tagged) == 4 * 27
+    assert {len(line.split(",")) for line in tagged} == {5}
+    assert not any(" " in line or "<" in line for line in tagged)
+    read_openmetrics(export_run(stored, "openmetrics").contents[""].decode())
+
+
+SERIES, WHOLE, SECONDS = "intervals.parquet", "histograms.npz", "interval_histograms.parquet"
+READS = {
+    "omb": (SERIES, WHOLE, SECONDS),
+    "hlog": (WHOLE, SECONDS, "events.jsonl"),
+    "hgrm": (WHOLE,),
+    "csv": (SERIES, WHOLE),
+    "parquet": (SERIES, WHOLE, SECONDS),
+    "openmetrics": (SERIES, SECONDS, "events.jsonl"),
+}
+
+
+def test_every_format_is_tried_with_damaged_files() -> None:
+    assert READS.keys() == FORMATS.keys()
+
+
+@pytest.mark.parametrize(("form", "name"), [(form, name) for form, names in READS.items() for name in names])
+def test_a_damaged_file_is_told_in_one_line(tmp_path: Path, form: str, name: str) -> None:
+    stored = store(tmp_path, known(100))
+    damaged = stored.path / name
+    damaged.chmod(0o644)
+    damaged.write_bytes(damaged.read_bytes()[: damaged.stat().st_size // 2])
+
+    with pytest.raises(UsageError, match=f"{re.escape(name)} is damaged") as caught:
+        export_run(stored, form)
+    assert "\n" not in caught.value.message
