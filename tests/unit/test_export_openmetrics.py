@@ -75,6 +75,18 @@ def test_rates_stand_at_the_end_of_their_second(text: str) -> None:
     assert over_time(read, "loadlab_consumer_lag_records")[5.01] == 250
 
 
+def test_the_target_is_that_of_the_schedule_until_the_measure_phase_ends(
+    tmp_path: Path, durations: Known
+) -> None:
+    asking = {"producers": {"checkout": {"schedule": {"rate": "1k/s"}, "records": {"size": "1KiB"}}}}
+    read = read_openmetrics(
+        export_run(store(tmp_path, durations, scenario=asking), "openmetrics").contents[""].decode()
+    )
+
+    target = over_time(read, "loadlab_target_records_per_second")
+    assert list(target.values()) == [1_000.0] * MEASURE_END_S + [0.0] * (DRAIN_END_S - MEASURE_END_S)
+
+
 def test_quantiles_are_those_of_the_second_s_samples_in_seconds(text: str, durations: Known) -> None:
     told = over_time(read_openmetrics(text), "loadlab_publish_latency_seconds", quantile="0.99")
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from loadlab.analysis.export import run_metrics
 from loadlab.analysis.export.durations import load_start, over_time, spans
 from loadlab.analysis.export.files import Exported
 from loadlab.analysis.export.openmetrics_text import Family, Sample, exposition
 from loadlab.analysis.export.run_outcome import outcome
 from loadlab.analysis.export.seconds import INTERVAL_S, read_seconds
+from loadlab.analysis.intended import intended_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -64,6 +67,7 @@ class _Series:
         producers = [f"producer/{name}" for name in self.stored.result.producers]
         consumers = [f"consumer/{name}" for name in self.stored.result.consumers]
         yield self._phase(producers)
+        yield self._target(producers)
         yield self._rate(run_metrics.SENT, producers, "attempted_records_per_s", "rejected_records_per_s")
         yield self._rate(run_metrics.ACKED, producers, "acked_records_per_s")
         yield self._rate(run_metrics.CONSUMED, consumers, "consumed_records_per_s")
@@ -87,6 +91,16 @@ class _Series:
     def _phase_at(self, at_s: float) -> str | None:
         phases = self.stored.result.phases
         return next((phase.name for phase in phases if phase.start_s <= at_s < phase.end_s), None)
+
+    def _target(self, producers: Sequence[str]) -> Family:
+        """What the schedules asked for in each interval; nothing where that is not known."""
+        starts = list(self.seconds.added(producers, "attempted_records_per_s"))
+        edges = np.array([*starts, *(last_s + INTERVAL_S for last_s in starts[-1:])])
+        asked = intended_records(self.stored.result, edges) if starts else None
+        if asked is None:
+            return run_metrics.TARGET
+        rates = zip(starts, (asked / INTERVAL_S).tolist(), strict=True)
+        return run_metrics.TARGET.of(*(self._sample({}, rate, at + INTERVAL_S) for at, rate in rates))
 
     def _rate(self, family: Family, sources: Sequence[str], metric: str, less: str | None = None) -> Family:
         """A rate, all sources added; without the events of another."""
