@@ -1,4 +1,4 @@
-"""The snippets of docs/python.md run as they stand, one after the other, as in a notebook."""
+"""The snippets of docs/python.md and the README run as they stand, one after the other, as in a notebook."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PYTHON = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"^```python\n(.*?)^```", PYTHON, re.DOTALL | re.MULTILINE)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 SHORT = "phases.warmup=1s\nphases.measure=2s\nphases.drain=20s"
 
 
@@ -38,6 +39,16 @@ def test_the_snippets_do_what_they_say(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     # The quickstart, two on an open cluster, two repetitions.
     assert done.stdout.endswith("5 runs, as many as 5\n")
+
+
+def test_the_readme_s_snippet_does_what_it_says(tmp_path: Path) -> None:
+    (scenario,) = re.findall(r"^```yaml\n(# orders\.yaml\n.*?)^```", README, re.DOTALL | re.MULTILINE)
+    (snippet,) = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    (tmp_path / "orders.yaml").write_text(scenario, encoding="utf-8")
+    done = _run(tmp_path, "-", code=snippet)
+
+    # On a busy machine the run may be invalid: then the assertion must say so.
+    assert done.returncode == 0 or "the run is invalid" in done.stderr, done.stderr
 
 
 def test_the_test_of_the_documents_is_a_test(tmp_path: Path) -> None:

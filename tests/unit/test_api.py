@@ -4,6 +4,7 @@ import errno
 import html
 import inspect
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,15 +17,19 @@ from result_samples import RUN_ID, result
 from run_samples import scenario_of
 
 import loadlab
+from loadlab.analysis.headline import headline_figures
 from loadlab.analysis.plots.plot import Plot
 from loadlab.api.running import load_scenario
 from loadlab.errors import LoadlabError, ScenarioError, UsageError
 from loadlab.results import artifacts, reader
 from loadlab.results.model import Reason, Threshold, Verdict
+from loadlab.results.runset import Repetition, RunSet, save_set
 from loadlab.results.store import Artifacts, save
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from loadlab.results.model import RunResult
 
 HEAVY = ("pandas", "numpy", "numba", "confluent_kafka", "pydantic", "rich", "click", "loadlab.run.runner")
 
@@ -217,6 +222,54 @@ def test_a_run_that_does_not_exist_is_told_with_the_nearest(tmp_path: Path) -> N
         loadlab.load(RUN_ID.replace("k3f9", "k3f8"), tmp_path)
     with pytest.raises(UsageError, match="is a run, not a run set"):
         loadlab.load_set(RUN_ID, tmp_path)
+
+
+def stored_set(results_dir: Path, *runs: RunResult) -> loadlab.ResultSet:
+    """A set of runs that stand beside it."""
+    for run in runs:
+        save(run, Artifacts(), results_dir)
+    repetitions = tuple(
+        Repetition(repetition=number, run_id=run.run_id, seed=run.seed, status="valid", used=True)
+        for number, run in enumerate(runs, start=1)
+    )
+    saved = RunSet(
+        loadlab_version="0.1.0",
+        set_id="20261123T161500-quickstart-set-aaaa",
+        name="quickstart",
+        started_at=runs[0].started_at,
+        scenario=runs[0].scenario,
+        seed=7,
+        fresh_clusters=False,
+        requested=len(runs),
+        runs=repetitions,
+        headline=headline_figures(runs),
+    )
+    save_set(saved, results_dir)
+    return loadlab.load_set(saved.set_id, results_dir)
+
+
+def test_a_run_set_is_a_sequence_of_its_results_with_their_headline(tmp_path: Path) -> None:
+    runs = stored_set(tmp_path, result(), result(run_id="20261123T161600-quickstart-k3fa", seed=8))
+
+    assert [run.document.seed for run in runs] == [7, 8]
+    assert (len(runs), runs[-1].run_id) == (2, "20261123T161600-quickstart-k3fa")
+    assert [run.run_id for run in runs[:1]] == [RUN_ID]
+    assert (runs.set_id, runs.path.name) == (runs.document.set_id, runs.document.set_id)
+    p99 = runs.headline.set_index("metric").loc["producers.checkout.publish_latency_us.p99"]
+    assert (p99["median"], p99["unit"], p99["group"]) == (4_500.0, "µs", "checkout")
+    assert "2 runs" in repr(runs)
+    assert "publish p99" in str(runs)
+    assert "publish p99" in runs._repr_html_()
+
+
+def test_a_run_of_a_set_that_has_gone_is_told(tmp_path: Path) -> None:
+    runs = stored_set(tmp_path, result())
+    shutil.rmtree(tmp_path / RUN_ID)
+
+    with pytest.raises(UsageError, match=f"no run {RUN_ID}"):
+        runs[0]
+    with pytest.raises(UsageError, match="is a run set"):
+        loadlab.load(runs.set_id, tmp_path)
 
 
 def test_a_result_of_a_newer_schema_is_refused_by_name(tmp_path: Path) -> None:
