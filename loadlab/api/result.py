@@ -174,10 +174,9 @@ class Result:
                 f"the run is invalid, so that its figures say nothing:\n{reasons}\n  {self!r}"
             )
         if not judged.passed:
-            limit = figure_text(judged.limit, judged.unit)
-            raise AssertionError(
-                f"{judged.expression} does not hold: {measured_text(judged)}, limit {limit}\n  {self!r}"
-            )
+            measured = "" if judged.measured is None else "measured "
+            told = f"{measured}{measured_text(judged)}, limit {figure_text(judged.limit, judged.unit)}"
+            raise AssertionError(f"{judged.expression} does not hold: {told}\n  {self!r}")
 
     def __repr__(self) -> str:
         """One line: which run, what it is worth, where it was made and where it lies."""

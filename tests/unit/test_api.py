@@ -163,7 +163,7 @@ def test_a_threshold_that_holds_is_no_error_and_one_that_does_not_shows_measured
         run.assert_threshold("publish_latency", "p50 < 1us", allow_invalid=True)
 
     told = str(caught.value)
-    assert "publish_latency p50 < 1us does not hold: " in told
+    assert "publish_latency p50 < 1us does not hold: measured " in told
     assert "limit 1.00 µs" in told
     assert run.run_id in told
     judged = run.judge("publish_latency", "p50 < 1us")
