@@ -109,8 +109,15 @@ def test_a_process_is_known_again_and_only_it() -> None:
     assert ProcessIdentity.of(os.getpid()) == me
     assert ProcessIdentity.parse(str(me)) == me
     assert not replace(me, started="1").is_alive
-    assert me.has_marker("pytest")
-    assert not me.has_marker("no such marker")
+
+
+def test_a_process_has_the_markers_of_its_own_command_line() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()", "some marker"], stdin=subprocess.PIPE) as child:
+        identity = ProcessIdentity.of(child.pid)
+        assert identity is not None
+        assert identity.has_marker("some marker")
+        assert not identity.has_marker("no such marker")
+        child.communicate(b"\n")
 
 
 def test_a_process_of_another_boot_or_namespace_can_not_be_judged() -> None:
