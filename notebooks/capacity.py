@@ -6,7 +6,7 @@ search = "../results/reference/capacity"
 from pathlib import Path
 
 from loadlab.analysis.plots.capacity import capacity_curve, draw_capacity
-from loadlab.api import pages_of_several
+from loadlab.api import pages, pages_of_several
 from loadlab.results.reader import load_stored
 
 found = load_stored(search, Path("results")).result
@@ -29,7 +29,7 @@ pages_of_several.probes(found)
 # ## Environment
 
 # %%
-pages_of_several.search_environment(found)
+pages.machine(found.environment)
 
 # %% [markdown]
 # ## Repeat it

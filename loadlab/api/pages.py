@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from loadlab.results.model import ClusterUsed, LatencyBlock, Reason, RunResult
+    from loadlab.results.model_environment import HostEnvironment
 
 _LATENCY_HEAD = ("latency", "records", "p50", "p90", "p99", "p99.9", "p99.99", "max")
 _RATE_HEAD = ("group", "target", "throughput", "bytes", "CPU a record")
@@ -175,6 +176,14 @@ def environment(result: RunResult) -> Page:
     )
 
 
+def machine(host: HostEnvironment) -> Page:
+    """The machine on which a search or a study began."""
+    rows = [
+        (name.replace("_", " "), str(value)) for name, value in host.model_dump().items() if value is not None
+    ]
+    return page(table(("machine", ""), rows, numbers_from=2))
+
+
 def _share(name: str, value: float) -> str:
     return numbers.share(value) if name.endswith("_share") else str(value)
 
@@ -208,7 +217,15 @@ def repeat(result: RunResult) -> Page:
     return page(element("pre", element("code", with_scenario(result.name, result.scenario, command))))
 
 
-def with_scenario(name: str, scenario: Mapping[str, JsonValue], command: Sequence[str]) -> str:
-    """Shell lines that write a scenario and then run a command; JSON is YAML, and no line of it is EOF."""
-    text = json.dumps(scenario, indent=2, ensure_ascii=False)
-    return f"cat > {shlex.quote(f'{name}.yaml')} <<'EOF'\n{text}\nEOF\n{shlex.join(command)}"
+def with_scenario(name: str, scenario: JsonValue, command: Sequence[str]) -> str:
+    """Shell lines that write a scenario and then run a command."""
+    return as_files({f"{name}.yaml": scenario}, command)
+
+
+def as_files(files: Mapping[str, JsonValue], command: Sequence[str]) -> str:
+    """Shell lines that write files and then run a command; JSON is YAML, and no line of it is EOF."""
+    texts = (
+        f"cat > {shlex.quote(name)} <<'EOF'\n{json.dumps(held, indent=2, ensure_ascii=False)}\nEOF"
+        for name, held in files.items()
+    )
+    return "\n".join([*texts, shlex.join(command)])

@@ -165,13 +165,6 @@ def _probe(probe: CapacityProbe) -> tuple[str, ...]:
     )
 
 
-def search_environment(search: CapacityResult) -> Page:
-    """The machine on which the search began."""
-    fields = search.environment.model_dump()
-    rows = [(name.replace("_", " "), str(value)) for name, value in fields.items() if value is not None]
-    return page(table(("machine", ""), rows, numbers_from=2))
-
-
 def repeat_search(search: CapacityResult) -> Page:
     """The command that searches again; the thresholds of the probes are in the scenario."""
     command = ["loadlab", "capacity", f"{search.name}.yaml", "--probe", f"{search.settings.measure_s:g}s"]

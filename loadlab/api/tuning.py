@@ -14,11 +14,10 @@ from loadlab.api.running import observed, override_texts
 from loadlab.api.stored import folder_of_results
 from loadlab.cli.study_view import study_lines
 from loadlab.cli.tune_view import StudyWatcher
-from loadlab.errors import UsageError
 from loadlab.results import reader
-from loadlab.results.study_store import StoredStudy
 from loadlab.tuning import study as studies
 from loadlab.tuning.study_file import load_study as load_study_file
+from loadlab.tuning.study_plots import StudyPlots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from loadlab.api.running import Overrides
     from loadlab.results.model_study import StudyResult
+    from loadlab.results.study_store import StoredStudy
     from loadlab.scenario import Provider
 
 
@@ -65,6 +65,11 @@ class TuneResult:
         """Values by their paths, to be given as `overrides`; None where nothing beats the default."""
         answer = self.stored.result.answer
         return answer.use if answer is not None and self.stored.result.confirmed is not None else None
+
+    @property
+    def plot(self) -> StudyPlots:
+        """All plots of the study: history, confirmation, importance, contour and Pareto front."""
+        return StudyPlots(self.stored.result)
 
     @cached_property
     def runs(self) -> pd.DataFrame:
@@ -140,7 +145,4 @@ def load_study(study: str | Path, results_dir: str | Path | None = None) -> Tune
     Raises:
         UsageError: there is no such study, it is damaged, or a newer loadlab wrote it.
     """
-    found = reader.load_stored(study, folder_of_results(results_dir))
-    if not isinstance(found, StoredStudy):
-        raise UsageError(f"{study} is no study", fix="`loadlab list` shows what is stored")
-    return TuneResult(found)
+    return TuneResult(reader.load_stored_study(study, folder_of_results(results_dir)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from loadlab.analysis.knobs import short_names, value_text
 from loadlab.cli import figures
-from loadlab.cli.knobs import short_names, value_text
 from loadlab.tuning.space import Choices
 
 if TYPE_CHECKING:

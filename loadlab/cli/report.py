@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, get_args
 
 import click
 
@@ -19,9 +19,10 @@ from loadlab.cli.output import print_note, print_text
 from loadlab.cli.runset import set_lines
 from loadlab.cli.shipped import shipped_file
 from loadlab.cli.step_summary import markdown_of
+from loadlab.cli.study_view import study_lines
 from loadlab.errors import UsageError
 from loadlab.results.capacity_store import StoredCapacity
-from loadlab.results.reader import StoredRun, StoredSet, load_stored
+from loadlab.results.reader import StoredRun, StoredSet, load_stored, load_stored_study
 from loadlab.results.study_store import StoredStudy
 
 if TYPE_CHECKING:
@@ -51,14 +52,24 @@ class Subject:
     file: str
 
 
+class ReportKeywords(TypedDict):
+    """What the options say of the report itself."""
+
+    form: Format
+    output: Path | None
+    allowed: frozenset[Kind]
+
+
 @click.command(
     epilog=examples(
         "loadlab report k3f9",
         "loadlab report k3f9 --output quickstart.html",
         "loadlab report before-set after-set --format markdown",
+        "loadlab report --study throughput-study-k3f9",
     )
 )
-@click.argument("names", metavar="RUN...", nargs=-1, required=True)
+@click.argument("names", metavar="[RUN]...", nargs=-1)
+@click.option("--study", metavar="STUDY", help="Report a study; the same as naming it alone.")
 @click.option(
     "--format",
     "form",
@@ -71,22 +82,31 @@ class Subject:
 @allow_option
 @results_dir_option
 def report(
-    names: tuple[str, ...], *, form: Format, output: Path | None, allowed: frozenset[Kind], results_dir: Path
+    names: tuple[str, ...], study: str | None, results_dir: Path, **options: Unpack[ReportKeywords]
 ) -> None:
-    """Make a report of RUN: a run, run set or capacity search, or of two runs or run sets, compared.
+    """Make a report of RUN: a run, run set, capacity search or study, or of two runs or run sets, compared.
 
     As HTML it is one file that needs no network, with the notebook that made it beside it, named after what
     it is of unless --output says otherwise. As Markdown it goes to standard output, or to --output.
     """
-    found = [load_stored(name, results_dir) for name in names]
-    if form == "markdown":
-        _tell(_markdown(found, allowed, results_dir), output)
+    output = options["output"]
+    found = _found(names, study, results_dir)
+    if options["form"] == "markdown":
+        _tell(_markdown(found, options["allowed"], results_dir), output)
         return
-    subject = _subject(found, allowed, results_dir)
+    subject = _subject(found, options["allowed"], results_dir)
     made = make_report(shipped_file("notebooks", subject.notebook), subject.parameters, subject.title)
     page, notebook = write_report(made, output or Path(f"{subject.file}.html"))
     print_text(str(page))
     print_note(f"the notebook beside it: {notebook}")
+
+
+def _found(names: tuple[str, ...], study: str | None, results_dir: Path) -> list[Stored]:
+    if study is None:
+        return [load_stored(name, results_dir) for name in names]
+    if names:
+        raise _unfitting()
+    return [load_stored_study(study, results_dir)]
 
 
 def _tell(text: str, output: Path | None) -> None:
@@ -102,6 +122,8 @@ def _subject(found: list[Stored], allowed: frozenset[Kind], results_dir: Path) -
     match found:
         case [StoredCapacity(result=search, path=path)]:
             return Subject("capacity.py", {"search": str(path)}, f"Capacity of {search.name}", path.name)
+        case [StoredStudy(result=study, path=path)]:
+            return Subject("study.py", {"study": str(path)}, f"Study {study.name}", path.name)
         case [StoredRun(result=result, path=path)]:
             return Subject("run_report.py", {"run": str(path)}, f"{result.name}: {result.run_id}", path.name)
         case [StoredSet(runs=runs, path=path)]:
@@ -124,6 +146,8 @@ def _markdown(found: list[Stored], allowed: frozenset[Kind], results_dir: Path) 
     match found:
         case [StoredCapacity() as search]:
             return _fenced(f"Capacity of {search.result.name}", capacity_lines(search))
+        case [StoredStudy() as study]:
+            return _fenced(f"Study {study.result.name}", study_lines(study))
         case [StoredRun(result=result)]:
             return markdown_of(result)
         case [StoredSet() as runs]:
@@ -144,6 +168,6 @@ def _fenced(heading: str, lines: Iterable[Line]) -> str:
 
 def _unfitting() -> UsageError:
     return UsageError(
-        "a report is of one run, run set or capacity search, or of two runs or run sets",
+        "a report is of one run, run set, capacity search or study, or of two runs or run sets",
         fix="name one, or two to compare",
     )

@@ -1,21 +1,21 @@
-"""`loadlab study`: list, show and export tuning studies."""
+"""`loadlab study`: list, show, plot and export tuning studies."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 
+from loadlab.analysis.export.files import write_files
+from loadlab.analysis.plots.plot import Missing, Plot
 from loadlab.cli.options import OutputFormat, examples, output_option, results_dir_option
-from loadlab.cli.output import Line, print_json, print_lines, print_text
+from loadlab.cli.output import Line, print_json, print_lines, print_note, print_text
 from loadlab.cli.study_export import trials_csv
 from loadlab.cli.study_view import print_study, study_as_json, study_told
 from loadlab.errors import UsageError
-from loadlab.results.reader import list_studies, load_stored
-from loadlab.results.study_store import JAVA_FILE, LIBRDKAFKA_FILE, STUDY_FILE, StoredStudy
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from loadlab.results.reader import list_studies, load_stored_study
+from loadlab.results.study_store import JAVA_FILE, LIBRDKAFKA_FILE, STUDY_FILE
+from loadlab.tuning.study_plots import StudyPlots
 
 _PROPERTIES = {"librdkafka": LIBRDKAFKA_FILE, "java": JAVA_FILE}
 
@@ -24,7 +24,7 @@ _study_argument = click.argument("study")
 
 @click.group("study", epilog=examples("loadlab study list", "loadlab study show k3f9"))
 def study_group() -> None:
-    """List, show and export the studies that `loadlab tune` made."""
+    """List, show, plot and export the studies that `loadlab tune` made."""
 
 
 @study_group.command("list")
@@ -48,7 +48,32 @@ def list_command(output: OutputFormat, results_dir: Path) -> None:
 @results_dir_option
 def show_command(study: str, output: OutputFormat, results_dir: Path) -> None:
     """Show STUDY: what it came to or how far it is, and all its trials."""
-    print_study(_stored(study, results_dir), output)
+    print_study(load_stored_study(study, results_dir), output)
+
+
+@study_group.command("plot", epilog=examples("loadlab study plot k3f9 --output plots"))
+@_study_argument
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder to write them to; one with the study's id if none is named.",
+)
+@results_dir_option
+def plot_command(study: str, output: Path | None, results_dir: Path) -> None:
+    """Draw STUDY's history, confirmation, importances, contour and Pareto front as PNG files.
+
+    What the study has nothing of is said, and not drawn.
+    """
+    stored = load_stored_study(study, results_dir)
+    drawn = StudyPlots(stored.result).all()
+    folder = output or Path(stored.path.name)
+    files = {folder / f"{name}.png": plot.png() for name, plot in drawn.items() if isinstance(plot, Plot)}
+    write_files(files, replace=True)
+    for path in files:
+        print_text(str(path))
+    for missing in drawn.values():
+        if isinstance(missing, Missing):
+            print_note(f"note: {missing.why}")
 
 
 @study_group.command("export", epilog=examples("loadlab study export k3f9 --format csv > trials.csv"))
@@ -64,7 +89,7 @@ def show_command(study: str, output: OutputFormat, results_dir: Path) -> None:
 @results_dir_option
 def export_command(study: str, form: str, results_dir: Path) -> None:
     """Print STUDY's trials, all of it, or what it recommends."""
-    stored = _stored(study, results_dir)
+    stored = load_stored_study(study, results_dir)
     if form == "csv":
         print_text(trials_csv(stored.result).rstrip("\n"))
         return
@@ -72,10 +97,3 @@ def export_command(study: str, form: str, results_dir: Path) -> None:
         raise UsageError(f"{stored.result.study_id} recommends nothing", fix="loadlab study show says why")
     path = stored.path / _PROPERTIES.get(form, STUDY_FILE)
     print_text(path.read_text(encoding="utf-8").rstrip("\n"))
-
-
-def _stored(study: str, results_dir: Path) -> StoredStudy:
-    found = load_stored(study, results_dir)
-    if not isinstance(found, StoredStudy):
-        raise UsageError(f"{study} is no study", fix=f"loadlab show {study}")
-    return found

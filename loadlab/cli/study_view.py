@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from loadlab.analysis.knobs import assignment_text, objective_text, short_names
 from loadlab.cli import figures
-from loadlab.cli.knobs import assignment_text, objective_text
 from loadlab.cli.output import Line, print_lines, print_text
 from loadlab.cli.sections import row
 from loadlab.cli.summary import cluster_text
@@ -69,6 +69,7 @@ def study_lines(stored: StoredStudy) -> Iterator[Line]:
         if result.cluster.kind == "mock":
             yield Line("mock broker: not Kafka", "warn")
     yield from row("runs", _made(result))
+    yield from row("knobs", _mattered(result))
     yield from _trials(result)
     if result.confirmed is not None:
         yield from row("for clients", f"{stored.path / LIBRDKAFKA_FILE}, {JAVA_FILE} beside it")
@@ -84,6 +85,16 @@ def _made(result: StudyResult) -> str:
     return ", ".join(f"{number} {purpose}" for purpose, number in count.items()) or "none"
 
 
+def _mattered(result: StudyResult) -> str:
+    """Each knob's share in the good trials with its interval, the greatest first."""
+    shares = result.answer.importances if result.answer is not None else ()
+    names = short_names(each.knob for each in shares)
+    return ", ".join(
+        f"{names[each.knob]} {each.share:.0%} ({each.low:.0%}–{each.high:.0%})"
+        for each in sorted(shares, key=lambda each: each.share, reverse=True)
+    )
+
+
 def _trials(result: StudyResult) -> Iterator[Line]:
     """A line for each trial: what it came to, where it is from, and its values."""
     runs = {run.trial: run for run in result.settled("trial")}
@@ -91,13 +102,13 @@ def _trials(result: StudyResult) -> Iterator[Line]:
     if on_front:
         yield Line("trials marked * are not bettered by another in all objectives; each was run once")
     for trial in result.trials[1:]:
-        text, style = _came_to(result, runs.get(trial.number))
+        text, style = came_to(result, runs.get(trial.number))
         marked = "*" if trial.number in on_front else " "
         values = assignment_text(trial.assignment)
         yield Line(f"{marked}{trial.number:>3}  {text:<24} {trial.origin:<12} {values}", style)
 
 
-def _came_to(result: StudyResult, run: StudyRun | None) -> tuple[str, Style]:
+def came_to(result: StudyResult, run: StudyRun | None) -> tuple[str, Style]:
     """What a trial's run said, and whether that is good."""
     if run is None:
         return "not measured", "dim"

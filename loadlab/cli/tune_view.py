@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from loadlab.analysis.knobs import objective_text
 from loadlab.cli import figures
 from loadlab.cli.coordinates import coordinates, header
-from loadlab.cli.knobs import objective_text
 from loadlab.cli.observers import PlainObserver
 from loadlab.cli.output import Line
 from loadlab.tuning.estimate import estimate

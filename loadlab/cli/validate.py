@@ -69,7 +69,8 @@ def _validate_study(path: Path, overrides: list[str], output: OutputFormat) -> N
 
     loaded = load_study(path, overrides, os.environ)
     if output == "json":
-        print_json({"valid": True, "warnings": loaded.warnings, "study": study_document(loaded)})
+        document = {**study_document(loaded.study), "scenario": loaded.loaded.scenario.to_document()}
+        print_json({"valid": True, "warnings": loaded.warnings, "study": document})
         return
     knobs = len(loaded.study.space.knobs)
     print_lines([Line(f"{path}: valid: a study of {knobs} knob{'s' if knobs > 1 else ''}", "good")])

@@ -155,6 +155,18 @@ def load_stored(name: str | Path, results_dir: Path) -> StoredRun | StoredSet | 
     return StoredRun(result=read_result(folder / RESULT_FILE), path=folder)
 
 
+def load_stored_study(name: str | Path, results_dir: Path) -> StoredStudy:
+    """Read one stored study; arguments and errors are `load_stored`'s.
+
+    Raises:
+        UsageError: there is none, there are several, it can't be read, or it is something else.
+    """
+    found = load_stored(name, results_dir)
+    if not isinstance(found, StoredStudy):
+        raise UsageError(f"{name} is no study", fix=f"loadlab show {name}")
+    return found
+
+
 def list_capacities(results_dir: Path) -> list[CapacityEntry]:
     """All stored capacity searches, oldest first; a damaged one is listed with its problem.
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
-
-from pydantic import BaseModel
 
 import loadlab
 from loadlab.errors import UsageError
@@ -18,6 +15,7 @@ from loadlab.results.run_id import new_run_id
 from loadlab.results.study_store import load_study_result, save_study
 from loadlab.tuning.presets import presets
 from loadlab.tuning.same import refuse_other_machine
+from loadlab.tuning.study_document import study_document
 from loadlab.tuning.warm_start import warm_starts
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from loadlab.results.study_store import StoredStudy
-    from loadlab.tuning.study_model import LoadedStudy, Study
+    from loadlab.tuning.study_model import LoadedStudy
 
 _STUDY_SUFFIX = "-study"
 
@@ -80,7 +78,7 @@ def _fresh(loaded: LoadedStudy, options: TuneOptions) -> StudyResult:
         objectives=tuple(
             StudyObjective(field=one.field, direction=one.direction) for one in study.objectives
         ),
-        study=study_document(study),
+        study=_redacted(study_document(study)),
         scenario=_redacted(scenario.to_document()),
         environment=capture_host(),
         planned=_planned(loaded, options),
@@ -99,20 +97,6 @@ def _planned(loaded: LoadedStudy, options: TuneOptions) -> tuple[Planned, ...]:
         if not known and not space.violations(assignment) and not space.outside(assignment):
             kept.append(Planned(origin=origin, assignment=dict(assignment)))
     return tuple(kept)
-
-
-def study_document(study: Study) -> dict[str, JsonValue]:
-    """A study as plain data, for its file and to tell whether two are the same."""
-    document = asdict(study)
-    del document["scenario"]  # where the file lies says nothing of what is in it
-    text = json.dumps(document, default=_plain)
-    return _redacted(cast("dict[str, JsonValue]", json.loads(text)))
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    return str(value)
 
 
 def _redacted(document: object) -> dict[str, JsonValue]:

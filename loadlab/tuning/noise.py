@@ -104,6 +104,22 @@ def _bound(cv: float, count: int, chi_square: float) -> float:
     return cv / below**0.5 if below > 0 else float("inf")
 
 
+def expected_range(values: Sequence[float]) -> tuple[float, float] | None:
+    """Between which values one more run of the same lies with a chance of 95 %; None of fewer than two runs.
+
+    The prediction interval by Student's t (G. J. Hahn and W. Q. Meeker, "Statistical Intervals", 1991,
+    section 4.7), of logarithms.
+
+    Args:
+        values: the objective's, one for each run, all above 0.
+    """
+    if len(values) < _FEWEST:
+        return None
+    logs = np.log(values)
+    reach = stats.t.ppf(0.5 + LEVEL / 2, len(logs) - 1) * logs.std(ddof=1) * np.sqrt(1 + 1 / len(logs))
+    return float(np.exp(logs.mean() - reach)), float(np.exp(logs.mean() + reach))
+
+
 def judge_noise(
     values: Sequence[float], rules: NoiseRules, *, doubled: bool, forced: bool = False
 ) -> NoiseVerdict:

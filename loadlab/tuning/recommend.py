@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from loadlab import units
 from loadlab.analysis.comparison import compare_values
+from loadlab.analysis.knobs import assignment_text, short_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pydantic import JsonValue
-
     from loadlab.analysis.headline import Headline
+    from loadlab.analysis.knobs import Value
     from loadlab.tuning.decision import Decision
 
-_NOTABLE: Final = 0.05
-_KIB: Final = 1024
+NOTABLE: Final = 0.05
+"""The share above which a knob mattered."""
+
 _LATENCY_STEPS: Final = ((1e6, "s"), (1e3, "ms"))
 
 
@@ -91,8 +91,8 @@ class Recommendation:
 
     decision: Decision
     goal: str
-    use: Mapping[str, JsonValue]
-    weakened: Mapping[str, JsonValue]
+    use: Mapping[str, Value]
+    weakened: Mapping[str, Value]
     limits: Sequence[LimitHeld]
     costs: Sequence[Cost]
     importances: Sequence[Importance]
@@ -109,13 +109,13 @@ class Recommendation:
 
     def _sentences(self) -> Iterator[str]:
         if self.weakened and self.beats:
-            yield f"Warning: durability was searched, and {_settings(self.weakened)} may lose records."
+            yield f"Warning: durability was searched, and {assignment_text(self.weakened)} may lose records."
         if self.beats:
-            yield f"Use {_settings(self.use)}: {self._ratio()}{self._limits()}; cost: {self._costs()}."
+            yield f"Use {assignment_text(self.use)}: {self._ratio()}{self._limits()}; cost: {self._costs()}."
         elif self.decision.finding == "too small":
             yield (
                 f"Nothing beat the default by the {self.decision.floor:.1%} that count:"
-                f" {_settings(self.use)} has {self._ratio()}."
+                f" {assignment_text(self.use)} has {self._ratio()}."
             )
         else:
             yield f"Nothing beat the default by more than noise (±{self.decision.noise:.1%}); {self._more()}."
@@ -197,9 +197,9 @@ def _knobs(importances: Sequence[Importance]) -> Iterator[str]:
     """Which knobs mattered: those of which it is clear that they made more than 5 % of the variance."""
     ranked = sorted(importances, key=lambda each: each.share, reverse=True)
     names = short_names([each.knob for each in ranked])
-    mattered = [names[each.knob] for each in ranked if each.low > _NOTABLE]
-    did_not = [names[each.knob] for each in ranked if each.high <= _NOTABLE]
-    unknown = [names[each.knob] for each in ranked if each.low <= _NOTABLE < each.high]
+    mattered = [names[each.knob] for each in ranked if each.low > NOTABLE]
+    did_not = [names[each.knob] for each in ranked if each.high <= NOTABLE]
+    unknown = [names[each.knob] for each in ranked if each.low <= NOTABLE < each.high]
     for words, knobs in (
         ("Knobs that mattered", mattered),
         ("that did not", did_not),
@@ -207,31 +207,3 @@ def _knobs(importances: Sequence[Importance]) -> Iterator[str]:
     ):
         if knobs:
             yield f"{words[0].upper()}{words[1:]}: {', '.join(knobs)}."
-
-
-def short_names(paths: Sequence[str]) -> dict[str, str]:
-    """Knobs as Kafka calls them, by path; the whole path of those that would be called alike."""
-    short = {path: _short(path) for path in paths}
-    names = list(short.values())
-    return {path: name if names.count(name) == 1 else path for path, name in short.items()}
-
-
-def _short(path: str) -> str:
-    """The property, or the last word of what is none."""
-    _, config, name = path.partition(".config.")
-    return name if config else path.rpartition(".")[2]
-
-
-def _settings(values: Mapping[str, JsonValue]) -> str:
-    names = short_names([*values])
-    return " ".join(f"{names[path]}={_setting(names[path], value)}" for path, value in values.items())
-
-
-def _setting(name: str, value: JsonValue) -> str:
-    """A value as people write it: batch.size=256KiB."""
-    of_bytes = name.endswith((".bytes", "batch.size"))
-    if of_bytes and isinstance(value, int) and value and value % _KIB == 0:
-        return units.format_size(value)
-    if isinstance(value, float):
-        return f"{value:g}"
-    return str(value).lower() if isinstance(value, bool) else str(value)

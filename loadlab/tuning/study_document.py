@@ -8,38 +8,41 @@ from loadlab.tuning.presets import presets
 from loadlab.tuning.space import Range
 
 if TYPE_CHECKING:
+    from pydantic import JsonValue
+
     from loadlab.tuning.space import Knob
-    from loadlab.tuning.study_model import LoadedStudy
+    from loadlab.tuning.study_model import Study
 
 
-def study_document(loaded: LoadedStudy) -> dict[str, object]:
-    """The study as resolved: values in the units of their properties, defaults written out."""
-    study = loaded.study
+def study_document(study: Study) -> dict[str, JsonValue]:
+    """The study as resolved, without its scenario: values in their properties' units, defaults written out.
+
+    Two studies are the same where their documents are, and those of their scenarios.
+    """
     return {
         "study": study.name,
         "objectives": [{one.direction: one.field} for one in study.objectives],
         "constraints": [one.expression for group in study.constraints.values() for one in group],
         "search_space": {knob.name: _knob(knob) for knob in study.space.knobs},
         "rules": [rule.text for rule in study.space.rules],
-        "presets": dict(presets(study)),
+        "presets": {origin: dict(assignment) for origin, assignment in presets(study)},
         "budget": study.budget.model_dump(exclude_none=True),
         "seed": study.seed,
         "sampler": study.sampler,
         "baseline": study.baseline,
         "noise": study.noise.model_dump(),
         "confirm": study.confirm.model_dump(),
-        "scenario": loaded.loaded.scenario.to_document(),
     }
 
 
-def _knob(knob: Knob) -> dict[str, object]:
+def _knob(knob: Knob) -> dict[str, JsonValue]:
     domain = knob.domain
-    values: dict[str, object]
+    values: dict[str, JsonValue]
     if isinstance(domain, Range):
         values = {"low": domain.low, "high": domain.high, "log": domain.log}
         values |= {} if domain.step is None else {"step": domain.step}
         values |= {"special": list(domain.special)} if domain.special else {}
     else:
         values = {"choices": list(domain.values)}
-    when = {one.name: list(one.values) for one in knob.when}
+    when: dict[str, JsonValue] = {one.name: list(one.values) for one in knob.when}
     return {**values, **({"when": when} if when else {}), "default": knob.default}

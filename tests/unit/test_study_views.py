@@ -11,8 +11,8 @@ import pytest
 from bench_samples import CODEC, KNOBS, LINGER, THROUGHPUT, Lab, broken, invalid, study
 from click.testing import CliRunner
 
+from loadlab.analysis.knobs import assignment_text, objective_text, short_names
 from loadlab.cli.coordinates import coordinates, header
-from loadlab.cli.knobs import assignment_text, objective_text, short_names
 from loadlab.cli.main import cli
 from loadlab.cli.study_export import trials_csv
 from loadlab.cli.tune_view import StudyWatcher, plan_lines
@@ -98,6 +98,10 @@ def test_coordinates_say_how_far_up_its_axis_each_value_lies() -> None:
 def test_values_are_written_as_in_scenarios() -> None:
     values = {"producers.web.config.batch.size": 262144, "topics.orders.partitions": 12, LINGER: 5.0}
     assert assignment_text(values) == "batch.size=256KiB partitions=12 linger.ms=5"
+    assert assignment_text({"producers.web.config.queue.buffering.max.messages": 2_000_000}) == (
+        "queue.buffering.max.messages=2000000"
+    )
+    assert assignment_text({"cluster.config.socket.send.buffer.bytes": -1}) == "socket.send.buffer.bytes=-1"
     assert short_names([LINGER, "producers.billing.config.linger.ms"]) == {
         LINGER: "checkout.linger.ms",
         "producers.billing.config.linger.ms": "billing.linger.ms",

@@ -15,7 +15,6 @@ from loadlab.tuning.recommend import (
     Recommendation,
     costs_of,
     figure,
-    short_names,
 )
 
 if TYPE_CHECKING:
@@ -127,16 +126,6 @@ def test_costs_are_the_numbers_that_got_worse_by_more_than_noise() -> None:
     lowered = {**recommended, rate: around(500)}
     assert {each.label for each in costs_of(default, lowered, [])} == {"p50", "throughput"}
     assert {each.label for each in costs_of(default, lowered, ["rate"])} == {"p50"}
-
-
-def test_knobs_are_named_as_kafka_does_where_that_is_unambiguous() -> None:
-    assert short_names([f"{AT}.linger.ms", "topics.orders.partitions", "cluster.resources.heap"]) == {
-        f"{AT}.linger.ms": "linger.ms",
-        "topics.orders.partitions": "partitions",
-        "cluster.resources.heap": "heap",
-    }
-    other = "producers.billing.config.linger.ms"
-    assert short_names([f"{AT}.linger.ms", other]) == {f"{AT}.linger.ms": f"{AT}.linger.ms", other: other}
 
 
 @pytest.mark.parametrize(

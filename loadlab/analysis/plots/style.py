@@ -153,6 +153,11 @@ def latency_axis(axis: Axis, values_us: Sequence[float]) -> None:
         return
     low, high = min(above_zero) * 0.8, max(above_zero) * 1.25
     axis.set_view_interval(low, high, ignore=True)
+    label_latencies(axis, low, high)
+
+
+def label_latencies(axis: Axis, low: float, high: float) -> None:
+    """Label a logarithmic axis of microseconds, which reaches from low to high, in µs, ms and s."""
     wide = high / low > 10**_WIDE_DECADES
     axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
     axis.set_major_formatter(FuncFormatter(lambda value, _place: _short_latency(value)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from loadlab.cli import figures
+from loadlab.analysis import numbers
 from loadlab.units import format_size
 
 if TYPE_CHECKING:
@@ -40,21 +40,28 @@ def assignment_text(assignment: Mapping[str, Value]) -> str:
 
 def value_text(path: str, value: Value) -> str:
     """A value as a scenario would have it; bytes in KiB or MiB where they are whole."""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, str):
         return value
-    if path.endswith(_BYTES) and value == int(value):
+    if is_of_bytes(path) and value > 0 and value == int(value):
         return format_size(int(value))
-    return f"{value:g}"
+    return str(value) if isinstance(value, int) else f"{value:g}"
+
+
+def is_of_bytes(path: str) -> bool:
+    """Whether a knob's values are sizes."""
+    return path.endswith(_BYTES)
 
 
 def objective_text(field: str, value: float | None) -> str:
     """The value of an objective, with the unit that its field has in its name."""
     if value is None:
-        return figures.MISSING
+        return numbers.MISSING
     if "_us" in field:
-        return figures.latency(value)
+        return numbers.latency(value)
     if field.endswith("bytes_per_s"):
-        return figures.byte_rate(value)
+        return numbers.byte_rate(value)
     if field.endswith(("records_per_s", "capacity")):
-        return figures.record_rate(value)
+        return numbers.record_rate(value)
     return f"{value:.4g}"

@@ -1,0 +1,185 @@
+"""What a study's report says beside its plots: the recommendation, what was searched, tried and measured."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from loadlab.analysis import numbers
+from loadlab.analysis.knobs import assignment_text, objective_text, short_names, value_text
+from loadlab.api.markup import Page, element, page, table
+from loadlab.api.pages import as_files
+from loadlab.cli.study_view import came_to
+from loadlab.cli.summary import cluster_text
+from loadlab.tuning.findings import baseline_values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic import JsonValue
+
+    from loadlab.results.model_study import Purpose, StudyResult
+
+_PURPOSES: dict[Purpose, str] = {
+    "baseline": "the default first, for its noise",
+    "trial": "trials",
+    "default": "the default between them, for drift",
+    "candidate": "the best trials again",
+    "confirm": "default and contender in turns",
+}
+_OF_FILE = ("search_space", "rules", "budget", "seed", "sampler", "baseline", "noise", "confirm")
+
+
+def study_box(result: StudyResult) -> Page:
+    """What the study recommends, or that it recommends nothing, and how sure that is."""
+    good = result.confirmed is not None
+    said = (
+        result.answer.sentences if result.answer is not None else "Not finished: nothing is recommended yet."
+    )
+    searched = ", ".join(f"{each.direction} {each.field}" for each in result.objectives)
+    return page(
+        element("h1", f"Study {result.name}"),
+        element("p", f"To {searched}. Study {result.study_id} of {result.started_at:%Y-%m-%d %H:%M} UTC."),
+        element(
+            "div",
+            element("strong", said),
+            element("ul", *(element("li", note) for note in _notes(result))),
+            css=f"box {'valid' if good else 'suspect'}",
+        ),
+    )
+
+
+def _notes(result: StudyResult) -> Iterator[str]:
+    if result.cluster is not None:
+        yield cluster_text(result.cluster)
+        if result.cluster.kind == "mock":
+            yield "mock broker: not Kafka"
+    if not result.finished:
+        yield f"not finished: the same command with --resume {result.study_id} goes on"
+    if result.forced:
+        yield "forced: it went on although the default is noisy or breaks a constraint"
+    if result.answer is not None:
+        yield f"the default's runs vary by {numbers.share(result.answer.cv)} (coefficient of variation)"
+        yield result.answer.drift
+
+
+def recommended(result: StudyResult) -> Page:
+    """Each value that is not the default's; what the constraints came to, and what got worse."""
+    answer = result.answer
+    if answer is None or answer.trial is None or not result.trials:
+        return page(
+            element("p", "No configuration was measured to the end beside the default.", css="missing")
+        )
+    default = result.trials[0].assignment
+    names = short_names(answer.use)
+    changed = [
+        (names[path], _value(path, default.get(path)), value_text(path, value))
+        for path, value in answer.use.items()
+    ]
+    limits = [
+        (each.label, numbers.of_unit(each.measured, each.unit), numbers.of_unit(each.limit, each.unit))
+        for each in answer.limits
+    ]
+    costs = [
+        (each.label, numbers.of_unit(each.default, each.unit), numbers.of_unit(each.recommended, each.unit))
+        for each in answer.costs
+    ]
+    return page(
+        table(("knob", "default", f"trial {answer.trial}"), changed),
+        table(("constraint", "measured, in the median", "limit"), limits),
+        table(("what it costs", "default", f"trial {answer.trial}"), costs),
+    )
+
+
+def _value(path: str, value: str | float | None) -> str:
+    return "not set" if value is None else value_text(path, value)
+
+
+def searched(result: StudyResult) -> Page:
+    """The search space: what each knob may be."""
+    space = result.study["search_space"]
+    rows = [
+        (knob, _domain(knob, entry), "" if entry["default"] is None else str(entry["default"]))
+        for knob, entry in (space.items() if isinstance(space, dict) else ())
+        if isinstance(entry, dict)
+    ]
+    rules = result.study["rules"]
+    held = [element("li", str(rule)) for rule in rules] if isinstance(rules, list) else []
+    return page(
+        table(("knob", "searched", "default"), rows),
+        element("p", "What must hold between them:") if held else None,
+        element("ul", *held) if held else None,
+    )
+
+
+def _domain(knob: str, entry: Mapping[str, JsonValue]) -> str:
+    if isinstance(choices := entry.get("choices"), list):
+        text = ", ".join(map(str, choices))
+    else:
+        low, high = (value_text(knob, float(str(entry[end]))) for end in ("low", "high"))
+        special = entry.get("special")
+        outside = f", or {', '.join(map(str, special))}" if isinstance(special, list) else ""
+        text = f"{low} to {high}{', logarithmic' if entry['log'] else ''}{outside}"
+    when = entry.get("when")
+    conditions = when.items() if isinstance(when, dict) else ()
+    return text + "".join(
+        f", where {other} is {' or '.join(map(str, values))}"
+        for other, values in conditions
+        if isinstance(values, list)
+    )
+
+
+def trials(result: StudyResult) -> Page:
+    """All trials: what each came to."""
+    runs = {run.trial: run for run in result.settled("trial")}
+    rows = [
+        (
+            str(trial.number),
+            trial.origin,
+            assignment_text(trial.assignment),
+            came_to(result, runs.get(trial.number))[0],
+        )
+        for trial in result.trials[1:]
+    ]
+    return page(table(("trial", "from", "values", "came to"), rows, numbers_from=3))
+
+
+def runs_made(result: StudyResult) -> Page:
+    """How many runs the study made, what for, and how the default did."""
+    count = Counter(run.purpose for run in result.runs)
+    rows = [
+        (words, str(count[purpose]), numbers.duration(_spent_s(result, purpose)))
+        for purpose, words in _PURPOSES.items()
+        if count[purpose]
+    ]
+    field = result.objectives[0].field
+    values = [
+        (str(number), objective_text(field, value)) for number, value in enumerate(baseline_values(result), 1)
+    ]
+    return page(table(("runs of", "number", "time"), rows), table(("the default, run", field), values))
+
+
+def _spent_s(result: StudyResult, purpose: Purpose) -> float:
+    return sum(run.measured.took_s for run in result.runs if run.purpose == purpose)
+
+
+def repeat_study(result: StudyResult) -> Page:
+    """The files and the command that make the study again; its constraints stand in the scenario."""
+    study: dict[str, JsonValue] = {
+        "study": result.name,
+        "scenario": f"{result.name}-scenario.yaml",
+        "objective": [{each.direction: each.field} for each in result.objectives],
+        **{key: result.study[key] for key in _OF_FILE},
+    }
+    space = study["search_space"]
+    if isinstance(space, dict):
+        study["search_space"] = {
+            knob: {key: value for key, value in entry.items() if key != "default"}
+            for knob, entry in space.items()
+            if isinstance(entry, dict)
+        }
+    command = ["loadlab", "tune", f"{result.name}.yaml"]
+    if result.cluster is not None:
+        command += ["--provider", result.cluster.provider]
+    files = {f"{result.name}-scenario.yaml": result.scenario, f"{result.name}.yaml": study}
+    return page(element("pre", element("code", as_files(files, command))))
