@@ -14,7 +14,7 @@ plots = StudyPlots(found)
 pages_of_study.study_box(found)
 
 # %% [markdown]
-# ## What was confirmed
+# ## What was measured against the default
 # The values that are not the default's. A cost is a figure that got worse by more than noise.
 
 # %%

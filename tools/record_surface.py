@@ -48,7 +48,7 @@ WARMING_RUNS = 5
 ROUNDS = 2
 TOP = 20
 TOP_RUNS = 6
-MOST_FAILURES = 3
+MOST_FAILURES = 10
 
 Point = tuple[str | float, ...]
 

@@ -56,7 +56,7 @@ def show_command(study: str, output: OutputFormat, results_dir: Path) -> None:
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The folder to write them to; one with the study's id if none is named.",
+    help="The folder to write them to; ID-plots if none is named.",
 )
 @results_dir_option
 def plot_command(study: str, output: Path | None, results_dir: Path) -> None:
@@ -66,7 +66,7 @@ def plot_command(study: str, output: Path | None, results_dir: Path) -> None:
     """
     stored = load_stored_study(study, results_dir)
     drawn = StudyPlots(stored.result).all()
-    folder = output or Path(stored.path.name)
+    folder = output or Path(f"{stored.path.name}-plots")
     files = {folder / f"{name}.png": plot.png() for name, plot in drawn.items() if isinstance(plot, Plot)}
     write_files(files, replace=True)
     for path in files:

@@ -77,7 +77,8 @@ def plan_lines(loaded: LoadedStudy, result: StudyResult | None = None) -> Iterat
     """
     left = estimate(loaded, result)
     made = f", {len(result.runs)} made before" if result is not None and result.runs else ""
-    yield Line(f"study {loaded.study.name}: at most {figures.counted(left.runs, 'run')}{made}")
+    runs = figures.counted(left.runs, "run")
+    yield Line(f"study {loaded.study.name}: at most {runs}{made}, unless some have to be repeated")
     yield from (Line(f"  {text}") for text in _parts(left))
     drain_s = loaded.loaded.scenario.phases.drain_s
     yield Line(

@@ -56,6 +56,7 @@ def conclusion(
         goal=goal_of(result.objectives[0].field),
         use=use,
         weakened={name: value for name, value in use.items() if name in study.space.unlocked},
+        unlocked=study.space.unlocked,
         limits=_limits(_confirming(result, trial)),
         costs=_costs(result, trial, results_dir) if decision.finding == "beats the default" else (),
         importances=importances,
@@ -147,4 +148,5 @@ def _costs(result: StudyResult, trial: int | None, results_dir: Path) -> tuple[C
     before, after = (
         headline_values([load(run_id, results_dir).result for run_id in side if run_id]) for side in sides
     )
-    return costs_of(before, after, [objective.field for objective in result.objectives])
+    # Of several objectives the first is what is confirmed: what the others lost is a cost like any other.
+    return costs_of(before, after, [result.objectives[0].field])

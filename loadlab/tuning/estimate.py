@@ -8,8 +8,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
 from loadlab.tuning.capacity import CapacityOptions
-from loadlab.tuning.confirm import runs_at_most
-from loadlab.tuning.findings import confirm_rules
+from loadlab.tuning.confirm import BLOCK, attempts, runs_at_most
+from loadlab.tuning.findings import confirm_rules, confirm_runs, contenders
 from loadlab.tuning.space import ChangeCost
 from loadlab.tuning.study_model import CAPACITY
 
@@ -76,9 +76,24 @@ def estimate(loaded: LoadedStudy, result: StudyResult | None = None) -> Estimate
         trials=max(0, trials - done["trial"]),
         defaults=max(0, trials // every - done["default"]),
         candidates=max(0, study.confirm.candidates - done["candidate"]),
-        confirm=max(0, runs_at_most(confirm_rules(study)) - done["confirm"]),
+        confirm=_confirm_left(study, result),
         run_s=run_s,
     )
+
+
+def _confirm_left(study: Study, result: StudyResult | None) -> int:
+    """The runs of the confirmation that are left, unless a contender is given up after its screen."""
+    rules = confirm_rules(study)
+    if result is None or not result.settled("confirm"):
+        return runs_at_most(rules)
+    runs = confirm_runs(result, contenders(study, result))
+    last = attempts(runs, rules.candidates, study.objectives[0].direction, rules)[-1]
+    if last.state == "measured":
+        return 0
+    made = sum(run.candidate == last.candidate for run in runs)
+    if last.state == "under way" and made > len(BLOCK) * rules.screen_blocks:
+        return len(BLOCK) * last.blocks - made
+    return max(0, runs_at_most(rules) - len(runs))
 
 
 def _comparable(result: StudyResult | None) -> list[StudyRun]:

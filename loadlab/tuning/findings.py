@@ -71,12 +71,19 @@ def corrected_values(result: StudyResult, *purposes: Purpose) -> dict[int, list[
 def best_trials(study: Study, result: StudyResult) -> tuple[int, ...]:
     """The trials that are measured again, best first: those that did best and met all constraints.
 
-    With several objectives they are of the Pareto front, and the best of these by the first objective.
+    With several objectives they are of the Pareto front, and the best of these by the first objective. Each
+    has an assignment of its own, and none the default's: a second of the same would only have more luck.
     """
     values = {trial: each[0] for trial, each in corrected_values(result, "trial").items()}
     if len(result.objectives) > 1:
         values = {trial: values[trial] for trial in result.front()}
-    return leaders(values, study.objectives[0].direction, study.confirm.candidates)
+    default = result.trials[0].assignment
+    chosen: list[int] = []
+    for trial in leaders(values, study.objectives[0].direction, len(values)):
+        known = [default, *(result.trial(other).assignment for other in chosen)]
+        if result.trial(trial).assignment not in known:
+            chosen.append(trial)
+    return tuple(chosen[: study.confirm.candidates])
 
 
 @dataclass(frozen=True)

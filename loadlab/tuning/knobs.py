@@ -36,6 +36,7 @@ _DURABLE: Final = frozenset(
         "min.insync.replicas",
         "replication_factor",
         "request.required.acks",
+        "transaction.state.log.min.isr",
         "unclean.leader.election.enable",
     }
 )

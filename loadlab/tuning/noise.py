@@ -139,9 +139,11 @@ def judge_noise(
     if noise.cv <= rules.max_cv:
         return NoiseVerdict(noise, "go on", found)
     why = f"{found}, more than {rules.max_cv:.0%}: {_pattern(noise, rules)}"
+    if not doubled:
+        return NoiseVerdict(noise, "measure longer", why)
     if forced:
         return NoiseVerdict(noise, "go on", f"{why}; going on because it was forced")
-    return NoiseVerdict(noise, "stop" if doubled else "measure longer", why)
+    return NoiseVerdict(noise, "stop", why)
 
 
 def _pattern(noise: Noise, rules: NoiseRules) -> str:

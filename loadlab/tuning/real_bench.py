@@ -141,12 +141,12 @@ class _RealBench:
         took_s = time.monotonic() - begun_s
         holds_per_s = search.answer.holds_per_s
         probe = next((one for one in search.probes if one.rate_per_s == holds_per_s and not one.failed), None)
-        if probe is None or search.answer.kind == "generator":
+        if holds_per_s is None or probe is None or search.answer.kind == "generator":
             why = f"the capacity search {search.capacity_id} came to {search.answer.kind}"
             unsure: VerdictStatus = "invalid" if search.answer.kind == "generator" else "valid"
             return Measured(run_id=None, status=unsure, failure=why, took_s=took_s)
         result = load(probe.run_id, self.options.results_dir).result
-        at_rate = workload_of(loaded).at(probe.rate_per_s or 0.0).scenario
+        at_rate = workload_of(loaded).at(holds_per_s).scenario
         return measured(result, at_rate, self._fields, took_s, holds_per_s)
 
     def _scenario(self, assignment: Assignment, terms: Terms) -> LoadedScenario:

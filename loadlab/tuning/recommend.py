@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NOTABLE: Final = 0.05
 """The share above which a knob mattered."""
 
+_COMPARED: Final = ("does not lead", "measured")
 _LATENCY_STEPS: Final = ((1e6, "s"), (1e3, "ms"))
 
 
@@ -83,6 +84,7 @@ class Recommendation:
         use: the values of the configuration that was confirmed, or failed to be, where they are not the
             default's, by path in the scenario.
         weakened: the values among them that durability depends on.
+        unlocked: what the study searched of that, by path in the scenario, changed or not.
         limits: the constraints.
         costs: what got worse.
         importances: of the knobs; empty where too few trials were made.
@@ -93,6 +95,7 @@ class Recommendation:
     goal: str
     use: Mapping[str, Value]
     weakened: Mapping[str, Value]
+    unlocked: Sequence[str]
     limits: Sequence[LimitHeld]
     costs: Sequence[Cost]
     importances: Sequence[Importance]
@@ -108,8 +111,8 @@ class Recommendation:
         return " ".join(self._sentences())
 
     def _sentences(self) -> Iterator[str]:
-        if self.weakened and self.beats:
-            yield f"Warning: durability was searched, and {assignment_text(self.weakened)} may lose records."
+        if self.unlocked and self.beats:
+            yield f"Warning: durability was searched{self._weakened()}."
         if self.beats:
             yield f"Use {assignment_text(self.use)}: {self._ratio()}{self._limits()}; cost: {self._costs()}."
         elif self.decision.finding == "too small":
@@ -118,9 +121,35 @@ class Recommendation:
                 f" {assignment_text(self.use)} has {self._ratio()}."
             )
         else:
-            yield f"Nothing beat the default by more than noise (±{self.decision.noise:.1%}); {self._more()}."
+            yield from self._nothing()
         yield from _knobs(self.importances)
         yield f"{self.drift[:1].upper()}{self.drift[1:]}."
+
+    def _nothing(self) -> Iterator[str]:
+        """That nothing is recommended, and whether it was noise that decided."""
+        broken = list(self._broken())
+        if broken:
+            yield f"Nothing is recommended: {'; '.join(broken)}."
+        if not broken or any(attempt.state in _COMPARED for attempt in self.decision.attempts):
+            yield f"Nothing beat the default by more than noise (±{self.decision.noise:.1%}); {self._more()}."
+
+    def _weakened(self) -> str:
+        if self.weakened:
+            return f", and {assignment_text(self.weakened)} may lose records"
+        return f" ({', '.join(short_names(self.unlocked).values())}); what is recommended leaves it as it was"
+
+    def _broken(self) -> Iterator[str]:
+        """What spoke against contenders other than noise."""
+        tried = self.decision.attempts
+        if not tried:
+            yield "no trial met all constraints both times that it was run"
+        broke, failed = (
+            sum(attempt.state == state for attempt in tried) for state in ("breaks a constraint", "fails")
+        )
+        if broke:
+            yield f"{_of(broke, len(tried))} broke a constraint in half of its runs or more"
+        if failed:
+            yield f"{_of(failed, len(tried))} failed"
 
     def _ratio(self) -> str:
         ratio, interval = self.decision.ratio, self.decision.interval
@@ -143,6 +172,11 @@ class Recommendation:
         if not self.decision.more_pairs:
             return f"{gain} would have been seen"
         return f"with {self.decision.more_pairs} more pairs {gain} could be seen"
+
+
+def _of(number: int, all_tried: int) -> str:
+    """How many of the contenders."""
+    return f"{number} of {all_tried} contenders" if all_tried > 1 else "the only contender"
 
 
 def costs_of(

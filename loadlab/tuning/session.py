@@ -36,6 +36,7 @@ _ATTEMPTS: Final[Mapping[Purpose, int]] = {
     # What all else is compared with is worth more patience with the machine than one trial of many.
     **dict.fromkeys(("baseline", "default", "candidate", "confirm"), 5),
 }
+_ATTEMPTS_OF_THE_BEST: Final = 2
 _S_PER_MINUTE: Final = 60.0
 
 
@@ -245,7 +246,7 @@ class Session:
             purpose=purpose,
             trial=trial,
             contender=contender,
-            settled=measured.status != "invalid" or self._attempts() + 1 >= _ATTEMPTS[purpose],
+            settled=self._attempts() + 1 >= _most_attempts(purpose, measured),
             measure_scale=self.result.measure_scale,
             started_at=started_at,
             measured=measured,
@@ -254,6 +255,15 @@ class Session:
     def _attempts(self) -> int:
         """How many invalid runs the next one repeats: those at the end that are not settled."""
         return len(list(takewhile(lambda run: not run.settled, reversed(self.result.runs))))
+
+
+def _most_attempts(purpose: Purpose, measured: Measured) -> int:
+    """How often a measurement may be made that comes to this."""
+    if measured.status == "invalid":
+        return _ATTEMPTS[purpose]
+    # What was good enough to be measured again is not given up for one worker or broker that died.
+    came_to_nothing = measured.failure is not None and measured.status is None
+    return _ATTEMPTS_OF_THE_BEST if came_to_nothing and purpose in {"candidate", "confirm"} else 1
 
 
 def _typical(runs: Sequence[StudyRun]) -> Measured:

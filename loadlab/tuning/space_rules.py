@@ -81,6 +81,8 @@ def _declared(
 
 def _refuse_unknown(rule: Rule, scenario: Scenario, knobs: Mapping[str, Knob]) -> None:
     """Refuses a rule that nothing in the search can break, or that compares what nobody knows."""
+    if rule.left == rule.right:
+        raise HintedError(f"compares {rule.left} with itself")
     if not any(name in knobs for name in rule.names):
         raise HintedError("compares nothing that is searched")
     for name in rule.names:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from loadlab.results.growing import only_writer
+from loadlab.results.study_store import load_study_result
 from loadlab.run.interrupts import Interrupts
 from loadlab.tuning.begin import TuneOptions, begun
 from loadlab.tuning.journal import Journal, TuneObserver
@@ -49,9 +50,8 @@ def tune(
         LoadlabError: it can't begin, or can't go on; what was measured is kept, and --resume goes on with it.
     """
     require_available(loaded.study.sampler)
-    stored = begun(loaded, options)
     with ExitStack() as stack:
-        stack.enter_context(only_writer(stored.path))
+        stored = _claimed(loaded, options, stack)
         journal = Journal(stored, options.results_dir, observer)
         database = open_database(stored, [objective.direction for objective in loaded.study.objectives])
         optuna_study, storage = stack.enter_context(database)
@@ -66,3 +66,13 @@ def tune(
         except KeyboardInterrupt:
             observer.note("interrupted: what was measured is kept")
     return journal.stored
+
+
+def _claimed(loaded: LoadedStudy, options: TuneOptions, stack: ExitStack) -> StoredStudy:
+    """The study, and the claim to be the only process at it; one to resume is claimed before it is read."""
+    if options.resume is None:
+        stored = begun(loaded, options)
+        stack.enter_context(only_writer(stored.path))
+        return stored
+    stack.enter_context(only_writer(load_study_result(options.resume, options.results_dir).path))
+    return begun(loaded, options)

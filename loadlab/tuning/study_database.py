@@ -43,11 +43,16 @@ def open_database(
         Optuna's study, and the storage that it is in.
 
     Raises:
-        UsageError: the file is not this study's.
+        UsageError: the file is not this study's, or that of a study with trials is gone.
         RunError: it can't be made.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if not stored.database.exists():
+        if stored.result.trials:
+            raise UsageError(
+                f"{stored.database} is gone, and with it what the sampler knows of the study",
+                fix=f"begin a new study with --warm-start {stored.result.study_id}",
+            )
         _make(stored, directions)
     refuse_foreign(stored.database, stored.result.study_id)
     storage = _storage(stored.database)

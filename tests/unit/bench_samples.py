@@ -7,17 +7,20 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import optuna
 
 from loadlab.results.model_study import ConstraintFigure, Measured
 from loadlab.run.progress import SilentObserver
 from loadlab.scenario import load_document
 from loadlab.tuning.space import ChangeCost, Choices, Knob, Range, SearchSpace
+from loadlab.tuning.study import TuneOptions, tune
 from loadlab.tuning.study_model import Budget, ConfirmSettings, LoadedStudy, NoiseSettings, Objective, Study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from loadlab.results.model_study import StudyResult
     from loadlab.results.study_store import StoredStudy
     from loadlab.tuning.bench import Terms
     from loadlab.tuning.space import Assignment
@@ -140,3 +143,25 @@ def invalid(measured: Measured) -> Measured:
 def whole_folder(path: Path) -> set[str]:
     """The names of all files of a study."""
     return {file.name for file in path.iterdir()}
+
+
+def tuned(path: Path, lab: Lab, loaded: LoadedStudy | None = None, **options: object) -> StoredStudy:
+    return tune(loaded or study(), TuneOptions(path, **options), Watcher(), lab.open)  # type: ignore[arg-type]
+
+
+def essence(result: StudyResult) -> list[object]:
+    """What does not hang on when a study was made."""
+    return [(run.purpose, run.trial, run.contender, run.measured.values) for run in result.runs]
+
+
+def optuna_trials(stored: StoredStudy) -> list[optuna.trial.FrozenTrial]:
+    storage = f"sqlite:///{stored.database}"
+    return optuna.load_study(study_name=stored.result.study_id, storage=storage).trials
+
+
+def stop_at(number: int) -> Callable[[int], None]:
+    def before(measurement: int) -> None:
+        if measurement == number:
+            raise KeyboardInterrupt
+
+    return before

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
-import multiprocessing
-import random
-import sqlite3
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import optuna
 import pytest
 from bench_samples import (
     BROKER_KNOB,
@@ -23,45 +19,28 @@ from bench_samples import (
     broken,
     invalid,
     lz4_wins,
+    optuna_trials,
     study,
+    tuned,
 )
 
 from loadlab.errors import ClusterError, RunError, UsageError
-from loadlab.results.growing import only_writer
 from loadlab.results.study_store import load_study_result
-from loadlab.tuning import study_database
 from loadlab.tuning.rules import Rule
 from loadlab.tuning.space import ChangeCost, Choices, Knob, SearchSpace
 from loadlab.tuning.study import TuneOptions, tune
 from loadlab.tuning.study_model import Budget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from loadlab.results.model_study import Measured, StudyResult
-    from loadlab.results.study_store import StoredStudy
     from loadlab.tuning.space import Assignment
-    from loadlab.tuning.study_model import LoadedStudy
 WITH_BROKERS = SearchSpace((*KNOBS, BROKER_KNOB))
-
-
-def tuned(path: Path, lab: Lab, loaded: LoadedStudy | None = None, **options: object) -> StoredStudy:
-    return tune(loaded or study(), TuneOptions(path, **options), Watcher(), lab.open)  # type: ignore[arg-type]
 
 
 def purposes(result: StudyResult) -> list[str]:
     return [run.purpose for run in result.runs]
-
-
-def essence(result: StudyResult) -> list[object]:
-    """What does not hang on when a study was made."""
-    return [(run.purpose, run.trial, run.contender, run.measured.values) for run in result.runs]
-
-
-def optuna_trials(stored: StoredStudy) -> list[optuna.trial.FrozenTrial]:
-    storage = f"sqlite:///{stored.database}"
-    return optuna.load_study(study_name=stored.result.study_id, storage=storage).trials
 
 
 def test_a_study_goes_from_noise_over_trials_to_a_confirmed_winner(tmp_path: Path) -> None:
@@ -109,144 +88,6 @@ def test_a_knob_that_does_nothing_is_not_recommended(tmp_path: Path) -> None:
         assert result.confirmed is None
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe"])
-def test_a_killed_study_goes_on_as_if_it_had_not_been(tmp_path: Path, sampler: str) -> None:
-    whole = essence(tuned(tmp_path / "whole", Lab(), study(sampler=sampler)).result)
-    rng = random.Random(sampler)  # noqa: S311  where to stop is no secret
-    lab = Lab()
-
-    def before(_: int) -> None:
-        if rng.random() < 0.3:
-            raise KeyboardInterrupt
-
-    lab.before = before
-    resume = None
-    stops = 0
-    while True:
-        stored = tuned(tmp_path / "killed", lab, study(sampler=sampler), resume=resume)
-        if stored.result.finished:
-            break
-        stops += 1
-        resume = stored.result.study_id
-    assert stops > 3
-    assert essence(stored.result) == whole
-
-
-def killed_after(delay_s: float, path: Path, resume: str | None) -> None:
-    """A process of its own makes a study until it is killed."""
-    process = multiprocessing.get_context("fork").Process(
-        target=tuned, args=(path, Lab()), kwargs={"resume": resume}
-    )
-    process.start()
-    process.join(delay_s)
-    process.kill()
-    process.join()
-
-
-def test_a_study_survives_sigkill_at_any_time(tmp_path: Path) -> None:
-    whole = tuned(tmp_path / "whole", Lab()).result
-    rng = random.Random(1)  # noqa: S311  where to kill is no secret
-    path = tmp_path / "killed"
-    path.mkdir()
-    resume, runs = None, 0
-    for _ in range(10):
-        killed_after(rng.uniform(0.02, 0.5), path, resume)
-        begun = [folder.name for folder in path.iterdir() if (folder / "study.json").is_file()]
-        resume = begun[0] if begun else None
-        kept = load_study_result(resume, path).result if resume else None
-        assert runs <= (len(kept.runs) if kept else 0)
-        runs = len(kept.runs) if kept else 0
-        if kept is not None and kept.finished:
-            break
-    else:
-        assert runs > 0
-        tuned(path, Lab(), resume=resume)
-    stored = load_study_result(resume or "", path)
-    assert essence(stored.result) == essence(whole)
-    assert {trial.state.name for trial in optuna_trials(stored)} == {"COMPLETE"}
-
-
-def test_a_kill_between_proposal_and_record_costs_no_trial(tmp_path: Path) -> None:
-    """What Optuna knows of and the study does not is taken over as the next proposal."""
-    stored = tuned(tmp_path, Lab(before=stop_at(7)))
-    assert not stored.result.finished
-    storage = f"sqlite:///{stored.database}"
-    optuna.load_study(study_name=stored.result.study_id, storage=storage).ask()
-    result = tuned(tmp_path, Lab(), resume=stored.result.study_id).result
-    assert result.finished
-    assert len(result.settled("trial")) == 6
-    assert Counter(trial.state.name for trial in optuna_trials(stored)) == {"COMPLETE": 7}
-
-
-def stop_at(number: int) -> Callable[[int], None]:
-    def before(measurement: int) -> None:
-        if measurement == number:
-            raise KeyboardInterrupt
-
-    return before
-
-
-def test_a_second_process_on_one_study_is_refused(tmp_path: Path) -> None:
-    stored = tuned(tmp_path, Lab(before=stop_at(2)))
-    with only_writer(stored.path), pytest.raises(UsageError, match="another process goes on with"):
-        tuned(tmp_path, Lab(), resume=stored.result.study_id)
-
-
-def test_a_study_is_not_resumed_by_another_one_or_when_it_is_finished(tmp_path: Path) -> None:
-    stored = tuned(tmp_path, Lab(before=stop_at(2)))
-    with pytest.raises(UsageError, match="began with another study"):
-        tuned(tmp_path, Lab(), study(seed=8), resume=stored.result.study_id)
-    tuned(tmp_path, Lab(), resume=stored.result.study_id)
-    with pytest.raises(UsageError, match="is finished"):
-        tuned(tmp_path, Lab(), resume=stored.result.study_id)
-
-
-def other_study(database: Path) -> None:
-    database.unlink()
-    optuna.create_study(study_name="other", storage=f"sqlite:///{database}")
-
-
-def other_owner(database: Path) -> None:
-    with sqlite3.connect(database) as connection:
-        connection.execute("UPDATE study_user_attributes SET value_json = '\"another\"'")
-
-
-def no_database(database: Path) -> None:
-    database.write_bytes(b"no SQLite at all" * 100)
-
-
-def linked(database: Path) -> None:
-    database.rename(database.with_name("elsewhere.db"))
-    database.symlink_to("elsewhere.db")
-
-
-def pickled(database: Path) -> None:
-    with sqlite3.connect(database) as connection:
-        connection.execute(
-            "INSERT INTO trial_system_attributes (trial_id, key, value_json) VALUES (1, 'cma:optimizer', '1')"
-        )
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (other_study, "it holds other"),
-        (other_owner, "loadlab did not make it"),
-        (no_database, "file is not a database"),
-        (linked, "it is no plain file"),
-        (pickled, "it holds pickled data"),
-    ],
-)
-def test_a_database_that_is_not_the_study_s_is_refused_before_optuna_reads_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None], reason: str
-) -> None:
-    stored = tuned(tmp_path, Lab(before=stop_at(2)))
-    change(stored.database)
-    monkeypatch.setattr(study_database, "RDBStorage", None)
-    with pytest.raises(UsageError, match=reason):
-        tuned(tmp_path, Lab(), resume=stored.result.study_id)
-
-
 def test_an_invalid_run_is_repeated_once_and_then_the_trial_fails_with_its_reason(tmp_path: Path) -> None:
     def judge(assignment: Assignment, measured: Measured) -> Measured:
         return invalid(measured) if assignment[CODEC] == "zstd" else measured
@@ -275,6 +116,28 @@ def test_a_trial_whose_brokers_do_not_start_fails_and_the_study_goes_on(tmp_path
     assert {run.measured.failure for run in failed} == {"broker 1 did not start: no memory"}
     assert {stored.result.trial(run.trial).assignment[THREADS] for run in failed} == {16}
     assert stored.result.confirmed is not None
+
+
+def test_the_best_are_measured_again_each_configuration_once_and_never_the_default(tmp_path: Path) -> None:
+    only_codec = SearchSpace((KNOBS[1],))
+    result = tuned(tmp_path, Lab(), study(space=only_codec, budget=Budget(trials=8))).result
+    again = [result.trial(run.trial).assignment[CODEC] for run in result.settled("candidate")]
+    assert len(again) == len(set(again)) > 0
+    assert "none" not in again
+    assert len({str(trial.assignment) for trial in result.trials}) < len(result.trials)
+
+
+def test_a_worker_that_dies_once_does_not_cost_the_winner_its_confirmation(tmp_path: Path) -> None:
+    def surface(assignment: Assignment) -> float:
+        if len(lab.measured) == 20 and assignment[CODEC] == "lz4":
+            raise RunError("worker 1 died")
+        return lz4_wins(assignment)
+
+    lab = Lab(surface)
+    result = tuned(tmp_path, lab).result
+    (failed,) = [run for run in result.runs if run.measured.failure]
+    assert (failed.purpose, failed.settled) == ("confirm", False)
+    assert result.confirmed is not None
 
 
 def test_a_trial_that_ended_early_is_pruned_and_never_recommended(tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ def test_places_on_an_axis_are_shares_of_its_range_and_special_values_stand_outs
     axis = KnobAxis.of(LINGER, {"low": 1, "high": 100, "log": True, "special": [0], "default": 5})
     assert [axis.place(value) for value in (1, 10, 100)] == pytest.approx([0.0, 0.5, 1.0])
     assert axis.place(0) < 0
+    assert axis.place(-1) < axis.place(0)  # a default outside the range
     choice = KnobAxis.of(CODEC, {"choices": ["none", "lz4"], "default": "none"})
     assert (choice.place("lz4"), choice.is_range) == (1.0, False)
 
@@ -147,6 +148,18 @@ def test_a_contour_is_over_the_knobs_with_ranges_and_has_all_trials_that_have_bo
     with pytest.raises(UsageError, match="no knob") as told:
         StudyPlots(stored.result).contour("producers.checkout.config.lingr.ms")
     assert LINGER in told.value.fix
+
+
+def test_a_contour_of_trials_that_are_all_alike_has_no_levels(stored: StoredStudy) -> None:
+    runs = [
+        run.model_copy(update={"measured": run.measured.model_copy(update={"values": (100.0,)})})
+        if run.measured.counts
+        else run
+        for run in stored.result.runs
+    ]
+    plot = StudyPlots(stored.result.model_copy(update={"runs": tuple(runs)})).contour()
+    assert isinstance(plot, Plot)
+    assert plot.png()
 
 
 def test_a_front_has_the_trials_that_none_betters(of_two: StudyResult) -> None:

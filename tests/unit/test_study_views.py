@@ -17,6 +17,7 @@ from loadlab.cli.main import cli
 from loadlab.cli.study_export import trials_csv
 from loadlab.cli.tune_view import StudyWatcher, plan_lines
 from loadlab.run.progress import SilentObserver
+from loadlab.tuning.estimate import estimate
 from loadlab.tuning.space import SearchSpace
 from loadlab.tuning.study import TuneOptions, tune
 from loadlab.tuning.study_model import Budget
@@ -64,7 +65,7 @@ def test_the_whole_time_is_told_before_the_first_run(told: tuple[StoredStudy, li
 
 def test_the_plan_counts_the_runs_of_each_part() -> None:
     lines = [line.text.strip() for line in plan_lines(study())]
-    assert lines[0] == "study orders-throughput: at most 42 runs"
+    assert lines[0] == "study orders-throughput: at most 42 runs, unless some have to be repeated"
     assert lines[1:6] == [
         "4 of the default first, for its noise",
         "6 of trials",
@@ -173,3 +174,18 @@ def test_nothing_is_exported_where_nothing_is_recommended(tmp_path: Path) -> Non
     done = CliRunner().invoke(cli, command)
     assert done.exit_code == 2
     assert "recommends nothing" in done.stderr
+
+
+def test_what_is_left_of_a_confirmation_shrinks_once_a_contender_leads(
+    told: tuple[StoredStudy, list[str]],
+) -> None:
+    stored, _ = told
+    loaded = study(budget=Budget(trials=12))
+    confirming = [place for place, run in enumerate(stored.result.runs) if run.purpose == "confirm"]
+    left = [
+        estimate(loaded, stored.result.model_copy(update={"runs": stored.result.runs[: place + 1]})).confirm
+        for place in confirming
+    ]
+    assert left == sorted(left, reverse=True)
+    assert left[len(left) - 2] == 1
+    assert left[-1] == 0

@@ -159,6 +159,21 @@ def test_a_candidate_that_breaks_a_constraint_in_most_runs_gives_way() -> None:
     assert decision.candidate == 1
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_candidate_that_breaks_a_constraint_in_half_of_its_runs_is_not_recommended_whichever_half(
+    first: bool,
+) -> None:
+    places = itertools.count()
+
+    def measure(candidate: int, side: str) -> ConfirmRun:
+        holds = side == "default" or next(places) % 2 == first
+        return ConfirmRun(candidate, side, 150.0 if side == "contender" else 100.0, holds)  # type: ignore[arg-type]
+
+    decision = decide(confirmed(measure), 1, "maximize", RULES, NOISE)
+    assert (decision.finding, decision.candidate) == ("not seen", None)
+    assert decision.attempts[0].state == "breaks a constraint"
+
+
 def test_a_candidate_that_fails_gives_way_at_once() -> None:
     def measure(candidate: int, side: str) -> ConfirmRun:
         value = None if (candidate, side) == (0, "contender") else 100.0

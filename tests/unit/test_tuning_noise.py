@@ -45,6 +45,7 @@ def test_a_noisy_default_is_measured_longer_once_and_then_stops_the_study() -> N
 
 
 def test_forcing_goes_on_and_says_so() -> None:
+    assert judge_noise(WILD, RULES, doubled=False, forced=True).step == "measure longer"
     verdict = judge_noise(WILD, RULES, doubled=True, forced=True)
     assert verdict.step == "go on"
     assert verdict.reason.endswith("going on because it was forced")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from loadlab.analysis.headline import Headline
 from loadlab.analysis.statistics import Interval
+from loadlab.tuning.confirm import Attempt
 from loadlab.tuning.decision import Decision
 from loadlab.tuning.recommend import (
     Cost,
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
+    from loadlab.tuning.confirm import State
+
 AT = "producers.checkout.config"
+MEASURED = Attempt(0, "measured", (0.01,) * 8, 8, 0.01)
 USE: Mapping[str, JsonValue] = {
     f"{AT}.linger.ms": 20.0,
     f"{AT}.batch.size": 262144,
@@ -42,7 +47,9 @@ BEATS = Decision(
     visible=0.05,
     attempts=(),
 )
-NOT_SEEN = Decision("not seen", None, None, None, None, 0.01, 0.05, 0.031, 24, 0.05, ())
+NOT_SEEN = Decision(
+    "not seen", 0, 1.01, Interval(0.98, 1.04, "bootstrap"), 0.3, 0.01, 0.05, 0.031, 24, 0.05, (MEASURED,)
+)
 
 
 def recommendation(decision: Decision = BEATS, **changes: object) -> Recommendation:
@@ -51,6 +58,7 @@ def recommendation(decision: Decision = BEATS, **changes: object) -> Recommendat
         "goal": "records a second",
         "use": USE,
         "weakened": {},
+        "unlocked": (),
         "limits": [LimitHeld("publish p99", 41_200.0, 50_000.0, "µs")],
         "costs": [Cost("p50", "µs", 3_000.0, 12_100.0)],
         "importances": [
@@ -81,7 +89,7 @@ def test_without_a_gain_it_is_told_what_could_have_been_seen() -> None:
 
 
 def test_where_a_gain_would_have_been_seen_no_more_pairs_are_asked_for() -> None:
-    enough = Decision("not seen", None, None, None, None, 0.01, 0.05, 0.008, 0, 0.05, ())
+    enough = replace(NOT_SEEN, noise=0.008, more_pairs=0)
     assert "(±0.8%); a gain of 5% would have been seen." in recommendation(enough, use={}).sentences()
 
 
@@ -96,8 +104,37 @@ def test_a_gain_below_the_floor_is_told_and_not_recommended() -> None:
 
 
 def test_searched_durability_comes_first() -> None:
-    said = recommendation(weakened={f"{AT}.acks": "1"}).sentences()
+    said = recommendation(weakened={f"{AT}.acks": "1"}, unlocked=(f"{AT}.acks",)).sentences()
     assert said.startswith("Warning: durability was searched, and acks=1 may lose records. Use ")
+    kept = recommendation(unlocked=(f"{AT}.acks",)).sentences()
+    assert kept.startswith(
+        "Warning: durability was searched (acks); what is recommended leaves it as it was."
+    )
+
+
+def tried(*states: State) -> Decision:
+    """A decision of contenders that came to this."""
+    return replace(
+        NOT_SEEN, attempts=tuple(Attempt(place, state, (), 8, 0.01) for place, state in enumerate(states))
+    )
+
+
+@pytest.mark.parametrize(
+    ("decision", "reason", "noise"),
+    [
+        (tried(), "no trial met all constraints both times that it was run", False),
+        (tried("breaks a constraint"), "the only contender broke a constraint in half of its runs", False),
+        (tried("fails", "does not lead"), "1 of 2 contenders failed.", True),
+        (tried("breaks a constraint", "fails"), "or more; 1 of 2 contenders failed.", False),
+    ],
+)
+def test_what_spoke_against_contenders_other_than_noise_is_said(
+    decision: Decision, reason: str, noise: bool
+) -> None:
+    said = recommendation(decision).sentences()
+    assert said.startswith("Nothing is recommended: ")
+    assert reason in said
+    assert ("by more than noise" in said) == noise
 
 
 def test_a_recommendation_without_costs_says_so() -> None:

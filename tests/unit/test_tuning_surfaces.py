@@ -96,8 +96,8 @@ def test_a_recording_runs_all_points_twice_and_the_best_twenty_and_the_default_s
 
 def test_a_point_that_keeps_failing_is_given_up(recorder: ModuleType) -> None:
     point = ("none", 1)
-    lines = [recorder.Line(point, None)] * 3
-    assert list(recorder.planned([point], point, "minimize", lines[:2])) != []
+    lines = [recorder.Line(point, None)] * recorder.MOST_FAILURES
+    assert list(recorder.planned([point], point, "minimize", lines[1:])) != []
     assert list(recorder.planned([point], point, "minimize", lines)) == []
 
 

@@ -91,12 +91,17 @@ class KnobAxis:
         return not self.choices
 
     def place(self, value: Value) -> float:
-        """Where a value stands: a number from 0 to 1 within the range, a special one below it."""
+        """Where a value stands: a number from 0 to 1 within the range, a special one below it.
+
+        So does one that has no place on a logarithmic axis, as a default outside the range may be.
+        """
         if self.choices:
             return float(self.choices.index(value)) if value in self.choices else -1.0
         number = float(value)
         if number in self.special:
             return -_SPECIAL_GAP * (len(self.special) - self.special.index(number))
+        if self.log and number <= 0:
+            return -_SPECIAL_GAP * (len(self.special) + 1)
         low, high, number = (math.log(each) if self.log else each for each in (self.low, self.high, number))
         return (number - low) / (high - low) if high > low else 0.5
 

@@ -128,7 +128,8 @@ def _draw_between(
     """Contours over the trials within both ranges; none where they span no area."""
     within = [number for number, point in enumerate(contour.points) if point.x >= 0 and point.y >= 0]
     places = [(contour.points[number].x, contour.points[number].y) for number in within]
-    if contour.x.is_range and contour.y.is_range and not is_flat(places):
+    differ = len({contour.points[number].value for number in within}) > 1
+    if contour.x.is_range and contour.y.is_range and differ and not is_flat(places):
         x, y = zip(*places, strict=True)
         levels = np.geomspace if isinstance(scale, LogNorm) else np.linspace
         axes.tricontourf(

@@ -1,0 +1,159 @@
+"""Studies that were killed or interrupted go on as if they had not been, and only as they began."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import sqlite3
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import optuna
+import pytest
+from bench_samples import Lab, essence, optuna_trials, stop_at, study, tuned
+
+from loadlab.errors import UsageError
+from loadlab.results.growing import only_writer
+from loadlab.results.study_store import load_study_result
+from loadlab.tuning import study_database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_killed_study_goes_on_as_if_it_had_not_been(tmp_path: Path, sampler: str) -> None:
+    whole = essence(tuned(tmp_path / "whole", Lab(), study(sampler=sampler)).result)
+    rng = random.Random(sampler)  # noqa: S311  where to stop is no secret
+    lab = Lab()
+
+    def before(_: int) -> None:
+        if rng.random() < 0.3:
+            raise KeyboardInterrupt
+
+    lab.before = before
+    resume = None
+    stops = 0
+    while True:
+        stored = tuned(tmp_path / "killed", lab, study(sampler=sampler), resume=resume)
+        if stored.result.finished:
+            break
+        stops += 1
+        resume = stored.result.study_id
+    assert stops > 3
+    assert essence(stored.result) == whole
+
+
+def killed_after(delay_s: float, path: Path, resume: str | None) -> None:
+    """A process of its own makes a study until it is killed."""
+    process = multiprocessing.get_context("fork").Process(
+        target=tuned, args=(path, Lab()), kwargs={"resume": resume}
+    )
+    process.start()
+    process.join(delay_s)
+    process.kill()
+    process.join()
+
+
+def test_a_study_survives_sigkill_at_any_time(tmp_path: Path) -> None:
+    whole = tuned(tmp_path / "whole", Lab()).result
+    rng = random.Random(1)  # noqa: S311  where to kill is no secret
+    path = tmp_path / "killed"
+    path.mkdir()
+    resume, runs = None, 0
+    for _ in range(10):
+        killed_after(rng.uniform(0.02, 0.5), path, resume)
+        begun = [folder.name for folder in path.iterdir() if (folder / "study.json").is_file()]
+        resume = begun[0] if begun else None
+        kept = load_study_result(resume, path).result if resume else None
+        assert runs <= (len(kept.runs) if kept else 0)
+        runs = len(kept.runs) if kept else 0
+        if kept is not None and kept.finished:
+            break
+    else:
+        assert runs > 0
+        tuned(path, Lab(), resume=resume)
+    stored = load_study_result(resume or "", path)
+    assert essence(stored.result) == essence(whole)
+    assert {trial.state.name for trial in optuna_trials(stored)} == {"COMPLETE"}
+
+
+def test_a_kill_between_proposal_and_record_costs_no_trial(tmp_path: Path) -> None:
+    """What Optuna knows of and the study does not is taken over as the next proposal."""
+    stored = tuned(tmp_path, Lab(before=stop_at(7)))
+    assert not stored.result.finished
+    storage = f"sqlite:///{stored.database}"
+    optuna.load_study(study_name=stored.result.study_id, storage=storage).ask()
+    result = tuned(tmp_path, Lab(), resume=stored.result.study_id).result
+    assert result.finished
+    assert len(result.settled("trial")) == 6
+    assert Counter(trial.state.name for trial in optuna_trials(stored)) == {"COMPLETE": 7}
+
+
+def test_a_second_process_on_one_study_is_refused(tmp_path: Path) -> None:
+    stored = tuned(tmp_path, Lab(before=stop_at(2)))
+    before = (stored.path / "study.json").read_bytes()
+    with only_writer(stored.path), pytest.raises(UsageError, match="another process goes on with"):
+        tuned(tmp_path, Lab(), resume=stored.result.study_id, forced=True)
+    assert (stored.path / "study.json").read_bytes() == before
+
+
+def test_a_study_is_not_resumed_by_another_one_or_when_it_is_finished(tmp_path: Path) -> None:
+    stored = tuned(tmp_path, Lab(before=stop_at(2)))
+    with pytest.raises(UsageError, match="began with another study"):
+        tuned(tmp_path, Lab(), study(seed=8), resume=stored.result.study_id)
+    tuned(tmp_path, Lab(), resume=stored.result.study_id)
+    with pytest.raises(UsageError, match="is finished"):
+        tuned(tmp_path, Lab(), resume=stored.result.study_id)
+
+
+def other_study(database: Path) -> None:
+    database.unlink()
+    optuna.create_study(study_name="other", storage=f"sqlite:///{database}")
+
+
+def other_owner(database: Path) -> None:
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE study_user_attributes SET value_json = '\"another\"'")
+
+
+def no_database(database: Path) -> None:
+    database.write_bytes(b"no SQLite at all" * 100)
+
+
+def gone(database: Path) -> None:
+    database.unlink()
+
+
+def linked(database: Path) -> None:
+    database.rename(database.with_name("elsewhere.db"))
+    database.symlink_to("elsewhere.db")
+
+
+def pickled(database: Path) -> None:
+    with sqlite3.connect(database) as connection:
+        connection.execute(
+            "INSERT INTO trial_system_attributes (trial_id, key, value_json) VALUES (1, 'cma:optimizer', '1')"
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (other_study, "it holds other"),
+        (other_owner, "loadlab did not make it"),
+        (no_database, "file is not a database"),
+        (linked, "it is no plain file"),
+        (gone, "is gone, and with it what the sampler knows"),
+        (pickled, "it holds pickled data"),
+    ],
+)
+def test_a_database_that_is_not_the_study_s_is_refused_before_optuna_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None], reason: str
+) -> None:
+    stored = tuned(tmp_path, Lab(before=stop_at(2)))
+    change(stored.database)
+    monkeypatch.setattr(study_database, "RDBStorage", None)
+    with pytest.raises(UsageError, match=reason):
+        tuned(tmp_path, Lab(), resume=stored.result.study_id)
