@@ -1,0 +1,124 @@
+"""Effects of settings that are known from Kafka itself, found by the whole chain on a real broker."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+from runs import run
+
+from loadlab.cli.main import cli
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loadlab.results.model import RunResult
+
+pytestmark = [pytest.mark.local, pytest.mark.usefixtures("local_kafka")]
+
+CLUSTER = {"provider": "local", "resources": {"heap": "512MiB"}}
+CONFIG = "producers.checkout.config"
+
+
+def scenario(rate: str, config: dict[str, object]) -> dict[str, object]:
+    """Records of 100 bytes to one partition, in runs as short as they may be."""
+    return {
+        "name": "known",
+        "cluster": CLUSTER,
+        "topics": {"orders": {"partitions": 1}},
+        "producers": {
+            "checkout": {
+                "topic": "orders",
+                "schedule": {"rate": rate},
+                "records": {"size": 100},
+                "config": config,
+            }
+        },
+        "phases": {"warmup": "500ms", "measure": "1500ms", "drain": "30s"},
+    }
+
+
+def tuned(folder: Path, scenario: dict[str, object], **keys: object) -> dict[str, object]:
+    """What a small study of a scenario comes to, as study.json has it."""
+    (folder / "known.yaml").write_text(json.dumps(scenario), encoding="utf-8")
+    study = {
+        "study": "known",
+        "scenario": "known.yaml",
+        "objective": {"maximize": "producers.checkout.throughput.records_per_s"},
+        "baseline": "scenario",
+        "noise": {"runs": 3, "max_cv": 1},
+        "confirm": {"blocks": 5, "p_value": 0.05, "screen_blocks": 1, "candidates": 1},
+        **keys,
+    }
+    (folder / "study.yaml").write_text(json.dumps(study), encoding="utf-8")
+    arguments = ["tune", str(folder / "study.yaml"), "--no-warm-up", "--force", "--output", "json"]
+    done = CliRunner().invoke(cli, [*arguments, "--results-dir", str(folder / "results")])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_lingering_in_larger_batches_raises_the_throughput_of_small_records(tmp_path: Path) -> None:
+    """Batches of 200 bytes hold one record of 100: each request carries one, and five are under way."""
+    study = tuned(
+        tmp_path,
+        scenario("100k/s", {"linger.ms": 0, "batch.size": 200}),
+        search_space={
+            f"{CONFIG}.linger.ms": {"choices": [0, 20]},
+            f"{CONFIG}.batch.size": {"choices": [200, 100_000]},
+        },
+        budget={"trials": 4},
+    )
+    answer = study["answer"]
+    assert isinstance(answer, dict)
+    assert answer["finding"] == "beats the default", answer["sentences"]
+    assert answer["use"][f"{CONFIG}.batch.size"] == 100_000
+    assert answer["low"] > 1.5
+
+
+def test_a_knob_that_does_nothing_is_not_recommended(tmp_path: Path) -> None:
+    """Nothing is connected to anew in a run, so the patience for it makes no difference."""
+    study = tuned(
+        tmp_path,
+        scenario("5k/s", {}),
+        objective={"minimize": "producers.checkout.publish_latency_us.p50"},
+        search_space={f"{CONFIG}.socket.connection.setup.timeout.ms": {"choices": [20_000, 30_000, 40_000]}},
+        budget={"trials": 3},
+    )
+    answer = study["answer"]
+    assert isinstance(answer, dict)
+    assert answer["finding"] != "beats the default", answer["sentences"]
+
+
+def sent(tmp_path: Path, compressibility: float, codec: str) -> RunResult:
+    """A run of five seconds, long enough for windows of librdkafka's statistics."""
+    parts = scenario("2k/s", {"compression.type": codec, "linger.ms": 100})
+    producers = parts["producers"]
+    assert isinstance(producers, dict)
+    producers["checkout"]["records"] = {"size": 1000, "compressibility": compressibility}
+    parts |= {"consumers": {}, "phases": {"warmup": "1s", "measure": "4s", "drain": "30s"}}
+    return run(parts, tmp_path).result
+
+
+def received_bytes_per_s(result: RunResult) -> float:
+    """What the broker says that it received."""
+    (broker,) = result.brokers.values()
+    assert broker.bytes_in_per_s is not None
+    return broker.bytes_in_per_s
+
+
+def test_compression_shrinks_what_is_compressible_and_nothing_else(tmp_path: Path) -> None:
+    soft, hard = (
+        {codec: sent(tmp_path, compressibility, codec) for codec in ("none", "lz4")}
+        for compressibility in (0.8, 0.0)
+    )
+    assert received_bytes_per_s(soft["lz4"]) < 0.5 * received_bytes_per_s(soft["none"])
+    assert received_bytes_per_s(hard["lz4"]) > 0.95 * received_bytes_per_s(hard["none"])
+    ratios = [result.producers["checkout"].compression_ratio for result in (soft["lz4"], hard["lz4"])]
+    assert ratios[0] is not None
+    assert ratios[1] is not None
+    assert ratios[0] > 2.0
+    assert ratios[1] < 1.05
