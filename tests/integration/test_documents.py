@@ -34,6 +34,8 @@ from loadlab.run import broker_readings, series
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.beside
+
 
 def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8")

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from loadlab.cluster import Cluster
 
+pytestmark = pytest.mark.beside
+
 PASSWORD = "pa55-word"  # noqa: S105  a broker of this test's own takes it
 MODULES = "org.apache.kafka.common.security"
 LOGINS = {

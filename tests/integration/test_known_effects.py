@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import optuna
 import pytest
 from click.testing import CliRunner
 from runs import run
 
 from loadlab.cli.main import cli
+from loadlab.results.reader import load, load_stored_study
+from loadlab.scenario import load_document
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.results.model import RunResult
+    from loadlab.results.study_store import StoredStudy
 
 pytestmark = [pytest.mark.local, pytest.mark.usefixtures("local_kafka")]
 
@@ -54,11 +58,16 @@ def tuned(folder: Path, scenario: dict[str, object], **keys: object) -> dict[str
     }
     (folder / "study.yaml").write_text(json.dumps(study), encoding="utf-8")
     arguments = ["tune", str(folder / "study.yaml"), "--no-warm-up", "--force", "--output", "json"]
-    done = CliRunner().invoke(cli, [*arguments, "--results-dir", str(folder / "results")])
-    assert done.exit_code == 0, done.output
-    found = json.loads(done.stdout)
+    found = json.loads(loadlab(*arguments, "--results-dir", folder / "results"))
     assert isinstance(found, dict)
     return found
+
+
+def loadlab(*arguments: str | Path) -> str:
+    """What a command that ends well prints."""
+    done = CliRunner().invoke(cli, [*map(str, arguments)])
+    assert done.exit_code == 0, done.output
+    return done.stdout
 
 
 def test_lingering_in_larger_batches_raises_the_throughput_of_small_records(tmp_path: Path) -> None:
@@ -77,6 +86,35 @@ def test_lingering_in_larger_batches_raises_the_throughput_of_small_records(tmp_
     assert answer["finding"] == "beats the default", answer["sentences"]
     assert answer["use"][f"{CONFIG}.batch.size"] == 100_000
     assert answer["low"] > 1.5
+    results = tmp_path / "results"
+    stored = load_stored_study(str(study["study_id"]), results)
+    assert_each_run_had_its_values(stored, results)
+    assert_optuna_knows_all_trials(stored)
+    assert answer["sentences"] in loadlab("study", "show", stored.path)
+    assert len(loadlab("study", "export", stored.path).splitlines()) == 1 + len(stored.result.trials)
+    page = tmp_path / "known.html"
+    loadlab("report", "--study", stored.path, "--output", page)
+    assert "data:image/png" in page.read_text(encoding="utf-8")
+
+
+def assert_each_run_had_its_values(stored: StoredStudy, results: Path) -> None:
+    """What the runs say of themselves is what the study says of them, and all were on one cluster."""
+    clusters = set()
+    for each in stored.result.runs:
+        result = load(each.measured.run_id or "", results).result
+        clusters.add(result.cluster.cluster_id)
+        if each.measured.counts:
+            assert each.measured.values == (result.producers["checkout"].throughput.records_per_s,)
+        used = load_document(result.scenario).scenario.producers["checkout"].config
+        for path, value in stored.result.trial(each.trial).assignment.items():
+            assert float(used[path.removeprefix(f"{CONFIG}.")]) == value
+    assert len(clusters) == 1
+
+
+def assert_optuna_knows_all_trials(stored: StoredStudy) -> None:
+    storage = f"sqlite:///{stored.database}"
+    trials = optuna.load_study(study_name=stored.result.study_id, storage=storage).trials
+    assert [trial.number for trial in trials] == [trial.number for trial in stored.result.trials]
 
 
 def test_a_knob_that_does_nothing_is_not_recommended(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from runs import Command
 
+pytestmark = pytest.mark.beside
+
 
 def metrics_url(command: Command) -> str:
     """What it says of its endpoint, before anything else."""

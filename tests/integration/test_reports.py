@@ -31,6 +31,8 @@ from loadlab.analysis.report import (
 from loadlab.cli.main import cli
 from loadlab.errors import LoadlabError, RunError, UsageError
 
+pytestmark = pytest.mark.beside
+
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 REFERENCE = ROOT / "results" / "reference"
