@@ -53,7 +53,7 @@ def tuned(folder: Path, scenario: dict[str, object], **keys: object) -> dict[str
         "objective": {"maximize": "producers.checkout.throughput.records_per_s"},
         "baseline": "scenario",
         "noise": {"runs": 3, "max_cv": 1},
-        "confirm": {"blocks": 5, "p_value": 0.05, "screen_blocks": 1, "candidates": 1},
+        "confirm": {"blocks": 4, "p_value": 0.1, "effect_floor": 0.2, "screen_blocks": 1, "candidates": 1},
         **keys,
     }
     (folder / "study.yaml").write_text(json.dumps(study), encoding="utf-8")
@@ -74,7 +74,8 @@ def test_lingering_in_larger_batches_raises_the_throughput_of_small_records(tmp_
     """Batches of 200 bytes hold one record of 100: each request carries one, and five are under way."""
     study = tuned(
         tmp_path,
-        scenario("100k/s", {"linger.ms": 0, "batch.size": 200}),
+        # About twice what one record a request comes to: all that is due late has to be sent after each run.
+        scenario("25k/s", {"linger.ms": 0, "batch.size": 200}),
         search_space={
             f"{CONFIG}.linger.ms": {"choices": [0, 20]},
             f"{CONFIG}.batch.size": {"choices": [200, 100_000]},
@@ -85,7 +86,7 @@ def test_lingering_in_larger_batches_raises_the_throughput_of_small_records(tmp_
     assert isinstance(answer, dict)
     assert answer["finding"] == "beats the default", answer["sentences"]
     assert answer["use"][f"{CONFIG}.batch.size"] == 100_000
-    assert answer["low"] > 1.5
+    assert answer["low"] > 1.2
     results = tmp_path / "results"
     stored = load_stored_study(str(study["study_id"]), results)
     assert_each_run_had_its_values(stored, results)
