@@ -1,7 +1,8 @@
 """Checks client properties against librdkafka itself, before anything starts.
 
 Each property is set on a configuration of librdkafka's, whose own message is told. What librdkafka lets pass
-and would then read otherwise than meant is caught here: it takes ``batch.size=64KiB`` for 64, ``5.5`` for 5.
+and would then read otherwise than meant is caught here: it takes ``batch.size=64KiB`` for 64, ``5.5`` for 5,
+and 4294967396 for 100, what is left of it in 32 bits.
 """
 
 from __future__ import annotations
@@ -72,6 +73,9 @@ _NUMBERS: Final = {
     "integer": (re.compile(r"[-+]?[0-9]+"), "a whole number"),
     "float": (re.compile(r"[-+]?[0-9]+(\.[0-9]+)?"), "a number"),
 }
+_INTEGERS: Final = (-(2**31), 2**31 - 1)
+"""What librdkafka's integers hold."""
+_LONGEST_NUMBER: Final = 20
 _ONE_OF: Final = ("enum value", "boolean", "string", "integer")
 _ACTS_WHEN_BUILT: Final = ("sasl.", "ssl.engine.", "ssl.providers")
 """Properties by which building a client runs a command, loads code or asks a server: not for a mere check."""
@@ -164,22 +168,35 @@ def _refused_value(known: Property, value: str) -> str | None:
         return f'must be one of {", ".join(choices)}, not "{value}"'
     if known.kind in _NUMBERS and known.name not in _CHOICES and not _NUMBERS[known.kind][0].fullmatch(value):
         return f'must be {_NUMBERS[known.kind][1]}, not "{value}"'
-    message = _set(known.name, value)
-    return None if message is None else f"librdkafka refuses it: {message}"
+    message, read = _set(known.name, value)
+    if message is not None:
+        return f"librdkafka refuses it: {message}"
+    if known.kind == "integer" and known.name not in _CHOICES and _NUMBERS["integer"][0].fullmatch(read):
+        lowest, highest = known.bounds or _INTEGERS
+        if len(value) > _LONGEST_NUMBER or int(read) != int(value):
+            return f"must be {lowest:,} to {highest:,}, not {value}, which librdkafka takes for {read}"
+    return None
 
 
 def _choices(known: Property) -> tuple[str, ...]:
     return _CHOICES.get(known.name, known.choices)
 
 
-def _set(name: str, value: str) -> str | None:
-    """Sets one property on a configuration; librdkafka's message, or None where it took it."""
+def _set(name: str, value: str) -> tuple[str | None, str]:
+    """Sets one property on a configuration, and reads it back.
+
+    Returns:
+        librdkafka's message, None where it took the value; and what it has now, empty where it can't tell.
+    """
     library = _library()
-    error = ctypes.create_string_buffer(_ERROR_BYTES)
+    text = ctypes.create_string_buffer(_ERROR_BYTES)
+    size = ctypes.c_size_t(_ERROR_BYTES)
     configuration = library.rd_kafka_conf_new()
     try:
-        refused = library.rd_kafka_conf_set(configuration, name.encode(), value.encode(), error, _ERROR_BYTES)
-        return error.value.decode(errors="replace").strip() if refused else None
+        if library.rd_kafka_conf_set(configuration, name.encode(), value.encode(), text, _ERROR_BYTES):
+            return text.value.decode(errors="replace").strip(), ""
+        unread = library.rd_kafka_conf_get(configuration, name.encode(), text, ctypes.byref(size))
+        return None, "" if unread else text.value.decode(errors="replace")
     finally:
         library.rd_kafka_conf_destroy(configuration)
 
@@ -210,6 +227,8 @@ def _library() -> ctypes.CDLL:
     library.rd_kafka_conf_new.restype = pointer
     # rd_kafka_conf_res_t rd_kafka_conf_set(conf, const char *name, const char *value, char *errstr, size_t)
     library.rd_kafka_conf_set.argtypes = [pointer, text, text, text, size]
+    # rd_kafka_conf_res_t rd_kafka_conf_get(conf, const char *name, char *dest, size_t *dest_size)
+    library.rd_kafka_conf_get.argtypes = [pointer, text, text, ctypes.POINTER(size)]
     # void rd_kafka_conf_destroy(rd_kafka_conf_t *conf)
     library.rd_kafka_conf_destroy.argtypes = [pointer]
     # void rd_kafka_conf_set_log_cb(conf, void (*)(rk, int level, const char *fac, const char *buf))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -25,6 +25,7 @@ NOT_BY_TEXT: Final = "see dedicated API"
 """The kind of what only code can set: callbacks and the like."""
 
 _WORDS: Final = re.compile(r"[A-Za-z_][\w-]*(, [A-Za-z_][\w-]*)*")
+_RANGE: Final = re.compile(r"(-?[0-9]+) \.\. (-?[0-9]+)")
 _COLUMNS: Final = 6
 
 
@@ -38,12 +39,14 @@ class Property:
         kind: ``integer``, ``float``, ``boolean``, ``enum value``, ``string``, ``CSV flags``,
             ``pattern list``, or NOT_BY_TEXT.
         choices: the values it may have, where they are few.
+        bounds: the lowest and the highest value, where it is a whole number and they are told.
     """
 
     name: str
     clients: frozenset[Client]
     kind: str
     choices: tuple[str, ...]
+    bounds: tuple[int, int] | None = None
 
 
 @cache
@@ -56,8 +59,8 @@ def known_properties() -> Mapping[str, Property]:
     for found in map(_row, _printed_table().splitlines()):
         if found is not None:
             twin = table.get(found.name, found)
-            table[found.name] = Property(
-                found.name, found.clients | twin.clients, found.kind, found.choices or twin.choices
+            table[found.name] = replace(
+                found, clients=found.clients | twin.clients, choices=found.choices or twin.choices
             )
     return table
 
@@ -68,7 +71,9 @@ def _row(line: str) -> Property | None:
     if len(columns) < _COLUMNS or columns[1] not in _CLIENTS or kind is None:
         return None
     choices = tuple(columns[2].split(", ")) if _WORDS.fullmatch(columns[2]) else ()
-    return Property(columns[0], _CLIENTS[columns[1]], kind[1], choices)
+    limits = _RANGE.fullmatch(columns[2])
+    bounds = None if limits is None else (int(limits[1]), int(limits[2]))
+    return Property(columns[0], _CLIENTS[columns[1]], kind[1], choices, bounds)
 
 
 def _printed_table() -> str:

@@ -62,6 +62,28 @@ def test_a_value_that_librdkafka_would_cut_short_is_refused(name: str, value: st
     assert not refused("producer", name, value).at_key
 
 
+@pytest.mark.parametrize(
+    ("client", "name", "value", "highest"),
+    [
+        ("producer", "batch.size", "4294967396", "2,147,483,647"),
+        ("producer", "message.timeout.ms", "5000000000", "2,147,483,647"),
+        ("producer", "delivery.timeout.ms", "5000000000", "2,147,483,647"),
+        ("producer", "retries", "-4294967295", "2,147,483,647"),
+        ("consumer", "fetch.min.bytes", "4294967297", "2,147,483,647"),
+    ],
+)
+def test_a_whole_number_that_librdkafka_would_wrap_is_refused_with_the_largest_that_it_takes(
+    client: str, name: str, value: str, highest: str
+) -> None:
+    message = refused(client, name, value).message
+    assert f" to {highest}, not {value}, which librdkafka takes for " in message
+
+
+def test_a_number_of_any_length_is_refused_and_never_raises() -> None:
+    assert not refused("producer", "batch.size", "9" * 5000).at_key
+    assert not refused("producer", "message.timeout.ms", "0" * 5000 + "1").at_key
+
+
 def test_librdkafkas_own_message_is_told() -> None:
     assert "outside allowed range 0..900000" in refused("producer", "linger.ms", "1h").message
 
