@@ -92,13 +92,24 @@ Size = Annotated[
 
 PositiveSize = Annotated[Size, Field(gt=0)]
 
+FASTEST_PER_S: Final = 1e9
+"""No machine comes near it; beyond, the times and numbers of records would leave what integers hold."""
+
 Rate = Annotated[
     float,
     BeforeValidator(units.rate_per_s),
     PlainSerializer(units.format_rate, return_type=str, when_used="json"),
-    WithJsonSchema({"type": ["string", "number"], "pattern": _UNIT_TEXT + "([kM]?/s)?$", "minimum": 0}),
+    Field(le=FASTEST_PER_S),
+    WithJsonSchema(
+        {
+            "type": ["string", "number"],
+            "pattern": _UNIT_TEXT + "([kM]?/s)?$",
+            "minimum": 0,
+            "maximum": FASTEST_PER_S,
+        }
+    ),
 ]
-"""Per second, written as ``20k/s``, ``1.5M/s`` or 500."""
+"""Per second, written as ``20k/s``, ``1.5M/s`` or 500; FASTEST_PER_S at most."""
 
 PositiveRate = Annotated[Rate, Field(gt=0)]
 

@@ -17,6 +17,10 @@ STAMP_BYTES: Final = 32
 LARGEST_BYTES: Final = 1_000_000_000
 """librdkafka's own upper limit of message.max.bytes."""
 
+_MOST_KEYS: Final = 10**12
+_MOST_ZIPF_KEYS: Final = 10_000_000
+_LAST_PARTITION: Final = 2**31 - 1
+
 _DRAWN: Final = ("uniform", "lognormal", "weighted")
 _NOT_DRAWN: Final = frozenset({"none", "trace"})
 
@@ -101,7 +105,7 @@ class Keys(Model):
     """
 
     kind: Literal["none", "round_robin", "uniform", "zipf", "trace"] = "none"
-    count: Count = 10_000
+    count: Annotated[Count, Field(le=_MOST_KEYS)] = 10_000
     exponent: Number = Field(default=1.0, gt=0, le=10)
     null_share: Share = 0.0
 
@@ -113,6 +117,11 @@ class Keys(Model):
             )
         if self.kind != "zipf" and "exponent" in self.model_fields_set:
             raise HintedError(f"exponent belongs to kind: zipf, not to kind: {self.kind}")
+        if self.kind == "zipf" and self.count > _MOST_ZIPF_KEYS:
+            raise HintedError(
+                f"{self.count:,} keys by Zipf's law need a table in each worker's memory (12 bytes a key, "
+                f"and 50 while it is made): {_MOST_ZIPF_KEYS:,} are the most; kind: uniform needs none"
+            )
         return self
 
     @model_serializer(mode="plain")
@@ -149,7 +158,7 @@ class Records(Model):
     keys: Keys = Keys()
     tombstones: Share = 0.0
     headers: Headers | None = None
-    partition: Annotated[Whole, Field(ge=0)] | None = None
+    partition: Annotated[Whole, Field(ge=0, le=_LAST_PARTITION)] | None = None
     stamp: Annotated[bool, Field(strict=True)] = True
 
     def drawn_bounds(self) -> tuple[int, int]:

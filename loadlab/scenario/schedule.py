@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from loadlab.client.trace import Trace
 
 _SHAPES: Final = ("ramp", "steps", "bursts", "trace")
-_PositiveDuration = Annotated[Duration, Field(gt=0)]
+_LONGEST_S: Final = 30 * 24 * 3600.0
+_MOST_RECORDS: Final = 10**14
+_PositiveDuration = Annotated[Duration, Field(gt=0, le=_LONGEST_S)]
 
 
 class Ramp(Model):
@@ -161,7 +163,7 @@ class Schedule(Model):
     rate: RateForm
     arrivals: Literal["uniform", "poisson"] = "uniform"
     when_full: Literal["wait", "reject"] = "wait"
-    records: Count | None = None
+    records: Annotated[Count, Field(le=_MOST_RECORDS)] | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

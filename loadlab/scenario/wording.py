@@ -62,7 +62,7 @@ def _limit(limit: object, given: object) -> object:
         return units.format_rate(limit)
     if isinstance(given, str) and given.endswith(tuple(units.DURATION_UNITS)):
         return units.format_duration(limit)
-    return f"{limit:g}" if isinstance(limit, float) else f"{limit:,}"
+    return f"{int(limit):,}" if limit == int(limit) else f"{limit:g}"
 
 
 def _shown(value: object) -> str:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from loadlab.client.trace import Trace
 
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_MOST_PARTITIONS: Final = 100_000
+CODECS: Final = ("compression.type", "compression.codec")
+"""librdkafka's names of the property that says what a producer compresses with."""
 _OWN_TOPIC_FIELDS: Final = ("partitions", "replication_factor", "config")
 
 Workers = Annotated[Whole, Field(ge=1, le=64)]
@@ -59,7 +62,7 @@ TopicName = Annotated[str, StringConstraints(strict=True), BeforeValidator(_topi
 class TopicSpec(Model):
     """A topic, or ``count`` of them alike; or one that is there already and keeps its own settings."""
 
-    partitions: Annotated[Whole, Field(ge=1, le=100_000)] = 1
+    partitions: Annotated[Whole, Field(ge=1, le=_MOST_PARTITIONS)] = 1
     replication_factor: Annotated[Whole, Field(ge=1, le=64)] = 1
     config: Properties
     count: Annotated[Whole, Field(ge=1, le=10_000)] = 1
@@ -74,6 +77,16 @@ class TopicSpec(Model):
         given = [field for field in _OWN_TOPIC_FIELDS if field in self.model_fields_set]
         if self.existing and given:
             raise HintedError(f"a topic that exists keeps its own settings: drop {', '.join(given)}")
+        return self
+
+    @model_validator(mode="after")
+    def _bearable(self) -> Self:
+        together = self.partitions * self.count
+        if together > _MOST_PARTITIONS:
+            raise HintedError(
+                f"{self.count:,} topics of {self.partitions:,} partitions are {together:,} partitions, each "
+                f"with files and memory of its own: {_MOST_PARTITIONS:,} are the most"
+            )
         return self
 
     @model_serializer(mode="wrap")
