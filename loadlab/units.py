@@ -146,6 +146,11 @@ def property_value(name: str, value: str) -> str:
     return value
 
 
+def is_digits(text: str) -> bool:
+    """Whether a text is of the digits 0 to 9 alone; `str.isdigit` takes ``²`` for one, and `int` doesn't."""
+    return text.isascii() and text.isdecimal()
+
+
 def format_duration(seconds: float) -> str:
     """The shortest exact text of a duration: 0.005 → ``5ms``, 120 → ``2m``."""
     return _format(_fraction(seconds), DURATION_UNITS, "s")

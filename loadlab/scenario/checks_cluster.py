@@ -102,6 +102,6 @@ def _min_insync(view: View) -> Iterator[Finding]:
         path = own if _MIN_INSYNC in topic.config else everywhere
         asked = {**view.scenario.cluster.config, **topic.config}.get(_MIN_INSYNC, "")
         factor = topic.replication_factor
-        if not topic.existing and asked.isdigit() and int(asked) > factor:
+        if not topic.existing and units.is_digits(asked) and int(asked) > factor:
             message = f"{asked} in-sync replicas can't be had: {name} has a replication_factor of {factor}"
             yield found(path, message, about=(("topics", name),))

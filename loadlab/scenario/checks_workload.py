@@ -11,7 +11,7 @@ from loadlab.scenario.checks_trace import sizes_known, trace_of
 from loadlab.scenario.finding import Finding, View, found
 from loadlab.scenario.records import STAMP_BYTES
 from loadlab.scenario.schedule import BurstsRate
-from loadlab.scenario.workload import check_topic_name
+from loadlab.scenario.workload import CODECS, check_topic_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from loadlab.scenario.workload import ProducerSpec
 
 _MAX_BYTES: Final = "message.max.bytes"
+_TOPIC_S: Final = "max.message.bytes"
 _CLIENT_MAX_BYTES: Final = 1_000_000
 _TOPIC_MAX_BYTES: Final = 1_048_588
 _BATCH_OVERHEAD_BYTES: Final = 100
@@ -69,7 +70,6 @@ def record_sizes(view: View) -> Iterator[Finding]:
     """The largest record passes the client's limit and, where it isn't compressed, the topic's."""
     for name, producer in _sized(view):
         size: Path = ("producers", name, "records", "size")
-        config: Path = ("producers", name, "config")
         for limit, what, about in _limits(view, name, producer):
             largest = producer.largest_bytes
             if largest > limit:
@@ -77,7 +77,7 @@ def record_sizes(view: View) -> Iterator[Finding]:
                 message = (
                     f"{where}{_exact(largest)} is more than {what} lets through, {_exact(limit)}; raise it"
                 )
-                yield found(size, message, about=(*about, config))
+                yield found(size, message, about=about)
                 break
 
 
@@ -96,19 +96,25 @@ def _place_in_trace(producer: ProducerSpec, size_bytes: int) -> str:
 
 def _limits(view: View, name: str, producer: ProducerSpec) -> Iterator[tuple[int, str, tuple[Path, ...]]]:
     """The limits on a record of a producer: bytes of a value, what sets it, and where it is set."""
-    own = int(producer.config.get(_MAX_BYTES, _CLIENT_MAX_BYTES))
-    yield own - _BATCH_OVERHEAD_BYTES, f"producers.{name}.config.{_MAX_BYTES}", ()
+    config: Path = ("producers", name, "config")
+    own = producer.config.get(_MAX_BYTES, str(_CLIENT_MAX_BYTES))
+    if units.is_digits(own):
+        what = f"producers.{name}.config.{_MAX_BYTES}"
+        yield int(own) - _BATCH_OVERHEAD_BYTES, what, ((*config, _MAX_BYTES),)
     topic = view.scenario.topics.get(producer.topic)
-    compressed = producer.config.get("compression.type", producer.config.get("compression.codec", "none"))
-    if topic is None or topic.existing or compressed != "none":
+    if topic is None or topic.existing or producer.codec != "none":
         return
-    about: tuple[Path, ...] = (("topics", producer.topic, "config"), ("cluster", "config"))
-    if "max.message.bytes" in topic.config:
-        limit, what = topic.config["max.message.bytes"], f"topics.{producer.topic}.config.max.message.bytes"
+    about: tuple[Path, ...] = (
+        *((*config, codec) for codec in CODECS),
+        ("topics", producer.topic, "config", _TOPIC_S),
+        ("cluster", "config", _MAX_BYTES),
+    )
+    if _TOPIC_S in topic.config:
+        limit, what = topic.config[_TOPIC_S], f"topics.{producer.topic}.config.{_TOPIC_S}"
     else:
         limit = view.scenario.cluster.config.get(_MAX_BYTES, str(_TOPIC_MAX_BYTES))
-        what = f"the topic's max.message.bytes (topics.{producer.topic}.config)"
-    if limit.isdigit():
+        what = f"the topic's {_TOPIC_S} (topics.{producer.topic}.config)"
+    if units.is_digits(limit):
         yield int(limit) - _BATCH_OVERHEAD_BYTES, what, about
 
 

@@ -81,8 +81,9 @@ def load_document(
 
 def _loaded(document: Document, problems: list[Problem], path: FilePath) -> LoadedScenario:
     warnings = fit_to_override(document)
-    problems += resolve_properties(document.data)
-    built = build(document.data, SCENARIO)
+    refused = resolve_properties(document.data)
+    problems += refused
+    built = build(document.data, SCENARIO, [problem.path for problem in refused])
     problems += built.problems
     problems += check(document.data, built)
     if problems or built.model is None:

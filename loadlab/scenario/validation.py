@@ -21,7 +21,7 @@ from loadlab.scenario.shape import keys, shape_at
 from loadlab.scenario.wording import worded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pydantic_core import ErrorDetails
 
@@ -68,7 +68,7 @@ class Built(Generic[_Built]):
     Attributes:
         model: the whole, or what was left of it; None where nothing was.
         problems: what pydantic refused.
-        removed: the paths that had to be taken out.
+        removed: the paths that had to be taken out, by pydantic or before.
     """
 
     model: _Built | None
@@ -76,14 +76,22 @@ class Built(Generic[_Built]):
     removed: list[Path]
 
 
-def build(data: Mapping[str, object], form: Form[_Built]) -> Built[_Built]:
-    """Builds as much of a file as can be built."""
+def build(data: Mapping[str, object], form: Form[_Built], refused: Sequence[Path] = ()) -> Built[_Built]:
+    """Builds as much of a file as can be built.
+
+    Args:
+        data: the document.
+        form: the kind of file.
+        refused: what was refused before, and told of: it is left out.
+    """
     rest = copy.deepcopy(dict(data))
+    for path in refused:
+        _remove(rest, path, None)
     problems: list[Problem] = []
     removed: list[Path] = []
     for _ in range(_ROUNDS):
         try:
-            return Built(form.model.model_validate(rest), problems, removed)
+            return Built(form.model.model_validate(rest), problems, [*refused, *removed])
         except ValidationError as error:
             details = _own(error.errors())
         found = [(_problem(detail, rest, form), _culprit(detail, rest, form)) for detail in details]
@@ -91,7 +99,7 @@ def build(data: Mapping[str, object], form: Form[_Built]) -> Built[_Built]:
         removed += [culprit for _, culprit in found]
         for culprit in sorted({culprit for _, culprit in found}, key=_from_the_end):
             _remove(rest, culprit, _stand_in(culprit, form))
-    return Built(None, problems, removed)
+    return Built(None, problems, [*refused, *removed])
 
 
 def overlaps(path: Path, removed: list[Path]) -> bool:

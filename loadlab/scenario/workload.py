@@ -118,6 +118,11 @@ class ProducerSpec(Model):
         return rate.trace.trace if isinstance(rate, TraceRate) else None
 
     @property
+    def codec(self) -> str:
+        """What its batches are compressed with, ``none`` for not at all."""
+        return next((self.config[name] for name in CODECS if name in self.config), "none")
+
+    @property
     def smallest_bytes(self) -> int:
         """The smallest value that it can send, in bytes."""
         return self._size_bounds[0]
