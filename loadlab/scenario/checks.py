@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _Check = Callable[[View], Iterator[Finding]]
 
+# Those that hold for a study's constraints too, whose trials may set a codec or search for a rate.
 _OF_THRESHOLDS: Final[tuple[_Check, ...]] = (
     checks_thresholds.known_selectors,
     checks_thresholds.measured_by_someone,
@@ -43,6 +44,8 @@ _CHECKS: Final[tuple[_Check, ...]] = (
     checks_workload.countable_bursts,
     checks_workload.own_groups,
     *_OF_THRESHOLDS,
+    checks_thresholds.due_records,
+    checks_thresholds.compressed_records,
 )
 
 

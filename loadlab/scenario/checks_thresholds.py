@@ -10,13 +10,15 @@ from loadlab.scenario.expressions import parse_key, stat_of
 from loadlab.scenario.finding import Finding, View, found
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from loadlab.scenario.thresholds import Threshold
     from loadlab.scenario.workload import ProducerSpec
 
 _PARTS: Final = {"producer": "producers", "consumer": "consumers", "topic": "topics"}
 _END_TO_END: Final = "end_to_end_latency"
+_OF_DUE: Final = frozenset({"achieved_ratio", "send_delay"})
+_OF_CODECS: Final = frozenset({"compression_ratio"})
 _LIVE: Final = (
     "what can end a run is a latency, the max or mean of a lag, a group's throughput or achieved_ratio, and "
     "records, errors or rebalances that become too many"
@@ -69,20 +71,76 @@ def stamped_records(view: View) -> Iterator[Finding]:
     for key in view.scenario.thresholds:
         if parse_key(key).metric != _END_TO_END:
             continue
-        for name, producer in _judged(view, parse_key(key).selector.get("consumer")):
+        topics = _read_topics(view, parse_key(key).selector)
+        senders = {name: spec for name, spec in view.scenario.producers.items() if spec.topic in topics}
+        for name, producer in senders.items():
             if not producer.records.stamp:
                 message = f"{name} sends without the stamp that it is told from; drop its stamp: false"
                 yield found(
                     ("thresholds", key), message, about=(("producers", name, "records"),), at_key=True
                 )
+        missing = _no_stamp(view, topics, senders)
+        if missing is not None:
+            about = (("producers",), ("consumers",), ("topics",))
+            yield found(("thresholds", key), missing, about=about, at_key=True)
 
 
-def _judged(view: View, consumer: str | None) -> Iterator[tuple[str, ProducerSpec]]:
-    """The producers whose records a consumer reads, or any consumer where none is named."""
+def _no_stamp(view: View, topics: set[str], senders: Mapping[str, ProducerSpec]) -> str | None:
+    """Why no record that is read can carry a stamp, where nobody asked to go without; else None."""
+    if senders:
+        if any(spec.records.tombstones < 1 for spec in senders.values()):
+            return None
+        return f"can't be measured: tombstones carry no stamp, and {', '.join(senders)} sends nothing else"
+    known = [view.scenario.topics.get(topic) for topic in topics]
+    if known and all(topic is not None and topic.existing for topic in known):
+        names = ", ".join(sorted(topics))
+        return f"can't be measured: no producer of this run sends to {names}, so no record has its stamp"
+    return None  # who reads a topic of the run's own that nobody sends to is told so
+
+
+def _read_topics(view: View, selector: Mapping[str, str]) -> set[str]:
+    """The topics that a selector's consumer reads, or any consumer; or the one that it names."""
     consumers = view.scenario.consumers
-    chosen = [consumers[consumer]] if consumer in consumers else list(consumers.values())
-    topics = {one.topic for one in chosen}
-    return ((name, spec) for name, spec in view.scenario.producers.items() if spec.topic in topics)
+    read = {one.topic for one in consumers.values()}
+    if selector.get("consumer") in consumers:
+        return {consumers[selector["consumer"]].topic}
+    return read & {selector["topic"]} if "topic" in selector else read
+
+
+def due_records(view: View) -> Iterator[Finding]:
+    """What is judged by when records were due has a producer whose records are due at a time."""
+    for key, senders in _judged_senders(view, _OF_DUE):
+        if all(spec.schedule.rate == "max" for spec in senders.values()):
+            message = (
+                f"can't be measured: at rate: max ({', '.join(senders)}) no record is due at a time; "
+                "set a rate, or judge throughput"
+            )
+            yield found(("thresholds", key), message, about=(("producers",),), at_key=True)
+
+
+def compressed_records(view: View) -> Iterator[Finding]:
+    """A compression ratio is judged of a producer that compresses."""
+    for key, senders in _judged_senders(view, _OF_CODECS):
+        if all(spec.codec == "none" for spec in senders.values()):
+            message = f"can't be measured: without compression.type {', '.join(senders)} compresses nothing"
+            yield found(("thresholds", key), message, about=(("producers",),), at_key=True)
+
+
+def _judged_senders(view: View, metrics: frozenset[str]) -> Iterator[tuple[str, Mapping[str, ProducerSpec]]]:
+    """The keys about some metrics, each with the producers that it is about, of which there is one at least.
+
+    That is the one that is selected, those that send to the topic that is, or all.
+    """
+    for key in view.scenario.thresholds:
+        asked = parse_key(key)
+        topic, producer = asked.selector.get("topic"), asked.selector.get("producer")
+        senders = {
+            name: spec
+            for name, spec in view.scenario.producers.items()
+            if producer in {None, name} and topic in {None, spec.topic}
+        }
+        if asked.metric in metrics and senders:
+            yield key, senders
 
 
 def judged_in_time(view: View) -> Iterator[Finding]:

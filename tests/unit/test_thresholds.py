@@ -57,7 +57,7 @@ def durations(*parts: tuple[int, float]) -> Histogram:
 
 def scenario(key: str, expression: object) -> Scenario:
     """Two groups that send and two that read, on two topics, and a threshold."""
-    send = {"schedule": {"rate": "1k/s"}, "records": {"size": 100}}
+    send = {"schedule": {"rate": "1k/s"}, "records": {"size": 100}, "config": {"compression.type": "lz4"}}
     return scenario_of(
         topics=TOPICS,
         producers={"shop": {"topic": "orders", **send}, "web": {"topic": "clicks", **send}},
