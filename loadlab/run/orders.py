@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
@@ -17,8 +16,9 @@ from loadlab.client.settings import (
 )
 from loadlab.client.symbols import PARTITION_UA
 from loadlab.errors import UsageError
+from loadlab.run.cores import pinned_cores
 from loadlab.run.order import Order
-from loadlab.scenario import Headers, cpuset_cores
+from loadlab.scenario import Headers
 from loadlab.workload.payload import pool_bytes
 from loadlab.workload.schedule import arrival_seed, group_schedule
 from loadlab.workload.sizes import size_table
@@ -83,22 +83,6 @@ def make_orders(
     return orders
 
 
-def _cores(cpuset: str | None) -> tuple[int, ...]:
-    """The cores of a cpuset.
-
-    Raises:
-        UsageError: this machine does not have one of them.
-    """
-    wanted = set(cpuset_cores(cpuset)) if cpuset else set()
-    missing = wanted - os.sched_getaffinity(0)
-    if missing:
-        there = ", ".join(map(str, sorted(os.sched_getaffinity(0))))
-        raise UsageError(
-            f"cpuset {cpuset}: this machine has no core {min(missing)}", fix=f"choose of {there}"
-        )
-    return tuple(sorted(wanted))
-
-
 def _topics(names: Sequence[str], target: Target) -> tuple[TopicSettings, ...]:
     ends = accumulate(target.partitions.values(), initial=0)
     firsts = dict(zip(target.partitions, ends, strict=False))
@@ -115,9 +99,20 @@ def _properties(run_id: str, worker: int, target: Target, config: Mapping[str, s
 
 
 def _partition(spec: ProducerSpec, topics: Sequence[TopicSettings]) -> int:
-    """The partition that all records go to; where there is but one, no partitioner has to find it."""
-    if spec.records.partition is not None:
-        return spec.records.partition
+    """The partition that all records go to; where there is but one, no partitioner has to find it.
+
+    Raises:
+        UsageError: a topic, which existed before, does not have it.
+    """
+    asked = spec.records.partition
+    if asked is not None:
+        short = next((topic for topic in topics if asked >= topic.partitions), None)
+        if short is None:
+            return asked
+        raise UsageError(
+            f"topic {short.name} has the partitions 0 to {short.partitions - 1}, so none is {asked}",
+            fix="set records.partition of its producer to one of them, or leave it out",
+        )
     return 0 if all(topic.partitions == 1 for topic in topics) else PARTITION_UA
 
 
@@ -186,7 +181,7 @@ def _producer_orders(
         )
         for place, worker in enumerate(producer.workers)
     ]
-    cores = _cores(spec.cpuset)
+    cores = pinned_cores(f"producers.{producer.name}", spec.cpuset)
     return [Order(producer.name, each.worker, each, cores) for each in settings]
 
 
@@ -210,5 +205,6 @@ def _consumer_orders(
             held=scenario.topics[spec.topic].existing,
             group=group,
         )
-        orders.append(Order(consumer.name, worker, settings, _cores(spec.cpuset)))
+        cores = pinned_cores(f"consumers.{consumer.name}", spec.cpuset)
+        orders.append(Order(consumer.name, worker, settings, cores))
     return orders

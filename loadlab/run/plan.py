@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from loadlab.measurement.ledger import BLOCK_RECORDS, MOST_MEMORY_BYTES, block_bytes
+from loadlab.run.cores import check_pinned
 from loadlab.run.traces import PlannedTrace, planned_trace, trace_warnings
 from loadlab.scenario.lint import lint_scenario
 from loadlab.workload.schedule import arrival_seed, group_schedule, records_due
@@ -121,8 +122,13 @@ class RunPlan:
 
 
 def plan_scenario(loaded: LoadedScenario) -> RunPlan:
-    """Works out what a scenario will do."""
+    """Works out what a scenario will do.
+
+    Raises:
+        UsageError: its workers are to run on cores that this machine lacks.
+    """
     scenario = loaded.scenario
+    check_pinned(scenario)
     ids = _worker_ids(scenario)
     producers = tuple(_producer(scenario, name, spec, ids) for name, spec in scenario.producers.items())
     consumers = tuple(_consumer(scenario, name, spec, ids) for name, spec in scenario.consumers.items())

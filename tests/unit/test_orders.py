@@ -9,7 +9,6 @@ from test_plan import SHIPPED, producer
 from loadlab.client.settings import ConsumerSettings, ProducerSettings
 from loadlab.client.symbols import PARTITION_UA
 from loadlab.errors import UsageError
-from loadlab.run import orders as orders_module
 from loadlab.run.orders import Target, make_orders
 from loadlab.run.plan import plan_scenario
 from loadlab.scenario import load
@@ -107,17 +106,20 @@ def test_without_a_limit_a_consumer_reads_as_fast_as_it_can() -> None:
 
 
 def test_a_worker_is_pinned_where_the_scenario_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orders_module.os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2, 3})
     loaded = scenario_of(producers={"a": producer(cpuset="0,2-3")})
 
     assert [order.cores for order in orders_of(loaded)] == [(0, 2, 3), ()]
 
 
-def test_a_core_that_this_machine_lacks_is_refused_with_those_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orders_module.os, "sched_getaffinity", lambda _: {0, 1})
+def test_a_partition_that_a_topic_lacks_which_existed_before_is_refused() -> None:
+    records = {"size": 100, "partition": 7}
+    loaded = scenario_of(
+        topics={"orders": {"existing": True}}, producers={"a": producer(records=records)}, consumers={}
+    )
 
-    with pytest.raises(UsageError, match="no core 2"):
-        orders_of(scenario_of(producers={"a": producer(cpuset="0,2-3")}))
+    with pytest.raises(UsageError, match="topic orders has the partitions 0 to 6, so none is 7"):
+        orders_of(loaded)
 
 
 def test_rate_and_full_queue_are_as_the_scenario_says() -> None:

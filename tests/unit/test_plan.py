@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from run_samples import scenario_of
 
+from loadlab.errors import UsageError
 from loadlab.run.plan import plan_scenario
 from loadlab.scenario import load
 
@@ -43,6 +44,26 @@ def test_the_target_is_the_mean_of_the_measure_phase() -> None:
     # From 1 s to 11 s the rate goes from 190.9/s to 1,100/s.
     assert plan.producers[0].target_records_per_s == pytest.approx((190.909 + 1_100) / 2, rel=1e-3)
     assert plan.producers[0].records == 6_600
+
+
+@pytest.mark.parametrize("part", ["producers", "consumers"])
+def test_a_core_that_this_machine_lacks_is_refused_with_those_it_has(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    group = producer(cpuset="0,63") if part == "producers" else {"topic": "orders", "cpuset": "0,63"}
+
+    with pytest.raises(UsageError, match=f"{part}.pinned.cpuset 0,63: there is no core 63") as refused:
+        plan_scenario(scenario_of(**{part: {"pinned": group}}, topics={"orders": {"existing": True}}))
+    assert refused.value.fix == "choose of 0, 1"
+
+
+@pytest.mark.parametrize("arrivals", ["uniform", "poisson"])
+def test_the_highest_rate_is_planned_at_once(arrivals: str) -> None:
+    schedule = {"rate": "1000M/s", "arrivals": arrivals}
+    plan = plan_scenario(scenario_of(producers={"checkout": producer(schedule=schedule)}))
+
+    assert plan.producers[0].records == pytest.approx(11e9, rel=1e-4)
 
 
 def test_a_limit_is_in_the_plan() -> None:
