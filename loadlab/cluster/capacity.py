@@ -73,11 +73,30 @@ def check_machine(spec: ClusterSpec, directory: Path, needed_disk_bytes: int = 0
     _check_cores(spec)
     _check_memory(spec)
     needed = max(needed_disk_bytes, spec.brokers * _DISK_PER_BROKER_BYTES)
-    if directory.exists() and (free := free_bytes(directory)) < needed + LOW_DISK_BYTES:
+    if directory.exists():
+        fix = "free some space, shorten the run, or set LOADLAB_DATA_DIR to a larger disk"
+        check_disk(free_bytes(directory), needed, f"in {directory}", fix=fix)
+
+
+def check_disk(
+    free: int, needed: int, where: str, *, fix: str = "free some space, or shorten the run"
+) -> None:
+    """Refuse a disk that what will be written does not fit on.
+
+    Args:
+        free: bytes that are free.
+        needed: bytes that will be written.
+        where: the disk, as the message tells it.
+        fix: what to do about it.
+
+    Raises:
+        ClusterError: it does not fit.
+    """
+    if free < needed + LOW_DISK_BYTES:
         raise ClusterError(
             f"the plan needs {_size(needed)} of disk beside {_size(LOW_DISK_BYTES)} that must stay free, and"
-            f" {_size(free)} are free in {directory}",
-            fix="free some space, shorten the run, or set LOADLAB_DATA_DIR to a larger disk",
+            f" {_size(free)} are free {where}",
+            fix=fix,
         )
 
 

@@ -17,6 +17,7 @@ from loadlab.run.events import Events
 from loadlab.run.interrupts import Interrupts
 from loadlab.run.plan import plan_scenario
 from loadlab.run.shield import Shield
+from loadlab.run.standing import check_standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,11 +54,13 @@ class OpenCluster:
         cluster: it answers.
         ready_ns: since when, CLOCK_MONOTONIC.
         interrupts: what the user asks for meanwhile: after a run, `came` says that no other is to begin.
+        warnings: what every run's result is to tell of it.
     """
 
     cluster: Cluster
     ready_ns: int
     interrupts: Interrupts
+    warnings: tuple[str, ...] = ()
 
     @property
     def bootstrap_servers(self) -> str:
@@ -176,9 +179,10 @@ class Opening:
             cluster = self._start()
             stack.callback(end, "the cluster", cluster.stop, self.events, self.interrupts)
             ready_ns = time.monotonic_ns()
+            warnings = tuple(self._checked(cluster))
             self.events.note("cluster", f"cluster ready: {cluster.bootstrap_servers}")
             await_compiled(compiling)
-            yield OpenCluster(cluster, ready_ns, self.interrupts)
+            yield OpenCluster(cluster, ready_ns, self.interrupts, warnings)
 
     def _start(self) -> Cluster:
         if self.cluster_name is not None:
@@ -189,6 +193,15 @@ class Opening:
             run_id=self.run_id,
             needed_disk_bytes=self.needed_disk_bytes,
         )
+
+    def _checked(self, cluster: Cluster) -> Iterator[str]:
+        """What a standing cluster will not give to the scenario; told at once, and in the results."""
+        if self.cluster_name is None:
+            return
+        warning = check_standing(cluster, self.cluster_name, self.spec, self.needed_disk_bytes)
+        if warning is not None:
+            self.events.note("ignored", warning)
+            yield warning
 
     def _clean(self) -> None:
         """Removes what killed runs left; what can't be removed is no reason not to run."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -121,6 +122,7 @@ class _Run:
         outlives = given is not None or self._cluster_outlives
         with ExitStack() as stack:
             opened = given or stack.enter_context(self._opening().opened())
+            self._plan = replace(self._plan, warnings=(*self._plan.warnings, *opened.warnings))
             self._cluster_ready_ns = max(opened.ready_ns, self._started_ns)
             if given is not None:
                 self._events.note("cluster", f"cluster ready: {given.cluster.bootstrap_servers}")
