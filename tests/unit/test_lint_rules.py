@@ -176,6 +176,7 @@ CASES = [
     ),
     Case("more-workers-than-cores", ("producers.web.workers=5",), ("producers.web.workers=4",)),
     Case("short-warmup", ("phases.warmup=4s",), ("phases.warmup=5s",)),
+    Case("unused-topic", ("topics.clicks={partitions: 3}",), ("topics.orders.partitions=12",)),
     Case(
         "flushed-each-time",
         ("cluster.config.log.flush.interval.messages=1",),

@@ -66,6 +66,14 @@ def _per_s(producer: Producer) -> float:
     return math.inf if producer.peak_per_s is None else producer.peak_per_s
 
 
+def _unused_topic(subject: Subject) -> Iterator[Hit]:
+    sent_to = [producer.topic for producer in subject.producers]
+    read = [consumer.topic for consumer in subject.consumers]
+    for topic in subject.topics if subject.scenario else ():
+        if not any(topic is used for used in (*sent_to, *read)):
+            yield Hit(topic.path, "no producer sends to it, and no consumer reads it")
+
+
 def _flushed_each_time(subject: Subject) -> Iterator[Hit]:
     for topic in subject.topics:
         if topic.settings.number(_FLUSH) == 1:
@@ -111,6 +119,14 @@ RULES: Final = (
         "loadlab, docs/measurement.md: The verdict",
         "phases.warmup: 5s or more",
         _short_warmup,
+    ),
+    Rule(
+        "unused-topic",
+        "low",
+        "It is made, or looked for, and nothing is measured there; perhaps a group was meant to use it.",
+        "loadlab, docs/scenarios.md: topics",
+        "drop it, or name it as a group's topic",
+        _unused_topic,
     ),
     Rule(
         "flushed-each-time",
