@@ -19,12 +19,12 @@ _PERCENTILES = (("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("p99.9", "p999"
 
 
 def group_sections(result: RunResult) -> list[Section]:
-    """Throughput, publish latency and its stages, end-to-end latency and lag; a row for each group."""
+    """Throughput, publish latency, end-to-end latency, then stages and lag; a row for each group."""
     return [
         _throughput(result),
         _rows("publish latency", result.producers, _publish_latency),
-        _rows("where time goes", _staged(result.producers), _stages),
         _rows("end to end", result.consumers, _end_to_end),
+        _rows("where time goes", _staged(result.producers), _stages),
         _rows("lag", result.consumers, _lag),
     ]
 
