@@ -25,7 +25,7 @@ Provider = Literal["auto", "docker", "local", "embedded", "external"]
 
 DEFAULT_KAFKA_VERSION: Final = "4.3.1"
 
-_VERSION: Final = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,3})")
+_VERSION: Final = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})")
 _OLDEST: Final = (3, 7, 0)
 _ENDPOINT: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _OWN_CLUSTER: Final = frozenset({"brokers", "kafka_version", "config", "resources", "cpuset"})

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from loadlab import units
 from loadlab.errors import ScenarioError
 from loadlab.hints import HintedError, near
 from loadlab.scenario import shape
@@ -133,6 +134,8 @@ def resolve_path(text: str, data: Mapping[str, object]) -> Path:
     while rest:
         key, rest = _step(path, rest, data)
         path = (*path, key)
+    if path and text.endswith(".") and not str(path[-1]).endswith("."):
+        raise _PathError(f"{text} ends in a point, behind which a key is missing")
     return path
 
 
@@ -144,7 +147,7 @@ def _step(path: Path, rest: str, data: Mapping[str, object]) -> tuple[str | int,
         return _open(path, rest, data)
     if shape.is_named_map(here):
         return _named(path, rest, data)
-    if shape.is_list(here) and first.isdigit() and len(first) < len("1000"):
+    if shape.is_list(here) and units.is_digits(first) and len(first) < len("1000"):
         return int(first), left
     known = shape.keys(here)
     if first in known:
@@ -161,7 +164,7 @@ def _step(path: Path, rest: str, data: Mapping[str, object]) -> tuple[str | int,
 def _open(path: Path, rest: str, data: Mapping[str, object]) -> tuple[str, str]:
     """A free key: the rest of the path, but for the number of an entry where a list stands under the key."""
     key, _, number = rest.rpartition(".")
-    if number.isdigit() and isinstance(value_at(data, (*path, key)), list):
+    if units.is_digits(number) and isinstance(value_at(data, (*path, key)), list):
         return key, number
     return rest, ""
 

@@ -56,7 +56,9 @@ def is_list(shape: Shape) -> bool:
 
 
 def _fields(model: type[Model]) -> dict[str, object]:
-    return {info.alias or name: info.annotation for name, info in model.model_fields.items()}
+    """The fields by their names in the file; what no file has is left out of documents too."""
+    fields = model.model_fields.items()
+    return {info.alias or name: info.annotation for name, info in fields if not info.exclude}
 
 
 def _below(kind: object, key: str | int) -> Shape:

@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from loadlab.scenario.metrics import Live
 
 
+class _WrittenKey(str):
+    """A ``key`` that the file has within an expression: there it has no place."""
+
+    __slots__ = ()
+
+
+def _given_key(key: object) -> object:
+    if isinstance(key, _WrittenKey):
+        raise HintedError("is no key of an expression: the metric stands above the list")
+    return key
+
+
 class Threshold(Model):
     """One expression about one metric.
 
@@ -26,7 +38,7 @@ class Threshold(Model):
         delay_s: how long after the measure phase's start it is first judged for that.
     """
 
-    key: str
+    key: Annotated[str, BeforeValidator(_given_key)] = Field(exclude=True)
     text: str = Field(alias="expression")
     abort_on_fail: Annotated[bool, Field(strict=True)] = False
     delay_s: Duration = Field(default=0.0, alias="delay")
@@ -97,7 +109,9 @@ def with_keys(value: object) -> object:
 def _with_key(key: object, entry: object) -> object:
     if isinstance(entry, str):
         return {"key": key, "expression": entry}
-    return {**entry, "key": key} if isinstance(entry, Mapping) else entry
+    if not isinstance(entry, Mapping):
+        return entry
+    return {**entry, "key": _WrittenKey(entry["key"]) if "key" in entry else key}
 
 
 def _checked_key(key: str) -> str:

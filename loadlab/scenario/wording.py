@@ -28,6 +28,7 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "tuple_type": "must be a list, not {input}",
     "path_type": "must be the path of a file, not {input}",
     "literal_error": "must be one of {expected}, not {input}",
+    "string_unicode": "holds half of a character (a surrogate), which is no text",
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     "too_short": "must not be empty",

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Annotated, Final, Self
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
@@ -145,6 +146,12 @@ class ProducerSpec(Model):
         return int(sizes.min()), int(sizes.max())
 
 
+def _group_id(value: str) -> str:
+    if not value.isprintable():
+        raise HintedError("holds a character that no group can be called by, such as a line break")
+    return value
+
+
 class ConsumerSpec(Model):
     """A consumer group whose worker processes read one topic.
 
@@ -159,5 +166,7 @@ class ConsumerSpec(Model):
     config: Properties
     start_after_s: Duration | None = Field(default=None, alias="start_after")
     max_rate_per_s: PositiveRate | None = Field(default=None, alias="max_rate")
-    group_id: str | None = Field(default=None, min_length=1, max_length=249)
+    group_id: Annotated[str, AfterValidator(_group_id)] | None = Field(
+        default=None, min_length=1, max_length=249
+    )
     cpuset: Cpuset | None = None

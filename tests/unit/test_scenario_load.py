@@ -203,6 +203,10 @@ def test_origins_tell_of_every_value_of_the_document() -> None:
         ("producers.checkout.config.batch.size=64KiX", "producers.checkout.config.batch.size: "),
         ("producers.checkout.topic=order", 'did you mean "orders"?'),
         ("phases.measure=30", 'did you mean "30s"?'),
+        ("thresholds.publish_latency.²=p99 < 1s", "is no metric"),
+        ("producers.checkout.schedule.rate.steps.².rate=5", "²"),
+        ("topics.orders.={partitions: 3}", "topics.orders. ends in a point, behind which a key is missing"),
+        ("producers.checkout.config.=5", "ends in a point"),
     ],
 )
 def test_a_wrong_override_names_itself_as_its_place(override: str, told: str) -> None:
