@@ -223,11 +223,11 @@ class History:
         views["passed"] = np.maximum(self.ledger.passages["next"], self.starts)
         for partition, log in enumerate(self.model.logs):
             chance = ends[partition]
-            views["log_end"][:, partition] = UNKNOWN if chance % 8 == 1 else len(log)
-            views["log_start"][:, partition] = UNKNOWN if chance % 8 == 1 else 0
-            if chance % 8 == 2:
-                views["log_start"][:, partition] = chance // 8 % (len(log) + 1)
-            views["compacted"][:, partition] = chance % 8 == 3
+            # Each is asked for by itself. A log may have lost its first records, and by a new leader its last.
+            somewhere = chance % (len(log) + 1)
+            views["log_start"][:, partition] = (0, UNKNOWN, somewhere, 0)[chance % 4]
+            views["log_end"][:, partition] = (len(log), UNKNOWN, len(log), somewhere)[chance // 4 % 4]
+            views["compacted"][:, partition] = chance // 16 % 4 == 1
         views["whole"] = (
             (views["start"] == 0)
             & (views["log_start"] == 0)

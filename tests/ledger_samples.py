@@ -314,12 +314,13 @@ def missing(view: np.void, offset: int) -> Fate:
         return Fate.LOST if view["whole"] else Fate.UNKNOWN
     if offset < view["start"]:
         return Fate.EARLIER
-    beyond_log = view["log_end"] != UNKNOWN and offset >= view["log_end"]
-    passed = offset < view["passed"]
-    if view["log_start"] == UNKNOWN:
-        return Fate.UNKNOWN if passed else Fate.UNSEEN
-    if offset < view["log_start"]:
+    start_known, end_known = view["log_start"] != UNKNOWN, view["log_end"] != UNKNOWN
+    if start_known and offset < view["log_start"]:
         return Fate.EVICTED
+    beyond_log = end_known and offset >= view["log_end"]
+    passed = offset < view["passed"]
     if not passed and not beyond_log:
         return Fate.UNSEEN
-    return Fate.UNKNOWN if view["compacted"] else Fate.LOST
+    if view["compacted"] or (not start_known and not beyond_log):
+        return Fate.UNKNOWN
+    return Fate.LOST

@@ -36,8 +36,8 @@ class Fate(enum.IntEnum):
     """What became of a record, as one group's reading of the log shows it."""
 
     SEEN = 0  # acked and seen
-    LOST = 1  # acked, its offset or a later one of its partition was read or is gone, never seen
-    UNSEEN = 2  # acked, nothing at its offset or behind it was read
+    LOST = 1  # acked, never seen: its offset or a later one of its partition was read, or the log ends there
+    UNSEEN = 2  # acked, nothing at its offset or behind it was read, and no log end says that it is gone
     EVICTED = 3  # acked, not seen, its offset is below the log's start now
     EARLIER = 4  # acked at an offset before the group's own start
     UNKNOWN = 5  # acked, not seen, and why can't be told
@@ -117,13 +117,14 @@ def _missing_fate(view: Record, offset: int) -> int:
         return _LOST if view.whole else _UNKNOWN
     if offset < view.start:
         return _EARLIER
-    if view.log_start == UNKNOWN:
-        return _UNKNOWN if offset < view.passed else _UNSEEN
-    if offset < view.log_start:
+    if offset < view.log_start:  # never where that is UNKNOWN
         return _EVICTED
-    if offset >= view.passed and offset < view.log_end:
+    behind_log = view.log_end != UNKNOWN and offset >= view.log_end
+    if offset >= view.passed and not behind_log:
         return _UNSEEN
-    return _UNKNOWN if view.compacted else _LOST
+    # Nothing behind the log's end was ever evicted; below it that takes the log's start to be known.
+    told = behind_log or view.log_start != UNKNOWN
+    return _LOST if told and not view.compacted else _UNKNOWN
 
 
 @inlined

@@ -220,6 +220,30 @@ def test_an_offset_too_large_for_its_place_is_not_known(ledger: Ledger) -> None:
     assert judgement.fates["examples"]["offset"][0, Fate.LOST, 0] == (1 << 44) - 2
 
 
+@pytest.mark.parametrize(
+    ("log_start", "log_end", "offset", "fate"),
+    [
+        (0, UNKNOWN, 50, Fate.UNSEEN),
+        (0, UNKNOWN, 9, Fate.LOST),
+        (0, 40, 50, Fate.LOST),
+        (0, 60, 50, Fate.UNSEEN),
+        (UNKNOWN, UNKNOWN, 50, Fate.UNSEEN),
+        (UNKNOWN, UNKNOWN, 9, Fate.UNKNOWN),
+        (UNKNOWN, 60, 9, Fate.UNKNOWN),
+        (UNKNOWN, 40, 50, Fate.LOST),
+        (20, UNKNOWN, 15, Fate.EVICTED),
+    ],
+)
+def test_a_record_is_lost_only_where_its_offset_was_passed_or_the_log_is_known_to_end_before_it(
+    ledger: Ledger, log_start: int, log_end: int, offset: int, fate: Fate
+) -> None:
+    ack(ledger.address, 0, 0, 0, offset)
+    views = whole_views(ledger, 10)
+    views["log_start"], views["log_end"], views["whole"] = log_start, log_end, 0
+
+    assert judge(ledger, views, {0: 1}, {}).counts(0)[fate] == 1
+
+
 def test_a_ledger_is_the_same_memory_for_whoever_maps_it(ledger: Ledger) -> None:
     other = attach_ledger(ledger.fd)
     ack_many(other.address, 0, 0, 10, 2)
