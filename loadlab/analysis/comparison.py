@@ -105,7 +105,10 @@ def compare_values(
     """Compare the headline numbers that both sides have: a value for each run."""
     common = [headline for headline in baseline if headline in contender]
     sides = [_known(baseline[headline], contender[headline], paired=paired) for headline in common]
-    effects = [effect(*side, paired=paired, seed=_SEED) for side in sides]
+    effects = [
+        effect(*side, paired=paired, seed=_SEED, step=headline.step)
+        for headline, side in zip(common, sides, strict=True)
+    ]
     adjusted = holm([each.p_value for each in effects])
     return tuple(
         Row(headline, tuple(side[0]), tuple(side[1]), each, p_value, _finding(each, p_value))

@@ -38,6 +38,11 @@ class Headline:
     unit: Unit
     better: Direction
 
+    @property
+    def step(self) -> float:
+        """In which its values are known at best, in its unit; 0 where that is but their histogram's bucket."""
+        return 1.0 if self.unit == "records" else 0.0
+
 
 def headline_numbers(result: RunResult) -> dict[Headline, float | None]:
     """The headline numbers of a run, producers first; None where it has no such figure."""
@@ -73,7 +78,7 @@ def headline_figures(results: Sequence[RunResult]) -> dict[str, HeadlineFigure]:
 
 def _figure(headline: Headline, values: Sequence[float | None]) -> HeadlineFigure:
     known = [value for value in values if value is not None]
-    interval = median_interval(known, _SEED) if known else None
+    interval = median_interval(known, _SEED, step=headline.step) if known else None
     return HeadlineFigure(
         group=headline.group,
         label=headline.label,

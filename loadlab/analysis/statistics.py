@@ -25,6 +25,8 @@ RESOLUTION: Final = 0.01
 
 Two percentiles from histograms may differ by a bucket, 0.8 %, though their samples do not.
 """
+BUCKET: Final = 0.008
+"""As a share, the step in which every number is taken to be known: the widest bucket of a histogram."""
 BOOTSTRAP_FROM: Final = 8
 """Fewer runs than this on a side hold too little to draw from again: a bootstrap interval of five or six is
 too narrow (docs/measurement.md). Student's t of the logarithms is honest there, and wide."""
@@ -92,33 +94,40 @@ class _Estimate:
 
     def p_value(self) -> float:
         beyond = abs(self.mean) - np.log1p(RESOLUTION)
-        if beyond <= 0 or self.error == 0:
-            return float(beyond <= 0)
+        if beyond <= 0:
+            return 1.0
         return min(1.0, 2 * float(stats.t.sf(beyond / self.error, self.freedom)))
 
 
-def median_interval(values: Sequence[float], seed: int) -> Interval | None:
+def median_interval(values: Sequence[float], seed: int, *, step: float = 0.0) -> Interval | None:
     """A 95 % interval of the median that further runs would have.
 
     From BOOTSTRAP_FROM values on by the percentile bootstrap; with fewer by Student's t of the logarithms,
-    which takes them for normal: the median is the geometric mean then.
+    which takes them for normal: the median is the geometric mean then. Values that agree are no more exact
+    than their steps, see `effect`.
 
     Args:
         values: one for each run.
         seed: of what the bootstrap draws.
+        step: in which they are known at best, in their unit: 1 for whole numbers.
 
     Returns:
         The interval; None for one value, or for few of which one is not above 0.
     """
     sample = np.asarray(values, dtype=np.float64)
     if len(sample) >= BOOTSTRAP_FROM:
-        return _percentiles(_medians((sample,), _median, seed))
+        drawn = _medians((sample,), _median, seed)
+        half = np.maximum(step / 2, drawn * BUCKET / 2)
+        return _percentiles(np.maximum(drawn + half * _within(1.0, len(drawn), seed), 0.0))
     if len(sample) < _FEWEST or sample.min() <= 0:
         return None
-    return _one_sample(np.log(sample)).interval()
+    logs = np.log(sample)
+    return _one_sample(logs, _half_step(logs, step)).interval()
 
 
-def effect(baseline: Sequence[float], contender: Sequence[float], *, paired: bool, seed: int) -> Effect:
+def effect(
+    baseline: Sequence[float], contender: Sequence[float], *, paired: bool, seed: int, step: float = 0.0
+) -> Effect:
     """How many times the baseline the contender has.
 
     From BOOTSTRAP_FROM runs a side on: the ratio of the medians and its percentile bootstrap (Efron and
@@ -127,11 +136,17 @@ def effect(baseline: Sequence[float], contender: Sequence[float], *, paired: boo
     population variances are involved", Biometrika 34, 1947) of the logarithms, for pairs Student's of their
     differences. Where a value is 0, there is no ratio, and only a permutation test of the ranks is made.
 
+    Runs that agree to the last digit are not without noise: it may be smaller than the step in which a number
+    is known, or few runs may have fallen on one step by chance. So no side's deviation is taken for less than
+    half a step, which is that of values that fall on two neighbouring steps with equal chance, and a drawn
+    median lies anywhere within half a step.
+
     Args:
         baseline: its values, one for each run.
         contender: its values; paired with the baseline's, in this order, where `paired`.
         paired: whether the k-th values belong together.
         seed: of what is drawn.
+        step: in which values are known at best, in their unit: 1 for whole numbers; at least BUCKET of them.
 
     Raises:
         ValueError: paired values of which one side has more.
@@ -142,14 +157,18 @@ def effect(baseline: Sequence[float], contender: Sequence[float], *, paired: boo
     if not len(first) or not len(second) or min(first.min(), second.min()) <= 0:
         return _by_ranks(first, second, paired=paired, seed=seed)
     logs = np.log(first), np.log(second)
+    halves = _half_step(logs[0], step), _half_step(logs[1], step)
     fewest = min(len(first), len(second))
     if fewest >= BOOTSTRAP_FROM:
-        return _by_bootstrap(*logs, paired=paired, seed=seed)
+        return _by_bootstrap(*logs, halves, paired=paired, seed=seed)
     shift = float(logs[1].mean() - logs[0].mean())
     centers = float(logs[0].mean()), float(logs[1].mean())
     if fewest < _FEWEST:
         return _effect(centers, shift, None, None)
-    estimate = _one_sample(logs[1] - logs[0]) if paired else _welch(*logs)
+    if paired:
+        estimate = _one_sample(logs[1] - logs[0], float(np.hypot(*halves)))
+    else:
+        estimate = _welch(_one_sample(logs[0], halves[0]), _one_sample(logs[1], halves[1]))
     return _effect(centers, shift, estimate.interval(), estimate.p_value())
 
 
@@ -176,16 +195,26 @@ def _effect(
     return Effect(first, second, ratio, interval, p_value, None if shift == 0 else shift > 0)
 
 
-def _one_sample(values: NDArray[np.float64]) -> _Estimate:
+def _half_step(logs: NDArray[np.float64], step: float) -> float:
+    """Half of the step in which values are known, as a share of their median: nearly one of logarithms."""
+    return max(step / float(np.exp(np.median(logs))), BUCKET) / 2
+
+
+def _within(half: float, count: int, seed: int) -> NDArray[np.float64]:
+    """As many numbers from -half to half, any as probable as another."""
+    return np.random.default_rng((seed, count)).uniform(-half, half, count)
+
+
+def _one_sample(values: NDArray[np.float64], half_step: float) -> _Estimate:
+    """The mean of logarithms, whose standard deviation is not taken for less than half a step."""
     count = len(values)
-    return _Estimate(float(values.mean()), float(values.std(ddof=1)) / count**0.5, count - 1)
+    deviation = max(float(values.std(ddof=1)), half_step)
+    return _Estimate(float(values.mean()), deviation / count**0.5, count - 1)
 
 
-def _welch(first: NDArray[np.float64], second: NDArray[np.float64]) -> _Estimate:
-    one, other = _one_sample(first), _one_sample(second)
+def _welch(one: _Estimate, other: _Estimate) -> _Estimate:
     variance = one.error**2 + other.error**2
-    shares = one.error**4 / one.freedom + other.error**4 / other.freedom
-    freedom = variance**2 / shares if shares else one.freedom + other.freedom
+    freedom = variance**2 / (one.error**4 / one.freedom + other.error**4 / other.freedom)
     return _Estimate(other.mean - one.mean, variance**0.5, freedom)
 
 
@@ -218,7 +247,12 @@ def _percentiles(drawn: NDArray[np.float64]) -> Interval:
 
 
 def _by_bootstrap(
-    first: NDArray[np.float64], second: NDArray[np.float64], *, paired: bool, seed: int
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+    halves: tuple[float, float],
+    *,
+    paired: bool,
+    seed: int,
 ) -> Effect:
     centers = float(np.median(first)), float(np.median(second))
     if paired:
@@ -227,6 +261,7 @@ def _by_bootstrap(
     else:
         shift = centers[1] - centers[0]
         drawn = _medians((first, second), _shift, seed)
+    drawn = drawn + _within(halves[0], len(drawn), seed) + _within(halves[1], len(drawn), seed + 1)
     margin = np.log1p(RESOLUTION)
     contrary = np.count_nonzero(drawn <= margin if shift > 0 else drawn >= -margin)
     p_value = min(1.0, 2 * (contrary + 1) / (_RESAMPLES + 1))

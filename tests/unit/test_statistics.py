@@ -118,12 +118,40 @@ def test_what_is_nearer_than_a_histogram_s_bucket_is_no_difference(runs: int) ->
     assert not found.excludes_one
 
 
-def test_values_without_any_spread_still_differ() -> None:
-    found = effect([100.0] * 3, [110.0] * 3, paired=False, seed=1)
+@pytest.mark.parametrize("runs", [3, 8])
+def test_values_without_any_spread_differ_where_that_is_more_than_their_steps(runs: int) -> None:
+    found = effect([100.0] * runs, [110.0] * runs, paired=False, seed=1)
 
-    assert found.p_value == 0.0
+    assert found.p_value is not None
+    assert 0.0 < found.p_value < 0.001
     assert found.interval is not None
-    assert found.interval.low == found.interval.high == pytest.approx(1.1)
+    assert 1.08 < found.interval.low < 1.1 < found.interval.high < 1.12
+
+
+@pytest.mark.parametrize(
+    ("baseline", "contender", "step"), [(1.0, 2.0, 1.0), (1_000.0, 1_015.7, 0.0)], ids=["lag", "bucket"]
+)
+@pytest.mark.parametrize("paired", [False, True])
+def test_two_runs_that_agree_by_steps_are_not_certain(
+    baseline: float, contender: float, step: float, *, paired: bool
+) -> None:
+    found = effect([baseline] * 2, [contender] * 2, paired=paired, seed=1, step=step)
+
+    assert found.p_value is not None
+    assert found.p_value > 0.05
+    assert found.interval is not None
+    assert found.interval.low < 1.0
+    assert not found.excludes_one
+
+
+@pytest.mark.parametrize("runs", [2, 8])
+def test_the_median_of_values_without_spread_is_known_to_their_steps(runs: int) -> None:
+    of_records, of_latencies = (median_interval([20.0] * runs, 1, step=step) for step in (1.0, 0.0))
+
+    assert of_records is not None
+    assert of_records.low < 19.6 < 20.4 < of_records.high
+    assert of_latencies is not None
+    assert of_latencies.low < 19.95 < 20.05 < of_latencies.high
 
 
 def test_a_zero_leaves_no_ratio_but_ranks_can_be_told_apart() -> None:
