@@ -155,8 +155,13 @@ def _data(planned: RunPlan) -> str:
 
 def _as_json(planned: RunPlan) -> dict[str, JsonValue]:
     # Through JSON, as `asdict` alone leaves tuples.
-    document: dict[str, JsonValue] = json.loads(json.dumps(asdict(planned)))
+    document: dict[str, JsonValue] = json.loads(json.dumps(asdict(planned, dict_factory=_without_schedule)))
     return document
+
+
+def _without_schedule(fields: list[tuple[str, object]]) -> dict[str, object]:
+    """A part of a plan without what only a run can read."""
+    return {name: value for name, value in fields if name != "schedule"}
 
 
 def _origins(loaded: LoadedScenario) -> dict[str, JsonValue]:

@@ -78,7 +78,6 @@ def producer_groups(load: Load, scenario: Scenario, timeline: Timeline) -> dict[
             spec=scenario.producers[plan.name],
             workers=load.fleet.group(plan.name, produces=True),
             timeline=timeline,
-            seed=scenario.seed,
         )
         for plan in load.plan.producers
     }

@@ -20,7 +20,7 @@ from loadlab.run.cores import pinned_cores
 from loadlab.run.order import Order
 from loadlab.scenario import Headers
 from loadlab.workload.payload import pool_bytes
-from loadlab.workload.schedule import arrival_seed, group_schedule
+from loadlab.workload.schedule import arrival_seed
 from loadlab.workload.sizes import size_table
 
 if TYPE_CHECKING:
@@ -158,17 +158,16 @@ def _producer_orders(
     traces: Mapping[str, int],
 ) -> list[Order]:
     spec = scenario.producers[producer.name]
-    sending_s = scenario.phases.warmup_s + scenario.phases.measure_s
     seed = arrival_seed(scenario.seed, producer.name)
-    schedule = group_schedule(spec.schedule, sending_s, seed)
     topics = _topics(producer.topics, target)
     records = _record_settings(spec, scenario.seed, topics)
+    segments = producer.schedule.segment_rows()
     settings = [
         ProducerSettings(
             properties=_properties(run_id, worker, target, producer.config),
             topics=topics,
             records=records,
-            schedule=schedule.segment_rows(),
+            schedule=segments,
             at_max_rate=spec.schedule.rate == "max",
             reject_when_full=spec.schedule.when_full == "reject",
             run_id=run_id,

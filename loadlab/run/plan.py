@@ -15,6 +15,7 @@ from loadlab.workload.sizes import mean_size
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from loadlab.client.schedule import GroupSchedule
     from loadlab.scenario import ConsumerSpec, LoadedScenario, ProducerSpec, Scenario
 
 _RECORD_OVERHEAD_BYTES: Final = 10
@@ -54,6 +55,8 @@ class PlannedProducer:
         records: due in all phases together; None at the maximum rate.
         record_bytes_mean: mean size of a value.
         config: its properties.
+        schedule: when its records are due in warm-up and measure phase. It is made once and asked by all,
+            because one of many bursts takes long to make.
         trace: what it replays; None where its schedule says when records are due.
     """
 
@@ -64,6 +67,7 @@ class PlannedProducer:
     records: int | None
     record_bytes_mean: float
     config: Mapping[str, str]
+    schedule: GroupSchedule = field(repr=False, compare=False)
     trace: PlannedTrace | None = None
 
 
@@ -185,6 +189,7 @@ def _producer(scenario: Scenario, name: str, spec: ProducerSpec, ids: Iterator[i
         records=None if at_max else records_due(schedule, 0.0, sending_s),
         record_bytes_mean=mean_size(spec),
         config=spec.config,
+        schedule=schedule,
         trace=planned_trace(spec),
     )
 

@@ -11,7 +11,7 @@ from loadlab.results.model import Batches, ProducerRecords, ProducerResult, Prod
 from loadlab.run.readings import cost, cpu_s, errors, latency_block, merged, share, throughput, total
 from loadlab.run.stages import StageSums, stages
 from loadlab.run.timeline import NS_PER_S
-from loadlab.workload.schedule import arrival_seed, group_schedule, records_due
+from loadlab.workload.schedule import records_due
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,14 +37,12 @@ class ProducerGroup:
         spec: the scenario's word on it.
         workers: its processes.
         timeline: as it came to be.
-        seed: the scenario's.
     """
 
     plan: PlannedProducer
     spec: ProducerSpec
     workers: Sequence[WorkerProcess]
     timeline: Timeline
-    seed: int
 
     @property
     def due(self) -> int | None:
@@ -54,9 +52,7 @@ class ProducerGroup:
         timeline = self.timeline
         warmup_end_s = timeline.elapsed_s(timeline.warmup_end_ns)
         measure_end_s = timeline.elapsed_s(timeline.measure_end_ns)
-        seed = arrival_seed(self.seed, self.plan.name)
-        schedule = group_schedule(self.spec.schedule, measure_end_s, seed)
-        return records_due(schedule, warmup_end_s, measure_end_s)
+        return records_due(self.plan.schedule, warmup_end_s, measure_end_s)
 
     def total(self, lane: int, counter: Counter, phase: Phase | None, *, by: By = "by_intent") -> int:
         """A counter of the whole group."""

@@ -238,7 +238,7 @@ class _Run:
         fleet.await_ready()
         sampler = OffsetSampler(cluster, fleet, everywhere, groups)
         series = Series(fleet)
-        watched = (self._run_id, self._plan, self._scenario, fleet, sampler, series)
+        watched = (self._run_id, self._plan, fleet, sampler, series)
         watcher = Watcher(*watched, self._observer, self._events, account)
         live = LiveThresholds(self._scenario)
         load = Load(

@@ -11,7 +11,7 @@ from loadlab.measurement.validity import ACHIEVED_LIMIT, QUEUE_FULL_LIMIT
 from loadlab.run.progress import PhaseName, Progress
 from loadlab.run.series import INTERVAL_S
 from loadlab.run.timeline import NS_PER_S
-from loadlab.workload.schedule import arrival_seed, group_schedule, records_due
+from loadlab.workload.schedule import records_due
 
 if TYPE_CHECKING:
     from loadlab.measurement.histogram import Histogram
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from loadlab.run.progress import RunObserver
     from loadlab.run.series import LaneInterval, Series
     from loadlab.run.timeline import Timeline
-    from loadlab.scenario import Scenario
 
 # A thread that was not scheduled for a moment may still write into an interval that has just ended.
 _GRACE_INTERVALS: Final = 1
@@ -35,8 +34,7 @@ class Watcher:
 
     Attributes:
         run_id: the run's.
-        plan: what was to happen.
-        scenario: its schedules say what was intended.
+        plan: what was to happen, and when records are due.
         fleet: the workers.
         sampler: knows the lag.
         series: takes the rows.
@@ -47,7 +45,6 @@ class Watcher:
 
     run_id: str
     plan: RunPlan
-    scenario: Scenario
     fleet: Fleet
     sampler: OffsetSampler
     series: Series
@@ -107,9 +104,7 @@ class Watcher:
         for producer in self.plan.producers:
             if producer.target_records_per_s is None:
                 return None
-            spec = self.scenario.producers[producer.name].schedule
-            schedule = group_schedule(spec, measure_end_s, arrival_seed(self.scenario.seed, producer.name))
-            due += records_due(schedule, begin_s, end_s)
+            due += records_due(producer.schedule, begin_s, end_s)
         return due / INTERVAL_S
 
     def _errors(self) -> int:

@@ -15,6 +15,7 @@ from loadlab.run.plan import plan_scenario
 from loadlab.run.producer_group import ProducerGroup
 from loadlab.run.readings import merged
 from loadlab.run.timeline import Timeline
+from loadlab.workload import schedule as schedule_module
 
 if TYPE_CHECKING:
     from loadlab.run.fleet import WorkerProcess
@@ -28,7 +29,7 @@ WARMUP, MEASURE, DRAIN = Phase.WARMUP, Phase.MEASURE, Phase.DRAIN
 def group_of(*workers: WorkerProcess, timeline: Timeline = TIMELINE, **fields: object) -> ProducerGroup:
     loaded = scenario_of(producers={"checkout": producer(**fields)}, consumers={})
     return ProducerGroup(
-        plan_scenario(loaded).producers[0], loaded.scenario.producers["checkout"], workers, timeline, 1
+        plan_scenario(loaded).producers[0], loaded.scenario.producers["checkout"], workers, timeline
     )
 
 
@@ -108,6 +109,28 @@ def test_a_run_cut_short_owes_only_what_was_due_by_then() -> None:
 
     assert (group.due, group.unsent) == (400, 0)
     assert group.result().target_records_per_s == 100.0
+
+
+def test_what_was_due_by_a_cut_is_the_planned_schedule_s_share_of_bursts_and_poisson_arrivals() -> None:
+    bursts = {"bursts": {"rate": "1k/s", "for": "100ms", "every": "1s"}}
+    schedule = {"rate": bursts, "arrivals": "poisson"}
+    cut = replace(TIMELINE, measure_end_ns=TIMELINE.warmup_end_ns + 4 * S)
+    short = scenario_of(
+        producers={"checkout": producer(schedule=schedule)},
+        consumers={},
+        phases={"warmup": "1s", "measure": "4s", "drain": "5s"},
+    )
+
+    planned = plan_scenario(short).producers[0].target_records_per_s
+    assert planned is not None
+    assert group_of(sender(), timeline=cut, schedule=schedule).due == round(4 * planned) > 300
+
+
+def test_a_group_s_schedule_is_made_with_the_plan_and_never_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = group_of(sender(attempted=900))
+    monkeypatch.setattr(schedule_module, "table", lambda pieces: pytest.fail(f"{len(pieces)} pieces again"))
+
+    assert group.result().records.unsent == 100
 
 
 def test_a_run_cut_short_in_warm_up_divides_by_nothing() -> None:
