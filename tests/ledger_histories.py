@@ -223,7 +223,7 @@ class History:
         views["passed"] = np.maximum(self.ledger.passages["next"], self.starts)
         for partition, log in enumerate(self.model.logs):
             chance = ends[partition]
-            # Each is asked for by itself. A log may have lost its first records, and by a new leader its last.
+            # Each is asked for by itself. A log may have lost its first records, or its last.
             somewhere = chance % (len(log) + 1)
             views["log_start"][:, partition] = (0, UNKNOWN, somewhere, 0)[chance % 4]
             views["log_end"][:, partition] = (len(log), UNKNOWN, len(log), somewhere)[chance // 4 % 4]

@@ -205,7 +205,13 @@ def _workers(asked: _Question) -> Figure:
 
 
 def _errors(asked: _Question) -> Figure:
-    return Figure(float(sum(sum(group.errors.values()) for group in asked.evidence.results())))
+    """Of the measure phase; older results tell only of those that never had one."""
+    found = [
+        group.errors if group.measured_errors is None and not group.errors else group.measured_errors
+        for group in asked.evidence.results()
+    ]
+    unknown = "the result is of an older loadlab, which did not tell errors by phase"
+    return _known(_sum(None if errors is None else sum(errors.values()) for errors in found), unknown)
 
 
 def _drain(asked: _Question) -> Figure:

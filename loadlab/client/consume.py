@@ -166,7 +166,7 @@ def _take_batch(work: Record, slab: Record, amount: int) -> None:
             _take(work, slab, message, moment, now_ns)
             work.allowance -= 1.0
         elif message.err != symbols.ERR_PARTITION_EOF:
-            count_error(lane, message.err)
+            count_error(lane, moment, message.err)
     give_back(work.returns, work.messages, amount)
     if work.reading:
         enter(reading_at(work.reading))

@@ -16,7 +16,7 @@ from loadlab.client.interceptors import intercept
 from loadlab.client.library import error_text, librdkafka
 from loadlab.client.returns import create_returns, free_all, on_fetched
 from loadlab.errors import WorkerError
-from loadlab.measurement.lane import count_error
+from loadlab.measurement.lane import count_error, phase_at
 from loadlab.measurement.ledger_read import make_reading
 from loadlab.measurement.slab import CONSUME_LANE
 from loadlab.measurement.stamp import run_tag
@@ -158,7 +158,8 @@ class Consumer:
     def _count(self, code: int) -> None:
         """Counts an error; the callback runs in the consuming thread, whose lane this is."""
         if code:
-            count_error(self._slab.record["lanes"][0, CONSUME_LANE], code)
+            moment = phase_at(self._slab.record[0], time.monotonic_ns())
+            count_error(self._slab.record["lanes"][0, CONSUME_LANE], moment, code)
 
     def subscribe(self) -> None:
         """Joins the group; `receive` must run for the group to come about.

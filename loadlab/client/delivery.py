@@ -181,7 +181,7 @@ def _report(delivery: Record, message: Record, address: int) -> None:
     else:
         lost = status == symbols.STATUS_NOT_PERSISTED
         count(lane, _FAILED if lost else _INDETERMINATE, intent, moment, 1)
-        count_error(lane, message.err)
+        count_error(lane, intent, message.err)
     enter_report(delivery.sender, message, slot.sequence, status)
     free_ring(delivery)[delivery.given & (delivery.ring - 1)] = message.private
 

@@ -211,7 +211,7 @@ def _settle(work: Record, amount: int, now_ns: int) -> int:
         else:
             count(lane, _FAILED, intent, moment, 1)
             enter_void(delivery_of(work).sender, slot_at(delivery_of(work), message.private).sequence)
-            count_error(lane, message.err)
+            count_error(lane, intent, message.err)
     return done
 
 

@@ -66,12 +66,13 @@ def record_duration(lane: Record, metric: int, phase: int, value_ns: int) -> Non
 
 
 @compiled
-def count_error(lane: Record, code: int) -> None:
-    """Counts an error by its code."""
-    for place in range(ERROR_CODES - 1):
-        if lane.error_counts[place] == 0:
-            lane.error_codes[place] = code
-        if lane.error_codes[place] == code:
-            lane.error_counts[place] += 1
-            return
-    lane.error_counts[ERROR_CODES - 1] += 1
+def count_error(lane: Record, phase: int, code: int) -> None:
+    """Counts an error by its code: a record's in the phase of its intent, others in that of the moment."""
+    place = 0
+    while place < ERROR_CODES - 1 and lane.error_counts[place] != 0 and lane.error_codes[place] != code:
+        place += 1
+    if place < ERROR_CODES - 1:
+        lane.error_codes[place] = code
+    lane.error_counts[place] += 1
+    if phase == _MEASURE:
+        lane.measured_error_counts[place] += 1

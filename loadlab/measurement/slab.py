@@ -107,6 +107,7 @@ LANE = np.dtype(
         ("histograms", HISTOGRAM, (_PHASES, _METRICS)),
         ("error_codes", "<i8", (ERROR_CODES,)),
         ("error_counts", "<i8", (ERROR_CODES,)),  # the last one holds whatever found no place
+        ("measured_error_counts", "<i8", (ERROR_CODES,)),  # of these, the measure phase's
         ("ring", INTERVAL, (RING_INTERVALS,)),
     ],
 )

@@ -136,7 +136,8 @@ class ProducerResult(Model):
         cpu_us_per_record: the workers' CPU time over the records acked.
         batch: sizes of the batches sent.
         compression_ratio: bytes before over bytes after; None without compression or a figure.
-        errors: how often, by Kafka's error name.
+        errors: how often, in all phases, by Kafka's error name.
+        measured_errors: of these, those of records of the measure phase; None in results that are older.
     """
 
     target_records_per_s: Measured = None
@@ -152,6 +153,7 @@ class ProducerResult(Model):
     batch: Batches = Batches()
     compression_ratio: Measured = None
     errors: dict[str, int] = Field(default_factory=dict)
+    measured_errors: dict[str, int] | None = None
     workers: tuple[ProducerWorker, ...] = ()
 
 
@@ -232,7 +234,8 @@ class ConsumerResult(Model):
         drain_s: seconds from the last ack until the group was seen to have read all; None if it never was.
         rebalances: after the common start.
         cpu_us_per_record: the workers' CPU time over the records received.
-        errors: how often, by Kafka's error name.
+        errors: how often, in all phases, by Kafka's error name.
+        measured_errors: of these, those that came in the measure phase; None in results that are older.
     """
 
     group_id: str
@@ -247,4 +250,5 @@ class ConsumerResult(Model):
     rebalances: Rebalances = Rebalances(count=0, seconds=0.0)
     cpu_us_per_record: Measured = None
     errors: dict[str, int] = Field(default_factory=dict)
+    measured_errors: dict[str, int] | None = None
     workers: tuple[ConsumerWorker, ...] = ()

@@ -80,6 +80,7 @@ class ConsumerGroup:
             ),
             cpu_us_per_record=share(used_s * 1e6, consumed),
             errors=errors(self.workers, (CONSUME_LANE,)),
+            measured_errors=errors(self.workers, (CONSUME_LANE,), "measured_error_counts"),
             workers=tuple(self._worker(worker) for worker in self.workers),
         )
 

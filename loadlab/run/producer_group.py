@@ -159,6 +159,7 @@ class ProducerGroup:
             batch=self._batches(),
             compression_ratio=self._compression_ratio(),
             errors=errors(self.workers, (SEND_LANE, ACK_LANE)),
+            measured_errors=errors(self.workers, (SEND_LANE, ACK_LANE), "measured_error_counts"),
             workers=tuple(self._worker(worker) for worker in self.workers),
         )
 

@@ -58,16 +58,20 @@ def latency_block(histogram: Histogram) -> LatencyBlock:
     return LatencyBlock.model_validate(histogram.summary_us())
 
 
-def errors(workers: Sequence[WorkerProcess], lanes: Sequence[int]) -> dict[str, int]:
-    """How often each error came, all phases, by Kafka's name of it."""
+def errors(
+    workers: Sequence[WorkerProcess],
+    lanes: Sequence[int],
+    counts: Literal["error_counts", "measured_error_counts"] = "error_counts",
+) -> dict[str, int]:
+    """How often each error came, by Kafka's name of it: in all phases, or in the measure phase."""
     found: dict[str, int] = {}
     for worker in workers:
         for lane in lanes:
             record = worker.slab.record["lanes"][0, lane]
-            for place in np.flatnonzero(record["error_counts"]):
+            for place in np.flatnonzero(record[counts]):
                 named = place < ERROR_CODES - 1
                 name = error_name(int(record["error_codes"][place])) if named else _OTHER_ERRORS
-                found[name] = found.get(name, 0) + int(record["error_counts"][place])
+                found[name] = found.get(name, 0) + int(record[counts][place])
     return found
 
 

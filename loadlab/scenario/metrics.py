@@ -145,7 +145,9 @@ METRICS: Final[Mapping[str, Metric]] = {
         {"value": Stat("ratio", "never", _OF_PRODUCERS)}, _BY_PRODUCER, "producers.*.compression_ratio"
     ),
     "errors": Metric(
-        {"count": Stat("count", "grows", _OF_BOTH)}, _BY_GROUP, "producers.*.errors, consumers.*.errors"
+        {"count": Stat("count", "grows", _OF_BOTH)},
+        _BY_GROUP,
+        "producers.*.measured_errors, consumers.*.measured_errors",
     ),
     "drain_s": Metric({"value": Stat("s", "never", _OF_CONSUMERS)}, _BY_CONSUMER, "consumers.*.drain_s"),
     "rebalances": Metric(

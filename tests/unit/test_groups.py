@@ -189,7 +189,11 @@ def test_errors_are_told_by_kafkas_names() -> None:
     lanes[SEND_LANE]["error_codes"][0], lanes[SEND_LANE]["error_counts"][0] = 10, 2
     lanes[ACK_LANE]["error_counts"][ERROR_CODES - 1] = 4
 
-    assert group_of(worker).result().errors == {"MSG_SIZE_TOO_LARGE": 2, "_MSG_TIMED_OUT": 3, "OTHER": 4}
+    lanes[ACK_LANE]["measured_error_counts"][0] = 1
+    result = group_of(worker).result()
+
+    assert result.errors == {"MSG_SIZE_TOO_LARGE": 2, "_MSG_TIMED_OUT": 3, "OTHER": 4}
+    assert result.measured_errors == {"_MSG_TIMED_OUT": 1}
 
 
 def test_batches_are_means_over_all_workers() -> None:

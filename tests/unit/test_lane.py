@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from loadlab.compiled import Record
 
 START_NS = 5_000_000_000_000
-MEASURE, DRAIN = int(Phase.MEASURE), int(Phase.DRAIN)
+WARMUP, MEASURE, DRAIN = map(int, Phase)
 ACKED, FAILED = int(Counter.ACKED), int(Counter.FAILED)
 PUBLISH_LATENCY = int(Metric.PUBLISH_LATENCY)
 
@@ -173,18 +173,28 @@ def test_a_duration_beyond_the_largest_is_counted_and_in_the_last_bucket(slab: R
 def test_errors_are_counted_by_code(slab: Record) -> None:
     lane = slab["lanes"][1]
     for code in (-192, 7, -192, 0, -192):
-        count_error(lane, code)
+        count_error(lane, MEASURE, code)
 
     kept = dict(zip(lane["error_codes"][:3].tolist(), lane["error_counts"][:3].tolist(), strict=True))
     assert kept == {-192: 3, 7: 1, 0: 1}
     assert lane["error_counts"][3:].sum() == 0
 
 
+def test_errors_of_the_measure_phase_are_counted_apart_too(slab: Record) -> None:
+    lane = slab["lanes"][1]
+    for phase, code in ((WARMUP, 7), (MEASURE, 7), (MEASURE, -192), (DRAIN, -192), (WARMUP, 9)):
+        count_error(lane, phase, code)
+
+    assert lane["error_codes"][:3].tolist() == [7, -192, 9]
+    assert lane["error_counts"][:4].tolist() == [2, 2, 1, 0]
+    assert lane["measured_error_counts"][:4].tolist() == [1, 1, 0, 0]
+
+
 def test_more_kinds_of_errors_than_places_share_the_last_one(slab: Record) -> None:
     lane = slab["lanes"][0]
     for code in range(1, ERROR_CODES + 10):
-        count_error(lane, code)
-    count_error(lane, 1)
+        count_error(lane, MEASURE, code)
+    count_error(lane, MEASURE, 1)
 
     assert lane["error_counts"][0] == 2
     assert lane["error_counts"][ERROR_CODES - 1] == 10

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from recorded_runs import recorded
 
@@ -40,6 +42,24 @@ def test_every_kind_of_threshold_is_among_them() -> None:
 def test_what_can_not_be_asked_is_told(key: str, expression: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         judge_stored(recorded("pair"), key, expression)
+
+
+@pytest.mark.parametrize(
+    ("errors", "measured_errors", "measured"),
+    [({"A": 3}, {"A": 1}, 2.0), ({"A": 3}, {}, 0.0), ({}, None, 0.0), ({"A": 3}, None, None)],
+)
+def test_errors_are_those_of_the_measure_phase_and_of_older_results_not_known(
+    errors: dict[str, int], measured_errors: dict[str, int] | None, measured: float | None
+) -> None:
+    stored = recorded("pair")  # of two producers
+    told = {"errors": errors, "measured_errors": measured_errors}
+    producers = {name: group.model_copy(update=told) for name, group in stored.result.producers.items()}
+    stored = replace(stored, result=stored.result.model_copy(update={"producers": producers}))
+
+    judged = judge_stored(stored, "errors", "count == 0")
+
+    assert judged.measured == measured
+    assert judged.passed == (measured == 0.0)
 
 
 def test_what_was_not_measured_did_not_hold() -> None:

@@ -321,7 +321,8 @@ def _whole() -> dict[str, object]:
             batch=Batches(records_mean=2.0, bytes_mean=1_000.0),
             compression_ratio=5.0,
             records=ProducerRecords(attempted=99, acked=99),
-            errors={"A": 2, "B": 1},
+            errors={"A": 7, "B": 1},
+            measured_errors={"A": 2, "B": 1},
             workers=(shop.model_copy(update={"cpu_share": 0.5, "max_rss_bytes": 100_000_000}),),
         ),
         "web": sender(
@@ -332,6 +333,7 @@ def _whole() -> dict[str, object]:
             batch=Batches(records_mean=4.0, bytes_mean=2_000.0),
             compression_ratio=2.5,
             errors={"A": 2},
+            measured_errors={"A": 2},
             workers=(web.model_copy(update={"cpu_share": 0.1, "max_rss_bytes": 100_000_000}),),
         ),
     }
@@ -352,7 +354,8 @@ def _whole() -> dict[str, object]:
             drain_s=1.0,
             rebalances=Rebalances(count=2, seconds=1.0),
             backlog=Backlog(max=9, mean=5.0, final=5),
-            errors={"C": 1},
+            errors={"C": 1, "D": 4},
+            measured_errors={"C": 1},
             workers=(worker,),
         ),
     }
