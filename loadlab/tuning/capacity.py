@@ -19,7 +19,7 @@ from loadlab.results.run_id import new_run_id
 from loadlab.run.progress import RunObserver
 from loadlab.run.runner import RunOptions, open_cluster, run_scenario
 from loadlab.tuning.capacity_curve import knee
-from loadlab.tuning.capacity_judge import CONDITIONS, acked_per_s, as_probe, judged
+from loadlab.tuning.capacity_judge import acked_per_s, as_probe, conditions, judged
 from loadlab.tuning.capacity_levels import MAX_RATE, answer
 from loadlab.tuning.capacity_scenario import workload_of
 from loadlab.tuning.capacity_search import Limits, next_rate
@@ -112,6 +112,7 @@ def find_capacity(
         LoadlabError: the scenario has no rate that could be set, or a probe could not be made.
         KeyboardInterrupt: it was interrupted before there was any probe.
     """
+    _refuse_nothing(options)
     workload = workload_of(loaded, p99_limit_s=options.p99_limit_s, measure_s=options.measure_s)
     search = _Search(_begun(workload, options), workload, options, observer)
     with only_writer(search.stored.path):
@@ -122,6 +123,19 @@ def find_capacity(
             if not search.result.probes:
                 raise
     return search.stored
+
+
+def _refuse_nothing(options: CapacityOptions) -> None:
+    """Raises where a duration or a rate is 0: there is nothing to measure then."""
+    given = {
+        "--p99": options.p99_limit_s,
+        "--probe": options.measure_s,
+        "--min-rate": options.lowest_per_s,
+        "--max-rate": options.highest_per_s,
+    }
+    for name, value in given.items():
+        if value is not None and value <= 0.0:
+            raise UsageError(f"{name} is 0", fix="give more than 0, or leave it out")
 
 
 def _begun(workload: Workload, options: CapacityOptions) -> StoredCapacity:
@@ -169,7 +183,7 @@ def _settings(workload: Workload, options: CapacityOptions) -> CapacitySettings:
         precision=options.precision,
         max_probes=options.max_probes,
         measure_s=workload.scenario.phases.measure_s,
-        conditions=(*workload.conditions, *CONDITIONS),
+        conditions=(*workload.conditions, *conditions(workload.scenario.phases.measure_s)),
     )
 
 
@@ -179,7 +193,9 @@ def _refuse_other(search: CapacityResult, fresh: CapacityResult) -> None:
         raise UsageError(
             f"{search.capacity_id} is finished", fix=f"loadlab show {search.capacity_id}, or search anew"
         )
-    if search.scenario != fresh.scenario or search.settings != fresh.settings:
+    # How conditions are worded is another thing in another version; what they are is in the rest.
+    settings = fresh.settings.model_copy(update={"conditions": search.settings.conditions})
+    if search.scenario != fresh.scenario or search.settings != settings:
         raise UsageError(
             f"{search.capacity_id} began with another scenario or other options",
             fix="give the same scenario and options as then; its capacity.json has both",

@@ -223,6 +223,18 @@ def test_limits_that_leave_no_rate_are_refused(tmp_path: Path) -> None:
         find_capacity(scenario(), CapacityOptions(tmp_path, lowest_per_s=9.0, highest_per_s=10.0), Watcher())
 
 
+@pytest.mark.usefixtures("lab")
+@pytest.mark.parametrize(
+    ("option", "value"), [("--probe", "0s"), ("--p99", "0s"), ("--min-rate", "0/s"), ("--max-rate", "0/s")]
+)
+def test_nothing_is_no_limit(tmp_path: Path, option: str, value: str) -> None:
+    file = tmp_path / "orders.yaml"
+    file.write_text(SCENARIO)
+    told = CliRunner().invoke(cli, ["capacity", str(file), option, value, "--results-dir", str(tmp_path)])
+    assert told.exit_code == 2
+    assert f"{option} is 0" in told.output
+
+
 def test_nothing_above_the_highest_rate_is_sent(lab: Lab, tmp_path: Path) -> None:
     find_capacity(scenario("max"), CapacityOptions(tmp_path, highest_per_s=25_000.0), Watcher())
     assert set(lab.rates) == {25_000.0}

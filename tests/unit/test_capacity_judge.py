@@ -13,7 +13,7 @@ from loadlab.results.artifacts import Artifacts, Histograms, Interval
 from loadlab.results.model import Reason, Threshold, Throughput, Verdict
 from loadlab.results.store import save
 from loadlab.scenario import load_document
-from loadlab.tuning.capacity_judge import as_probe, growth_per_s, judged
+from loadlab.tuning.capacity_judge import as_probe, conditions, growth_per_s, judged
 from loadlab.tuning.capacity_levels import MAX_RATE
 from loadlab.tuning.capacity_levels import Verdict as Said
 
@@ -103,7 +103,17 @@ def test_what_was_due_must_be_acked_but_for_the_acks_on_their_way(
     found = probe(tmp_path, **reaching(records_per_s))
     assert (found.verdict == "holds") is holds
     if not holds:
-        assert found.failed == ("checkout achieved 99.1% of the target (limit 99.5%)",)
+        assert found.failed == ("checkout achieved 99.1% of the target (limit 99.17%)",)
+
+
+@pytest.mark.parametrize(
+    ("measure_s", "achieved", "lag"), [(10.0, "98.5%", "1.5%"), (30.0, "99.17%", "0.83%"), (600.0, "99.48%", "0.52%")]
+)
+def test_the_limits_that_are_told_are_those_that_decide(measure_s: float, achieved: str, lag: str) -> None:
+    assert conditions(measure_s) == (
+        f"achieved >= {achieved} of the target",
+        f"consumer lag grows by <= {lag} of it",
+    )
 
 
 def test_a_saturated_cluster_does_not_hold(tmp_path: Path) -> None:
