@@ -13,7 +13,10 @@ from loadlab.cli.summary_groups import group_sections
 from loadlab.cli.summary_thresholds import threshold_section
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from loadlab.results.model import ClusterUsed, Reason, Reconciliation, RunResult, Verdict, VerdictStatus
+    from loadlab.results.model_environment import MachineUse
     from loadlab.results.reader import StoredRun
 
 MAX_LINES = 25
@@ -39,7 +42,7 @@ def summary_lines(stored: StoredRun) -> list[Line]:
         threshold_section(result),
         _reasons(result.verdict),
         *group_sections(result),
-        Section.of(row("cluster", cluster_text(result.cluster))),
+        Section.of(row("cluster", " · ".join([cluster_text(result.cluster), *_shared(result.machine)]))),
         broker_section(result.brokers),
         Section.of(row("records", _records(result))),
         Section.of(row("errors", _errors(result))),
@@ -93,6 +96,16 @@ def cluster_text(cluster: ClusterUsed) -> str:
     if cluster.network:
         parts.append(f"{cluster.network} network")
     return " · ".join(parts)
+
+
+def _shared(machine: MachineUse | None) -> Iterator[str]:
+    """That the brokers ran on cores of the clients, and so both were slower than by themselves."""
+    if machine is None or not machine.shared_cores:
+        return
+    shares = {"brokers": machine.brokers_share, "clients": machine.workers_share}
+    used = ", ".join(f"{who} {figures.share(share)}" for who, share in shares.items() if share is not None)
+    cores = figures.counted(machine.shared_cores, "core")
+    yield f"shares {cores} with the clients, each slowing the other{f' ({used} of the CPU)' if used else ''}"
 
 
 def _records(result: RunResult) -> str:

@@ -11,6 +11,7 @@ from loadlab.cluster import Capability
 from loadlab.errors import ClusterError
 from loadlab.measurement.histogram import lower_bounds_ns
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, SEND_LANE, Counter, Metric
+from loadlab.measurement.steadiness import FEWEST_INTERVALS
 from loadlab.results.artifacts import Histograms
 from loadlab.results.model import (
     ClusterUsed,
@@ -27,6 +28,7 @@ from loadlab.run.offsets import measured
 from loadlab.run.readings import merged, total
 from loadlab.run.reconcile import growth, make_verdict, reconcile
 from loadlab.run.stages import BrokerTimes
+from loadlab.run.steady import too_few_intervals
 from loadlab.run.timeline import NS_PER_S
 
 if TYPE_CHECKING:
@@ -191,6 +193,15 @@ def _warnings(run: Measured, evicted: int) -> Iterator[Warned]:
         )
     if run.late:
         yield Warned(message=f"{run.late:,} events are missing in the interval series; the totals have them")
+    whole = too_few_intervals(run.load.timeline, run.scenario)
+    if whole is not None:
+        yield Warned(
+            message=(
+                f"drift was not looked for: the measure phase holds {whole} whole intervals of a second, and "
+                f"that takes {FEWEST_INTERVALS}"
+            ),
+            fix=f"measure for {FEWEST_INTERVALS + 1} s or longer",
+        )
     for failure in dict.fromkeys(run.load.sampler.failures):
         yield Warned(message=f"a lag sample is missing: {failure}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from loadlab.measurement.circumstances import (
     THROUGHPUT_DRIFT_LIMIT,
     SeriesDrift,
 )
-from loadlab.measurement.steadiness import find_drift
+from loadlab.measurement.steadiness import FEWEST_INTERVALS, find_drift
 from loadlab.run.series import INTERVAL_S
 
 if TYPE_CHECKING:
@@ -51,6 +52,20 @@ def drifts(
         if drift is not None:
             found.append(SeriesDrift(what, drift, limit))
     return found
+
+
+def too_few_intervals(timeline: Timeline, scenario: Scenario) -> int | None:
+    """How many intervals lie wholly within the measure phase, where drift can't be told from noise in so few.
+
+    Returns:
+        None where they are enough, where nothing was to be steady, and where nothing was measured.
+    """
+    none = frozenset[str]()
+    watched = [*_of_producers(scenario.producers, none), *_of_consumers(scenario, none)]
+    begin = math.ceil(timeline.elapsed_s(timeline.warmup_end_ns) / INTERVAL_S)
+    end = math.floor(timeline.elapsed_s(timeline.measure_end_ns) / INTERVAL_S)
+    whole = max(0, end - begin)
+    return whole if watched and timeline.measure_s > 0.0 and whole < FEWEST_INTERVALS else None
 
 
 def _of_producers(producers: dict[str, ProducerSpec], saturated: frozenset[str]) -> Iterator[Watched]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ledger_samples import Member, ack, ack_many, doubt
-from run_samples import book, producing, scenario_of, worker_of
+from run_samples import S, book, producing, scenario_of, worker_of
 from test_plan import producer
 from test_reconcile import PARTITIONS, MockOrKafka, measured
 
@@ -24,6 +24,7 @@ from loadlab.run.events import Events
 from loadlab.run.plan import plan_scenario
 from loadlab.run.progress import SilentObserver
 from loadlab.run.reconcile import make_verdict, reconcile
+from loadlab.run.timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,6 +140,14 @@ def test_acked_records_that_the_log_ends_before_are_lost_and_explain_that_it_is_
 
     assert (told.lost, told.unexplained) == (3, -3)
     assert "unreconciled" not in [reason.code for reason in make_verdict(run, told).reasons]
+
+
+def test_a_measure_phase_too_short_to_look_for_drift_is_told() -> None:
+    _, run = Run().told()
+    assert not any("drift" in warned.message for warned in _warnings(run, 0))
+
+    run.load.timeline = Timeline(S, 2 * S, 11 * S, 17 * S)
+    assert any("holds 9 whole intervals" in warned.message for warned in _warnings(run, 0))
 
 
 def test_what_retention_removed_is_evicted_and_never_lost() -> None:

@@ -6,7 +6,7 @@ import pytest
 from run_samples import S, scenario_of
 
 from loadlab.results.artifacts import Interval
-from loadlab.run.steady import drifts
+from loadlab.run.steady import drifts, too_few_intervals
 from loadlab.run.timeline import Timeline
 
 TIMELINE = Timeline(0, 5 * S, 25 * S, 30 * S)
@@ -43,6 +43,25 @@ def test_a_consumer_that_follows_is_to_be_steady() -> None:
     assert found(series) == ["end_to_end_latency p50 of consumer billing"]
     assert found(series, consumers={"billing": {"topic": "orders", "max_rate": "100/s"}}) == []
     assert found(series, consumers={"billing": {"topic": "orders", "start_after": "3s"}}) == []
+
+
+@pytest.mark.parametrize(
+    ("warmup_end_s", "measure_end_s", "told"),
+    [(5.0, 15.0, None), (5.5, 15.5, 9), (5.0, 8.0, 3), (5.2, 5.9, 0), (5.0, 5.0, None)],
+)
+def test_a_measure_phase_of_less_than_ten_whole_intervals_is_told_to_be_too_short(
+    warmup_end_s: float, measure_end_s: float, told: int | None
+) -> None:
+    timeline = Timeline(S, S + int(warmup_end_s * S), S + int(measure_end_s * S), 30 * S)
+
+    assert too_few_intervals(timeline, scenario_of().scenario) == told
+
+
+def test_nothing_is_too_short_where_nothing_was_to_be_steady() -> None:
+    ramp = {**PRODUCER, "schedule": {"rate": {"ramp": {"from": 0, "to": "1k/s", "over": "2s"}}}}
+    scenario = scenario_of(producers={"checkout": ramp}).scenario
+
+    assert too_few_intervals(Timeline(0, S, 4 * S, 5 * S), scenario) is None
 
 
 def test_only_intervals_within_the_measure_phase_count() -> None:

@@ -9,6 +9,7 @@ from result_samples import RUN_ID, consumer, producer, result
 from loadlab.cli.summary import MAX_LINES, summary_lines
 from loadlab.cli.summary_brokers import broker_section
 from loadlab.results.model import ClusterUsed, Reason, Reconciliation, RunResult, Threshold, Verdict, Warned
+from loadlab.results.model_environment import MachineUse
 from loadlab.results.model_brokers import BrokerResult, Collections, Flushes, HeapUse, Requests
 from loadlab.results.reader import StoredRun
 
@@ -98,6 +99,28 @@ def test_several_groups_are_told_apart_by_name() -> None:
     assert "throughput       checkout  19,998 records/s · 20.5 MB/s · target 20,000 records/s" in lines
     assert "                 a         19,998 records/s · 20.5 MB/s · target 20,000 records/s" in lines
     assert "consumed         19,998 records/s · 20.5 MB/s" in lines
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"shared_cores": 0, "brokers_share": 0.3, "workers_share": 0.2}, ""),
+        ({"shared_cores": None}, ""),
+        ({"shared_cores": 1}, " · shares 1 core with the clients, each slowing the other"),
+        (
+            {"shared_cores": 2, "brokers_share": 0.313, "workers_share": 0.2},
+            " · shares 2 cores with the clients, each slowing the other"
+            " (brokers 31.3 %, clients 20.0 % of the CPU)",
+        ),
+    ],
+)
+def test_clients_and_brokers_on_the_same_cores_are_told_however_busy(
+    fields: dict[str, float | None], text: str
+) -> None:
+    machine = MachineUse.model_validate({"busy_share": 0.55, "steal_share": 0.0, **fields})
+
+    lines = told(result(machine=machine))
+    assert f"cluster          docker · Kafka 4.3.1 · 1 broker · host network{text}" in lines
 
 
 def test_errors_losses_and_failed_thresholds_are_told() -> None:
