@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
 import re
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -25,6 +28,7 @@ LARGEST_FILE_BYTES: Final = 1 << 30
 MOST_COLUMNS: Final = 1_000
 
 _COLUMNS: Final = ("time", "size", "key")
+_NAMES: Final = -1  # the row of the names
 _LONGEST_HEADER_BYTES: Final = 1 << 16
 _BATCH_ROWS: Final = 1 << 16
 _BROKEN_ROW: Final = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
@@ -61,11 +65,22 @@ def read_trace(path: Path, scale: float) -> Trace:
 
 def place_of(path: Path, row: int) -> str:
     """Where a row, counted from 0, stands: ``trace.csv:17``, or ``trace.parquet: row 16``."""
-    if path.suffix.lower() != ".csv":
-        return f"{path}: row {row + 1}"
-    with path.open("rb") as file:
-        numbers = (number for number, line in enumerate(file, 1) if line.strip())
-        return f"{path}:{next(number for place, number in enumerate(numbers) if place == row + 1)}"
+    if path.suffix.lower() == ".csv":
+        # A field of more than 128 KiB is too long for Python's own reader.
+        with path.open(encoding="latin-1") as file, suppress(csv.Error):
+            # The first line has the names.
+            for line, _ in islice(_csv_rows(file), row + 1, None):
+                return f"{path}:{line}"
+    return f"{path}: row {row + 1}"
+
+
+def _csv_rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV file, each with the line that it begins in; as for Arrow, an empty line is none."""
+    reader, line = csv.reader(lines), 1
+    for fields in reader:
+        if fields:
+            yield line, fields
+        line = reader.line_num + 1
 
 
 def _refuse_unreadable(path: Path) -> None:
@@ -93,7 +108,7 @@ def _known(names: Iterable[str]) -> dict[str, str]:
     """
     given = list(names)
     if len(given) > MOST_COLUMNS:
-        raise HintedError(f"has {len(given):,} columns; a trace has time, size and key")
+        raise HintedError(_too_many(given))
     known: dict[str, str] = {}
     for name in given:
         meaning = name.strip()
@@ -104,6 +119,10 @@ def _known(names: Iterable[str]) -> dict[str, str]:
     if "time" not in known:
         raise HintedError(_without_time([name.strip() for name in given]))
     return known
+
+
+def _too_many(names: Sequence[str]) -> str:
+    return f"has {len(names):,} columns; a trace has time, size and key"
 
 
 def _without_time(names: Sequence[str]) -> str:
@@ -120,11 +139,16 @@ def _read_csv(path: Path) -> tuple[Mapping[str, str], Iterator[pa.RecordBatch]]:
 def _csv_header(path: Path) -> list[str]:
     """The names in a CSV file's first line."""
     with path.open("rb") as file:
-        while (line := file.readline(_LONGEST_HEADER_BYTES)) and not line.strip():
-            pass
-    if len(line) == _LONGEST_HEADER_BYTES:
-        raise HintedError("has a first line of more than 64 KiB; it has the names time, size and key")
-    return next(csv.reader([line.decode("utf-8-sig")]), [])
+        begin = file.read(_LONGEST_HEADER_BYTES + 1)
+    # Byte by byte, as the last letter of what was read may be cut; lines may end as on any system.
+    text = io.StringIO(begin.removeprefix(codecs.BOM_UTF8).decode("latin-1"), newline=None)
+    rows = _csv_rows(text)
+    _, fields = next(rows, (0, []))
+    if len(begin) > _LONGEST_HEADER_BYTES and next(rows, None) is None:
+        raise BadRowError(_NAMES, "has a first line of more than 64 KiB; it has the names time, size and key")
+    if len(fields) > MOST_COLUMNS:
+        raise BadRowError(_NAMES, _too_many(fields))
+    return [field.encode("latin-1").decode() for field in fields]
 
 
 def _csv_batches(path: Path, columns: Mapping[str, str]) -> Iterator[pa.RecordBatch]:
@@ -139,8 +163,9 @@ def _csv_batches(path: Path, columns: Mapping[str, str]) -> Iterator[pa.RecordBa
     )
     # By one thread, which knows the numbers of rows.
     one_thread = pa.csv.ReadOptions(use_threads=False)
+    parse = pa.csv.ParseOptions(newlines_in_values=True)
     try:
-        for batch in pa.csv.open_csv(path, one_thread, convert_options=convert):
+        for batch in pa.csv.open_csv(path, one_thread, parse, convert):
             yield batch.rename_columns(list(columns))
     except pa.ArrowInvalid as error:
         broken = _BROKEN_ROW.search(str(error))

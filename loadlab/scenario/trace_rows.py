@@ -100,6 +100,7 @@ class TraceBuilder:
 
     def _checked_times(self, column: pa.Array) -> _Numbers:
         """Times in seconds (float64), or in nanoseconds (int64) where they are timestamps."""
+        column = _plain(column)
         if self._time_type is None:
             self._time_type = _time_type(column)
         cast = self._cast(column, self._time_type, "time", "neither seconds nor an ISO 8601 timestamp")
@@ -118,6 +119,7 @@ class TraceBuilder:
         return times
 
     def _checked_sizes(self, column: pa.Array) -> _Numbers:
+        column = _plain(column)
         cast = self._cast(column, pa.int64(), "size", "no whole number of bytes")
         sizes = _filled(cast)
         self._refuse(
@@ -139,6 +141,8 @@ class TraceBuilder:
 
     def _cast(self, column: pa.Array, wanted: pa.DataType, name: str, lacking: str) -> pa.Array:
         """A column in another type; where a value has none, its row is told."""
+        if pa.types.is_boolean(column.type):
+            raise HintedError(f"has a column {name} of type {column.type}, which is {lacking}")
         if pa.types.is_string(column.type):
             column = pc.utf8_trim_whitespace(column)
         try:
@@ -160,6 +164,14 @@ class TraceBuilder:
         if found:
             row, reason = min(found, key=itemgetter(0))
             raise BadRowError(self._rows + row, reason.format(_told(column, row)))
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """A column by its values: those of a dictionary, and text however it is laid out."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    is_text = pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type)
+    return pc.cast(column, pa.string()) if is_text else column
 
 
 def _time_type(column: pa.Array) -> pa.DataType:

@@ -73,6 +73,39 @@ def test_columns_may_stand_in_any_order_beside_others(tmp_path: Path) -> None:
     assert (dues_s(trace), keys(trace), trace.has_sizes) == ([0.0, 1.0], [b"a", b"NA"], False)
 
 
+def test_lines_may_end_as_on_old_macs_and_names_stand_in_quotes(tmp_path: Path) -> None:
+    trace = read_trace(csv_of(tmp_path, '\ufeff"time","key"\r0,"a\rb"\r0.5,c\r'), 1.0)
+
+    assert (dues_s(trace), keys(trace)) == ([0.0, 0.5], [b"a\rb", b"c"])
+
+
+def test_keys_of_several_lines_are_read_wherever_they_stand(tmp_path: Path) -> None:
+    """Arrow reads blocks of 1 MiB, and one of them ends within a key."""
+    rows = "".join(f'{number},"a\nb\nc"\n' for number in range(200_000))
+    trace = read_trace(csv_of(tmp_path, f"time,key\n{rows}"), 1.0)
+
+    assert len(trace.rows) == 200_000
+    assert set(trace.rows["key_bytes"].tolist()) == {5}
+
+
+TEXTS = pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=str)
+@pytest.mark.parametrize(
+    "times", [["1", " 1.5", "61"], ["2026-03-01T10:00:00", "2026-03-01T10:00:00.5", "2026-03-01T10:01:00"]]
+)
+def test_parquet_times_may_be_text_however_it_is_laid_out(
+    tmp_path: Path, text: pa.DataType, times: list[str]
+) -> None:
+    column = pa.array(times).dictionary_encode() if pa.types.is_dictionary(text) else pa.array(times, text)
+    sizes = pa.array([1, 2, 2]).dictionary_encode()
+    trace = read_trace(parquet_of(tmp_path, time=column, size=sizes), 1.0)
+
+    assert dues_s(trace) == [0.0, 0.5, 60.0]
+    assert trace.rows["size_bytes"].tolist() == [1, 2, 2]
+
+
 def test_the_first_row_is_due_at_the_start_whatever_its_time(tmp_path: Path) -> None:
     trace = read_trace(csv_of(tmp_path, "time\n1700000000.5\n1700000001.5\n1700000004.5\n"), 2.0)
 
@@ -163,6 +196,23 @@ BAD_CSV = {
         "\ntime\n1\n\n\n0\n",
         "6: time 0 lies before that of the row above: the times of a trace never go back",
     ),
+    "a line of blanks is a row": ("time\n1\n  \n", '3: time "" is neither seconds nor an ISO 8601 timestamp'),
+    "lines that end as on old Macs": (
+        "time\n1\r0.5\r",
+        "3: time 0.5 lies before that of the row above: the times of a trace never go back",
+    ),
+    "a key of several lines": (
+        'time,key\n1,"a\n\nb"\n0,c\n',
+        "5: time 0 lies before that of the row above: the times of a trace never go back",
+    ),
+    "a key too long for Python": (
+        f"time,key\n1,{'x' * 200_000}\n0,c\n",
+        "row 2: time 0 lies before that of the row above: the times of a trace never go back",
+    ),
+    "a field short behind an empty line": (
+        "time,size\n\n1,2\n2\n",
+        "4: has 1 fields, and the first line 2 names",
+    ),
     "negative time": ("time\n-1\n2\n", "2: time -1 is negative"),
     "no number": ("time\n1\nsoon\n", '3: time "soon" is neither seconds nor an ISO 8601 timestamp'),
     "mixed": ("time\n2026-03-01\n5\n", '3: time "5" is neither seconds nor an ISO 8601 timestamp'),
@@ -182,11 +232,11 @@ BAD_CSV = {
     "empty": ("", "is empty"),
     "a million columns": (
         "time," + "x," * 10**6,
-        "has a first line of more than 64 KiB; it has the names time, size and key",
+        "1: has a first line of more than 64 KiB; it has the names time, size and key",
     ),
     "thousands of columns": (
         "time" + ",x" * 5000 + "\n",
-        "has 5,001 columns; a trace has time, size and key",
+        "1: has 5,001 columns; a trace has time, size and key",
     ),
 }
 
@@ -207,6 +257,8 @@ BAD_PARQUET: dict[str, tuple[dict[str, Any], str]] = {
     "half a byte": ({"time": [1, 2], "size": [1.0, 1.5]}, 'row 2: size "1.5" is no whole number of bytes'),
     "lists of times": ({"time": [[1], [2]]}, "has a column time of type list<"),
     "lists of keys": ({"time": [1], "key": [[1]]}, "has a column key of type list<"),
+    "bools": ({"time": [False, True]}, "has a column time of type bool, which is neither seconds nor"),
+    "bools as sizes": ({"time": [1], "size": [True]}, "has a column size of type bool, which is no"),
     "no rows": ({"time": pa.array([], pa.float64())}, "has no rows"),
     "no time": ({"times": [1]}, 'has no column time; "times" is there, to be renamed'),
     "thousands of columns": ({f"c{number}": [1] for number in range(2000)}, "has 2,000 columns"),
