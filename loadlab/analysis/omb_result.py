@@ -20,6 +20,7 @@ from loadlab.errors import UsageError
 from loadlab.results.capacity_store import CAPACITY_FILE
 from loadlab.results.reader import RESULT_FILE
 from loadlab.results.runset import RUNSET_FILE
+from loadlab.results.study_store import STUDY_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from loadlab.results.model import RunResult
 
 _MARKS: Final = ("publishRate", "aggregatedPublishLatency99pct", "aggregatedPublishLatencyQuantiles")
-_OWN_FILES: Final = (RESULT_FILE, RUNSET_FILE, CAPACITY_FILE)
+_OWN_FILES: Final = (RESULT_FILE, RUNSET_FILE, CAPACITY_FILE, STUDY_FILE)
 _FACTS: Final = ("topics", "partitions", "messageSize", "producersPerTopic", "consumersPerTopic")
 _US_A_MS: Final = 1000.0
 _LARGEST_BYTES: Final = 256 << 20
@@ -200,6 +201,13 @@ def _read(path: Path) -> dict[str, object]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} can't be read as JSON: {type(error).__name__}") from error
+    if isinstance(found, dict) and "schema_version" in found:
+        run_id = found.get("run_id")
+        whose = f"the run, {run_id}, its folder" if isinstance(run_id, str) else "its id, its folder"
+        raise UsageError(
+            f"{path} is loadlab's own, under a name that it does not have in a folder of results",
+            fix=f"name {whose}, or the {RESULT_FILE} in that",
+        )
     if not isinstance(found, dict) or not all(mark in found for mark in _MARKS):
         raise UsageError(
             f"{path} is no result of OpenMessaging Benchmark", fix="name a run, or such a result"

@@ -64,6 +64,19 @@ def test_it_is_refused_until_it_is_allowed(place: Path) -> None:
     assert "--allow tool" in done.stderr
 
 
+@pytest.mark.parametrize("allowed", [[], ["--allow", "tool"]])
+def test_a_result_of_our_own_under_another_name_is_told_to_be_one(place: Path, allowed: list[str]) -> None:
+    run_id = "20261123T100000-ours-aaaa"
+    stored = place / "results" / run_id / "result.json"
+    (place / "before.json").write_text(stored.read_text())
+
+    done = compared(place, str(place / "before.json"), "aaaa", *allowed)
+
+    assert done.exit_code == 2
+    assert "before.json is loadlab's own" in done.stderr
+    assert f"name the run, {run_id}, its folder" in done.stderr
+
+
 def test_publish_latency_is_compared_with_service_time_and_delay_with_send_delay(place: Path) -> None:
     found = rows(compared(place, str(place / "omb.json"), "aaaa", "--allow", "tool", "--format", "json"))
     ours = producer()
