@@ -40,7 +40,7 @@ class Headline:
 
     @property
     def step(self) -> float:
-        """In which its values are known at best, in its unit; 0 where that is but their histogram's bucket."""
+        """In which its values are known at best, in its unit; 0 where that is a share of them."""
         return 1.0 if self.unit == "records" else 0.0
 
 

@@ -124,7 +124,8 @@ def capacity(scenario: Path, **options: Unpack[CapacityKeywords]) -> int:
     """Search the highest rate that SCENARIO holds.
 
     A rate holds where the scenario's thresholds hold, 99.5 % of the target is achieved, but for 0.1 s of acks
-    on their way, and no consumer's lag grows by more. Each probe is a run of its own, on one cluster with fresh topics; all are stored.
+    on their way, and no consumer's lag grows by more. Each probe is a run of its own, on one cluster with
+    fresh topics; all are stored.
     """
     set_over = with_provider(options["overrides"], options["provider"], options["client_properties"])
     loaded = load(scenario, set_over, os.environ)

@@ -37,7 +37,7 @@ def conditions(measure_s: float) -> tuple[str, ...]:
 
 
 def _granted(measured_s: float) -> float:
-    """The share of a target that may be missing: what is always granted, and what is on its way at the end."""
+    """The share of a target that may be missing: some always, and what is on its way at the end."""
     return 1.0 - ACHIEVED_LIMIT + ACK_GRACE_S / measured_s
 
 

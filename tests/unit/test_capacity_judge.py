@@ -107,7 +107,8 @@ def test_what_was_due_must_be_acked_but_for_the_acks_on_their_way(
 
 
 @pytest.mark.parametrize(
-    ("measure_s", "achieved", "lag"), [(10.0, "98.5%", "1.5%"), (30.0, "99.17%", "0.83%"), (600.0, "99.48%", "0.52%")]
+    ("measure_s", "achieved", "lag"),
+    [(10.0, "98.5%", "1.5%"), (30.0, "99.17%", "0.83%"), (600.0, "99.48%", "0.52%")],
 )
 def test_the_limits_that_are_told_are_those_that_decide(measure_s: float, achieved: str, lag: str) -> None:
     assert conditions(measure_s) == (

@@ -9,8 +9,8 @@ from result_samples import RUN_ID, consumer, producer, result
 from loadlab.cli.summary import MAX_LINES, summary_lines
 from loadlab.cli.summary_brokers import broker_section
 from loadlab.results.model import ClusterUsed, Reason, Reconciliation, RunResult, Threshold, Verdict, Warned
-from loadlab.results.model_environment import MachineUse
 from loadlab.results.model_brokers import BrokerResult, Collections, Flushes, HeapUse, Requests
+from loadlab.results.model_environment import MachineUse
 from loadlab.results.reader import StoredRun
 
 PATH = Path("results") / RUN_ID
@@ -109,8 +109,10 @@ def test_several_groups_are_told_apart_by_name() -> None:
         ({"shared_cores": 1}, " · shares 1 core with the clients, each slowing the other"),
         (
             {"shared_cores": 2, "brokers_share": 0.313, "workers_share": 0.2},
-            " · shares 2 cores with the clients, each slowing the other"
-            " (brokers 31.3 %, clients 20.0 % of the CPU)",
+            (
+                " · shares 2 cores with the clients, each slowing the other"
+                " (brokers 31.3 %, clients 20.0 % of the CPU)"
+            ),
         ),
     ],
 )
