@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 Value = str | int | float
 
 _CONFIG: Final = "config."
+_LATENCY: Final = re.compile(r"\.\w*_us(_per_record)?(\.(mean|min|max|p[0-9]+))?$")
 _BYTES: Final = ("size", "bytes", "heap", "memory")
 
 
@@ -54,11 +56,20 @@ def is_of_bytes(path: str) -> bool:
     return path.endswith(_BYTES)
 
 
+def is_latency(field: str) -> bool:
+    """Whether a field of a result is in microseconds; what its group is called says nothing of it.
+
+    Args:
+        field: such as producers.checkout.publish_latency_us.p99.
+    """
+    return _LATENCY.search(field) is not None
+
+
 def objective_text(field: str, value: float | None) -> str:
     """The value of an objective, with the unit that its field has in its name."""
     if value is None:
         return numbers.MISSING
-    if "_us" in field:
+    if is_latency(field):
         return numbers.latency(value)
     if field.endswith("bytes_per_s"):
         return numbers.byte_rate(value)

@@ -11,7 +11,7 @@ import pytest
 from bench_samples import CODEC, KNOBS, LINGER, THROUGHPUT, Lab, broken, invalid, study
 from click.testing import CliRunner
 
-from loadlab.analysis.knobs import assignment_text, objective_text, short_names
+from loadlab.analysis.knobs import assignment_text, is_latency, objective_text, short_names
 from loadlab.cli.coordinates import coordinates, header
 from loadlab.cli.main import cli
 from loadlab.cli.study_export import trials_csv
@@ -112,6 +112,14 @@ def test_values_are_written_as_in_scenarios() -> None:
 def test_objectives_have_the_unit_of_their_field() -> None:
     assert objective_text(THROUGHPUT, 123_456.0) == "123,456 records/s"
     assert objective_text("producers.checkout.publish_latency_us.p99", 4_500.0) == "4.50 ms"
+    assert objective_text("producers.checkout.cpu_us_per_record", 4_500.0) == "4.50 ms"
+
+
+def test_what_a_group_is_called_makes_no_latency_of_its_fields() -> None:
+    assert objective_text("producers.web_us.throughput.records_per_s", 20_000.0) == "20,000 records/s"
+    assert not is_latency("producers.a.b_us.target_records_per_s")
+    assert not is_latency("producers.web.publish_latency_us.count")
+    assert is_latency("producers.web.publish_latency_us.p999")
 
 
 def test_the_export_has_a_row_for_each_trial(told: tuple[StoredStudy, list[str]]) -> None:
