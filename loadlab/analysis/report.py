@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
 import re
 import signal
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,11 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 import jupytext
 import nbformat
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
 
+from loadlab.analysis.export.files import write_files
 from loadlab.errors import RunError, UsageError
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _tags(cell: NotebookNode) -> list[str]:
 
 
 def execute(notebook: NotebookNode, folder: Path | None = None) -> NotebookNode:
-    """Execute a notebook in a Python like this one.
+    """Execute a notebook in a process of this very Python.
 
     Args:
         notebook: it gets the outputs.
@@ -110,6 +111,7 @@ def execute(notebook: NotebookNode, folder: Path | None = None) -> NotebookNode:
         with tempfile.TemporaryDirectory(prefix="loadlab-report-") as sockets:
             # By sockets that only this user can open, rather than by ports that all of the machine can.
             client.km = client.create_kernel_manager()
+            client.km.kernel_spec_manager = _ThisPython()
             client.km.connection_file = str(Path(sockets, "kernel.json"))
             client.km.transport = "ipc"
             return _interruptible(client)
@@ -119,6 +121,15 @@ def execute(notebook: NotebookNode, folder: Path | None = None) -> NotebookNode:
         raise RunError(f"the report's notebook failed: {error.ename}: {error.evalue}") from error
     except (CellTimeoutError, DeadKernelError) as error:
         raise RunError(f"the report's notebook did not end: {' '.join(str(error).split())}") from error
+
+
+class _ThisPython(KernelSpecManager):
+    """Has this interpreter for every kernel: Jupyter's search path may lead to another, without loadlab."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        """How the kernel is started."""
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=command, display_name=kernel_name, language="python")
 
 
 def _interruptible(client: NotebookClient) -> NotebookNode:
@@ -173,33 +184,7 @@ def write_report(report: Report, output: Path) -> tuple[Path, Path]:
     notebook = output.with_suffix(".ipynb")
     if notebook == output:
         raise UsageError(f"{output} is the name of a notebook", fix="name an HTML file: --output report.html")
-    write_whole({output: report.html, notebook: report.notebook})
+    texts = {output: report.html, notebook: report.notebook}
+    contents = {path: text.encode("utf-8") for path, text in texts.items()}
+    write_files(contents, replace=True, make_folders=False)
     return output, notebook
-
-
-def write_whole(texts: Mapping[Path, str]) -> None:
-    """Write files under temporary names first, and rename them when all are written.
-
-    Raises:
-        UsageError: a folder is not there, or can't be written.
-        RunError: the disk is full.
-    """
-    temporary = {path: path.with_name(f".{path.name[:200]}.{os.getpid()}.new") for path in texts}
-    try:
-        for path, text in texts.items():
-            temporary[path].write_text(text, encoding="utf-8")
-        for path, new in temporary.items():
-            new.replace(path)
-    except OSError as error:
-        raise _unwritable(next(iter(texts)), error) from error
-    finally:
-        for new in temporary.values():
-            with contextlib.suppress(OSError):
-                new.unlink(missing_ok=True)
-
-
-def _unwritable(path: Path, error: OSError) -> UsageError | RunError:
-    message = f"{path} can't be written: {error.strerror or error}"
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return RunError(message, fix="free disk space, or name a file elsewhere with --output")
-    return UsageError(message, fix="name a file in a folder that is there and can be written with --output")

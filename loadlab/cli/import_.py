@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from loadlab.analysis.export.files import unwritable
 from loadlab.cli.options import examples
 from loadlab.cli.output import print_note, print_text
-from loadlab.errors import RunError, UsageError
+from loadlab.errors import UsageError
 from loadlab.scenario.omb import import_omb
 
 if TYPE_CHECKING:
@@ -72,6 +73,4 @@ def _write(path: Path, text: str) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             path.unlink()
-        raise RunError(
-            f"{path} can't be written: {error.strerror or error}", fix="name another --output"
-        ) from error
+        raise unwritable(path, error) from error

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, get_args
 
 import click
 
-from loadlab.analysis.report import make_report, write_report, write_whole
+from loadlab.analysis.export.files import write_files
+from loadlab.analysis.report import make_report, write_report
 from loadlab.cli.capacity_view import capacity_lines
 from loadlab.cli.compare import allow_option
 from loadlab.cli.comparison import as_markdown, compared
@@ -113,7 +114,7 @@ def _tell(text: str, output: Path | None) -> None:
     if output is None:
         print_text(text)
         return
-    write_whole({output: text + "\n"})
+    write_files({output: f"{text}\n".encode()}, replace=True, make_folders=False)
     print_text(str(output))
 
 

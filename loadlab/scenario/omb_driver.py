@@ -157,6 +157,9 @@ def _of_cluster(keys: Keys, label: str, name: str) -> bool:
 
 def _block(keys: Keys, key: str) -> dict[str, str]:
     """The properties of a block."""
+    if keys.has(key) and not isinstance(keys.data[key], str):
+        keys.refused(key, "must be a text of key=value lines, as a | after the colon makes it", blocks=True)
+        return {}
     try:
         return {each.key: each.value for each in properties_text.entries(keys.text(key))}
     except HintedError as error:

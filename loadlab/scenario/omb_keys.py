@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 _WHOLE: Final = re.compile(r"[0-9]{1,18}")
+_FLAGS: Final = frozenset(("true", "false"))
+"""YAML 1.2 has no others; Jackson, with which OMB reads its files, takes them as texts too."""
 
 Outcome = Literal["mapped", "defaulted", "refused"]
 
@@ -72,8 +74,11 @@ class Keys:
         return float(value)
 
     def flag(self, key: str) -> bool:
-        """Whether a key is true; false where it is left out."""
-        return str(self.data.get(key)).lower() == "true"
+        """Whether a key is true; false where it is left out, or refused."""
+        text = str(self.data.get(key)).lower()
+        if self.has(key) and text not in _FLAGS:
+            self.refused(key, "must be true or false", blocks=True)
+        return text == "true"
 
     def text(self, key: str) -> str:
         """A text; empty where it is left out."""

@@ -41,6 +41,7 @@ KNOWN: Final = (
 _KEY_COUNT: Final = 10_000  # KeyDistributor.UNIQUE_COUNT
 _KEY_KINDS: Final = {"NO_KEY": "none", "KEY_ROUND_ROBIN": "round_robin", "RANDOM_NANO": "uniform"}
 _MOST_WORKERS: Final = 64
+_MOST_GROUPS: Final = 64
 _MOST_TOPICS: Final = 10_000
 _GIB: Final = 2**30
 _BACKLOG_ENDS_AT: Final = 1000  # records; where OMB takes a backlog for drained at the latest
@@ -199,12 +200,16 @@ def workers(keys: Keys, key: str, where: str) -> int:
 
 
 def subscriptions(keys: Keys) -> int:
-    """How many consumer groups read each topic."""
-    count = keys.whole("subscriptionsPerTopic")
-    if count:
-        keys.mapped("subscriptionsPerTopic", f"{count} consumer group{'s' if count > 1 else ''}")
-    else:
+    """How many consumer groups read each topic, each with worker processes of its own."""
+    asked = keys.whole("subscriptionsPerTopic")
+    count = min(asked, _MOST_GROUPS)
+    if not count:
         keys.taken("subscriptionsPerTopic", "no consumers")
+    elif asked > count:
+        told = f"{count} consumer groups, the most there can be, of {asked}: brokers send so much less"
+        keys.mapped("subscriptionsPerTopic", told)
+    else:
+        keys.mapped("subscriptionsPerTopic", f"{count} consumer group{'s' if count > 1 else ''}")
     return count
 
 

@@ -11,7 +11,7 @@ from openmetrics_reader import read_openmetrics
 
 from loadlab.analysis.export import FORMATS, export_run, files
 from loadlab.analysis.export.files import file_name, write_files
-from loadlab.errors import UsageError
+from loadlab.errors import LoadlabError, RunError, UsageError
 
 
 def test_folders_that_are_missing_are_made(tmp_path: Path) -> None:
@@ -39,16 +39,16 @@ def test_a_file_that_may_go_is_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "b.csv").read_text() == "new"
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
+@pytest.mark.parametrize(("code", "kind"), [(errno.ENOSPC, RunError), (errno.EACCES, UsageError)])
 def test_what_cannot_be_written_leaves_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, kind: type[LoadlabError]
 ) -> None:
     def fails(_descriptor: int) -> None:
         raise OSError(code, os.strerror(code))
 
     (tmp_path / "b.csv").write_text("old")
     monkeypatch.setattr(files.os, "fsync", fails)
-    with pytest.raises(UsageError, match=f"can't be written: {os.strerror(code)}"):
+    with pytest.raises(kind, match=f"can't be written: {os.strerror(code)}"):
         write_files({tmp_path / "b.csv": b"new"}, replace=True)
 
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("b.csv", "old")]
@@ -60,6 +60,25 @@ def test_a_folder_in_the_place_of_a_file_is_told(tmp_path: Path) -> None:
         write_files({tmp_path / "b.csv": b"new"}, replace=True)
 
     assert [path.name for path in tmp_path.iterdir()] == ["b.csv"]
+
+
+def test_a_folder_in_the_place_of_one_file_keeps_the_others_from_being_written(tmp_path: Path) -> None:
+    (tmp_path / "b.csv").mkdir()
+    with pytest.raises(UsageError, match=r"b\.csv can't be written: Is a directory"):
+        write_files({tmp_path / "a.csv": b"new", tmp_path / "b.csv": b"new"}, replace=True)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["b.csv"]
+
+
+def test_no_file_is_written_where_there_is_none_to_write() -> None:
+    write_files({}, replace=False)
+
+
+def test_a_folder_that_is_missing_is_told_where_none_may_be_made(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="can't be written: No such file"):
+        write_files({tmp_path / "gone" / "a.html": b"1"}, replace=True, make_folders=False)
+
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..", ".", "", "a b\n,c", "<script>"])

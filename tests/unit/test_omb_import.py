@@ -289,6 +289,32 @@ def test_all_that_makes_the_load_another_is_refused_at_once(imported: Callable[.
     assert 'did you mean "KEY_ROUND_ROBIN"' in refusal.value.message
 
 
+@pytest.mark.parametrize(
+    ("workload", "driver", "words"),
+    [
+        ({"useRandomizedPayloads": "yes"}, {}, "useRandomizedPayloads: must be true or false"),
+        ({"useRandomizedPayloads": [True]}, {}, "useRandomizedPayloads: must be true or false"),
+        ({}, {"commonConfig": {"bootstrap.servers": "x"}}, "commonConfig: must be a text of key=value lines"),
+        ({}, {"producerConfig": {"acks": "1"}}, "producerConfig: must be a text of key=value lines"),
+        ({}, {"topicConfig": ["flush.ms=0"]}, "topicConfig: must be a text of key=value lines"),
+    ],
+)
+def test_what_openmessaging_benchmark_cannot_read_either_is_refused(
+    imported: Callable[..., Imported], workload: dict[str, object], driver: dict[str, object], words: str
+) -> None:
+    with pytest.raises(UsageError) as refusal:
+        imported(workload, driver)
+    assert refusal.value.message.count(words) == 1
+
+
+def test_more_consumer_groups_than_a_machine_can_hold_are_cut_and_told(
+    imported: Callable[..., Imported],
+) -> None:
+    made = imported({"subscriptionsPerTopic": 10**17})
+    assert len(made.document["consumers"]) == 64  # type: ignore[arg-type]
+    assert told(made, "subscriptionsPerTopic")[1].startswith("64 consumer groups, the most there can be, of ")
+
+
 def test_a_misspelt_key_gets_the_near_one(imported: Callable[..., Imported]) -> None:
     assert 'did you mean "producerRate"' in told(imported({"producerrate": 5}), "producerrate")[1]
 
@@ -315,6 +341,11 @@ def test_the_command_writes_a_scenario_that_validates(
     again = CliRunner().invoke(cli, ["import", "omb", *files, "--output", str(output)])
     assert again.exit_code == 2
     assert "is there already" in again.stderr
+    nowhere = CliRunner().invoke(
+        cli, ["import", "omb", *files, "--output", str(tmp_path / "gone" / "x.yaml")]
+    )
+    assert nowhere.exit_code == 2
+    assert "can't be written: No such file" in nowhere.stderr
     shown = CliRunner().invoke(cli, ["import", "omb", *files])
     assert shown.stdout == output.read_text()
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from loadlab.errors import UsageError
+from loadlab.errors import RunError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _UNSAFE: Final = re.compile(r"[^\w.-]")
+_FULL: Final = frozenset((errno.ENOSPC, errno.EDQUOT))
 
 
 @dataclass(frozen=True)
@@ -35,34 +37,60 @@ def file_name(*parts: str) -> str:
     return "-".join(_UNSAFE.sub("_", part) for part in parts).lstrip(".") or "_"
 
 
-def write_files(contents: Mapping[Path, bytes], *, replace: bool) -> None:
+def write_files(contents: Mapping[Path, bytes], *, replace: bool, make_folders: bool = True) -> None:
     """Write files under temporary names, and give them their own when all are on the disk.
 
     Args:
-        contents: by path; folders that are missing are made.
+        contents: by path.
         replace: whether files that exist may go.
+        make_folders: whether folders that are missing are made.
 
     Raises:
         UsageError: one exists and may not go, or can't be written; none of them is changed then.
+        RunError: the disk is full; likewise.
     """
-    if not replace and (existing := [path for path in contents if path.exists()]):
-        raise UsageError(f"{existing[0]} exists already", fix="name another by --output, or give --force")
-    drafts = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in contents}
-    path = next(iter(contents))
+    for path in contents:
+        _check_place(path, replace=replace)
+    drafts = {path: path.with_name(f".new-{os.getpid()}-{place}") for place, path in enumerate(contents)}
     try:
         for path, draft in drafts.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write(draft, contents[path])
+            with _telling(path):
+                if make_folders:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                _write(draft, contents[path])
         for path, draft in drafts.items():
-            draft.replace(path)
-    except OSError as error:
-        raise UsageError(
-            f"{path} can't be written: {error.strerror}", fix="name a place that can be written by --output"
-        ) from error
+            with _telling(path):
+                draft.replace(path)
     finally:
         for draft in drafts.values():
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)
+
+
+def _check_place(path: Path, *, replace: bool) -> None:
+    """What a file can't take the place of is told before any other file has taken its own."""
+    with _telling(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        taken = not replace and path.exists()
+    if taken:
+        raise UsageError(f"{path} exists already", fix="name another by --output, or give --force")
+
+
+def unwritable(path: Path, error: OSError) -> UsageError | RunError:
+    """What to raise for a file that can't be written; only a full disk is not the user's choice."""
+    message = f"{path} can't be written: {error.strerror or error}"
+    if error.errno in _FULL:
+        return RunError(message, fix="free disk space, or name a place elsewhere by --output")
+    return UsageError(message, fix="name a place that is there and can be written by --output")
+
+
+@contextlib.contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def _write(path: Path, content: bytes) -> None:
