@@ -199,7 +199,7 @@ def _read(path: Path) -> dict[str, object]:
         if path.stat().st_size > _LARGEST_BYTES:
             raise UsageError(f"{path} is larger than any result of OpenMessaging Benchmark")
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} can't be read as JSON: {type(error).__name__}") from error
     if isinstance(found, dict) and "schema_version" in found:
         run_id = found.get("run_id")

@@ -211,7 +211,7 @@ def _telling(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise UsageError(f"{path} is not there", fix=_AGAIN) from error
-    except (ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (ValueError, LookupError, EOFError, RecursionError, zipfile.BadZipFile, zlib.error) as error:
         raise UsageError(f"{path} is damaged: {_first_line(error)}", fix=_AGAIN) from error
     except OSError as error:
         # Arrow raises it too, without a number, for what is damaged within the file.

@@ -229,8 +229,8 @@ def _find(name: str | Path, results_dir: Path) -> Path:
         raise UsageError(f"{name} may be {', '.join(alike[:-1])} or {alike[-1]}", fix="write more of the id")
     near = difflib.get_close_matches(text, known, n=1, cutoff=0.5)
     raise UsageError(
-        f"no run {name} in {results_dir}" + (f"; did you mean {near[0]}?" if near else ""),
-        fix="`loadlab list` shows the stored runs; --results-dir says where to look",
+        f"nothing called {name} is stored in {results_dir}" + (f"; did you mean {near[0]}?" if near else ""),
+        fix="`loadlab list` shows what is stored; --results-dir says where to look",
     )
 
 

@@ -77,7 +77,7 @@ def _read(path: Path) -> Document:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter where brackets are nested by the thousand
         raise UsageError(f"{path} is damaged: {error}", fix="run the scenario again") from error
     if not isinstance(document, dict):
         raise UsageError(f"{path} is not a result of loadlab: no JSON object")

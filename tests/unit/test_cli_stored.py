@@ -83,10 +83,11 @@ def test_list_tells_status_and_rates(results: Path) -> None:
     assert line.split() == (f"{RUN_ID} valid 41.5 s sent 19,998 records/s, consumed 19,998 records/s").split()
 
 
-def test_list_tells_of_damaged_runs_and_goes_on(results: Path) -> None:
+@pytest.mark.parametrize("text", ["{", "[" * 200_000])
+def test_list_tells_of_damaged_runs_and_goes_on(results: Path, text: str) -> None:
     damaged = results / "20261124T000000-x-aaaa"
     damaged.mkdir()
-    (damaged / "result.json").write_text("{")
+    (damaged / "result.json").write_text(text)
     lines = called("list", "--results-dir", results).stdout.splitlines()
 
     assert len(lines) == 2

@@ -120,7 +120,7 @@ def test_percentiles_of_several_producers_are_not_made_into_one(place: Path) -> 
     assert any("several producers" in remark for remark in json.loads(done.stdout)["remarks"])
 
 
-@pytest.mark.parametrize("text", ["", "[1]", '{"publishRate": []}', "\x00"])
+@pytest.mark.parametrize("text", ["", "[1]", '{"publishRate": []}', "\x00", "[" * 200_000])
 def test_another_file_is_refused(place: Path, text: str) -> None:
     (place / "other.json").write_text(text)
     done = compared(place, str(place / "other.json"), "aaaa", "--allow", "tool")

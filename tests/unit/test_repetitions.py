@@ -278,5 +278,5 @@ def test_a_set_whose_run_is_gone_says_which(runs: FakeRuns, tmp_path: Path) -> N
     (tmp_path / "run-2").rename(tmp_path / ".gone")
 
     assert runs.seeds
-    with pytest.raises(UsageError, match="no run run-2"):
+    with pytest.raises(UsageError, match="nothing called run-2 is stored"):
         stored.load_runs()

@@ -239,6 +239,7 @@ def test_an_unknown_run_gets_the_nearest_name(tmp_path: Path) -> None:
         ("{}", "it has no schema version"),
         ('{"schema_version": 1}', "is damaged: loadlab_version: Field required"),
         ("\x00\xff", "is damaged"),
+        ("[" * 200_000, "is damaged: maximum recursion depth exceeded"),
     ],
 )
 def test_a_damaged_result_gets_one_clear_line(tmp_path: Path, text: str, said: str) -> None:
