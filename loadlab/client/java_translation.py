@@ -21,6 +21,7 @@ _CLASSES: Final[Mapping[str, str]] = {
 }
 """Kafka's own partitioners by their class, and what in librdkafka comes nearest."""
 
+_OF_CODE: Final = "partitioner.class"
 _PARTITIONERS: Final = "org.apache.kafka.clients.producer."
 _BUFFERS: Final = frozenset({"send.buffer.bytes", "receive.buffer.bytes"})
 _SYSTEM_S_OWN: Final = "-1"
@@ -54,9 +55,11 @@ class Untranslatable:
 
     Attributes:
         reason: why, in one sentence without a full stop.
+        at_key: whether librdkafka has no such property for the client, whatever its value.
     """
 
     reason: str
+    at_key: bool = False
 
 
 def translated(client: Client, name: str, value: str) -> Translated | Untranslatable:
@@ -71,9 +74,9 @@ def translated(client: Client, name: str, value: str) -> Translated | Untranslat
         target = COUNTERPARTS[name] if name in _SAME_MEANING else name
         found = resolve_property(client, target, _value(name, value))
     except ValueError as error:
-        return Untranslatable(str(error))
+        return Untranslatable(str(error), at_key=name == _OF_CODE)
     if isinstance(found, PropertyProblem):
-        return Untranslatable(found.message)
+        return Untranslatable(found.message, at_key=found.at_key)
     return Translated(target, found)
 
 
@@ -89,7 +92,7 @@ def _value(name: str, value: str) -> str:
         return "1"  # no batches: librdkafka's least, which the first record of a batch exceeds
     if name == "buffer.memory":
         return _kibibytes(value)
-    if name == "partitioner.class":
+    if name == _OF_CODE:
         return _partitioner(value)
     if name in _BUFFERS and value == _SYSTEM_S_OWN:
         return "0"

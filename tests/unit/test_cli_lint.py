@@ -80,6 +80,12 @@ def test_a_file_that_cannot_be_read_exits_with_2(tmp_path: Path, name: str) -> N
     assert "no such file" in told.stderr
 
 
+def test_a_value_that_no_client_starts_with_is_told_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "producer.properties"
+    file.write_text("acks=all\nlinger.ms=abc\n")
+    assert f'{file}:2: linger.ms: must be a whole number, not "abc"' in called(file, "--strict").stdout
+
+
 def test_a_line_that_is_no_property_is_named_without_its_text(tmp_path: Path) -> None:
     file = tmp_path / "broken.properties"
     file.write_text("acks=all\nhunter2\n")

@@ -225,6 +225,22 @@ PROPERTIES = [
     ("misspelt-property", {"linger_ms": "5"}, {"linger.ms": "5"}),
     ("misspelt-property", {"node.id": "1", "num.io.thread": "4"}, {"node.id": "1", "num.io.threads": "4"}),
     ("misspelt-property", {"enable.idempotance": "true"}, {"sasl.login.refresh.buffer.seconds": "1"}),
+    ("refused-value", {"linger.ms": "abc"}, {"linger.ms": "5"}),
+    ("refused-value", {"batch.size": "-1"}, {"batch.size": "0", "connections.max.idle.ms": "-1"}),
+    ("refused-value", {"acks": "2"}, {"acks": "-1", "compression.type": "GZIP"}),
+    ("refused-value", {"batch.size": "64KiB"}, {"request.timeout.ms": "1200000"}),
+    ("refused-value", {"buffer.memory": "much"}, {"partitioner.class": "org.example.Own"}),
+    (
+        "refused-value",
+        {"queue.buffering.max.kbytes": "1", "request.timeout.ms": "1200000"},
+        {"queue.buffering.max.kbytes": "1", "acks": "all", "linger.ms": "0.5"},
+    ),
+    ("refused-value", {"linger.ms": "nan", "batch.num.messages": "9"}, {"fetch.min.bytes": "${env:MIN}"}),
+    (
+        "refused-value",
+        {"node.id": "1", "min.insync.replicas": "nan"},
+        {"node.id": "1", "min.insync.replicas": "2", "log.cleaner.min.cleanable.ratio": "5e-1"},
+    ),
     (
         "unverified-broker",
         {"security.protocol": "SSL", "ssl.endpoint.identification.algorithm": ""},
@@ -260,6 +276,22 @@ def test_a_rule_fires_on_its_mistake_alone(case: Case) -> None:
 def test_a_rule_reads_properties_files_too(code: str, fires: dict[str, str], holds: dict[str, str]) -> None:
     assert code in {finding.rule.code for finding in lint(of_properties(fires))}
     assert code not in {finding.rule.code for finding in lint(of_properties(holds))}
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "1e999"])
+@pytest.mark.parametrize("name", ["min.insync.replicas", "linger.ms", "session.timeout.ms"])
+def test_a_number_that_is_none_is_told_and_ends_nothing(name: str, value: str) -> None:
+    broker = {"node.id": "1", "default.replication.factor": "3"} if name.startswith("min.") else {}
+    (refused,) = [
+        each for each in lint(of_properties({name: value, **broker})) if each.rule.severity == "high"
+    ]
+    assert (refused.rule.code, refused.message) == ("refused-value", f'must be a whole number, not "{value}"')
+
+
+def test_no_finding_holds_a_secret_or_what_a_terminal_would_obey() -> None:
+    given = {"acks": "\x1b[31mred\n", "ssl.key.password": "hunter2", "queue.buffering.max.ms": "1"}
+    (refused,) = [each for each in lint(of_properties(given)) if each.rule.code == "refused-value"]
+    assert refused.message.isprintable()
 
 
 def test_every_rule_has_a_case_and_a_name_of_its_own() -> None:

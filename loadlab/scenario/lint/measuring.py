@@ -85,6 +85,11 @@ def _misspelt(subject: Subject) -> Iterator[Hit]:
         yield Hit(name, f'there is no such property; did you mean "{meant}"?')
 
 
+def _refused(subject: Subject) -> Iterator[Hit]:
+    for name, wrong in subject.refused.items():
+        yield Hit(name, wrong)
+
+
 RULES: Final = (
     Rule(
         "misspelt-property",
@@ -93,6 +98,14 @@ RULES: Final = (
         "Kafka documentation, Configuration",
         "the name as it is documented",
         _misspelt,
+    ),
+    Rule(
+        "refused-value",
+        "high",
+        "What a property's value must not be keeps a client or broker from starting, or is read as another.",
+        "Kafka documentation, Configuration; librdkafka, CONFIGURATION.md",
+        "a value of the type and in the range that are documented",
+        _refused,
     ),
     Rule(
         "too-few-records",

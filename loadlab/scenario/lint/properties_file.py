@@ -13,6 +13,7 @@ from loadlab.errors import UsageError
 from loadlab.hints import HintedError, near
 from loadlab.scenario.cluster import DEFAULT_KAFKA_VERSION
 from loadlab.scenario.kafka_properties import definitions
+from loadlab.scenario.lint.refused_values import refused_by_broker, refused_by_client
 from loadlab.scenario.lint.settings import CANONICAL, Flavour, Settings
 from loadlab.scenario.lint.subject import TOPIC_DEFAULTS, Consumer, Producer, Subject, Topic, of_brokers
 from loadlab.scenario.properties_text import entries
@@ -29,6 +30,7 @@ _BROKERS_HAVE: Final = frozenset(
 )
 _LIBRDKAFKA_HAS: Final = frozenset(CANONICAL) | frozenset(COUNTERPARTS.values()) - frozenset(COUNTERPARTS)
 _LIBRDKAFKA_BEGINS: Final = ("queue.", "queued.", "socket.nagle", "socket.keepalive", "batch.num")
+_CLIENTS: Final[tuple[Client, ...]] = ("producer", "consumer")
 _NUMBER: Final = re.compile(r"[0-9]{1,5}")
 _A_SLIP: Final = 0.9
 """How alike a slip and the name it was meant to be are. Names that are merely unknown may be Java's."""
@@ -57,15 +59,17 @@ def of_properties(given: Mapping[str, str]) -> Subject:
         settings = Settings(of_brokers(given), TOPIC_DEFAULTS)
         topic = Topic("", settings, int(factor) if _NUMBER.fullmatch(factor) else None)
         return Subject(
-            topics=(topic,), misspelt=_misspelt(given, definitions("broker", DEFAULT_KAFKA_VERSION))
+            topics=(topic,),
+            misspelt=_misspelt(given, definitions("broker", DEFAULT_KAFKA_VERSION)),
+            refused=refused_by_broker(given),
         )
-    clients = [client for client in ("producer", "consumer") if _only_for(client, given)]
-    both = not clients
+    clients = [client for client in _CLIENTS if _only_for(client, given)] or [*_CLIENTS]
     known = {*known_properties(), *COUNTERPARTS, *WITHOUT_COUNTERPART}
     return Subject(
-        producers=(Producer("", "", _settings("producer", given)),) if both or "producer" in clients else (),
-        consumers=(Consumer("", "", _settings("consumer", given)),) if both or "consumer" in clients else (),
+        producers=(Producer("", "", _settings("producer", given)),) if "producer" in clients else (),
+        consumers=(Consumer("", "", _settings("consumer", given)),) if "consumer" in clients else (),
         misspelt=_misspelt(given, known),
+        refused=refused_by_client(clients, given, _flavour(given)),
     )
 
 
@@ -75,7 +79,7 @@ def _misspelt(given: Mapping[str, str], known: Collection[str]) -> dict[str, str
     return {name: meant for name, meant in found.items() if meant is not None}
 
 
-def _only_for(client: str, given: Mapping[str, str]) -> bool:
+def _only_for(client: Client, given: Mapping[str, str]) -> bool:
     """Whether a property is of this client only."""
     if client == "consumer" and _CONSUMERS_HAVE & given.keys():
         return True

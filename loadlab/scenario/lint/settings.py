@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -96,11 +97,12 @@ class Settings:
         return self.given.get(name, self.defaults.get(name, "")).lower()
 
     def number(self, name: str) -> float | None:
-        """A value as a number; None where it is none."""
+        """A value as a number; None where it is none, nor finite."""
         try:
-            return float(self.text(name))
+            number = float(self.text(name))
         except ValueError:
             return None
+        return number if math.isfinite(number) else None
 
     def sets(self, *names: str) -> bool:
         """Whether one of the names was given."""

@@ -128,6 +128,7 @@ class Subject:
         topics: as well.
         scenario: None for a properties file.
         misspelt: names that no client or broker has, each with the one that it nearly is.
+        refused: names whose values no client or broker starts with, each with what is wrong.
         places: where values stand, as file:line, by path; those that are defaults have none.
         cores: how many cores the workers may use.
     """
@@ -137,6 +138,7 @@ class Subject:
     topics: tuple[Topic, ...] = ()
     scenario: Scenario | None = None
     misspelt: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict)
     cores: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
 
