@@ -52,6 +52,16 @@ _PEM_TEXTS: Final[Mapping[str, str]] = {
     f"{_KEY_STORE}.key": "ssl.key.pem",
     f"{_TRUST_STORE}.certificates": "ssl.ca.pem",
 }
+GIVEN_BY: Final[Mapping[str, str]] = {
+    "sasl.username": JAAS,
+    "sasl.password": JAAS,
+    "ssl.certificate.location": f"{_KEY_STORE}.location",
+    "ssl.key.location": f"{_KEY_STORE}.location",
+    "ssl.ca.location": f"{_TRUST_STORE}.location",
+    **{target: name for name, target in _PEM_TEXTS.items()},
+}
+"""librdkafka's properties that are made of Java's, and of which."""
+
 _PEM_BLOCK: Final = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----([A-Za-z0-9+/=\s]*)-----END \1-----")
 _PEM_WIDTH: Final = 64
 _PKCS12: Final = (".p12", ".pfx")

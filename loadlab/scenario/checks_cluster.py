@@ -65,9 +65,8 @@ def client_properties_file(view: View) -> Iterator[Finding]:
     try:
         read_client_properties(given, cluster.bootstrap_servers)
     except UsageError as error:
-        yield found(
-            path, f"{error.message}; fix: {error.fix}", about=(_PROVIDER, ("cluster", "bootstrap_servers"))
-        )
+        fix = f"; fix: {error.fix}" if error.fix else ""
+        yield found(path, f"{error.message}{fix}", about=(_PROVIDER, ("cluster", "bootstrap_servers")))
 
 
 def heap_within_memory(view: View) -> Iterator[Finding]:

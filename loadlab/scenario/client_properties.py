@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
-from loadlab.client.java_security import JAAS, UnusableSecurityError, security
+from loadlab.client.java_properties import COUNTERPARTS
+from loadlab.client.java_security import GIVEN_BY, JAAS, UnusableSecurityError, security
 from loadlab.client.java_translation import Untranslatable, translated
 from loadlab.client.property_table import known_properties
 from loadlab.errors import UsageError
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _LARGEST_BYTES: Final = 1 << 20
 _BOOTSTRAP: Final = "bootstrap.servers"
+_AS_TEXT: Final = "a text file with one property a line, # for comments"
 
 
 def read_client_properties(path: Path, bootstrap_servers: str | None = None) -> dict[str, str]:
@@ -45,7 +48,8 @@ def read_client_properties(path: Path, bootstrap_servers: str | None = None) -> 
     except UnusableSecurityError as error:
         line = lines.get(error.name, lines.get(JAAS, 1))
         raise UsageError(f"{path}:{line}: {error.name}: {error.reason}", fix=error.fix) from None
-    return dict(_checked(path, lines.get(name, 1), name, value) for name, value in properties.items())
+    places = {name: lines.get(GIVEN_BY.get(name, name), lines.get(name, 1)) for name in properties}
+    return dict(_checked(path, places[name], name, value) for name, value in properties.items())
 
 
 def without_secrets(text: str, properties: Mapping[str, str]) -> str:
@@ -56,25 +60,29 @@ def without_secrets(text: str, properties: Mapping[str, str]) -> str:
     return text
 
 
+def _without_value(text: str, name: str, value: str) -> str:
+    """A text without a value, secret or not; where it is part of another word it is not what is meant."""
+    whole = re.compile(rf"(?<![\w.-]){re.escape(value)}(?![\w.-])", re.IGNORECASE)
+    return whole.sub(REDACTED, without_secrets(text, {name: value})) if value else text
+
+
 def _entries(path: Path) -> list[Entry]:
     try:
         if path.stat().st_size > _LARGEST_BYTES:
-            raise UsageError(f"cluster.client_properties: {path} is larger than any such file")
+            raise UsageError(f"{path} is larger than any such file", fix=_AS_TEXT)
         return entries(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"cluster.client_properties: {path} can't be read ({type(error).__name__})"
-        ) from error
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {error.strerror or error}", fix=_AS_TEXT) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} can't be read: it is not UTF-8 text", fix=_AS_TEXT) from error
     except HintedError as error:
-        raise UsageError(
-            f"cluster.client_properties: {path}: {error}", fix="one property a line, # for comments"
-        ) from error
+        raise UsageError(f"{path}: {error}", fix=_AS_TEXT) from error
 
 
 def _checked(path: Path, line: int, name: str, value: str) -> tuple[str, str]:
     """A property by librdkafka's name, if every client may have it."""
     found = translated("consumer", name, value)
-    known = known_properties().get(name)
+    known = known_properties().get(COUNTERPARTS.get(name, name))
     if known is not None and len(known.clients) == 1:
         (client,) = known.clients
         raise UsageError(
@@ -82,6 +90,6 @@ def _checked(path: Path, line: int, name: str, value: str) -> tuple[str, str]:
             fix=f"{client}s.NAME.config, where results show it",
         )
     if isinstance(found, Untranslatable):
-        reason = without_secrets(found.reason, {name: value})
+        reason = _without_value(found.reason, name, value)
         raise UsageError(f"{path}:{line}: {name}: {reason}", fix="leave it out, or use what is named")
     return found.name, found.value

@@ -40,7 +40,8 @@ def entries(text: str) -> list[Entry]:
     """The properties of a text, in its order; of a key that is there twice, the last counts.
 
     Raises:
-        HintedError: a line is no ``key=value``; it names the line, never its text.
+        HintedError: a line is no ``key=value``, or holds what is no character; it names the line, never its
+            text.
     """
     found: dict[str, Entry] = {}
     for number, line in _logical_lines(text):
@@ -49,8 +50,13 @@ def entries(text: str) -> list[Entry]:
         entry = _ENTRY.fullmatch(line)
         if entry is None:
             raise HintedError(f"line {number} is not of the form key=value")
-        key = _unescaped(entry["key"])
-        found[key] = Entry(key, _unescaped(entry["value"]).rstrip(), number)
+        try:
+            key, value = _unescaped(entry["key"]), _unescaped(entry["value"]).rstrip()
+        except UnicodeDecodeError:
+            raise HintedError(f"line {number} has an escape that is half a character") from None
+        if "\0" in key + value:
+            raise HintedError(f"line {number} has a character 0, where librdkafka's texts end")
+        found[key] = Entry(key, value, number)
     return list(found.values())
 
 
@@ -71,10 +77,16 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _unescaped(text: str) -> str:
+    """A text without escapes; those of characters beyond 16 bits come in two halves, as in Java.
+
+    Raises:
+        UnicodeDecodeError: half of such a character stands alone.
+    """
+
     def letter(found: re.Match[str]) -> str:
         code = found[1]
         if len(code) > 1:
             return chr(int(code[1:], 16))
         return _LETTERS.get(code, code)
 
-    return _ESCAPE.sub(letter, text)
+    return _ESCAPE.sub(letter, text).encode("utf-16", "surrogatepass").decode("utf-16")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from confluent_kafka import Producer
@@ -12,11 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadlab.client.java_security import UnusableSecurityError, parse_jaas
+from loadlab.client.java_translation import Translated, Untranslatable
 from loadlab.cluster import external
 from loadlab.errors import ClusterError, ScenarioError, UsageError
-from loadlab.scenario import load_document
+from loadlab.scenario import client_properties, load_document
 from loadlab.scenario.client_properties import read_client_properties, without_secrets
 from loadlab.scenario.properties_text import entries
+
+if TYPE_CHECKING:
+    from loadlab.client.property_table import Client
 
 Read = Callable[..., dict[str, str]]
 PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
@@ -168,6 +173,11 @@ def test_pem_texts_get_their_line_breaks_back_and_openssl_reads_them(read: Read,
         (["acks=all"], ":1: acks is of producers alone", "producers.NAME.config"),
         (["session.timeout.ms=45000"], "is of consumers alone", "consumers.NAME.config"),
         (["client.id=hunter2"], "names each worker's client", "leave it out"),
+        (["fetch.max.wait.ms=100"], ":1: fetch.max.wait.ms is of consumers alone", "consumers.NAME.config"),
+        (["buffer.memory=100"], ":1: buffer.memory is of producers alone", "producers.NAME.config"),
+        (["security.protocol=hunter2"], ":1: security.protocol: must be one of", "leave it out"),
+        (["", "sasl.username=\\ud800hunter2"], "line 2 has an escape that is half a character", "text file"),
+        (["", "ssl.ca.location=\\u0000hunter2"], "line 2 has a character 0", "text file"),
         (["security.protocl=ssl"], "no consumer property of this name", "leave it out"),
     ],
 )
@@ -179,6 +189,21 @@ def test_what_librdkafka_cannot_be_given_is_told_without_its_value(
     assert words in refusal.value.message
     assert fix in (refusal.value.fix or "")
     assert "hunter2" not in f"{refusal.value.message} {refusal.value.fix}"
+
+
+def test_what_is_wrong_with_a_part_of_a_line_is_told_by_that_line(
+    read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_password(_client: Client, name: str, value: str) -> Translated | Untranslatable:
+        return Untranslatable(f'not "{value}"') if name == "sasl.password" else Translated(name, value)
+
+    monkeypatch.setattr(client_properties, "translated", no_password)
+    with pytest.raises(UsageError, match=r":3: sasl\.password: not \"\[redacted\]\""):
+        read(
+            "security.protocol=SASL_SSL",
+            "sasl.mechanism=PLAIN",
+            f'sasl.jaas.config={PLAIN} required username="u" password="hunter2";',
+        )
 
 
 @pytest.mark.parametrize("make", [Path.exists, Path.mkdir, lambda path: path.write_bytes(b"\xff")])
@@ -197,6 +222,12 @@ def test_a_scenario_is_refused_for_what_its_file_holds(tmp_path: Path) -> None:
     document = {"name": "a", "cluster": cluster, "topics": {"a": {}}, "producers": {"p": producer}}
     with pytest.raises(ScenarioError, match=r"cluster\.client_properties: .*:1: ssl\.truststore\.location"):
         load_document(document)
+    file.write_bytes(b"\xff")
+    with pytest.raises(
+        ScenarioError, match="can't be read: it is not UTF-8 text; fix: a text file"
+    ) as refusal:
+        load_document(document)
+    assert refusal.value.message.count("cluster.client_properties: ") == 1
 
 
 def test_secret_values_leave_no_text() -> None:
@@ -228,6 +259,7 @@ def test_a_login_that_fails_again_and_again_is_told_once(monkeypatch: pytest.Mon
         ("# c\\\na=1", {"a": "1"}),
         ("a\\:b=\\u0041\\n\\t\\\\", {"a:b": "A\n\t\\"}),
         ("a=1\na=2", {"a": "2"}),
+        ("a=\\ud83d\\ude00", {"a": "😀"}),
         ("a=x\\\\\nb=2", {"a": "x\\", "b": "2"}),
     ],
 )
