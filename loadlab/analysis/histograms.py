@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from loadlab.analysis import numbers
 from loadlab.errors import UsageError
 from loadlab.hints import near
 from loadlab.measurement.histogram import Histogram, lower_bounds_ns
@@ -28,7 +30,7 @@ LATENCIES: Final[tuple[LatencyMetric, ...]] = get_args(LatencyMetric)
 _NS_PER_US: Final = 1_000
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LatencyHistogram:
     """A latency of the measure phase, counted by bucket. Merging is addition: ``a + b``.
 
@@ -41,6 +43,16 @@ class LatencyHistogram:
     metric: str
     sources: tuple[str, ...]
     durations: Histogram
+
+    def __repr__(self) -> str:
+        """One line: which latency, whose, and its figures."""
+        shown = {"p50": self.percentile_us(50), "p99": self.percentile_us(99), "max": self.max_us}
+        figures = ", ".join(f"{name} {numbers.latency(value)}" for name, value in shown.items())
+        records = numbers.counted(self.count, "record")
+        return f"<LatencyHistogram {self.metric} of {', '.join(self.sources)}: {records}, {figures}>"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"
 
     @cached_property
     def bucket_edges_us(self) -> NDArray[np.float64]:
@@ -115,10 +127,10 @@ def latency_histogram(stored: StoredRun, metric: LatencyMetric, group: str | Non
         UsageError: no such latency or group, the run has not measured it, or the file is damaged.
     """
     if metric not in LATENCIES:
-        raise _unknown("latency", metric, LATENCIES)
+        raise unknown("latency", metric, LATENCIES)
     groups = _groups(stored.result, metric)
     if group is not None and group not in groups:
-        raise _unknown("producer" if metric != "end_to_end_latency" else "consumer", group, tuple(groups))
+        raise unknown("producer" if metric != "end_to_end_latency" else "consumer", group, tuple(groups))
     found = latency_histograms(stored)
     parts = [
         found[name] for name in found if name[1] == metric and group in {None, name[0].partition("/")[2]}
@@ -187,7 +199,8 @@ def _durations(counts: NDArray[np.int64], block: LatencyBlock) -> Histogram:
     )
 
 
-def _unknown(kind: str, name: str, known: tuple[str, ...]) -> UsageError:
+def unknown(kind: str, name: str, known: tuple[str, ...]) -> UsageError:
+    """What to raise for a name that there is not, with the one that was probably meant."""
     suggestion = near(name, known)
     hint = f"; did you mean {suggestion}?" if suggestion else f"; there are {', '.join(known)}"
     return UsageError(f"no {kind} is called {name}" + (hint if known else ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _NO_FILE: Final = FilePath("scenario")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LoadedScenario:
     """A scenario with where it came from.
 
@@ -39,6 +40,15 @@ class LoadedScenario:
     path: FilePath
     origins: Mapping[str, Origin]
     warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """One line: which scenario, from where, and who takes part in it."""
+        scenario = self.scenario
+        groups = ", ".join([*scenario.producers, *scenario.consumers])
+        return f"<LoadedScenario {scenario.name} of {self.path}: {groups}>"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"
 
 
 def load(

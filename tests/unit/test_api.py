@@ -4,6 +4,7 @@ import errno
 import html
 import inspect
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -262,11 +263,25 @@ def test_a_run_set_is_a_sequence_of_its_results_with_their_headline(tmp_path: Pa
     assert "publish p99" in runs._repr_html_()
 
 
+def test_a_histogram_and_a_scenario_show_themselves_in_one_line() -> None:
+    root = Path(__file__).parents[2]
+    latency = loadlab.load("quickstart", root / "results" / "reference").histogram("publish_latency")
+    assert re.fullmatch(
+        r"<LatencyHistogram publish_latency of producer/checkout: [\d,]+ records, p50 .*, p99 .*, max .*s>",
+        repr(latency),
+    )
+    assert latency._repr_html_().startswith("<code>&lt;LatencyHistogram publish_latency")
+    loaded = load_scenario(root / "scenarios" / "quickstart.yaml")
+    assert repr(loaded).endswith("scenarios/quickstart.yaml: checkout, billing>")
+    assert repr(loaded).startswith("<LoadedScenario quickstart of ")
+    assert "\n" not in loaded._repr_html_()
+
+
 def test_a_run_of_a_set_that_has_gone_is_told(tmp_path: Path) -> None:
     runs = stored_set(tmp_path, result())
     shutil.rmtree(tmp_path / RUN_ID)
 
-    with pytest.raises(UsageError, match=f"no run {RUN_ID}"):
+    with pytest.raises(UsageError, match=f"nothing called {RUN_ID} is stored"):
         runs[0]
     with pytest.raises(UsageError, match="is a run set"):
         loadlab.load(runs.set_id, tmp_path)
@@ -305,6 +320,14 @@ def test_a_truncated_file_is_told_in_one_line(tmp_path: Path, name: str, kept: f
         READERS[name](loadlab.Result(run))
     assert "\n" not in caught.value.message
     assert str(path) in caught.value.message
+
+
+def test_brackets_nested_by_the_thousand_are_told_in_one_line(tmp_path: Path) -> None:
+    run = copied("fast", tmp_path)
+    (run.path / "events.jsonl").write_text("[" * 200_000)
+
+    with pytest.raises(UsageError, match=r"events\.jsonl is damaged: maximum recursion depth exceeded"):
+        READERS["events.jsonl"](loadlab.Result(run))
 
 
 @pytest.mark.parametrize("name", ["intervals.parquet", "events.jsonl"])

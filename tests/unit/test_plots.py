@@ -250,6 +250,46 @@ def test_what_a_run_has_nothing_of_is_said(tmp_path: Path) -> None:
         assert drawn.why in drawn._repr_html_()
 
 
+def test_a_latency_that_there_is_not_gets_the_near_one(stored: StoredRun) -> None:
+    with pytest.raises(UsageError, match="no latency is called service_tim; did you mean service_time"):
+        RunPlots(stored).heatmap("service_tim")
+    with pytest.raises(UsageError, match="no latency is called nope"):
+        RunPlots(stored).heatmap("nope")
+
+
+def test_a_plot_is_saved_by_the_name_s_ending_and_what_can_t_be_is_told(
+    stored: StoredRun, tmp_path: Path
+) -> None:
+    (plot,) = _plots(RunPlots(stored).spectrum())
+    plot.save(str(tmp_path / "a.png"))
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("a.xyz", "a"):
+        with pytest.raises(UsageError, match=f"{name} is no name of a picture") as caught:
+            plot.save(tmp_path / name)
+        assert ".png" in (caught.value.fix or "")
+    with pytest.raises(UsageError, match="can't be written: No such file"):
+        plot.save(tmp_path / "gone" / "a.png")
+
+
+def test_plots_show_themselves_in_one_line_without_data(stored: StoredRun) -> None:
+    plots = RunPlots(stored)
+    names = "spectrum, throughput, heatmap, lag, skew, stages, brokers"
+    assert repr(plots) == f"<RunPlots of {stored.result.run_id}: {names}>"
+    assert f"&lt;RunPlots of {stored.result.run_id}" in plots._repr_html_()
+    assert repr(plots.throughput()) == "<Plot: Throughput>"
+
+
+def test_more_brokers_than_can_be_told_apart_are_counted(tmp_path: Path) -> None:
+    rows = [
+        Interval(float(second), f"broker:{number}", "heap_used_bytes", 2e8)
+        for second in range(2)
+        for number in range(len(SERIES) + 2)
+    ]
+    (plot,) = _plots(RunPlots(save(result(), Artifacts(rows), tmp_path)).brokers())
+    assert plot.sentence.endswith(" Not drawn: 2 more brokers.")
+    assert len(plot.figure.axes[0].get_lines()) == len(SERIES)
+
+
 @pytest.mark.parametrize("name", ["intervals.parquet", "histograms.npz"])
 def test_a_truncated_file_is_one_clear_line(stored: StoredRun, name: str) -> None:
     path = stored.path / name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from loadlab.analysis import numbers
 from loadlab.analysis.plots.plot import Plot
 from loadlab.analysis.plots.style import (
     SERIES,
@@ -38,27 +39,31 @@ class BrokersData:
     """Broker telemetry.
 
     Attributes:
-        panels: by the name of the axis, a track for each broker by its id.
+        panels: by the name of the axis, a track for each broker by its id; of no more than can be told apart.
         phases: of the run.
+        left_out: brokers that are not drawn.
     """
 
     panels: Mapping[str, Mapping[str, Track]]
     phases: tuple[Phase, ...]
+    left_out: int
 
 
 def brokers_data(recorded: Recorded) -> BrokersData | None:
     """What the brokers of a run told; None where they told nothing."""
     brokers = recorded.sources("broker")
+    shown = brokers[: len(SERIES)]
     panels = {
         name: {
             broker.partition(":")[2]: track.scaled(factor)
-            for broker in brokers
+            for broker in shown
             if (track := recorded.track(broker, metric))
         }
         for metric, name, factor in _PANELS
     }
     told = {name: tracks for name, tracks in panels.items() if tracks}
-    return BrokersData(told, recorded.result.phases) if told else None
+    left_out = len(brokers) - len(shown)
+    return BrokersData(told, recorded.result.phases, left_out) if told else None
 
 
 def draw_brokers(data: BrokersData) -> Plot:
@@ -72,11 +77,12 @@ def draw_brokers(data: BrokersData) -> Plot:
         name_axes(axes, "", name)
     add_legend(panels[0])
     name_axes(panels[-1], "time since the start (s)", list(data.panels)[-1])
+    more = f" Not drawn: {numbers.counted(data.left_out, 'more broker')}." if data.left_out else ""
     return Plot(
         figure,
         "Broker telemetry",
         "What the brokers told of themselves, at the times of the plots above. Look for what moves together"
         " with a rise of latency: handlers that are never idle are a broker at its limit, a pause of the"
         " collector stops everything for its length, and follower fetches that fall behind show as"
-        " under-replicated partitions.",
+        f" under-replicated partitions.{more}",
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from loadlab.analysis.histograms import LATENCIES, unknown
 from loadlab.analysis.plots.brokers import brokers_data, draw_brokers
 from loadlab.analysis.plots.heatmap import draw_heatmap, heatmap_data
 from loadlab.analysis.plots.lag import draw_lag, draw_skew, lag_data, skew_data
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from loadlab.results.reader import StoredRun
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RunPlots:
     """Draws what a run measured; what a run has nothing of is a `Missing`, which says why.
 
@@ -28,6 +30,13 @@ class RunPlots:
     """
 
     stored: StoredRun
+
+    def __repr__(self) -> str:
+        """One line: of which run, and what there is."""
+        return f"<RunPlots of {self.stored.result.run_id}: {', '.join(_NAMES)}>"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{html.escape(repr(self))}</code>"
 
     @cached_property
     def _recorded(self) -> Recorded:
@@ -48,7 +57,12 @@ class RunPlots:
 
         Args:
             metric: send_delay, service_time, publish_latency or end_to_end_latency.
+
+        Raises:
+            UsageError: no such latency.
         """
+        if metric not in LATENCIES:
+            raise unknown("latency", metric, LATENCIES)
         data = heatmap_data(self._recorded, metric)
         return (
             draw_heatmap(data) if data else Missing(f"No histograms by the second of {metric} were recorded.")
@@ -77,3 +91,6 @@ class RunPlots:
         """Broker telemetry over time."""
         data = brokers_data(self._recorded)
         return draw_brokers(data) if data else Missing("The brokers told nothing of themselves in this run.")
+
+
+_NAMES: Final = tuple(name for name in vars(RunPlots) if not name.startswith("_"))

@@ -5,18 +5,19 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from loadlab.errors import UsageError
 
+if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DOTS_PER_INCH: Final = 120
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Plot:
     """A plot.
 
@@ -36,9 +37,26 @@ class Plot:
         self.figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH)
         return buffer.getvalue()
 
-    def save(self, path: Path) -> None:
-        """Write the picture without its sentence; the name's ending says in which format."""
-        self.figure.savefig(path, dpi=_DOTS_PER_INCH)
+    def save(self, path: str | Path) -> None:
+        """Write the picture without its sentence; the name's ending says in which format.
+
+        Raises:
+            UsageError: there is no such format, or the file can't be written.
+        """
+        known = sorted(self.figure.canvas.get_supported_filetypes())
+        ending = Path(path).suffix.lstrip(".").lower()
+        if ending not in known:
+            raise UsageError(f"{path} is no name of a picture", fix=f"let it end in .{', .'.join(known)}")
+        try:
+            self.figure.savefig(path, dpi=_DOTS_PER_INCH)
+        except OSError as error:
+            raise UsageError(
+                f"{path} can't be written: {error.strerror or error}", fix="name a folder that is there"
+            ) from error
+
+    def __repr__(self) -> str:
+        """One line: what it shows."""
+        return f"<{type(self).__name__}: {self.title}>"
 
     def _repr_html_(self) -> str:
         """The picture and its sentence, with nothing that has to be fetched."""
