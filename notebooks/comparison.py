@@ -52,9 +52,17 @@ pages_of_several.repetitions(second)
 
 # %% [markdown]
 # ## Environment
+# Of the first run of each side.
 
 # %%
-pages.environment(found.chosen.baseline[0])
+pages_of_several.environments(found)
+
+# %% [markdown]
+# ## Effective configuration
+# All properties as in force, defaults included.
+
+# %%
+pages_of_several.configurations(found)
 
 # %% [markdown]
 # ## Repeat it

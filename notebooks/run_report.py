@@ -6,16 +6,16 @@ run = "../results/reference/quickstart"
 from pathlib import Path
 
 from loadlab.analysis.plots.of_run import RunPlots
-from loadlab.api import pages, pages_of_several
+from loadlab.api import pages, pages_of_set, pages_of_several
 from loadlab.results.reader import StoredSet, load_stored
 
 stored = load_stored(run, Path("results"))
 shown = pages_of_several.shown_run(stored)
 plots = RunPlots(shown)
-pages.title(shown.result)
+pages_of_set.title(stored, shown)
 
 # %%
-pages.verdict(shown.result)
+pages_of_set.verdict(stored, shown)
 
 # %% [markdown]
 # ## Figures
@@ -32,7 +32,7 @@ pages.figures(shown.result)
 
 # %%
 if isinstance(stored, StoredSet):
-    display(pages_of_several.runs_of(stored.runs))  # noqa: F821  Jupyter's own
+    display(pages_of_set.runs_of(stored.runs))  # noqa: F821  Jupyter's own
 pages_of_several.repetitions(stored)
 
 # %% [markdown]
@@ -106,4 +106,4 @@ pages.configuration(shown.result)
 # The same scenario with the same seed, on a cluster of the same kind. Secrets are not in it.
 
 # %%
-pages.repeat(shown.result)
+pages_of_set.repeat(stored, shown)

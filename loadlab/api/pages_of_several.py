@@ -5,25 +5,28 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
+from loadlab import units
 from loadlab.analysis import numbers
 from loadlab.analysis.headline import headline_numbers
 from loadlab.analysis.plots.comparison import draw_ratios, ratio_rows
 from loadlab.analysis.plots.plot import Missing, Plot, Plots
 from loadlab.analysis.plots.repetitions import draw_repetitions, repeated_numbers
-from loadlab.api.markup import Page, element, page, table
+from loadlab.api import pages
+from loadlab.api.markup import Page, details, element, page, table
 from loadlab.api.pages import with_scenario
 from loadlab.cli.capacity_view import answer_text
 from loadlab.cli.comparison import counts, differences, method, sentence, table_rows
 from loadlab.cli.summary import cluster_text
 from loadlab.errors import UsageError
+from loadlab.results.model import RunResult
+from loadlab.results.model_capacity import DEFAULT_MAX_PROBES, DEFAULT_PRECISION, default_lowest_per_s
 from loadlab.results.reader import StoredRun, StoredSet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from loadlab.cli.comparison import Compared
-    from loadlab.results.model_capacity import CapacityProbe, CapacityResult
-    from loadlab.results.runset import RunSet
+    from loadlab.results.model_capacity import CapacityProbe, CapacityResult, CapacitySettings
 
 _WORDS = {"holds": "holds", "fails": "does not hold", "unmeasured": "not measured", None: "not judged"}
 
@@ -66,21 +69,6 @@ def repetitions(stored: StoredRun | StoredSet) -> Plots | Missing:
     return Plots(drawn) if drawn else Missing("No run of the set counts.")
 
 
-def runs_of(runs: RunSet) -> Page:
-    """The runs of a set, their verdicts, and which of them count."""
-    rows = [
-        (
-            str(each.repetition),
-            each.run_id,
-            ", ".join([each.status, *["saturated"] * each.saturated, *["cut short"] * each.cut_short]),
-            "counts" if each.used else "left out",
-            "; ".join(f"{reason.code}: {reason.message}" for reason in each.reasons),
-        )
-        for each in runs.runs
-    ]
-    return page(table(("run", "id", "verdict", "", "reasons"), rows, numbers_from=5))
-
-
 def comparison_box(found: Compared) -> Page:
     """What was found, in a sentence, with what one has to know."""
     sides = (
@@ -121,6 +109,28 @@ def what_differs(found: Compared) -> Page:
     """What is not alike in what was run."""
     rows = [text.partition(": ")[::2] for text in differences(found.comparison)]
     return page(table(("what", "A → B"), rows, numbers_from=2) or element("p", "Nothing differs."))
+
+
+def environments(found: Compared) -> Page:
+    """Where each side was measured, to unfold."""
+    return _of_sides(found, "environment", pages.environment)
+
+
+def configurations(found: Compared) -> Page:
+    """The effective configuration of each side, to unfold."""
+    return _of_sides(found, "effective configuration", pages.configuration)
+
+
+def _of_sides(found: Compared, what: str, part: Callable[[RunResult], Page]) -> Page:
+    """A part of the pages of each side's first run; another tool's run has no such page."""
+    firsts = (("A", found.chosen.baseline[0]), ("B", found.chosen.contender[0]))
+    return page(
+        *(
+            details(f"{letter}: {what} of {run.run_id}", *part(run).elements)
+            for letter, run in firsts
+            if isinstance(run, RunResult)
+        )
+    )
 
 
 def capacity_box(search: CapacityResult) -> Page:
@@ -167,7 +177,22 @@ def _probe(probe: CapacityProbe) -> tuple[str, ...]:
 
 def repeat_search(search: CapacityResult) -> Page:
     """The command that searches again; the thresholds of the probes are in the scenario."""
-    command = ["loadlab", "capacity", f"{search.name}.yaml", "--probe", f"{search.settings.measure_s:g}s"]
+    command = ["loadlab", "capacity", f"{search.name}.yaml", *_options(search.settings)]
     if search.cluster is not None:
         command += ["--provider", search.cluster.provider]
+        unwarmed = search.probes and not search.warm_up_per_s and search.cluster.kind != "mock"
+        command += ["--no-warm-up"] if unwarmed else []
     return page(element("pre", element("code", with_scenario(search.name, search.scenario, command))))
+
+
+def _options(settings: CapacitySettings) -> Iterator[str]:
+    """What a search has to be told so that it searches as one did: what is not the default."""
+    yield from ("--probe", units.format_duration(settings.measure_s))
+    if settings.lowest_per_s != default_lowest_per_s(settings.start_per_s):
+        yield from ("--min-rate", units.format_rate(settings.lowest_per_s))
+    if settings.highest_per_s is not None:
+        yield from ("--max-rate", units.format_rate(settings.highest_per_s))
+    if settings.max_probes != DEFAULT_MAX_PROBES:
+        yield from ("--probes", str(settings.max_probes))
+    if settings.precision != DEFAULT_PRECISION:
+        yield from ("--precision", str(settings.precision))

@@ -29,6 +29,7 @@ from loadlab.errors import (
     EXIT_RUN_INVALID,
     EXIT_THRESHOLD_FAILED,
 )
+from loadlab.results.model_capacity import DEFAULT_MAX_PROBES, DEFAULT_PRECISION
 from loadlab.scenario import load
 from loadlab.tuning.capacity import CapacityOptions, find_capacity
 from loadlab.units import UnitError, duration_s, rate_per_s
@@ -101,11 +102,17 @@ class CapacityKeywords(TypedDict):
 @click.option("--probe", type=_DURATION, help="How long a probe measures; the scenario's phases.measure.")
 @click.option("--min-rate", type=_RATE, help="Probe no lower rate; a hundredth of the scenario's.")
 @click.option("--max-rate", type=_RATE, help="Probe no higher rate.")
-@click.option("--probes", type=click.IntRange(2, 50), default=10, show_default=True, help="At most so many.")
+@click.option(
+    "--probes",
+    type=click.IntRange(2, 50),
+    default=DEFAULT_MAX_PROBES,
+    show_default=True,
+    help="At most so many.",
+)
 @click.option(
     "--precision",
     type=click.FloatRange(0.005, 1.0),
-    default=0.03,
+    default=DEFAULT_PRECISION,
     show_default=True,
     help="How far apart the rates that hold and fail may be, as a share.",
 )

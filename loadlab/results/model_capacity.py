@@ -13,6 +13,10 @@ from loadlab.results.model_environment import HostEnvironment
 
 CAPACITY_SCHEMA_VERSION = 1
 
+DEFAULT_PRECISION = 0.03
+DEFAULT_MAX_PROBES = 10
+_LOWEST_SHARE = 0.01
+
 AnswerKind = Literal["between", "at_least", "below", "generator", "nothing"]
 
 
@@ -36,6 +40,11 @@ class CapacitySettings(Model):
     max_probes: int
     measure_s: float
     conditions: tuple[str, ...]
+
+
+def default_lowest_per_s(start_per_s: float | None) -> float:
+    """The lowest rate of a search that is told none: a hundredth of the first, 1/s where that is none."""
+    return 1.0 if start_per_s is None else start_per_s * _LOWEST_SHARE
 
 
 class CapacityProbe(Model):

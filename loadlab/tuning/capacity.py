@@ -6,14 +6,21 @@ import math
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import loadlab
 from loadlab.errors import UsageError
 from loadlab.results.capacity_store import StoredCapacity, load_capacity, save_capacity
 from loadlab.results.environment import capture_host
 from loadlab.results.growing import only_writer
-from loadlab.results.model_capacity import CapacityAnswer, CapacityResult, CapacitySettings
+from loadlab.results.model_capacity import (
+    DEFAULT_MAX_PROBES,
+    DEFAULT_PRECISION,
+    CapacityAnswer,
+    CapacityResult,
+    CapacitySettings,
+    default_lowest_per_s,
+)
 from loadlab.results.redact import redact
 from loadlab.results.run_id import new_run_id
 from loadlab.run.progress import RunObserver
@@ -38,8 +45,6 @@ if TYPE_CHECKING:
     from loadlab.scenario import LoadedScenario, Scenario
     from loadlab.tuning.capacity_levels import Probe
     from loadlab.tuning.capacity_scenario import Workload
-
-_LOWEST_SHARE: Final = 0.01
 
 
 @dataclass(frozen=True)
@@ -68,8 +73,8 @@ class CapacityOptions:
     measure_s: float | None = None
     lowest_per_s: float | None = None
     highest_per_s: float | None = None
-    max_probes: int = 10
-    precision: float = 0.03
+    max_probes: int = DEFAULT_MAX_PROBES
+    precision: float = DEFAULT_PRECISION
     warm_up: bool = True
     resume: str | None = None
 
@@ -168,7 +173,7 @@ def _settings(workload: Workload, options: CapacityOptions) -> CapacitySettings:
     needed_per_s = math.ceil(workload.least_per_s)
     wanted_per_s = options.lowest_per_s
     if wanted_per_s is None:
-        wanted_per_s = 1.0 if start_per_s is None else start_per_s * _LOWEST_SHARE
+        wanted_per_s = default_lowest_per_s(start_per_s)
     lowest_per_s = max(wanted_per_s, needed_per_s)
     if options.highest_per_s is not None and options.highest_per_s < lowest_per_s:
         raise UsageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from capacity_samples import capacity
@@ -12,10 +13,13 @@ from result_samples import result
 
 from loadlab.analysis.comparison import compare
 from loadlab.analysis.sides import Chosen
-from loadlab.api import pages, pages_of_several
+from loadlab.api import pages, pages_of_set, pages_of_several
 from loadlab.api.markup import Page, element, table
 from loadlab.cli.comparison import Compared
 from loadlab.results.model import Reason, Threshold, Verdict
+from loadlab.results.model_capacity import CapacitySettings
+from loadlab.results.reader import StoredRun, StoredSet
+from loadlab.results.runset import Repetition, RunSet
 from loadlab.scenario import load_document
 
 SCRIPT = "<script>alert('x')</script>"
@@ -123,3 +127,108 @@ def test_a_capacity_box_is_good_only_where_the_search_is_done_and_sure(finished:
     assert "holds 182k/s, fails 187k/s" in told
     rows = html(pages_of_several.probes(capacity()))
     assert rows.count("<tr>") == len(capacity().probes) + 1
+
+
+def a_set(*, used: tuple[bool, ...], status: str = "valid", **changes: object) -> StoredSet:
+    """A set of runs, of which those that don't count are invalid."""
+    reason = Reason(code="generator_limited", message=SCRIPT, severity="invalid")
+    runs = tuple(
+        Repetition(
+            repetition=number,
+            run_id=f"run-{number}",
+            seed=number,
+            status=status if counts else "invalid",  # type: ignore[arg-type]
+            used=counts,
+            reasons=() if counts else (reason,),
+        )
+        for number, counts in enumerate(used, 1)
+    )
+    run = result()
+    fields: dict[str, object] = {
+        "loadlab_version": "0.1.0",
+        "set_id": "the-set",
+        "name": run.name,
+        "started_at": run.started_at,
+        "scenario": run.scenario,
+        "seed": 1,
+        "fresh_clusters": False,
+        "requested": len(used),
+        "runs": runs,
+        "headline": {},
+    }
+    return StoredSet(RunSet.model_validate({**fields, **changes}), Path("the-set"))
+
+
+SHOWN = StoredRun(result(), Path("run-1"))
+
+
+def test_a_set_s_report_begins_with_how_many_runs_count_and_why_others_do_not() -> None:
+    stored = a_set(used=(True, True, False, True, True))
+    told = html(pages_of_set.verdict(stored, SHOWN))
+    first, then = told.split("</div>", 1)
+    assert 'class="box suspect"><strong>4 of 5 runs count</strong>' in first
+    assert "run 3 (invalid, left out): generator_limited: &lt;script&gt;" in first
+    assert f"Shown below is run {SHOWN.result.run_id}" in then
+    assert html(pages.verdict(SHOWN.result)) in then
+    title = html(pages_of_set.title(stored, SHOWN))
+    assert "Run set the-set of" in title
+    assert SHOWN.result.run_id not in title
+
+
+@pytest.mark.parametrize(
+    ("used", "changes", "css", "text"),
+    [
+        ((True, True), {}, "valid", "2 of 2 runs count"),
+        ((True,), {"requested": 3, "interrupted": True}, "suspect", "interrupted after 1 run"),
+        ((True,), {"requested": 2, "failure": "no disk"}, "suspect", "failed after 1 run: no disk"),
+        ((False,), {}, "invalid", "0 of 1 run count"),
+    ],
+)
+def test_a_set_s_box_is_good_only_where_all_runs_count(
+    used: tuple[bool, ...], changes: dict[str, object], css: str, text: str
+) -> None:
+    first = html(pages_of_set.verdict(a_set(used=used, **changes), SHOWN)).split("</div>", 1)[0]
+    assert f'class="box {css}"' in first
+    assert text in first
+
+
+def test_a_set_is_made_again_as_a_set() -> None:
+    told = html(pages_of_set.repeat(a_set(used=(True, False), fresh_clusters=True, requested=7), SHOWN))
+    assert "--repeat 7 --fresh-cluster" in told
+    assert "--repeat" not in html(pages_of_set.repeat(SHOWN, SHOWN))
+
+
+def test_a_search_is_made_again_with_the_limits_that_it_had() -> None:
+    settings = CapacitySettings(
+        start_per_s=20_000.0,
+        lowest_per_s=500.0,
+        highest_per_s=150_000.0,
+        precision=0.01,
+        max_probes=20,
+        measure_s=10.0,
+        conditions=(),
+    )
+    told = html(pages_of_several.repeat_search(capacity(settings=settings)))
+    wanted = "--probe 10s --min-rate 500/s --max-rate 150k/s --probes 20 --precision 0.01 --provider"
+    assert wanted in told
+    changes = {"lowest_per_s": 200.0, "highest_per_s": None, "precision": 0.03, "max_probes": 10}
+    plain = html(pages_of_several.repeat_search(capacity(settings=settings.model_copy(update=changes))))
+    assert "--probe 10s --provider" in plain
+
+
+def test_a_comparison_has_environment_and_configuration_of_both_sides_to_unfold() -> None:
+    environment = result().environment.model_copy(update={"client_config": {"checkout": {"acks": "all"}}})
+    sides = (
+        [result(run_id="run-a", environment=environment)],
+        [result(run_id="run-b", environment=environment)],
+    )
+    found = Compared("A-id", "B-id", Chosen(*map(tuple, sides), ()), compare(*sides, paired=False))
+    for part, words in (
+        (pages_of_several.environments, "environment"),
+        (pages_of_several.configurations, "effective configuration"),
+    ):
+        told = html(part(found))
+        assert f"<summary>A: {words} of run-a</summary>" in told
+        assert f"<summary>B: {words} of run-b</summary>" in told
+    assert "memory bytes" in html(pages_of_several.environments(found))
+    assert html(pages_of_several.configurations(found)).count("<td>acks</td>") == 2
