@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import errno
 import json
 import os
 import re
 import shutil
 import signal
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import nbformat
 import psutil
 import pytest
 from click.testing import CliRunner, Result
+from matplotlib.image import imread
 
+from loadlab.analysis.export import files
 from loadlab.analysis.report import (
     PARAMETERS,
     Report,
@@ -26,7 +32,6 @@ from loadlab.analysis.report import (
     make_report,
     read_notebook,
     write_report,
-    write_whole,
 )
 from loadlab.cli.main import cli
 from loadlab.errors import LoadlabError, RunError, UsageError
@@ -107,6 +112,79 @@ def test_a_report_fetches_nothing_and_says_so_to_the_browser(page: str) -> None:
     assert "data:image/png;base64," in page
 
 
+CHROMIUM = shutil.which("chromium")
+ALONE = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-domain-reliability",
+    "--disable-extensions",
+    "--disable-gpu",
+    "--disable-sync",
+    "--no-first-run",
+)
+"""What keeps Chromium from asking the network for most of what it wants for itself."""
+
+OWN_HOSTS = frozenset(("accounts.google.com", "clients2.google.com", "update.googleapis.com"))
+"""Whom it asks all the same, whatever page it shows: an empty one, too."""
+
+
+class Asked(socketserver.ThreadingTCPServer):
+    """A proxy that passes nothing on, and keeps the address of each request."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Note)
+        self.addresses: list[str] = []
+
+
+class Note(socketserver.StreamRequestHandler):
+    server: Asked
+
+    def handle(self) -> None:
+        method, address, _ = self.rfile.readline().decode(errors="replace").split(" ", 2)
+        self.server.addresses.append(f"https://{address}/" if method == "CONNECT" else address)
+
+
+def opened(page: Path, place: Path) -> tuple[list[str], Path]:
+    """Opens a page in Chromium: the addresses that were asked for on its behalf, and a picture of it."""
+    picture = place / "page.png"
+    with Asked() as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        command = [
+            str(CHROMIUM),
+            "--headless",
+            *ALONE,
+            *(["--no-sandbox"] if os.geteuid() == 0 else []),
+            f"--user-data-dir={place / 'profile'}",
+            f"--proxy-server=http://127.0.0.1:{proxy.server_address[1]}",
+            "--proxy-bypass-list=<-loopback>",
+            "--window-size=1000,1600",
+            f"--screenshot={picture}",
+            page.as_uri(),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        proxy.shutdown()
+    assert done.returncode == 0, done.stderr
+    return [each for each in proxy.addresses if urlsplit(each).hostname not in OWN_HOSTS], picture
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+def test_a_browser_shows_a_report_and_asks_nothing_of_the_network(evil: Path, tmp_path: Path) -> None:
+    asked, picture = opened(evil / "evil.html", tmp_path)
+    assert asked == []
+    assert imread(picture).std() > 0.05
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+def test_what_a_page_asks_of_the_network_would_be_seen(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text('<img src="http://elsewhere.invalid/pixel.png">', encoding="utf-8")
+    asked, _ = opened(page, tmp_path)
+    assert asked == ["http://elsewhere.invalid/pixel.png"]
+
+
 def test_a_scenario_that_is_a_script_tag_stays_text(page: str) -> None:
     assert "<script" not in page
     assert "&lt;script&gt;alert" in page
@@ -173,16 +251,13 @@ def test_a_disk_that_fills_leaves_the_older_report_whole(
 ) -> None:
     older = tmp_path / "page.html"
     older.write_text("older", encoding="utf-8")
-    real = Path.write_text
 
-    def full(path: Path, text: str, **more: str) -> int:
-        if text == "notebook":
-            raise OSError(28, "No space left on device")
-        return real(path, text, **more)
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(RunError, match="No space left"):
-        write_whole({older: "newer", tmp_path / "page.ipynb": "notebook"})
+        write_report(Report("newer", "notebook"), older)
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
     assert older.read_text(encoding="utf-8") == "older"
 
@@ -201,6 +276,20 @@ def test_a_cell_that_fails_is_one_clear_line(
     notebook.write_text(f'# %% tags=["parameters"]\nx = 1\n\n# %%\n{code}\n', encoding="utf-8")
     with pytest.raises(error, match=message):
         make_report(notebook, {"x": 2}, "failing")
+
+
+def test_a_notebook_runs_in_this_python_whatever_kernels_jupyter_finds_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "kernels" / "python3" / "kernel.json"
+    other.parent.mkdir(parents=True)
+    spec = {"argv": ["/gone/python", "{connection_file}"], "display_name": "other", "language": "python"}
+    other.write_text(json.dumps(spec), encoding="utf-8")
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import sys; sys.executable")])
+
+    (output,) = execute(notebook).cells[0].outputs
+    assert ast.literal_eval(output.data["text/plain"]) == sys.executable
 
 
 def test_parameters_stand_behind_their_defaults_and_stay_values(tmp_path: Path) -> None:
