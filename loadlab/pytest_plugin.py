@@ -37,7 +37,7 @@ class LoadlabRun(Protocol):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds the options; each can stand in the ini file, too."""
+    """Adds the options."""
     group = parser.getgroup("loadlab", "load tests of Kafka")
     group.addoption(
         "--loadlab-provider", choices=_PROVIDERS, help="Where the cluster of kafka_cluster comes from (auto)."

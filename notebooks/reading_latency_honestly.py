@@ -72,8 +72,10 @@ RunPlots(roomy).stages()
 RunPlots(cramped).stages()
 
 # %% [markdown]
-# The sum is the same. In the first run the wait is in the client's queue and on the way to the broker; in
-# the second it is send delay, which a tool without intended send times does not have.
+# By the rule above the pause alone makes a mean of *D*² / (2 *T*), 100 ms. Both runs have that and more: the
+# time to catch up after the pause, and what else used the machine, which was not the same in both. In the
+# first run the wait is in the client's queue and on the way to the broker; in the second most of it is send
+# delay, which a tool without intended send times does not have.
 
 # %% [markdown]
 # ## Second by second
