@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from loadlab.analysis.knobs import is_of_bytes, value_text
+from loadlab.analysis.knobs import is_latency, is_of_bytes, value_text
 from loadlab.analysis.plots.style import count_axis, label_latencies, latency_axis
 
 if TYPE_CHECKING:
@@ -40,11 +40,6 @@ def label_objective(axis: Axis, field: str, low: float, high: float) -> None:
         label_latencies(axis, low, high)
     else:
         count_axis(axis)
-
-
-def is_latency(field: str) -> bool:
-    """Whether an objective is a time, which is shown on a logarithmic scale."""
-    return "_us" in field
 
 
 def objective_label(field: str) -> str:

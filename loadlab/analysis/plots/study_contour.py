@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 
+from loadlab.analysis.knobs import is_latency
 from loadlab.analysis.plots.plot import Plot
-from loadlab.analysis.plots.study_axes import KnobAxis, is_flat, is_latency, label_objective, objective_label
+from loadlab.analysis.plots.study_axes import KnobAxis, is_flat, label_objective, objective_label
 from loadlab.analysis.plots.style import BLACK, ORANGE, add_legend, name_axes, new_figure
 
 if TYPE_CHECKING:
