@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from loadlab.analysis.figures import figure
 from loadlab.results.model import Threshold as Judged
+from loadlab.scenario.expressions import percentile_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +44,7 @@ def judge(threshold: Threshold, evidence: Evidence) -> Judged:
     )
 
 
-def failing_for_good(threshold: Threshold, evidence: Evidence) -> Judged | None:
+def failing_for_good(threshold: Threshold, evidence: Evidence, share: float = 1.0) -> Judged | None:
     """A threshold as failed while the run goes on, None where it has not failed or not yet for good.
 
     What is not measurable yet may be later. A count that only grows may still come to what `==` wants.
@@ -50,6 +52,8 @@ def failing_for_good(threshold: Threshold, evidence: Evidence) -> Judged | None:
     Args:
         threshold: one that can be judged live.
         evidence: what was measured by now.
+        share: of the measure phase that is over. Below 1 a percentile has failed for good only if it stays
+            above its limit though no further record exceeds it, with records that come evenly.
     """
     judged = judge(threshold, evidence)
     if judged.passed or judged.measured is None:
@@ -59,4 +63,20 @@ def failing_for_good(threshold: Threshold, evidence: Evidence) -> Judged | None:
         and threshold.condition.op == "=="
         and judged.measured < threshold.condition.value
     )
-    return None if may_grow else judged
+    return None if may_grow or _may_recover(threshold, evidence, share) else judged
+
+
+def _may_recover(threshold: Threshold, evidence: Evidence, share: float) -> bool:
+    """Whether a percentile that is above its limit comes below it, if no record to come is above.
+
+    Of all records that are above now, a share of *share* are in the end: p99 after half of them is p98 now.
+    """
+    percentile = percentile_of(threshold.condition.stat)
+    if percentile is None or threshold.condition.op not in {"<", "<="}:
+        return False
+    now = math.floor(100 * (100 - (100 - percentile) / share)) / 100
+    if now <= 0:
+        return True
+    _, _, limit = threshold.text.partition(threshold.condition.op)
+    text = f"p{now:g} {threshold.condition.op} {limit}"
+    return share < 1 and judge(threshold.model_copy(update={"text": text}), evidence).passed

@@ -32,10 +32,12 @@ class LiveThresholds:
 
     Attributes:
         scenario: whose they are.
+        patient: whether a percentile ends a run only where it could not come right any more.
         failed: what ended the run, by the threshold that it is the judgement of.
     """
 
     scenario: Scenario
+    patient: bool = False
     failed: dict[Threshold, Judged] = field(default_factory=dict)
 
     def why_to_end(self, load: Load) -> str | None:
@@ -51,8 +53,9 @@ class LiveThresholds:
         if self.failed or not due or not timeline.warmup_end_ns < now_ns < timeline.measure_end_ns:
             return None
         evidence = self._evidence(load, now_ns)
+        share = measured_s / timeline.measure_s if self.patient else 1.0
         for threshold in due:
-            judged = failing_for_good(threshold, evidence)
+            judged = failing_for_good(threshold, evidence, share)
             if judged is not None:
                 at_s = round(timeline.elapsed_s(now_ns), 3)
                 self.failed[threshold] = judged.model_copy(update={"ended_run_at_s": at_s})

@@ -38,12 +38,15 @@ class RunOptions:
         cluster_name: the cluster that `cluster up` left standing and that is to be used; None to start one.
         keep_topics: whether the topics that the run makes outlive it.
         ledger: whether each record is followed; only benchmarks go without, to see what that costs.
+        patient: whether a percentile with `abort_on_fail` ends the run only where it could not come right any
+            more, rather than as soon as it fails.
     """
 
     results_dir: Path
     cluster_name: str | None = None
     keep_topics: bool = False
     ledger: bool = True
+    patient: bool = False
 
 
 @dataclass(frozen=True)

@@ -240,7 +240,7 @@ class _Run:
         series = Series(fleet)
         watched = (self._run_id, self._plan, fleet, sampler, series)
         watcher = Watcher(*watched, self._observer, self._events, account)
-        live = LiveThresholds(self._scenario)
+        live = LiveThresholds(self._scenario, self._options.patient)
         load = Load(
             self._plan,
             fleet,

@@ -65,7 +65,7 @@ def open_bench(
         UsageError: it tunes brokers that are not loadlab's to start.
     """
     _refuse_given_brokers(loaded, options)
-    runs = RunOptions(options.results_dir, options.cluster_name)
+    runs = RunOptions(options.results_dir, options.cluster_name, patient=True)
     bench = _RealBench(loaded, stored, runs, observer, interrupts, options.warms_up)
     try:
         bench.open_default()

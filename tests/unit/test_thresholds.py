@@ -421,6 +421,27 @@ def test_a_count_ends_a_run_only_when_it_can_not_come_right_any_more(
     assert (failing_for_good(threshold, now) is not None) == for_good
 
 
+@pytest.mark.parametrize(
+    ("slow", "share", "for_good"),
+    [
+        (15, 0.5, False),
+        (25, 0.5, True),
+        (15, 0.9, True),
+        (15, 1.0, True),
+        (5, 0.5, False),
+        (999, 0.005, False),
+    ],
+)
+def test_a_percentile_is_given_up_only_where_no_fast_record_could_mend_it(
+    slow: int, share: float, for_good: bool
+) -> None:
+    """Of 1,000 records by now so many are over the limit; twice as many in the end halve their share."""
+    of, threshold = live("p99 < 1ms", "publish_latency")
+    now = evidence(of, **latencies(shop=durations((1_000 - slow, 0.1), (slow, 5.0))))
+
+    assert (failing_for_good(threshold, now, share) is not None) == for_good
+
+
 def test_what_is_not_measurable_yet_ends_no_run() -> None:
     of, threshold = live("p99 < 1us", "publish_latency")
 
