@@ -37,15 +37,17 @@ def workers_of(pid: int) -> list[psutil.Process]:
 
 
 class Recorder:
-    """An observer that keeps what it is told."""
+    """An observer that keeps what it is told, and when (CLOCK_MONOTONIC)."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
+        self.heard_s: list[float] = []
         self.intervals: list[Progress] = []
         self.on_progress: Callable[[], None] = lambda: None
 
     def message(self, text: str) -> None:
         self.messages.append(text)
+        self.heard_s.append(time.monotonic())
 
     def progress(self, progress: Progress) -> None:
         self.intervals.append(progress)

@@ -92,9 +92,14 @@ def test_a_killed_parent_takes_workers_and_brokers_with_it(tmp_path: Path) -> No
     assert _gone(family, 5)
 
 
-def _run_and(disturb: Callable[[psutil.Process], None], tmp_path: Path, **parts: object) -> RunResult:
+def _run_and(
+    disturb: Callable[[psutil.Process], None],
+    tmp_path: Path,
+    observer: Recorder | None = None,
+    **parts: object,
+) -> RunResult:
     """Runs in this process; after the second interval, something happens to its first worker."""
-    observer = Recorder()
+    observer = observer or Recorder()
 
     def on_progress() -> None:
         if len(observer.intervals) == 2:
@@ -112,7 +117,16 @@ TWO_WORKERS = {
 
 def test_a_killed_worker_is_noticed_and_its_slab_counts(tmp_path: Path) -> None:
     phases = {"warmup": "1s", "measure": "6s", "drain": "10s"}
-    result = _run_and(psutil.Process.kill, tmp_path, producers=TWO_WORKERS, phases=phases)
+    killed_s: list[float] = []
+
+    def kill(worker: psutil.Process) -> None:
+        worker.kill()
+        killed_s.append(time.monotonic())
+
+    observer = Recorder()
+    result = _run_and(kill, tmp_path, observer, producers=TWO_WORKERS, phases=phases)
+    heard = zip(observer.messages, observer.heard_s, strict=True)
+    assert next(at_s for text, at_s in heard if "killed by SIGKILL" in text) - killed_s[0] < 2
     assert_accounts_add_up(result)
     assert result.verdict.status == "invalid"
     assert "worker_died" in [reason.code for reason in result.verdict.reasons]
