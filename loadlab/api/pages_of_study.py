@@ -91,39 +91,42 @@ def recommended(result: StudyResult) -> Page:
     )
 
 
-def _value(path: str, value: str | float | None) -> str:
-    return "not set" if value is None else value_text(path, value)
+def _value(path: str, value: JsonValue) -> str:
+    return value_text(path, value) if isinstance(value, str | int | float) else "not set"
 
 
 def searched(result: StudyResult) -> Page:
     """The search space: what each knob may be."""
     space = result.study["search_space"]
+    entries = space if isinstance(space, dict) else {}
+    names = short_names(entries)
     rows = [
-        (knob, _domain(knob, entry), "" if entry["default"] is None else str(entry["default"]))
-        for knob, entry in (space.items() if isinstance(space, dict) else ())
+        (names[knob], _domain(knob, entry, names), _value(knob, entry.get("default")))
+        for knob, entry in entries.items()
         if isinstance(entry, dict)
     ]
     rules = result.study["rules"]
     held = [element("li", str(rule)) for rule in rules] if isinstance(rules, list) else []
     return page(
-        table(("knob", "searched", "default"), rows),
+        table(("knob", "searched", "default"), rows, numbers_from=2),
         element("p", "What must hold between them:") if held else None,
         element("ul", *held) if held else None,
     )
 
 
-def _domain(knob: str, entry: Mapping[str, JsonValue]) -> str:
+def _domain(knob: str, entry: Mapping[str, JsonValue], names: Mapping[str, str]) -> str:
     if isinstance(choices := entry.get("choices"), list):
-        text = ", ".join(map(str, choices))
+        text = ", ".join(_value(knob, value) for value in choices)
     else:
-        low, high = (value_text(knob, float(str(entry[end]))) for end in ("low", "high"))
         special = entry.get("special")
-        outside = f", or {', '.join(map(str, special))}" if isinstance(special, list) else ""
-        text = f"{low} to {high}{', logarithmic' if entry['log'] else ''}{outside}"
+        outside = [_value(knob, value) for value in special] if isinstance(special, list) else []
+        log = ", logarithmic" if entry["log"] else ""
+        text = f"{_value(knob, entry['low'])} to {_value(knob, entry['high'])}{log}"
+        text += f", or {', '.join(outside)}" if outside else ""
     when = entry.get("when")
     conditions = when.items() if isinstance(when, dict) else ()
     return text + "".join(
-        f", where {other} is {' or '.join(map(str, values))}"
+        f", where {names.get(other, other)} is {' or '.join(map(str, values))}"
         for other, values in conditions
         if isinstance(values, list)
     )
