@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-pytestmark = [pytest.mark.local, pytest.mark.usefixtures("local_kafka")]
+pytestmark = [pytest.mark.local, pytest.mark.beside, pytest.mark.usefixtures("local_kafka")]
 
 LONG = ("--set", "phases.warmup=1s", "--set", "phases.measure=60s")
 # A drain of 5 s, a moment for each worker and question, and what a busy machine takes for it.

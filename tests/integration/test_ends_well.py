@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from loadlab.results.model import RunResult
 
-pytestmark = [pytest.mark.local, pytest.mark.usefixtures("local_kafka")]
+pytestmark = [pytest.mark.local, pytest.mark.beside, pytest.mark.usefixtures("local_kafka")]
 
 
 def _family(command: Command) -> list[psutil.Process]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from loadlab.results.model import RunResult
 
-pytestmark = [pytest.mark.local, pytest.mark.usefixtures("local_kafka")]
+pytestmark = [pytest.mark.local, pytest.mark.beside, pytest.mark.usefixtures("local_kafka")]
 
 LOCAL = {"provider": "local"}
 TWO_GROUPS = {"billing": {"topic": "orders", "workers": 2}, "audit": {"topic": "orders"}}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from loadlab.cluster import Cluster
     from loadlab.results.model import RunResult
 
-pytestmark = [pytest.mark.local, pytest.mark.usefixtures("local_kafka")]
+pytestmark = [pytest.mark.local, pytest.mark.beside, pytest.mark.usefixtures("local_kafka")]
 
 S = 1_000_000_000
 WORKERS = 3

@@ -17,6 +17,8 @@ from loadlab.scenario import load_document
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.beside
+
 PROVIDERS = [
     pytest.param("local", marks=pytest.mark.local),
     pytest.param("docker", marks=pytest.mark.docker),

@@ -13,6 +13,8 @@ from loadlab.results.store import load
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.beside
+
 
 def test_a_threshold_is_judged_on_what_the_result_says(tmp_path: Path, provider: str) -> None:
     thresholds = {
