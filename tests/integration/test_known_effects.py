@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from loadlab.results.model import RunResult
     from loadlab.results.study_store import StoredStudy
 
-pytestmark = [pytest.mark.local, pytest.mark.usefixtures("local_kafka")]
+pytestmark = [pytest.mark.local, pytest.mark.beside, pytest.mark.usefixtures("local_kafka")]
 
 CLUSTER = {"provider": "local", "resources": {"heap": "512MiB"}}
 CONFIG = "producers.checkout.config"
@@ -53,7 +53,7 @@ def tuned(folder: Path, scenario: dict[str, object], **keys: object) -> dict[str
         "objective": {"maximize": "producers.checkout.throughput.records_per_s"},
         "baseline": "scenario",
         "noise": {"runs": 3, "max_cv": 1},
-        "confirm": {"blocks": 4, "p_value": 0.1, "effect_floor": 0.2, "screen_blocks": 1, "candidates": 1},
+        "confirm": {"blocks": 3, "p_value": 0.13, "effect_floor": 0.2, "screen_blocks": 1, "candidates": 1},
         **keys,
     }
     (folder / "study.yaml").write_text(json.dumps(study), encoding="utf-8")
