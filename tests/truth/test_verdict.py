@@ -44,7 +44,7 @@ def codes(verdict: Verdict) -> list[str]:
 def test_a_starved_generator_makes_a_run_invalid(table: Table, tmp_path: Path) -> None:
     """The worker is pinned to a core that a busy process has too, and is to send what it can't reach so."""
     core = max(os.sched_getaffinity(0))
-    producer = {"schedule": {"rate": "2M/s"}, "cpuset": str(core)}
+    producer = {"schedule": {"rate": "20M/s"}, "cpuset": str(core)}
     verdicts = []
     with ExitStack() as stack:
         stack.enter_context(busy_process(core))
