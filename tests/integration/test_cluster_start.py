@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,8 @@ from loadlab.errors import ClusterError
 if TYPE_CHECKING:
     from pathlib import Path
 
-DOCKER_READY_S = 10.0
+pytestmark = pytest.mark.beside
+
 SMALL = {"heap": "384MiB"}
 
 
@@ -97,12 +97,8 @@ def test_containers_start_whole_and_leave_nothing(
 ) -> None:
     build_image(engine, version, print)
     fields = {"provider": "docker", "brokers": brokers, "kafka_version": version, "network": network}
-    started_s = time.monotonic()
     cluster = start_cluster(cluster_spec({**fields, "resources": SMALL}), progress=print, run_id=run_id)
-    ready_s = time.monotonic() - started_s
     try:
-        if (brokers, network) == (1, "auto"):
-            assert ready_s <= DOCKER_READY_S
         assert cluster.info.network == ("host" if network == "auto" else "bridge")
         assert len(engine.containers(run_id)) == brokers
         cluster.create_topics([TopicRequest("t", 2, brokers)])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from loadlab.results.model import RunResult
     from loadlab.results.study_store import StoredStudy
 
-pytestmark = [pytest.mark.local, pytest.mark.beside, pytest.mark.usefixtures("local_kafka")]
+pytestmark = [pytest.mark.local, pytest.mark.usefixtures("local_kafka")]
 
 CLUSTER = {"provider": "local", "resources": {"heap": "512MiB"}}
 CONFIG = "producers.checkout.config"
@@ -40,7 +40,7 @@ def scenario(rate: str, config: dict[str, object]) -> dict[str, object]:
                 "config": config,
             }
         },
-        "phases": {"warmup": "500ms", "measure": "1500ms", "drain": "30s"},
+        "phases": {"warmup": "300ms", "measure": "1200ms", "drain": "30s"},
     }
 
 
