@@ -118,7 +118,7 @@ def test_the_readme_s_commands_do_what_it_shows(place: Path) -> None:
             check=False,
         )
         output = done.stdout + done.stderr
-        # A run that says that others took the machine may miss its thresholds: other tests run beside this one.
+        # A run that says that others took the machine may miss its thresholds: other tests run beside it.
         allowed = command.exit_codes | ({EXIT_THRESHOLD_FAILED} if "foreign_load: " in output else set())
         assert done.returncode in allowed, f"{command.line}\n{output}"
         for shown in command.shown:
