@@ -149,6 +149,7 @@ def received_bytes_per_s(result: RunResult) -> float:
     return broker.bytes_in_per_s
 
 
+@pytest.mark.beside
 def test_compression_shrinks_what_is_compressible_and_nothing_else(tmp_path: Path) -> None:
     soft, hard = (
         {codec: sent(tmp_path, compressibility, codec) for codec in ("none", "lz4")}
