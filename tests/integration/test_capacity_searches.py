@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from loadlab.results.capacity_store import StoredCapacity
 
+pytestmark = pytest.mark.beside
+
 SLOW_READER = """
 name: slow-reader
 topics: {orders: {partitions: 6}}
