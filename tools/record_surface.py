@@ -4,7 +4,7 @@
 
 The default is run a few times first, for the brokers to get warm. All points of the grid are run twice, in
 an order that is drawn anew for each round; then the best twenty, and the default, until each has six runs. It
-takes about an hour, and goes on where it stopped when it is called again. One run a line is written to
+takes long, and goes on where it stopped when it is called again. One run a line is written to
 results/reference/surfaces/, below a first line that says what was run.
 """
 

@@ -164,7 +164,7 @@ def records(result: RunResult) -> Page:
 def environment(result: RunResult) -> Page:
     """Where it was measured: the machine, the versions, the cluster, and what else used the machine."""
     host = result.environment.model_dump(exclude={"broker_config", "topic_config", "client_config", "flush"})
-    rows = [(name.replace("_", " "), str(value)) for name, value in host.items() if value is not None]
+    rows = _known(host)
     use = result.machine.model_dump() if result.machine else {}
     shares = [
         (name.replace("_", " "), _share(name, value)) for name, value in use.items() if value is not None
@@ -178,10 +178,12 @@ def environment(result: RunResult) -> Page:
 
 def machine(host: HostEnvironment) -> Page:
     """The machine on which a search or a study began."""
-    rows = [
-        (name.replace("_", " "), str(value)) for name, value in host.model_dump().items() if value is not None
-    ]
-    return page(table(("machine", ""), rows, numbers_from=2))
+    return page(table(("machine", ""), _known(host.model_dump()), numbers_from=2))
+
+
+def _known(fields: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Rows of what is known: each field by its name in words."""
+    return [(name.replace("_", " "), str(value)) for name, value in fields.items() if value is not None]
 
 
 def _share(name: str, value: float) -> str:
@@ -189,8 +191,7 @@ def _share(name: str, value: float) -> str:
 
 
 def _cluster_rows(cluster: ClusterUsed) -> list[tuple[str, str]]:
-    fields = cluster.model_dump(exclude={"config"})
-    return [(name.replace("_", " "), str(value)) for name, value in fields.items() if value is not None]
+    return _known(cluster.model_dump(exclude={"config"}))
 
 
 def configuration(result: RunResult) -> Page:

@@ -42,7 +42,7 @@ def recorded(name: str) -> tuple[LoadedStudy, Surface]:
     path = RECORDED / f"{loaded.study.name}.jsonl"
     if not path.exists():
         command = f"python tools/record_surface.py tests/benchmarks/tuning/{name}.yaml"
-        pytest.skip(f"no surface is recorded, nothing was measured here: {command} (about an hour)")
+        pytest.skip(f"no surface is recorded, nothing was measured here: {command}")
     return loaded, fit(read_recording(path))
 
 
