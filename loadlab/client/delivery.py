@@ -19,7 +19,7 @@ from loadlab.client.bookkeeping import enter_report
 from loadlab.client.slots import SLOT, slot_of
 from loadlab.client.stages import STAGES, book_stages, create_stages, enter_request, note_mute
 from loadlab.client.symbols import memcpy, rd_kafka_message_status, rd_kafka_poll
-from loadlab.compiled import Record, callback, entry_point, inlined
+from loadlab.compiled import Record, callback, compiled, entry_point, inlined
 from loadlab.measurement.intrinsics import (
     address_of,
     carray,
@@ -28,11 +28,22 @@ from loadlab.measurement.intrinsics import (
     pointer_to,
     store_release,
 )
-from loadlab.measurement.lane import count, count_error, enter_interval, phase_at, record_duration
+from loadlab.measurement.lane import count, count_error, enter_interval, phase_at, record_durations
 from loadlab.measurement.slab import ACK_LANE, SLAB, Counter, Metric
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+ACKS: Final = np.dtype(
+    [
+        ("records", "<i8"),
+        ("bytes", "<i8"),
+        ("intended_ns", "<i8"),
+        ("sent_ns", "<i8"),
+        ("now_ns", "<i8"),  # when they came
+    ],
+)
+"""Acks that have all their times in common, and so are booked together."""
 
 DELIVERY: Final = np.dtype(
     [
@@ -48,6 +59,7 @@ DELIVERY: Final = np.dtype(
         ("serving", "<i8"),
         ("now_ns", "<i8"),  # the clock, as read last
         ("reports", "<i8"),  # reports since the poll began
+        ("acks", ACKS),  # those that are not booked yet
         ("statistics", "<u8"),  # buffer for librdkafka's JSON
         ("statistics_capacity", "<i8"),
         ("statistics_bytes", "<i8"),
@@ -81,6 +93,7 @@ class Delivery:
         state: the DELIVERY record, shape (1,).
         slots: SLOT records, shape (ring,).
         free: ring of free slot numbers, shape (ring,).
+        requested: of each slot the time that `loadlab.client.stages` keeps, shape (ring,).
         stages: the STAGES record, shape (1,).
         statistics: the latest statistics JSON.
     """
@@ -88,6 +101,7 @@ class Delivery:
     state: npt.NDArray[np.void]
     slots: npt.NDArray[np.void]
     free: npt.NDArray[np.int64]
+    requested: npt.NDArray[np.int64]
     stages: npt.NDArray[np.void]
     statistics: npt.NDArray[np.uint8]
 
@@ -112,12 +126,13 @@ def create_delivery(slab: npt.NDArray[np.void], capacity: int, linger_ms: float)
     """
     state = np.zeros(1, dtype=DELIVERY)
     ring = 1 << (capacity - 1).bit_length()
-    slots = np.zeros(ring, dtype=SLOT)
+    slots, requested = np.zeros(ring, dtype=SLOT), np.zeros(ring, dtype=np.int64)
     delivery = Delivery(
         state=state,
         slots=slots,
         free=np.arange(ring, dtype=np.int64),
-        stages=create_stages(slots.ctypes.data, ring, linger_ms),
+        requested=requested,
+        stages=create_stages(slots, requested, linger_ms),
         statistics=np.empty(_STATISTICS_CAPACITY, dtype=np.uint8),
     )
     state["slab"] = slab.ctypes.data
@@ -139,6 +154,18 @@ def free_ring(delivery: Record) -> npt.NDArray[np.int64]:
 
 
 @inlined
+def _slab_of(delivery: Record) -> Record:
+    """The worker's SLAB record."""
+    return carray(pointer_to(delivery.slab), 1, SLAB)[0]
+
+
+@inlined
+def _stages_of(delivery: Record) -> Record:
+    """The worker's STAGES record."""
+    return carray(pointer_to(delivery.stages), 1, STAGES)[0]
+
+
+@inlined
 def slot_at(delivery: Record, slot: int) -> Record:
     """The SLOT record of a slot number."""
     return slot_of(delivery.slots, delivery.ring, slot)
@@ -157,31 +184,68 @@ def _report_time_ns(delivery: Record) -> int:
     return delivery.now_ns
 
 
+@compiled
+def _book_acks(delivery: Record) -> None:
+    """Books the acks that were gathered."""
+    acks = delivery.acks
+    if acks.records == 0:
+        return
+    slab, stages = _slab_of(delivery), _stages_of(delivery)
+    lane = slab.lanes[ACK_LANE]
+    enter_interval(slab, lane, acks.now_ns)
+    intent, moment = phase_at(slab, acks.intended_ns), phase_at(slab, acks.now_ns)
+    count(lane, _ACKED, intent, moment, acks.records)
+    count(lane, _ACKED_BYTES, intent, moment, acks.bytes)
+    record_durations(lane, _SERVICE_TIME, intent, acks.now_ns - acks.sent_ns, acks.records)
+    record_durations(lane, _PUBLISH_LATENCY, intent, acks.now_ns - acks.intended_ns, acks.records)
+    book_stages(stages, slab.stages[intent], acks.sent_ns, acks.now_ns, acks.records)
+    slab.last_acked_ns = acks.now_ns
+    acks.records = 0
+    acks.bytes = 0
+
+
+@inlined
+def _gather_ack(delivery: Record, slot: Record, record_bytes: int, now_ns: int) -> None:
+    """Puts an ack to those that have the same times; others are booked first."""
+    acks = delivery.acks
+    if acks.now_ns != now_ns or acks.sent_ns != slot.sent_ns or acks.intended_ns != slot.intended_ns:
+        _book_acks(delivery)
+        acks.now_ns = now_ns
+        acks.sent_ns = slot.sent_ns
+        acks.intended_ns = slot.intended_ns
+    acks.records += 1
+    acks.bytes += record_bytes
+
+
+@compiled
+def _book_error(delivery: Record, intended_ns: int, code: int, status: int, now_ns: int) -> None:
+    """Books a report that is no ack."""
+    _book_acks(delivery)
+    slab = _slab_of(delivery)
+    lane = slab.lanes[ACK_LANE]
+    enter_interval(slab, lane, now_ns)
+    intent, moment = phase_at(slab, intended_ns), phase_at(slab, now_ns)
+    lost = status == symbols.STATUS_NOT_PERSISTED
+    count(lane, _FAILED if lost else _INDETERMINATE, intent, moment, 1)
+    count_error(lane, intent, code)
+
+
 @inlined
 def _report(delivery: Record, message: Record, address: int) -> None:
     """Books the delivery report of a message at an address: what became of it, and how long it took."""
     status = rd_kafka_message_status(address)
-    slab = carray(pointer_to(delivery.slab), 1, SLAB)[0]
-    lane = slab.lanes[ACK_LANE]
     slot = slot_at(delivery, message.private)
-    stages = carray(pointer_to(delivery.stages), 1, STAGES)[0]
     if slot.answered_ns != 0:
-        enter_request(stages, slab.stages[phase_at(slab, slot.intended_ns)], slot, address)
+        _book_acks(delivery)
+        slab = _slab_of(delivery)
+        sums = slab.stages[phase_at(slab, slot.intended_ns)]
+        enter_request(_stages_of(delivery), sums, message.private, address)
         delivery.reports = 0
     now_ns = _report_time_ns(delivery)
-    enter_interval(slab, lane, now_ns)
-    intent, moment = phase_at(slab, slot.intended_ns), phase_at(slab, now_ns)
     if message.err == symbols.ERR_NO_ERROR:
-        count(lane, _ACKED, intent, moment, 1)
-        count(lane, _ACKED_BYTES, intent, moment, slot.bytes)
-        record_duration(lane, _SERVICE_TIME, intent, now_ns - slot.sent_ns)
-        record_duration(lane, _PUBLISH_LATENCY, intent, now_ns - slot.intended_ns)
-        book_stages(stages, slab.stages[intent], slot.sent_ns, now_ns)
-        slab.last_acked_ns = now_ns
+        _gather_ack(delivery, slot, message.len + message.key_len, now_ns)
     else:
-        lost = status == symbols.STATUS_NOT_PERSISTED
-        count(lane, _FAILED if lost else _INDETERMINATE, intent, moment, 1)
-        count_error(lane, intent, message.err)
+        _book_error(delivery, slot.intended_ns, message.err, status, now_ns)
     enter_report(delivery.sender, message, slot.sequence, status)
     free_ring(delivery)[delivery.given & (delivery.ring - 1)] = message.private
 
@@ -212,7 +276,7 @@ def on_statistics(client: object, json: int, json_bytes: int, opaque: Record) ->
 def on_throttle(client: object, broker_name: object, broker: int, mute_ms: int, opaque: Record) -> None:  # noqa: ARG001
     """The throttle_cb of librdkafka: void (*)(rd_kafka_t *, const char *, int32_t, int, void *opaque)."""
     if mute_ms > 0:
-        note_mute(carray(pointer_to(carray(opaque, 1)[0].stages), 1, STAGES)[0], broker, mute_ms)
+        note_mute(_stages_of(carray(opaque, 1)[0]), broker, mute_ms)
 
 
 @entry_point("void(int64, int64)")
@@ -227,3 +291,4 @@ def serve_delivery_reports(client: int, delivery_address: int) -> None:
     while load_acquire(delivery_address + SERVING_OFFSET) == 1:
         delivery.reports = 0
         rd_kafka_poll(client, _POLL_MS)
+        _book_acks(delivery)

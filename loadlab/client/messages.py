@@ -176,7 +176,6 @@ def _take_slot(work: Record, message: Record, place: int, due: int) -> None:
     number = free_ring(delivery)[(delivery.taken + place) & (delivery.ring - 1)]
     slot = slot_at(delivery, number)
     slot.intended_ns = due
-    slot.bytes = message.len + message.key_len
     slot.sequence = work.sent + place
     if not _is_stamped(work, message.len):
         enter_void(delivery.sender, slot.sequence)

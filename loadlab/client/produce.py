@@ -41,7 +41,7 @@ from loadlab.measurement.intrinsics import (
     pointer_to,
     sleep_until,
 )
-from loadlab.measurement.lane import count, count_error, enter_interval, phase_at, record_duration
+from loadlab.measurement.lane import count, count_error, enter_interval, phase_at, record_durations
 from loadlab.measurement.slab import COMMAND_OFFSET, SEND_LANE, Command, Counter, Metric
 
 if TYPE_CHECKING:
@@ -184,6 +184,16 @@ def _give_back(work: Record, slot: int) -> None:
     free_ring(delivery)[delivery.taken & (delivery.ring - 1)] = slot
 
 
+@inlined
+def _book_sent(work: Record, amount: int, due_ns: int, now_ns: int) -> None:
+    """Books the send delay of records that were due at one time and handed over at `now_ns`."""
+    slab = slab_of(work)
+    lane, intent = slab.lanes[SEND_LANE], phase_at(slab, due_ns)
+    record_durations(lane, _SEND_DELAY, intent, now_ns - due_ns, amount)
+    if not work.held:
+        record_durations(lane, _OWN_SEND_DELAY, intent, now_ns - due_ns, amount)
+
+
 @compiled
 def _settle(work: Record, amount: int, now_ns: int) -> int:
     """Books what became of the messages handed over at `now_ns`.
@@ -194,16 +204,17 @@ def _settle(work: Record, amount: int, now_ns: int) -> int:
     slab = slab_of(work)
     lane = slab.lanes[SEND_LANE]
     moment = phase_at(slab, now_ns)
-    done = amount
+    done, alike, alike_due_ns = amount, 0, 0
     for place in range(amount):
         message = message_at(work, place)
         due = slot_at(delivery_of(work), message.private).intended_ns
-        intent = phase_at(slab, due)
         if message.err == symbols.ERR_NO_ERROR:
-            record_duration(lane, _SEND_DELAY, intent, now_ns - due)
-            if not work.held:
-                record_duration(lane, _OWN_SEND_DELAY, intent, now_ns - due)
+            if alike and due != alike_due_ns:
+                _book_sent(work, alike, alike_due_ns, now_ns)
+                alike = 0
+            alike, alike_due_ns = alike + 1, due
             continue
+        intent = phase_at(slab, due)
         _give_back(work, message.private)
         if message.err == symbols.ERR_QUEUE_FULL:
             done = min(done, place)
@@ -212,6 +223,8 @@ def _settle(work: Record, amount: int, now_ns: int) -> int:
             count(lane, _FAILED, intent, moment, 1)
             enter_void(delivery_of(work).sender, slot_at(delivery_of(work), message.private).sequence)
             count_error(lane, intent, message.err)
+    if alike:
+        _book_sent(work, alike, alike_due_ns, now_ns)
     return done
 
 

@@ -32,7 +32,7 @@ from loadlab.client.symbols import (
 )
 from loadlab.compiled import Record, callback, compiled, inlined
 from loadlab.errors import WorkerError
-from loadlab.measurement.intrinsics import carray, monotonic_ns
+from loadlab.measurement.intrinsics import carray, monotonic_ns, pointer_to
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -46,6 +46,7 @@ MUTES: Final = 256
 STAGES: Final = np.dtype(
     [
         ("slots", "<u8"),
+        ("requested", "<u8"),  # of each slot, when the request was sent whose first record is in it, int64
         ("ring", "<i8"),
         ("requested_key", "<i8"),
         ("answered_key", "<i8"),
@@ -78,17 +79,20 @@ def _thread_keys() -> tuple[int, int]:
     return keys[0].value, keys[1].value
 
 
-def create_stages(slots: int, ring: int, linger_ms: float) -> npt.NDArray[np.void]:
-    """A STAGES record for a producer.
+def create_stages(
+    slots: npt.NDArray[np.void], requested: npt.NDArray[np.int64], linger_ms: float
+) -> npt.NDArray[np.void]:
+    """A STAGES record for a producer, shape (1,); the other arrays must live as long.
 
     Args:
-        slots: address of its slots.
-        ring: how many there are.
+        slots: its slots.
+        requested: as many times.
         linger_ms: its linger.ms.
     """
     stages = np.zeros(1, dtype=STAGES)
-    stages["slots"] = slots
-    stages["ring"] = ring
+    stages["slots"] = slots.ctypes.data
+    stages["requested"] = requested.ctypes.data
+    stages["ring"] = len(slots)
     stages["requested_key"], stages["answered_key"] = _thread_keys()
     stages["linger_ns"] = int(linger_ms * _NS_PER_MS)
     return stages
@@ -107,6 +111,12 @@ def follow_requests(configuration: int, stages: int) -> object:
     return intercept(
         configuration, stages, response=on_answer.address, acknowledgement=on_acknowledgement.address
     )
+
+
+@inlined
+def _requested(stages: Record) -> npt.NDArray[np.int64]:
+    """Of each slot, when the request was sent whose first record is in it."""
+    return carray(pointer_to(stages.requested), stages.ring, np.int64)
 
 
 @callback(*on_response(types.CPointer(_STAGES_TYPE)), result=types.int32)
@@ -142,9 +152,9 @@ def on_acknowledgement(client: object, message: Record, opaque: Record) -> int: 
     stages = carray(opaque, 1)[0]
     answered_ns = pthread_getspecific(stages.answered_key)
     if answered_ns != 0:
-        slot = slot_of(stages.slots, stages.ring, carray(message, 1)[0].private)
-        slot.requested_ns = pthread_getspecific(stages.requested_key)
-        slot.answered_ns = answered_ns
+        number = carray(message, 1)[0].private
+        _requested(stages)[number] = pthread_getspecific(stages.requested_key)
+        slot_of(stages.slots, stages.ring, number).answered_ns = answered_ns
         pthread_setspecific(stages.answered_key, 0)
     return 0
 
@@ -172,28 +182,29 @@ def _throttled_ns(stages: Record, broker: int) -> int:
 
 
 @inlined
-def enter_request(stages: Record, sums: Record, slot: Record, message: int) -> None:
+def enter_request(stages: Record, sums: Record, number: int, message: int) -> None:
     """Takes over the times of a request from its first record.
 
     Args:
         stages: the STAGES record.
         sums: the STAGE_SUMS record of the first record's phase.
-        slot: the first record's.
+        number: of its slot.
         message: address of its MESSAGE record.
     """
-    stages.requested_ns = slot.requested_ns
+    slot = slot_of(stages.slots, stages.ring, number)
+    stages.requested_ns = _requested(stages)[number]
     stages.answered_ns = slot.answered_ns
-    stages.ready_ns = min(slot.sent_ns + stages.linger_ns, slot.requested_ns)
+    stages.ready_ns = min(slot.sent_ns + stages.linger_ns, stages.requested_ns)
     if stages.mute_count > 0:
         stages.throttled_ns = _throttled_ns(stages, rd_kafka_message_broker_id(message))
     sums.requests += 1
-    sums.round_trips_ns += slot.answered_ns - slot.requested_ns
+    sums.round_trips_ns += stages.answered_ns - stages.requested_ns
     slot.answered_ns = 0
 
 
 @inlined
-def book_stages(stages: Record, sums: Record, sent_ns: int, acked_ns: int) -> None:
-    """Adds the stages of one acked record to the sums of its phase.
+def book_stages(stages: Record, sums: Record, sent_ns: int, acked_ns: int, amount: int) -> None:
+    """Adds the stages of `amount` acked records of one request to the sums of their phase.
 
     A record whose times do not stand in order has no stages: it was acked by another way than the answer to
     its own request (an idempotent producer takes a later batch's ack for that of an earlier one).
@@ -201,9 +212,9 @@ def book_stages(stages: Record, sums: Record, sent_ns: int, acked_ns: int) -> No
     if sent_ns > stages.requested_ns or stages.answered_ns > acked_ns:
         return
     batching_ns = max(0, stages.ready_ns - sent_ns)
-    sums.records += 1
-    sums.batching_ns += batching_ns
-    sums.client_queue_ns += stages.requested_ns - sent_ns - batching_ns
-    sums.request_ns += stages.answered_ns - stages.requested_ns - stages.throttled_ns
-    sums.throttled_ns += stages.throttled_ns
-    sums.report_ns += acked_ns - stages.answered_ns
+    sums.records += amount
+    sums.batching_ns += amount * batching_ns
+    sums.client_queue_ns += amount * (stages.requested_ns - sent_ns - batching_ns)
+    sums.request_ns += amount * (stages.answered_ns - stages.requested_ns - stages.throttled_ns)
+    sums.throttled_ns += amount * stages.throttled_ns
+    sums.report_ns += amount * (acked_ns - stages.answered_ns)

@@ -47,22 +47,28 @@ def count(lane: Record, counter: int, intent: int, moment: int, amount: int) -> 
 
 
 @inlined
-def record_duration(lane: Record, metric: int, phase: int, value_ns: int) -> None:
-    """Adds a sample to the phase's histogram and to the current interval's."""
+def record_durations(lane: Record, metric: int, phase: int, value_ns: int, amount: int) -> None:
+    """Adds `amount` samples of one value."""
     histogram = lane.histograms[phase, metric]
     if value_ns < 0:
-        histogram.negative += 1
+        histogram.negative += amount
         return
-    histogram.total_ns += value_ns
+    histogram.total_ns += value_ns * amount
     if histogram.min_ns == 0 or value_ns < histogram.min_ns - 1:
         histogram.min_ns = value_ns + 1
     histogram.max_ns = max(histogram.max_ns, value_ns)
     if value_ns > LARGEST_NS:
-        histogram.beyond += 1
+        histogram.beyond += amount
         value_ns = LARGEST_NS
     bucket = bucket_of(value_ns)
-    histogram.counts[bucket] += 1
-    lane.ring[lane.interval].counts[metric, bucket] += 1
+    histogram.counts[bucket] += amount
+    lane.ring[lane.interval].counts[metric, bucket] += amount
+
+
+@inlined
+def record_duration(lane: Record, metric: int, phase: int, value_ns: int) -> None:
+    """Adds a sample to the phase's histogram and to the current interval's."""
+    record_durations(lane, metric, phase, value_ns, 1)
 
 
 @compiled

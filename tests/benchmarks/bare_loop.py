@@ -16,13 +16,15 @@ from loadlab.client import symbols
 from loadlab.client.handle import PRODUCER, await_metadata, new_client, new_configuration
 from loadlab.client.library import librdkafka
 from loadlab.client.symbols import rd_kafka_poll, rd_kafka_produce_batch
-from loadlab.measurement.intrinsics import carray, monotonic_ns, pointer_to, sleep_until
+from loadlab.measurement.intrinsics import carray, load_acquire, monotonic_ns, pointer_to, sleep_until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BATCH_RECORDS = 128
+RECORD_BYTES = 100
 POOL_BYTES = 16 << 20
+QUEUE_RECORDS = 100_000  # librdkafka's default
 QUEUE_POLL_NS = 1_000_000
 
 
@@ -33,22 +35,21 @@ def count_ack(client, message, acked):  # noqa: ANN001, ANN201, ARG001
 
 
 @numba.njit("void(int64, int64, int64, int64, int64)", nogil=True)
-def produce_until(topic: int, messages: int, pool: int, record_bytes: int, end_ns: int) -> None:
+def produce_until(topic: int, messages: int, pool: int, acked: int, end_ns: int) -> None:
+    """Sends while the client queue has room for all of a call: one that finds none costs, and sends nothing."""
     made = carray(pointer_to(messages), BATCH_RECORDS, symbols.MESSAGE)
-    cursor = 0
+    cursor, sent = 0, 0
     while monotonic_ns() < end_ns:
+        if sent - load_acquire(acked) > QUEUE_RECORDS - BATCH_RECORDS:
+            sleep_until(monotonic_ns() + QUEUE_POLL_NS)
+            continue
         for place in range(BATCH_RECORDS):
-            if cursor + record_bytes > POOL_BYTES:
+            if cursor + RECORD_BYTES > POOL_BYTES:
                 cursor = 0
             made[place].payload = pool + cursor
-            made[place].len = record_bytes
-            cursor += record_bytes
-        sent = 0
-        while sent < BATCH_RECORDS and monotonic_ns() < end_ns:
-            address = messages + sent * symbols.MESSAGE_BYTES
-            sent += rd_kafka_produce_batch(topic, 0, symbols.MSG_F_COPY, address, BATCH_RECORDS - sent)
-            if sent < BATCH_RECORDS:
-                sleep_until(monotonic_ns() + QUEUE_POLL_NS)
+            made[place].len = RECORD_BYTES
+            cursor += RECORD_BYTES
+        sent += rd_kafka_produce_batch(topic, 0, symbols.MSG_F_COPY, messages, BATCH_RECORDS)
 
 
 @numba.njit("void(int64, int64)", nogil=True)
@@ -61,7 +62,6 @@ def produce_bare(
     bootstrap_servers: str,
     topic: str,
     seconds: float,
-    record_bytes: int,
     properties: Mapping[str, str],
 ) -> Figures:
     """Records acked a second, and their CPU; the first two seconds are a warm-up, as a scenario has one."""
@@ -76,7 +76,7 @@ def produce_bare(
     messages = np.zeros(BATCH_RECORDS, dtype=symbols.MESSAGE)
     pool = np.random.default_rng(1).integers(0, 256, POOL_BYTES, dtype=np.uint8)
     end_ns = time.monotonic_ns() + round((seconds + 2.0) * 1e9)
-    arguments = (handle, messages.ctypes.data, pool.ctypes.data, record_bytes, end_ns)
+    arguments = (handle, messages.ctypes.data, pool.ctypes.data, acked.ctypes.data, end_ns)
     threads = [
         threading.Thread(target=produce_until, args=arguments),
         threading.Thread(target=serve_until, args=(client, end_ns)),

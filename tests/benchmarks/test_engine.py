@@ -207,7 +207,7 @@ def test_measuring_against_a_bare_loop(table: Table, broker: Cluster, run_on: Ru
         topic = _name()
         ids = broker.create_topics([TopicRequest(topic, 1, 1)])
         with _reading(broker, topic, _name()):
-            figures = produce_bare(broker.bootstrap_servers, topic, 8.0, 100, SAME)
+            figures = produce_bare(broker.bootstrap_servers, topic, 8.0, SAME)
         broker.delete_topics(ids)
         return figures
 
