@@ -241,17 +241,8 @@ class _Run:
         watched = (self._run_id, self._plan, fleet, sampler, series)
         watcher = Watcher(*watched, self._observer, self._events, account)
         live = LiveThresholds(self._scenario, self._options.patient)
-        load = Load(
-            self._plan,
-            fleet,
-            cluster,
-            sampler,
-            brokers,
-            self._events,
-            self._interrupts,
-            watcher.each_interval,
-            live.why_to_end,
-        )
+        loaded = (self._plan, fleet, cluster, sampler, brokers, self._events, self._interrupts)
+        load = Load(*loaded, watcher.each_interval, live.why_to_end)
         self._interrupts.gentle = True
         ended_ns = load.run()
         self._silent = load.final is None

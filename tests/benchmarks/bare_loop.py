@@ -36,7 +36,7 @@ def count_ack(client, message, acked):  # noqa: ANN001, ANN201, ARG001
 
 @numba.njit("void(int64, int64, int64, int64, int64)", nogil=True)
 def produce_until(topic: int, messages: int, pool: int, acked: int, end_ns: int) -> None:
-    """Sends while the client queue has room for all of a call: one that finds none costs, and sends nothing."""
+    """Sends while the client queue has room for all of a call: one without room costs, and sends nothing."""
     made = carray(pointer_to(messages), BATCH_RECORDS, symbols.MESSAGE)
     cursor, sent = 0, 0
     while monotonic_ns() < end_ns:
