@@ -310,9 +310,9 @@ def test_every_other_metric_is_merged_as_documented(key: str, expression: str, m
     assert outcome.not_measurable is None
 
 
-def _whole() -> dict[str, object]:
+def _two_senders() -> dict[str, ProducerResult]:
     shop, web = producer().workers[0], producer().workers[0]
-    producers = {
+    return {
         "shop": sender(
             target_records_per_s=100.0,
             achieved_ratio=0.85,
@@ -337,8 +337,11 @@ def _whole() -> dict[str, object]:
             workers=(web.model_copy(update={"cpu_share": 0.1, "max_rss_bytes": 100_000_000}),),
         ),
     }
+
+
+def _two_readers() -> dict[str, ConsumerResult]:
     worker = consumer().workers[0].model_copy(update={"cpu_share": 0.2, "max_rss_bytes": 200_000_000})
-    consumers = {
+    return {
         "billing": reader(
             records=ConsumerRecords(consumed=10),
             drain_s=3.0,
@@ -359,6 +362,9 @@ def _whole() -> dict[str, object]:
             workers=(worker,),
         ),
     }
+
+
+def _whole() -> dict[str, object]:
     topics = {
         "orders": _topic(10, 100.0, 0.5, 0.3, 0.2),
         "clicks-0000": _topic(20, 3.0, 0.9, 0.1),
@@ -371,8 +377,8 @@ def _whole() -> dict[str, object]:
     }
     reconciliation = Reconciliation(acked=99, consumed={"billing": 5, "audit": 7}, lost=1, groups=groups)
     return {
-        "producers": producers,
-        "consumers": consumers,
+        "producers": _two_senders(),
+        "consumers": _two_readers(),
         "topics": topics,
         "reconciliation": reconciliation,
     }
