@@ -45,6 +45,9 @@ ACKS: Final = np.dtype(
 )
 """Acks that have all their times in common, and so are booked together."""
 
+# What one thread writes for each record lies in no cache line that the other one reads for each record.
+_APART: Final = ("<i8", (8,))
+
 DELIVERY: Final = np.dtype(
     [
         ("slab", "<u8"),
@@ -54,9 +57,11 @@ DELIVERY: Final = np.dtype(
         ("free", "<u8"),  # ring of free slot numbers
         ("ring", "<i8"),  # size of both: a power of two, because a division costs more than the rest
         ("capacity", "<i8"),  # how many records the client queue takes
-        ("taken", "<i8"),  # slots ever taken: written by the sending thread
-        ("given", "<i8"),  # slots ever given back: written by the serving thread
         ("serving", "<i8"),
+        ("sending_apart", *_APART),
+        ("taken", "<i8"),  # slots ever taken: written by the sending thread
+        ("serving_apart", *_APART),
+        ("given", "<i8"),  # slots ever given back: written by the serving thread, as is the rest
         ("now_ns", "<i8"),  # the clock, as read last
         ("reports", "<i8"),  # reports since the poll began
         ("acks", ACKS),  # those that are not booked yet
@@ -233,7 +238,8 @@ def _book_error(delivery: Record, intended_ns: int, code: int, status: int, now_
 @inlined
 def _report(delivery: Record, message: Record, address: int) -> None:
     """Books the delivery report of a message at an address: what became of it, and how long it took."""
-    status = rd_kafka_message_status(address)
+    acked = message.err == symbols.ERR_NO_ERROR
+    status = symbols.STATUS_PERSISTED if acked else rd_kafka_message_status(address)
     slot = slot_at(delivery, message.private)
     if slot.answered_ns != 0:
         _book_acks(delivery)
@@ -242,7 +248,7 @@ def _report(delivery: Record, message: Record, address: int) -> None:
         enter_request(_stages_of(delivery), sums, message.private, address)
         delivery.reports = 0
     now_ns = _report_time_ns(delivery)
-    if message.err == symbols.ERR_NO_ERROR:
+    if acked:
         _gather_ack(delivery, slot, message.len + message.key_len, now_ns)
     else:
         _book_error(delivery, slot.intended_ns, message.err, status, now_ns)

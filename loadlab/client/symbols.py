@@ -61,6 +61,7 @@ ERR_NO_ERROR: Final = 0
 ERR_QUEUE_FULL: Final = -184
 ERR_PARTITION_EOF: Final = -191
 STATUS_NOT_PERSISTED: Final = 0
+STATUS_PERSISTED: Final = 2
 
 
 def _symbol(name: str, result: object, *arguments: object) -> Callable[..., Any]:
