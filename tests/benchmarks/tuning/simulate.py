@@ -44,6 +44,9 @@ class Outcome:
 class Watcher(SilentObserver):
     """Sees nothing."""
 
+    def note(self, text: str) -> None:
+        """Nothing is shown."""
+
     def begun(self, stored: StoredStudy) -> None:
         """Nothing is shown."""
 
