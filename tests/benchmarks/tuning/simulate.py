@@ -84,4 +84,4 @@ def studies(
     """A study for each seed, on all cores."""
     make = partial(one_study, loaded, truth, residuals, sampler)
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
-        return list(pool.map(make, seeds, chunksize=5))
+        return list(pool.map(make, seeds, chunksize=2))
