@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 STARTUP_TRIALS: Final = 4
 """How many trials there must be before a model is trusted; what was planned counts among them."""
 
-# TPE's own defaults are for hundreds of trials. A study here has tens at most, so its model stays near what was
-# good: where `make bench-tuning` has 15 trials, this finds what default settings leave.
+# TPE's own defaults are for hundreds of trials. A study here has tens, so its model stays near what was good.
+# On the recorded throughput surface that is worth 5 % of the optimum (`make bench-tuning`, docs/tuning.md).
 _PRIOR_WEIGHT: Final = 0.1
 _CANDIDATES: Final = 200
 

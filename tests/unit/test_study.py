@@ -230,9 +230,10 @@ def test_brokers_are_started_again_as_seldom_as_a_batch_of_proposals_allows(tmp_
     lab = Lab()
     result = tuned(tmp_path, lab, study(space=WITH_BROKERS, budget=Budget(trials=12))).result
     threads = {trial.number: trial.assignment[THREADS] for trial in result.trials}
-    measured = [threads[run.trial] for run in result.runs if run.purpose in {"trial", "default"}]
-    proposed = [threads[trial.number] for trial in result.trials[1:]]
-    assert changes(measured) <= changes(proposed)
+    runs = [run for run in result.runs if run.purpose in {"trial", "default"}]
+    in_turn = iter(result.trials[1:])
+    proposed = [run.trial if run.purpose == "default" else next(in_turn).number for run in runs]
+    assert changes([threads[run.trial] for run in runs]) <= changes([threads[number] for number in proposed])
     numbers = [run.trial for run in result.settled("trial")]
     assert numbers != sorted(numbers)
     for batch in range(0, 12, 4):
