@@ -4,8 +4,8 @@
 
 The default is run fifteen times first, for the brokers to get warm: with half a core that takes a minute. All
 points of the grid are run twice, in an order that is drawn anew for each round; then the best twenty, and the
-default, until each has six runs. It takes long, and goes on where it stopped when it is called again. One run a
-line is written to results/reference/surfaces/, below a first line that says what was run.
+default, until each has six runs. It takes long, and goes on where it stopped when it is called again. One run
+a line is written to results/reference/surfaces/, below a first line that says what was run.
 """
 
 from __future__ import annotations
