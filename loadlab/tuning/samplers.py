@@ -21,7 +21,7 @@ STARTUP_TRIALS: Final = 4
 """How many trials there must be before a model is trusted; what was planned counts among them."""
 
 # TPE's own defaults are for hundreds of trials. A study here has tens, so its model stays near what was good.
-# On the recorded throughput surface that is worth 5 % of the optimum (`make bench-tuning`, docs/tuning.md).
+# docs/tuning.md has what that was worth on a recorded surface.
 _PRIOR_WEIGHT: Final = 0.1
 _CANDIDATES: Final = 200
 
