@@ -112,7 +112,10 @@ def test_a_process_is_known_again_and_only_it() -> None:
 
 
 def test_a_process_has_the_markers_of_its_own_command_line() -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()", "some marker"], stdin=subprocess.PIPE) as child:
+    command = [sys.executable, "-c", "print(flush=True); input()", "some marker"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()  # while it is still being started, the kernel has no command line of it
         identity = ProcessIdentity.of(child.pid)
         assert identity is not None
         assert identity.has_marker("some marker")
