@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.local, pytest.mark.beside, pytest.mark.usefixtures("local_kafka")]
 
-SHORT = ("phases.warmup=1s", "phases.measure=3s", "phases.drain=30s")
+SHORT = ("phases.warmup=500ms", "phases.measure=2s", "phases.drain=30s")
+# Only so many at the maximum rate: other tests run beside this one.
+FEW = {
+    "high-throughput": ("producers.tracker.schedule.records=200k",),
+    "rate-within-50ms": ("producers.checkout.schedule.records=200k",),
+}
 LATE = "backlog-drain"
 OF_THREE_BROKERS = "durable-3-brokers"  # test_ends_well stops one of its brokers
 NAMES = sorted({path.stem for path in (ROOT / "scenarios").glob("*.yaml")} - {LATE, OF_THREE_BROKERS})
@@ -55,11 +60,11 @@ def assert_all_was_read(result: RunResult) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_shipped_scenario_runs_and_its_accounts_agree(name: str, cluster: Cluster, tmp_path: Path) -> None:
-    assert_all_was_read(ran(name, cluster, tmp_path))
+    assert_all_was_read(ran(name, cluster, tmp_path, *FEW.get(name, ())))
 
 
 def test_a_late_group_has_a_backlog_and_drains_it(cluster: Cluster, tmp_path: Path) -> None:
-    result = ran(LATE, cluster, tmp_path, "consumers.billing.start_after=2s")
+    result = ran(LATE, cluster, tmp_path, "phases.measure=4s", "consumers.billing.start_after=2s")
 
     assert_all_was_read(result)
     lag = result.consumers["billing"].lag
