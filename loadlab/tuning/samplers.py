@@ -45,16 +45,19 @@ def sampler_of(kind: Sampler, seed: int, number: int) -> BaseSampler:
         return RandomSampler(seed=drawn)
     if kind == "gp":
         require_available(kind)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
+    with warnings.catch_warnings():
+        # Of GPSampler as a whole, and of TPE's prior_weight, which Optuna 6 will not have any more.
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        if kind == "gp":
             return GPSampler(seed=drawn, n_startup_trials=STARTUP_TRIALS)
-    return TPESampler(
-        seed=drawn,
-        n_startup_trials=STARTUP_TRIALS,
-        multivariate=True,
-        prior_weight=_PRIOR_WEIGHT,
-        n_ei_candidates=_CANDIDATES,
-    )
+        return TPESampler(
+            seed=drawn,
+            n_startup_trials=STARTUP_TRIALS,
+            multivariate=True,
+            prior_weight=_PRIOR_WEIGHT,
+            n_ei_candidates=_CANDIDATES,
+        )
 
 
 def require_available(kind: Sampler) -> None:
