@@ -159,9 +159,9 @@ def free_ring(delivery: Record) -> npt.NDArray[np.int64]:
 
 
 @inlined
-def _slab_of(delivery: Record) -> Record:
-    """The worker's SLAB record."""
-    return carray(pointer_to(delivery.slab), 1, SLAB)[0]
+def slab_of(owner: Record) -> Record:
+    """The worker's SLAB record, of whatever record has its address in `slab`."""
+    return carray(pointer_to(owner.slab), 1, SLAB)[0]
 
 
 @inlined
@@ -195,7 +195,7 @@ def _book_acks(delivery: Record) -> None:
     acks = delivery.acks
     if acks.records == 0:
         return
-    slab, stages = _slab_of(delivery), _stages_of(delivery)
+    slab, stages = slab_of(delivery), _stages_of(delivery)
     lane = slab.lanes[ACK_LANE]
     enter_interval(slab, lane, acks.now_ns)
     intent, moment = phase_at(slab, acks.intended_ns), phase_at(slab, acks.now_ns)
@@ -226,7 +226,7 @@ def _gather_ack(delivery: Record, slot: Record, record_bytes: int, now_ns: int) 
 def _book_error(delivery: Record, intended_ns: int, code: int, status: int, now_ns: int) -> None:
     """Books a report that is no ack."""
     _book_acks(delivery)
-    slab = _slab_of(delivery)
+    slab = slab_of(delivery)
     lane = slab.lanes[ACK_LANE]
     enter_interval(slab, lane, now_ns)
     intent, moment = phase_at(slab, intended_ns), phase_at(slab, now_ns)
@@ -243,7 +243,7 @@ def _report(delivery: Record, message: Record, address: int) -> None:
     slot = slot_at(delivery, message.private)
     if slot.answered_ns != 0:
         _book_acks(delivery)
-        slab = _slab_of(delivery)
+        slab = slab_of(delivery)
         sums = slab.stages[phase_at(slab, slot.intended_ns)]
         enter_request(_stages_of(delivery), sums, message.private, address)
         delivery.reports = 0

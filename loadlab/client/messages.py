@@ -8,7 +8,7 @@ import numpy as np
 
 from loadlab.client import symbols
 from loadlab.client.bookkeeping import NO_SEQUENCE, enter_void
-from loadlab.client.delivery import DELIVERY, TAKEN_OFFSET, free_ring, slot_at
+from loadlab.client.delivery import DELIVERY, TAKEN_OFFSET, free_ring, slab_of, slot_at
 from loadlab.client.records import (
     KEY_BYTES,
     NULL_LENGTH,
@@ -22,7 +22,6 @@ from loadlab.client.schedule import SCHEDULE, due_ns
 from loadlab.client.trace import NULL_KEY
 from loadlab.compiled import Record, compiled, inlined
 from loadlab.measurement.intrinsics import carray, pointer_to, store_release
-from loadlab.measurement.slab import SLAB
 from loadlab.measurement.stamp import (
     INTENDED_WORD,
     RUN_WORD,
@@ -65,12 +64,6 @@ PRODUCTION: Final = np.dtype(
 """All that one producer worker's loop reads and writes."""
 
 _WORD_BYTES: Final = 8
-
-
-@inlined
-def slab_of(work: Record) -> Record:
-    """The worker's SLAB record."""
-    return carray(pointer_to(work.slab), 1, SLAB)[0]
 
 
 @inlined

@@ -13,7 +13,7 @@ import numpy as np
 
 from loadlab.client import symbols
 from loadlab.client.bookkeeping import enter_void
-from loadlab.client.delivery import GIVEN_OFFSET, free_ring, slot_at
+from loadlab.client.delivery import GIVEN_OFFSET, free_ring, slab_of, slot_at
 from loadlab.client.messages import (
     PRODUCTION,
     delivery_of,
@@ -22,7 +22,6 @@ from loadlab.client.messages import (
     message_at,
     plan_of,
     record_number,
-    slab_of,
 )
 from loadlab.client.pacing import share_of_worker
 from loadlab.client.records import has_headers
