@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.evidence import Evidence, Group
 from loadlab.analysis.thresholds import all_thresholds, failing_for_good, judge
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from loadlab.run.measured import Measured
     from loadlab.run.producer_group import ProducerGroup
     from loadlab.scenario import Scenario, Threshold
+
+_SHORTEST_S: Final = 1.0
+"""Of less than an interval, what is on its way is so large a share that figures say nothing."""
 
 
 @dataclass(eq=False)
@@ -48,7 +51,7 @@ class LiveThresholds:
         due = [
             threshold
             for threshold in all_thresholds(self.scenario)
-            if threshold.abort_on_fail and measured_s > threshold.delay_s
+            if threshold.abort_on_fail and measured_s >= max(_SHORTEST_S, threshold.delay_s)
         ]
         if self.failed or not due or not timeline.warmup_end_ns < now_ns < timeline.measure_end_ns:
             return None
