@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from loadlab.results.model import RunResult
+    from loadlab.results.model import ClusterUsed, RunResult
 
 Kind = Literal[
     "scenario",
@@ -88,17 +88,14 @@ def mismatches(baseline: RunResult, contender: RunResult) -> list[Mismatch]:
 
 
 def under_test(baseline: RunResult, contender: RunResult) -> list[Difference]:
-    """What differs and may: what the scenarios set, and versions that touch the measurement little."""
-    found = [
-        Difference(path, _text(first), _text(second))
-        for path, first, second in _scenario_differences(baseline, contender, "under test")
+    """What differs and may: clusters, what the scenarios set, and versions that touch the figures little."""
+    pairs = [
+        *_clusters(baseline.cluster, contender.cluster),
+        *_scenario_differences(baseline, contender, "under test"),
     ]
     environments = baseline.environment, contender.environment
-    for name in _NOTED:
-        first, second = (getattr(environment, name) for environment in environments)
-        if first != second:
-            found.append(Difference(f"environment.{name}", _text(first), _text(second)))
-    return found
+    pairs += [(f"environment.{name}", *_both(*environments, name)) for name in _NOTED]
+    return [Difference(path, _text(first), _text(second)) for path, first, second in pairs if first != second]
 
 
 _Pair: TypeAlias = tuple[Kind | None, str, object, object]
@@ -124,6 +121,14 @@ def _pairs(baseline: RunResult, contender: RunResult) -> Iterator[_Pair]:
     yield from _durability(baseline, contender)
 
 
+def _clusters(first: ClusterUsed, second: ClusterUsed) -> Iterator[tuple[str, object, object]]:
+    """What is under test of the clusters as used, which need not be those that the scenarios ask for."""
+    for name in ("brokers", "cores"):
+        yield f"cluster.{name}", *_both(first, second, name)
+    for name in sorted((first.config.keys() | second.config.keys()) - _IN_FORCE):
+        yield f"cluster.config.{name}", first.config.get(name), second.config.get(name)
+
+
 def _both(first: object, second: object, name: str) -> tuple[object, object]:
     return getattr(first, name), getattr(second, name)
 
@@ -143,15 +148,29 @@ def _durability(baseline: RunResult, contender: RunResult) -> Iterator[_Pair]:
         if group.startswith("producer/"):
             clients = first.client_config[group], second.client_config[group]
             yield from _properties(f"environment.client_config.{group}", *clients, _CLIENT_DURABILITY)
-    for topic in sorted(first.topic_config.keys() & second.topic_config.keys()):
-        topics = first.topic_config[topic], second.topic_config[topic]
-        yield from _properties(f"environment.topic_config.{topic}", *topics, _TOPIC_DURABILITY)
+    where, one, other = "environment.topic_config", first.topic_config, second.topic_config
+    if not (one and other):  # a cluster that did not tell
+        where, one, other = "scenario.topics", *map(_set_of_topics, (baseline, contender))
+    for topic in sorted(one.keys() & other.keys()):
+        yield from _properties(f"{where}.{topic}", one[topic], other[topic], _TOPIC_DURABILITY)
     flush = sorted(first.flush.keys() | second.flush.keys())
     yield from _properties("environment.flush", first.flush, second.flush, tuple(flush))
-    one, other = dict(_flat(baseline.scenario)), dict(_flat(contender.scenario))
-    for path in sorted(one.keys() & other.keys()):
+    asked, asked_too = dict(_flat(baseline.scenario)), dict(_flat(contender.scenario))
+    for path in sorted(asked.keys() & asked_too.keys()):
         if path[0] == "topics" and path[2:] == ("replication_factor",):
-            yield "durability", f"scenario.{'.'.join(path)}", one[path], other[path]
+            yield "durability", f"scenario.{'.'.join(path)}", asked[path], asked_too[path]
+
+
+def _set_of_topics(result: RunResult) -> dict[str, dict[str, str]]:
+    """The properties that a scenario sets, by topic."""
+    found: dict[str, dict[str, str]] = {}
+    for path, value in _flat(result.scenario):
+        match path:
+            case ("topics", topic, "config", name):
+                found.setdefault(topic, {})[name] = str(value)
+            case ("topics", topic, *_):
+                found.setdefault(topic, {})
+    return found
 
 
 def _properties(
@@ -177,13 +196,18 @@ def _meaning(path: _Path) -> _Meaning:
         case ("description" | "seed" | "thresholds", *_):
             return "nothing"
         # "acks: all" says no more than leaving it out: what was in force is compared instead.
-        case ("cluster", "provider" | "network" | "kafka_version") | ("topics", _, "replication_factor"):
+        case ("topics", _, "replication_factor") | ("cluster", "provider" | "network" | "kafka_version"):
+            return "judged in force"
+        case ("cluster", "brokers" | "config" | "cpuset", *_):
             return "judged in force"
         case (*_, "config", name) if name in _IN_FORCE:
             return "judged in force"
-        case ("cluster", *_) | ("producers" | "consumers" | "topics", _, "config", _):
-            return "under test"
-        case ("producers" | "consumers", _, "workers") | ("topics", _, "partitions"):
+        case (
+            ("cluster", *_)
+            | ("producers" | "consumers" | "topics", _, "config", _)
+            | ("producers" | "consumers", _, "workers")
+            | ("topics", _, "partitions")
+        ):
             return "under test"
     return "load"
 

@@ -49,9 +49,10 @@ class Environment(HostEnvironment):
         image: the brokers' image.
         data_written_bytes: keys and values that the logs grew by, before compression, replicas not counted;
             against memory_bytes it says whether reads came from the page cache.
-        flush: log.flush.interval.messages and log.flush.interval.ms, as in force.
-        broker_config: properties of the brokers that aren't their default.
-        topic_config: by topic: all properties as in force.
+        flush: log.flush.interval.messages and log.flush.interval.ms, as in force; empty where the brokers did
+            not tell.
+        broker_config: properties of the brokers that aren't their default; empty where they did not tell.
+        topic_config: by topic: all properties as in force; empty where the brokers did not tell.
         client_config: by group: all properties as in force, librdkafka's defaults included.
     """
 

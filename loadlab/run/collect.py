@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import loadlab
 from loadlab.client.handle import effective_properties
@@ -32,10 +33,12 @@ from loadlab.run.steady import too_few_intervals
 from loadlab.run.timeline import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from loadlab.run.measured import Measured
     from loadlab.run.offsets import Partition, Sample
+
+_Told = TypeVar("_Told")
 
 _FLUSH_PROPERTIES: Final = ("log.flush.interval.messages", "log.flush.interval.ms")
 _KAFKA_NEVER_FLUSHES: Final = "9223372036854775807"
@@ -84,7 +87,10 @@ def _topics(run: Measured) -> dict[str, TopicResult]:
 def _environment(run: Measured) -> Environment:
     info = run.cluster.info
     broker_config, topic_config = _configurations(run)
-    flush = {name: broker_config.get(name, _KAFKA_NEVER_FLUSHES) for name in _FLUSH_PROPERTIES}
+    # Brokers always have something that is not the default: where nothing is told, nothing is known.
+    flush = {
+        name: broker_config.get(name, _KAFKA_NEVER_FLUSHES) for name in _FLUSH_PROPERTIES if broker_config
+    }
     grown = growth(run)
     written = (
         None
@@ -98,7 +104,7 @@ def _environment(run: Measured) -> Environment:
         container_engine=info.engine,
         image=info.image,
         data_written_bytes=written,
-        flush=flush if info.kind == "kafka" else {},
+        flush=flush,
         broker_config=broker_config,
         topic_config=topic_config,
         client_config=_client_configurations(run),
@@ -111,11 +117,16 @@ def _configurations(run: Measured) -> tuple[dict[str, str], dict[str, dict[str, 
     if Capability.ADMIN not in run.cluster.capabilities or not answers:
         return {}, {}
     names = list(dict.fromkeys(topic for topic, _ in run.baseline))
+    return _asked(run, run.cluster.broker_config), _asked(run, partial(run.cluster.topic_config, names))
+
+
+def _asked(run: Measured, ask: Callable[[], dict[str, _Told]]) -> dict[str, _Told]:
+    """What the cluster says; nothing where it refuses, as it may of brokers and not of topics."""
     try:
-        return run.cluster.broker_config(), run.cluster.topic_config(names)
+        return ask()
     except ClusterError as error:
         run.load.events.note("configuration_unknown", f"the cluster did not tell its configuration: {error}")
-        return {}, {}
+        return {}
 
 
 def _client_configurations(run: Measured) -> dict[str, dict[str, str]]:

@@ -211,12 +211,30 @@ def test_topics_and_brokers_may_differ(compared: Compared, topics: object, clust
     assert compared.told("a", "b").exit_code == 0
 
 
+def test_of_clusters_that_stood_already_those_are_told_and_not_what_the_scenario_asks_for(
+    compared: Compared,
+) -> None:
+    standing = ClusterUsed.model_validate({**KAFKA, "brokers": 3, "config": {"num.io.threads": "16"}})
+    asked_for = scenario(cluster={"provider": "docker", "config": {"num.network.threads": "9"}})
+    compared.keep(run("a", scenario=asked_for), run("b", cluster=standing))
+    told = compared.told("a", "b")
+
+    assert told.exit_code == 0, told.stderr
+    assert "differs  cluster.brokers: 1 → 3" in told.stdout
+    assert "cluster.config.num.io.threads: not known → 16" in told.stdout
+    assert "num.network.threads" not in told.stdout
+
+
 def _environment(**changes: object) -> dict[str, object]:
     return {"environment": environment().model_copy(update=changes)}
 
 
 def _acks(value: str) -> dict[str, object]:
     return _environment(client_config={"producer/checkout": {"request.required.acks": value}})
+
+
+def _topics(**config: str) -> dict[str, object]:
+    return {"orders": {"partitions": 6, "replication_factor": 1, "config": config}}
 
 
 REFUSED = {
@@ -249,6 +267,12 @@ REFUSED = {
         _environment(topic_config={"orders": {"min.insync.replicas": "2"}}),
         _environment(topic_config={"orders": {"min.insync.replicas": "1"}}),
         "environment.topic_config.orders.min.insync.replicas is 2 in A, 1 in B",
+    ),
+    "min.insync.replicas that no broker told": (
+        "durability",
+        {"scenario": scenario(topics=_topics(**{"min.insync.replicas": "1"}))},
+        {"scenario": scenario(topics=_topics(**{"min.insync.replicas": "2"}))},
+        "scenario.topics.orders.min.insync.replicas is 1 in A, 2 in B",
     ),
     "flush": (
         "durability",
