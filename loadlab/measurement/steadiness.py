@@ -37,7 +37,8 @@ class Drift:
 
     Attributes:
         kind: "trend" or "step".
-        change: from the beginning to the end, or before and after the step, relative to the series' median.
+        change: from the beginning to the end, or before and after the step, relative to the series' median,
+            or to its mean where it is 0 most of the time.
     """
 
     kind: Literal["trend", "step"]
@@ -56,7 +57,7 @@ def find_drift(series: npt.NDArray[np.float64]) -> Drift | None:
     if len(series) < FEWEST_INTERVALS:
         return None
     values = _thinned(series)
-    level = float(np.median(values))
+    level = float(np.median(values) or np.mean(values))
     if level <= 0.0:
         return None
     found = [Drift("trend", _trend(values) / level), Drift("step", _step(values) / level)]

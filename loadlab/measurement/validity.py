@@ -109,6 +109,8 @@ class RunFigures:
         unread: records in the log that a group had not read at the end, by consumer name.
         unacknowledged: records without an answer, or never sent, when the drain phase ended.
         measured_s: the length of the measure phase as it came to be.
+        failure: why the load could not go on to its end; None where it could.
+        idle: whether no record was due, sent or read in the measure phase.
     """
 
     producers: Sequence[ProducerFigures]
@@ -124,6 +126,8 @@ class RunFigures:
     stalls: Sequence[Stall] = ()
     drifts: Sequence[SeriesDrift] = ()
     machine: MachineFigures | None = None
+    failure: str | None = None
+    idle: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,7 @@ class Judgement:
 
 def judge(run: RunFigures) -> Judgement:
     """Applies all rules to a run."""
-    findings = [*_length(run), *_deaths(run), *stalled(run.stalls), *_reconciliation(run), *_drain(run)]
+    findings = [*_course(run), *_deaths(run), *stalled(run.stalls), *_reconciliation(run), *_drain(run)]
     findings += [*incorrect(run.correctness), *unsteady(run.drifts)]
     if run.machine is not None:
         findings += disturbed(run.machine)
@@ -283,7 +287,7 @@ def _errors(producer: ProducerFigures) -> Iterator[Finding]:
         yield Finding("delivery_errors", message, fix, failed, DELIVERY_ERROR_LIMIT, "suspect")
 
 
-def _length(run: RunFigures) -> Iterator[Finding]:
+def _course(run: RunFigures) -> Iterator[Finding]:
     if run.measured_s <= 0.0:
         yield Finding(
             code="nothing_measured",
@@ -293,6 +297,13 @@ def _length(run: RunFigures) -> Iterator[Finding]:
             limit=0.0,
             severity="invalid",
         )
+    elif run.idle:
+        message = "no record was due, sent or read in the measure phase"
+        fix = "shorten phases.warmup, or let schedule.records or the trace last longer"
+        yield Finding("nothing_measured", message, fix, 0.0, 0.0, "invalid")
+    if run.failure is not None:
+        message = f"the load could not go on to its end: {run.failure}"
+        yield Finding("ended_early", message, "see to the cause, and run again", None, None, "invalid")
 
 
 def _deaths(run: RunFigures) -> Iterator[Finding]:

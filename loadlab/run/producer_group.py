@@ -101,7 +101,7 @@ class ProducerGroup:
             own_send_delay_percentile=percentile,
             loop_cpu_share=share(max(loops), measured_s) or 0.0,
             limit_reached=self._limit_reached(),
-            attempted=records.attempted,
+            attempted=records.attempted - records.rejected,
             undelivered=records.failed + records.indeterminate,
             core_wait_share=self._core_wait_share(),
         )

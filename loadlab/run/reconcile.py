@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loadlab.measurement.correctness import Correctness
-from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, Counter
+from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, Counter, Phase
 from loadlab.measurement.validity import Judgement, RunFigures, is_saturated, judge
 from loadlab.results.model import Reason, Reconciliation, Verdict
 from loadlab.run.findings import examples, group_reconciliations
@@ -14,6 +14,9 @@ from loadlab.run.readings import total
 from loadlab.run.steady import drifts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loadlab.measurement.validity import ProducerFigures
     from loadlab.run.account import Account, Found
     from loadlab.run.consumer_group import ConsumerGroup
     from loadlab.run.measured import Measured
@@ -147,8 +150,17 @@ def _verdict(run: Measured, reconciliation: Reconciliation) -> Judgement:
         stalls=list(load.heartbeats.stalls.values()),
         drifts=drifts(run.rows, load.timeline, run.scenario, saturated),
         machine=load.machine.figures(),
+        failure=load.failure,
+        idle=_idle(run, producers),
     )
     return judge(figures)
+
+
+def _idle(run: Measured, producers: Sequence[ProducerFigures]) -> bool:
+    """Whether no record was due, sent or read in the measure phase."""
+    readers = run.load.fleet.consumers
+    read = total(readers, CONSUME_LANE, Counter.CONSUMED, Phase.MEASURE, by="by_moment")
+    return not read and not any(one.intended or one.sent for one in producers)
 
 
 def _not_told_otherwise(reconciliation: Reconciliation) -> int | None:

@@ -75,3 +75,14 @@ def test_an_hour_of_intervals_is_thinned_and_its_trend_still_found() -> None:
 
     assert drift is not None
     assert drift.change == pytest.approx(0.4, rel=0.05)
+
+
+def test_a_stall_of_more_than_half_the_time_is_a_step() -> None:
+    drift = find_drift(np.array([1_000.0, 1_000.0, 0, 0, 0, 0, 0, 0, 4_000.0, 4_000.0]))
+
+    assert drift is not None
+    assert (drift.kind, drift.change) == ("step", 4.0)
+
+
+def test_nothing_at_all_is_steady() -> None:
+    assert find_drift(np.zeros(30)) is None

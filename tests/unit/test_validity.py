@@ -247,3 +247,14 @@ def test_every_finding_says_what_to_do() -> None:
         for finding in judgement.findings
         if not finding.code.endswith("_died")
     )
+
+
+def test_a_load_that_never_came_into_the_measure_phase_measured_nothing() -> None:
+    assert codes(of(replace(GOOD, intended=0, sent=0, acked=0), idle=True)) == ["nothing_measured"]
+
+
+def test_a_load_that_could_not_go_on_makes_a_run_invalid() -> None:
+    finding = only(of(failure="the brokers' disk has 900 MiB left, less than 1024 MiB"))
+
+    assert (finding.code, finding.severity) == ("ended_early", "invalid")
+    assert "900 MiB" in finding.message
