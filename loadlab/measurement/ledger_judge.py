@@ -218,7 +218,7 @@ def _judge_word(  # noqa: PLR0913, PLR0917 (one word of records, and all who loo
         seen = word_of(address, FIRST_SEEN_PLANE + group, word)
         mine = fates[group]
         mine.counts[_SEEN] += one_bits(acked & seen)
-        if valid == seen & acked:
+        if seen == valid and acked == valid:
             continue
         lost |= _note_missing(mine, views[group], worker, first, acked & ~seen, places)
         absent |= _note_doubtful(mine, views[group], worker, first, doubtful & ~seen, places)

@@ -302,3 +302,12 @@ def test_a_retry_that_overtook_is_told_record_by_record(ledger: Ledger) -> None:
     examples = ledger.findings["examples"][0]
     assert examples[Anomaly.REORDERED]["sequence"][:2].tolist() == [2, 3]
     assert examples[Anomaly.DUPLICATED][["sequence", "offset"]][0].tolist() == (3, 7)
+
+
+def test_a_record_that_was_read_and_never_sent_is_found_where_all_others_are_well(ledger: Ledger) -> None:
+    ack_many(ledger.address, 0, 0, 128, 2)
+    Member(ledger, 0).read_many(0, 128, 2)
+    Member(ledger, 0).read_many(200, 201, 2)
+
+    counts = judge(ledger, whole_views(ledger, 201), {0: 128}, {}).counts(0)
+    assert (counts[Fate.SEEN], counts[Fate.NEVER_SENT]) == (128, 1)
