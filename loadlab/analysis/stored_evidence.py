@@ -14,7 +14,9 @@ from loadlab.errors import UsageError
 from loadlab.hints import HintedError
 from loadlab.results.artifacts import read_series
 from loadlab.scenario import Scenario
+from loadlab.scenario.checks_thresholds import nobody
 from loadlab.scenario.expressions import parse_expression, parse_key
+from loadlab.scenario.finding import View
 from loadlab.scenario.thresholds import Threshold
 
 if TYPE_CHECKING:
@@ -43,7 +45,8 @@ def judge_stored(stored: StoredRun, key: str, expression: str) -> Judged:
         The threshold, judged as at the end of a run; what could not be measured did not hold.
 
     Raises:
-        UsageError: no such metric, expression, producer, consumer or topic; or the run's files are damaged.
+        UsageError: no such metric, expression, producer, consumer or topic, or none that measures it; or the
+            run's files are damaged.
     """
     threshold = _threshold(key, expression)
     scenario = _scenario(stored)
@@ -51,6 +54,9 @@ def judge_stored(stored: StoredRun, key: str, expression: str) -> Judged:
         known = getattr(scenario, _PARTS[label])
         if name not in known:
             raise UsageError(f"no {label} of the run is called {name}; there are {', '.join(known)}")
+    missing = nobody(View(scenario.to_document(), scenario), threshold)
+    if missing is not None:
+        raise UsageError(missing)
     return judge(threshold, stored_evidence(stored, scenario))
 
 

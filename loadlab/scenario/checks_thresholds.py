@@ -39,13 +39,13 @@ def measured_by_someone(view: View) -> Iterator[Finding]:
     """What a threshold judges has somebody who measures it."""
     for key, thresholds in view.scenario.thresholds.items():
         for index, threshold in enumerate(thresholds):
-            missing = _nobody(view, threshold)
+            missing = nobody(view, threshold)
             if missing is not None:
                 yield found(("thresholds", key, index), missing)
 
 
-def _nobody(view: View, threshold: Threshold) -> str | None:
-    """Who is missing for a threshold's stat; None where it is measured."""
+def nobody(view: View, threshold: Threshold) -> str | None:
+    """Why nobody measures a threshold's stat, such as its selector; None where somebody does."""
     name = f"{threshold.metric} {threshold.condition.stat}"
     known = stat_of(threshold.metric, threshold.condition.stat)
     kinds = () if known is None else known.kinds

@@ -97,6 +97,14 @@ def store(folder: Path, durations: Known, *, producer_name: str = "checkout", **
     return save(result(**{**fields, **changes}), artifacts, folder)
 
 
+def store_without_latency(folder: Path) -> StoredRun:
+    """Store a run whose records all failed: it has rates, and no duration."""
+    artifacts = Artifacts(
+        intervals=list(_rates()), histograms=Histograms(lower_bounds_ns() / 1_000, {}), events=[]
+    )
+    return save(result(producers={"checkout": producer()}), artifacts, folder)
+
+
 def _seconds(durations: Known) -> Iterator[IntervalHistogram]:
     for (source, metric), seconds in durations.seconds.items():
         for start_s, samples in enumerate(seconds):

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from export_samples import known, renamed, store
+from export_samples import known, renamed, store, store_without_latency
 from openmetrics_reader import read_openmetrics
 
 from loadlab.analysis.export import FORMATS, export_run, files
@@ -110,6 +110,17 @@ def test_a_group_s_name_leads_out_of_no_folder_tag_or_quotes(tmp_path: Path) -> 
     assert {len(line.split(",")) for line in tagged} == {5}
     assert not any(" " in line or "<" in line for line in tagged)
     read_openmetrics(export_run(stored, "openmetrics").contents[""].decode())
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_run_without_a_latency_has_its_other_tables(tmp_path: Path, form: str) -> None:
+    assert export_run(store_without_latency(tmp_path), form).contents
+
+
+@pytest.mark.parametrize("form", ["hlog", "hgrm", "omb"])
+def test_a_run_without_a_latency_has_nothing_for_formats_of_latencies(tmp_path: Path, form: str) -> None:
+    with pytest.raises(UsageError, match="holds no latency"):
+        export_run(store_without_latency(tmp_path), form)
 
 
 SERIES, WHOLE, SECONDS = "intervals.parquet", "histograms.npz", "interval_histograms.parquet"

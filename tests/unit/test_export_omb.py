@@ -194,5 +194,5 @@ def test_percentiles_over_time_are_not_made_of_those_of_seconds(tmp_path: Path, 
 
 
 def test_a_run_that_measured_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="nothing was measured"):
+    with pytest.raises(UsageError, match="holds no latency"):
         export_run(save(result(), Artifacts(), tmp_path), "hgrm")

@@ -37,6 +37,7 @@ def test_every_kind_of_threshold_is_among_them() -> None:
         ("publish_latency", "p9x < 20ms", "has no"),
         ("publish_latency{producer=chekout}", "p99 < 20ms", "no producer of the run is called chekout"),
         ("end_to_end_latency{topic=nothing}", "p99 < 20ms", "no topic of the run is called nothing"),
+        ("reconciliation{consumer=billing}", "consumed == 9", "is of the whole run: leave the selector out"),
     ],
 )
 def test_what_can_not_be_asked_is_told(key: str, expression: str, message: str) -> None:

@@ -26,12 +26,22 @@ def latencies(stored: StoredRun) -> Mapping[tuple[str, str], Histogram]:
     """All latencies of a run's measure phase that have a sample, by source and metric.
 
     Raises:
+        UsageError: the file is damaged.
+    """
+    return {key: each.durations for key, each in latency_histograms(stored).items() if each.count}
+
+
+def some_latencies(stored: StoredRun) -> Mapping[tuple[str, str], Histogram]:
+    """The same for formats that tell nothing else.
+
+    Raises:
         UsageError: there is none, or the file is damaged.
     """
-    found = {key: each.durations for key, each in latency_histograms(stored).items() if each.count}
+    found = latencies(stored)
     if not found:
         raise UsageError(
-            f"{stored.path} holds no latencies: nothing was measured", fix="run the scenario again"
+            f"{stored.path} holds no latency, and the format tells nothing else",
+            fix="export the run as csv or parquet",
         )
     return found
 

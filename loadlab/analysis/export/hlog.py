@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loadlab.analysis.export.durations import latencies, load_start, over_time
+from loadlab.analysis.export.durations import load_start, over_time, some_latencies
 from loadlab.analysis.export.files import Exported, file_name
 from loadlab.analysis.export.hdr import HdrHistogram
 from loadlab.analysis.export.seconds import INTERVAL_S
@@ -48,7 +48,7 @@ def _intervals(stored: StoredRun) -> Iterator[tuple[tuple[float, str], str]]:
     """Each line, after what it is sorted by."""
     measure = stored.result.phase("measure")
     begin_s = measure.start_s if measure else 0.0
-    for source, metric in latencies(stored):
+    for source, metric in some_latencies(stored):
         tag = file_name(*source.split("/"), metric)
         series = over_time(stored, source, metric)
         for start_s, counts in zip(series.starts_s.tolist(), series.counts, strict=True):

@@ -18,10 +18,12 @@ import pandas as pd
 from loadlab.analysis.export.durations import latencies, over_time
 from loadlab.analysis.frames import intervals_frame, metrics_frame
 from loadlab.analysis.runs import run_row
-from loadlab.measurement.histogram import lower_bounds_ns
+from loadlab.measurement.histogram import BUCKETS, lower_bounds_ns
 from loadlab.results.reader import RunEntry
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from loadlab.results.reader import StoredRun
@@ -34,7 +36,7 @@ def tables(stored: StoredRun) -> dict[str, pd.DataFrame]:
     """All tables of a run by their names.
 
     Raises:
-        UsageError: nothing was measured, or a file is damaged.
+        UsageError: a file is damaged.
     """
     run_id = stored.result.run_id
     parts = {
@@ -53,14 +55,14 @@ def interval_histograms(stored: StoredRun) -> pd.DataFrame:
     """The filled buckets of each latency in each interval.
 
     Raises:
-        UsageError: nothing was measured, or the run holds no histograms of its intervals.
+        UsageError: the run holds no histograms of its intervals.
     """
     series = {key: over_time(stored, *key) for key in latencies(stored)}
     frames = [
         _buckets(each.counts, each.starts_s).assign(source=source, metric=metric)
         for (source, metric), each in series.items()
     ]
-    frame = pd.concat(frames, ignore_index=True)[["interval_start_s", "source", "metric", *_BUCKET]]
+    frame = _together(frames)[["interval_start_s", "source", "metric", *_BUCKET]]
     frame.insert(0, "run_id", stored.result.run_id)
     return frame
 
@@ -70,7 +72,13 @@ def _histograms(stored: StoredRun) -> pd.DataFrame:
         _buckets(histogram.counts[np.newaxis], _PHASE).assign(source=source, metric=metric)
         for (source, metric), histogram in latencies(stored).items()
     ]
-    return pd.concat(frames, ignore_index=True)[["source", "metric", *_BUCKET]]
+    return _together(frames)[["source", "metric", *_BUCKET]]
+
+
+def _together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The buckets of all latencies; an empty table where nothing was measured."""
+    nothing = _buckets(np.zeros((1, BUCKETS), np.int64), _PHASE).assign(source="", metric="")
+    return pd.concat(frames or [nothing], ignore_index=True)
 
 
 def _buckets(counts: NDArray[np.int64], starts_s: NDArray[np.float64]) -> pd.DataFrame:
