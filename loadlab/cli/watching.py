@@ -45,8 +45,12 @@ def watching(metrics_host: str | None = None, metrics_port: int | None = None) -
 @contextlib.contextmanager
 def _display() -> Iterator[RunObserver]:
     if is_terminal(sys.stdout) and is_terminal(sys.stderr):
-        # The terminal may be closed while the run goes on; what was measured must not go with it.
-        with contextlib.suppress(OSError), live_observer() as observer:
-            yield observer
+        view = contextlib.ExitStack()
+        try:
+            yield view.enter_context(live_observer())
+        finally:
+            # The terminal may have been closed while the run went on; what was measured must not go with it.
+            with contextlib.suppress(OSError):
+                view.close()
     else:
         yield PlainObserver()

@@ -183,3 +183,11 @@ def test_messages_stay_above_the_view() -> None:
         observer.message("creating topics…")
     assert isinstance(console.file, io.StringIO)
     assert "creating topics…" in console.file.getvalue()
+
+
+def test_what_goes_wrong_under_the_live_view_is_not_taken_for_a_closed_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watching_module, "is_terminal", lambda _stream: True)
+    with pytest.raises(FileNotFoundError), watching():
+        raise FileNotFoundError
