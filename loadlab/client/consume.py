@@ -108,8 +108,8 @@ def _find_topic(work: Record, handle: int) -> int:
 
 
 @inlined
-def _note_position(work: Record, message: Record) -> int:
-    """Moves the partition's position behind a record; returns the partition's run-wide number."""
+def _note_position(work: Record, message: Record, position: int) -> int:
+    """Moves the position in a message's partition; returns the partition's run-wide number."""
     topics = carray(pointer_to(work.topics), work.topic_count, TOPIC)
     if topics[work.last_topic].handle != message.rkt:
         found = _find_topic(work, message.rkt)
@@ -120,7 +120,7 @@ def _note_position(work: Record, message: Record) -> int:
     if message.partition >= topic.partitions:
         return UNKNOWN
     positions = carray(pointer_to(work.positions), work.position_count, np.int64)
-    positions[topic.first_position + message.partition] = message.offset + 1
+    positions[topic.first_position + message.partition] = position
     return topic.first_partition + message.partition
 
 
@@ -136,7 +136,7 @@ def _take(work: Record, slab: Record, message: Record, moment: int, now_ns: int)
     """Books one record that the consumer holds since `now_ns`."""
     lane = slab.lanes[CONSUME_LANE]
     intent = moment
-    partition = _note_position(work, message)
+    partition = _note_position(work, message, message.offset + 1)
     worker, sequence = STRANGER, 0
     if message.payload == 0 or message.len < STAMP_BYTES:
         count(lane, _UNSTAMPED, intent, moment, 1)
@@ -165,7 +165,10 @@ def _take_batch(work: Record, slab: Record, amount: int) -> None:
         if message.err == symbols.ERR_NO_ERROR:
             _take(work, slab, message, moment, now_ns)
             work.allowance -= 1.0
-        elif message.err != symbols.ERR_PARTITION_EOF:
+        elif message.err == symbols.ERR_PARTITION_EOF:
+            # Behind what no consumer gets: markers of transactions, and records of those that were aborted.
+            _note_position(work, message, message.offset)
+        else:
             count_error(lane, moment, message.err)
     give_back(work.returns, work.messages, amount)
     if work.reading:

@@ -53,7 +53,7 @@ class Consumer:
         self._ledger = ledger
         self._slab = slab
         self._revoked_ns: int | None = None
-        self._let_go = not settings.held
+        self._let_go = not settings.existing
         self._pausing = threading.Lock()
         configuration = new_configuration(settings.client_properties())
         library = librdkafka()

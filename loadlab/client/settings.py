@@ -135,8 +135,9 @@ class ConsumerSettings:
         run_id: records with another stamp are counted as foreign.
         max_rate_per_s: the most that it reads, or None.
         start_after_s: when it joins the group, after the common start; None: before it.
-        held: whether its partitions are paused until the common start, because there is something to read
-            before; librdkafka may take up to a second to fetch from a partition that was paused.
+        existing: whether others made its topics, and may write to them. Its partitions are then paused until
+            the common start, because there is something to read before; librdkafka may take up to a second to
+            fetch from a partition that was paused.
         group: its group's place among the run's consumer groups, by which the ledger knows it.
     """
 
@@ -145,9 +146,14 @@ class ConsumerSettings:
     run_id: str
     max_rate_per_s: float | None = None
     start_after_s: float | None = None
-    held: bool = False
+    existing: bool = False
     group: int = 0
 
     def client_properties(self) -> dict[str, str]:
-        """All properties that the client is made with."""
-        return {**CONSUMER_DEFAULTS, **self.properties}
+        """All properties that the client is made with.
+
+        The end of a partition is asked for only where others may have written transactions, which end in
+        offsets that no record comes from.
+        """
+        told = {"enable.partition.eof": "true"} if self.existing else {}
+        return {**CONSUMER_DEFAULTS, **told, **self.properties}

@@ -29,7 +29,7 @@ def start_compiling(message: Callable[[str], None]) -> subprocess.Popen[str] | N
         return None
     message("compiling the load engine for this machine (once)")
     return subprocess.Popen(
-        [sys.executable, "-c", _COMPILE],
+        [sys.executable, "-P", "-c", _COMPILE],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

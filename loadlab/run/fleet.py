@@ -14,7 +14,8 @@ from typing import IO, TYPE_CHECKING, Final
 
 from loadlab.client.settings import ConsumerSettings
 from loadlab.errors import WorkerError
-from loadlab.measurement.slab import Command, State, create_slab
+from loadlab.measurement.slab import CONSUME_LANE, Command, State, create_slab
+from loadlab.run.readings import errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,11 +85,29 @@ class WorkerProcess:
         return "finished" if code == 0 else f"exit code {code}"
 
 
+def _held(workers: Sequence[WorkerProcess]) -> list[int]:
+    """How many partitions each worker of a consumer group holds."""
+    return [int(worker.slab.record["assigned"][0]) for worker in workers]
+
+
+def _formed(workers: Sequence[WorkerProcess]) -> str:
+    """How far a consumer group got, and what went wrong."""
+    order = workers[0].order
+    joined = sum(int(worker.slab.record["assignments"][0] > 0) for worker in workers)
+    text = (
+        f"{joined} of {len(workers)} workers of {order.group} have joined, and hold {sum(_held(workers))} of "
+        f"{order.partitions} partitions"
+    )
+    met = ", ".join(errors(workers, [CONSUME_LANE]))
+    return f"{text} ({met})" if met else text
+
+
 def _spawn(order: Order, ledger_fd: int | None) -> WorkerProcess:
     slab = create_slab(order.partitions)
     log = tempfile.TemporaryFile(prefix="loadlab-")  # noqa: SIM115 (closed with the fleet)
     process = subprocess.Popen(
-        [sys.executable, "-m", "loadlab.run.worker"],
+        # -P: what lies in the user's working directory shadows no module.
+        [sys.executable, "-P", "-m", "loadlab.run.worker"],
         stdin=subprocess.PIPE,
         stdout=log,
         stderr=log,
@@ -166,7 +185,7 @@ class Fleet:
         while not self._ready():
             self._refuse_dead()
             if time.monotonic() > deadline:
-                raise WorkerError(self._late(), fix="is the cluster reachable from this machine?")
+                raise self._late()
             time.sleep(_POLL_S)
 
     def _ready(self) -> bool:
@@ -180,7 +199,7 @@ class Fleet:
         settings = workers[0].order.settings
         if not isinstance(settings, ConsumerSettings) or settings.start_after_s is not None:
             return True
-        held = [int(worker.slab.record["assigned"][0]) for worker in workers]
+        held = _held(workers)
         if settings.properties.get("group.protocol") == _NEW_PROTOCOL:
             # There a member that gets no partition is told nothing.
             joined = sum(map(bool, held)) == min(len(workers), workers[0].order.partitions)
@@ -188,12 +207,22 @@ class Fleet:
             joined = all(worker.slab.record["assignments"][0] for worker in workers)
         return joined and sum(held) == workers[0].order.partitions
 
-    def _late(self) -> str:
+    def _late(self) -> WorkerError:
+        """Who was not ready in time, and what is known of the reason."""
         waiting = [worker for worker in self.workers if worker.slab.state is State.STARTING]
         if waiting:
             names = ", ".join(f"{worker.order.group} (worker {worker.order.worker})" for worker in waiting)
-            return f"not ready within {_READY_TIMEOUT_S:.0f} s: {names}"
-        return f"a consumer group did not hold all its partitions within {_READY_TIMEOUT_S:.0f} s"
+            return WorkerError(
+                f"not ready within {_READY_TIMEOUT_S:.0f} s: {names}",
+                fix="is the cluster reachable from this machine?",
+            )
+        late = dict.fromkeys(worker.order.group for worker in self.consumers)
+        groups = [self.group(name, produces=False) for name in late if not self._assigned(name)]
+        formed = "; ".join(map(_formed, groups))
+        return WorkerError(
+            f"consumer groups did not form within {_READY_TIMEOUT_S:.0f} s: {formed}",
+            fix="may the client read by this group, and is nobody else in it?",
+        )
 
     def _refuse_dead(self) -> None:
         for worker in self.workers:

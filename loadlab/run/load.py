@@ -88,7 +88,7 @@ class Load:
         self._start()
         while time.monotonic_ns() < self.timeline.measure_end_ns:
             self._tick()
-            if self.failure is None and not any(worker.alive for worker in self.fleet.workers):
+            if self.failure is None and all(worker.died for worker in self.fleet.workers):
                 self._fail("all workers are gone")
         self.machine.tick(self.timeline)
         self._phase_event(Phase.DRAIN)

@@ -131,10 +131,10 @@ def _sum(parts: Iterable[float | None]) -> float | None:
 
 
 def _process_cpu_s(pid: int) -> float | None:
-    """CPU seconds of a process; None where it is gone, and its time with it."""
+    """CPU seconds of a process; None where it is gone, and its time with it, or is not ours to see."""
     try:
         return sum(psutil.Process(pid).cpu_times()[:2])  # user and system
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
         return None
 
 

@@ -201,7 +201,7 @@ def _consumer_orders(
             run_id=run_id,
             max_rate_per_s=consumer.max_rate_per_s and consumer.max_rate_per_s / workers,
             start_after_s=consumer.start_after_s,
-            held=scenario.topics[spec.topic].existing,
+            existing=scenario.topics[spec.topic].existing,
             group=group,
         )
         cores = pinned_cores(f"consumers.{consumer.name}", spec.cpuset)

@@ -296,6 +296,7 @@ class _Run:
         load = measured.load
         with tempfile.TemporaryDirectory(prefix="loadlab-logs-") as scratch:
             logs = self._logs(load, Path(scratch))
+            result = judged(measured, make_result(measured), live)
             artifacts = Artifacts(
                 intervals=series.rows,
                 histograms=make_histograms(measured),
@@ -303,7 +304,6 @@ class _Run:
                 events=load.events.lines,
                 logs=logs,
             )
-            result = judged(measured, make_result(measured), live)
             stored = save(result, artifacts, self._options.results_dir, secrets=_secrets(load.cluster))
         if load.failure is not None:
             raise RunError(f"{load.failure}; what was measured is in {stored.path}", stored_in=stored.path)
@@ -317,7 +317,10 @@ class _Run:
             if worker.order.worker in load.dead_workers
         }
         if load.dead_brokers:
-            logs |= {path.name: path for path in load.cluster.save_logs(scratch)}
+            try:
+                logs |= {path.name: path for path in load.cluster.save_logs(scratch)}
+            except (OSError, LoadlabError) as error:
+                load.events.note("logs_missing", f"the brokers' logs could not be kept: {error}")
         return logs
 
     def _keep_logs(self, cluster: Cluster) -> None:

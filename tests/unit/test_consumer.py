@@ -281,7 +281,7 @@ def test_nothing_is_read_before_the_common_start(mock: MockCluster) -> None:
     topic = new_topic(mock)
     write(mock, topic, b"old", b"older")
     slab = create_slab(1)
-    consumer = Consumer(replace(consumer_settings(mock.bootstrap_servers, topic), held=True), slab)
+    consumer = Consumer(replace(consumer_settings(mock.bootstrap_servers, topic), existing=True), slab)
     consumer.subscribe()
     receiving = threading.Thread(target=consumer.receive, daemon=True)
     receiving.start()

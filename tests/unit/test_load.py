@@ -193,3 +193,11 @@ def test_a_load_that_is_cut_short_still_asks_a_cluster_that_answers() -> None:
     load.run()
 
     assert load.final is load.sampler.samples[-1]
+
+
+def test_workers_that_have_all_finished_are_not_gone() -> None:
+    """The watch may come back late, as when it was stopped by Ctrl-Z."""
+    load = load_of(sender(returncode=0))
+    load.run()
+
+    assert load.failure is None
