@@ -10,7 +10,13 @@ from loadlab.scenario.cluster import PROVIDER_FIELDS, ClusterSpec
 from loadlab.scenario.fields import NAME_PATTERN, Duration, Model, Whole
 from loadlab.scenario.secrets import redacted
 from loadlab.scenario.thresholds import Thresholds
-from loadlab.scenario.workload import ConsumerSpec, ProducerSpec, TopicSpec, check_topic_name
+from loadlab.scenario.workload import (
+    MOST_CONSUMERS,
+    ConsumerSpec,
+    ProducerSpec,
+    TopicSpec,
+    check_topic_name,
+)
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN, strict=True)]
 """The name of a scenario, a producer or a consumer."""
@@ -41,7 +47,7 @@ class Scenario(Model):
     cluster: ClusterSpec = Field(default_factory=lambda: ClusterSpec(config={}))
     topics: dict[Annotated[str, AfterValidator(check_topic_name)], TopicSpec] = Field(min_length=1)
     producers: dict[Name, ProducerSpec] = Field(default_factory=dict)
-    consumers: dict[Name, ConsumerSpec] = Field(default_factory=dict)
+    consumers: dict[Name, ConsumerSpec] = Field(default_factory=dict, max_length=MOST_CONSUMERS)
     phases: Phases = Phases()
     thresholds: Thresholds = Field(default_factory=dict)
 

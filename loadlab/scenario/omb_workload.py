@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab import units
 from loadlab.hints import near
 from loadlab.scenario.records import STAMP_BYTES
+from loadlab.scenario.workload import MOST_CONSUMERS
 
 if TYPE_CHECKING:
     from loadlab.scenario.omb_keys import Keys
@@ -41,7 +42,6 @@ KNOWN: Final = (
 _KEY_COUNT: Final = 10_000  # KeyDistributor.UNIQUE_COUNT
 _KEY_KINDS: Final = {"NO_KEY": "none", "KEY_ROUND_ROBIN": "round_robin", "RANDOM_NANO": "uniform"}
 _MOST_WORKERS: Final = 64
-_MOST_GROUPS: Final = 64
 _MOST_TOPICS: Final = 10_000
 _GIB: Final = 2**30
 _BACKLOG_ENDS_AT: Final = 1000  # records; where OMB takes a backlog for drained at the latest
@@ -202,7 +202,7 @@ def workers(keys: Keys, key: str, where: str) -> int:
 def subscriptions(keys: Keys) -> int:
     """How many consumer groups read each topic, each with worker processes of its own."""
     asked = keys.whole("subscriptionsPerTopic")
-    count = min(asked, _MOST_GROUPS)
+    count = min(asked, MOST_CONSUMERS)
     if not count:
         keys.taken("subscriptionsPerTopic", "no consumers")
     elif asked > count:

@@ -118,9 +118,10 @@ def _split(text: str) -> tuple[str, str]:
     equals = text.find("=")
     if 0 <= brace < equals and "}" in text[brace:]:
         equals = text.find("=", text.index("}", brace))
-    if equals <= 0:
+    path = text[: max(0, equals)].strip()
+    if not path:
         raise _PathError(_FORM)
-    return text[:equals].strip(), text[equals + 1 :].strip()
+    return path, text[equals + 1 :].strip()
 
 
 def resolve_path(text: str, data: Mapping[str, object]) -> Path:
@@ -134,7 +135,9 @@ def resolve_path(text: str, data: Mapping[str, object]) -> Path:
     while rest:
         key, rest = _step(path, rest, data)
         path = (*path, key)
-    if path and text.endswith(".") and not str(path[-1]).endswith("."):
+    if not path:
+        raise _PathError(_FORM)
+    if text.endswith(".") and not str(path[-1]).endswith("."):
         raise _PathError(f"{text} ends in a point, behind which a key is missing")
     return path
 
