@@ -6,15 +6,19 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from confluent_kafka import Producer
 from pyarrow import parquet
 from runs import QUICK, Recorder, assert_accounts_add_up, document, run, start_command
 
-from loadlab.cluster import start_cluster
+from loadlab.cluster import TopicRequest, start_cluster
 from loadlab.cluster.specs import cluster_spec
 from loadlab.results.store import load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from loadlab.cluster import Cluster
 
 
 def test_a_run_accounts_for_every_record(tmp_path: Path, provider: str) -> None:
@@ -176,23 +180,51 @@ def test_what_finds_no_room_is_rejected_where_the_scenario_says_so(tmp_path: Pat
     assert result.reconciliation.consumed == {"billing": result.reconciliation.acked}
 
 
-@pytest.mark.local
-@pytest.mark.usefixtures("local_kafka")
-def test_topics_of_others_are_left_alone(tmp_path: Path) -> None:
-    """A run beside others on one cluster deletes what it made, and refuses what it did not."""
+@pytest.fixture(scope="module")
+def shared(local_kafka: None) -> Iterator[Cluster]:  # noqa: ARG001
+    """A cluster that others use too."""
     cluster = start_cluster(cluster_spec({"provider": "local"}), progress=print, run_id="others")
-    try:
-        external = {"provider": "external", "bootstrap_servers": cluster.bootstrap_servers}
-        kept = run({"cluster": external, "topics": {"orders": {"partitions": 2}}}, tmp_path)
-        assert cluster.topic_ids(["orders"]) == {"orders": None}
-        assert kept.result.reconciliation.unexplained == 0
-        command = start_command(
-            tmp_path, *_sets(f"cluster.bootstrap_servers={cluster.bootstrap_servers}"), provider="external"
-        )
-        assert command.end()[0] == 0
-        assert cluster.topic_ids(["orders"]) == {"orders": None}
-    finally:
-        cluster.stop()
+    yield cluster
+    cluster.stop()
+
+
+@pytest.mark.local
+def test_topics_of_others_are_left_alone(shared: Cluster, tmp_path: Path) -> None:
+    """A run beside others on one cluster deletes what it made, and refuses what it did not."""
+    external = {"provider": "external", "bootstrap_servers": shared.bootstrap_servers}
+    kept = run({"cluster": external, "topics": {"orders": {"partitions": 2}}}, tmp_path)
+    assert shared.topic_ids(["orders"]) == {"orders": None}
+    assert kept.result.reconciliation.unexplained == 0
+    command = start_command(
+        tmp_path, *_sets(f"cluster.bootstrap_servers={shared.bootstrap_servers}"), provider="external"
+    )
+    assert command.end()[0] == 0
+    assert shared.topic_ids(["orders"]) == {"orders": None}
+
+
+@pytest.mark.local
+def test_what_transactions_of_others_leave_in_a_log_is_no_lag(shared: Cluster, tmp_path: Path) -> None:
+    """Behind the last record stand the marker of its transaction, and another that was aborted."""
+    shared.create_topics([TopicRequest("journal", 1, 1)])
+    other = Producer({"bootstrap.servers": shared.bootstrap_servers, "transactional.id": "others"})
+    other.init_transactions()
+    for end in (other.commit_transaction, other.abort_transaction):
+        other.begin_transaction()
+        for number in range(100):
+            other.produce("journal", str(number))
+        end()
+    parts = {
+        "cluster": {"provider": "external", "bootstrap_servers": shared.bootstrap_servers},
+        "topics": {"journal": {"existing": True}},
+        "producers": {},
+        "consumers": {"billing": {"topic": "journal", "config": {"auto.offset.reset": "earliest"}}},
+    }
+    result = run(parts, tmp_path).result
+    billing = result.consumers["billing"]
+    assert result.reconciliation.consumed == {"billing": 100}
+    assert billing.lag is not None
+    assert billing.lag.final == 0
+    assert billing.drain_s is not None
 
 
 def _sets(*overrides: str) -> list[str]:
