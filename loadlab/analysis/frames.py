@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from loadlab.results.model import ConsumerResult, Phase, ProducerResult, RunResult
+    from loadlab.results.model import ConsumerResult, Phase, ProducerResult, Reconciliation, RunResult
     from loadlab.results.model_study import StudyResult
     from loadlab.results.reader import StoredRun
     from loadlab.results.runset import RunSet
@@ -48,9 +48,7 @@ STUDY_COLUMNS: Final = (
 METRIC_COLUMNS: Final = ("source", "metric", "value", "unit")
 
 # What has sources of its own, identifies and counts nothing, or lists examples.
-_ELSEWHERE: Final = frozenset(
-    {"workers", "by_partition", "worker", "pid", "groups", "consumed_by", "examples"}
-)
+_ELSEWHERE: Final = frozenset({"workers", "by_partition", "worker", "pid", "groups", "examples"})
 _NUMBERS: Final = (float | None, int | None)
 
 
@@ -125,10 +123,15 @@ def _figures(result: RunResult) -> Iterator[tuple[str, str, float | None]]:
     yield "run", "duration_s", result.duration_s
     if result.startup is not None:
         yield from _told("run", result.startup, "startup")
-    yield from _told("run", result.reconciliation, "reconciliation")
-    for name, found in result.reconciliation.groups.items():
-        yield from _told(f"consumer/{name}", found, "reconciliation")
-    for name, consumed in result.reconciliation.consumed.items():
+    yield from _reconciled(result.reconciliation)
+
+
+def _reconciled(found: Reconciliation) -> Iterator[tuple[str, str, float | None]]:
+    """The whole run's figures, then those of each group."""
+    yield from _told("run", found.model_copy(update={"consumed": {}}), "reconciliation")
+    for name, group in found.groups.items():
+        yield from _told(f"consumer/{name}", group, "reconciliation")
+    for name, consumed in found.consumed.items():
         yield f"consumer/{name}", "reconciliation.consumed", consumed
 
 

@@ -204,7 +204,8 @@ def _remarks(letter: str, runs: Sequence[RunResult]) -> Iterator[str]:
     """What the reader has to know of the runs that count."""
     suspect = [run for run in runs if run.verdict.status == "suspect"]
     if suspect:
-        codes = Counter(reason.code for run in suspect for reason in run.verdict.reasons)
+        reasons = (reason for run in suspect for reason in run.verdict.reasons)
+        codes = Counter(reason.code for reason in reasons if reason.severity != "info")
         yield f"{letter}: suspect, {len(suspect)} of {len(runs)}: {', '.join(codes)}"
     if saturated := sum(run.verdict.saturated for run in runs):
         yield f"{letter}: saturated, {saturated} of {len(runs)}: the cluster was the limit"

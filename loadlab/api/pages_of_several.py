@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from loadlab.analysis.plots.repetitions import draw_repetitions, repeated_number
 from loadlab.api import pages
 from loadlab.api.markup import Page, details, element, page, table
 from loadlab.api.pages import with_scenario
-from loadlab.cli.capacity_view import answer_text
+from loadlab.cli.capacity_view import PROBE_WORDS, answer_text
 from loadlab.cli.comparison import counts, differences, method, sentence, table_rows
 from loadlab.cli.summary import cluster_text
 from loadlab.errors import UsageError
@@ -28,11 +29,9 @@ if TYPE_CHECKING:
     from loadlab.cli.comparison import Compared
     from loadlab.results.model_capacity import CapacityProbe, CapacityResult, CapacitySettings
 
-_WORDS = {"holds": "holds", "fails": "does not hold", "unmeasured": "not measured", None: "not judged"}
-
 
 def shown_run(stored: StoredRun | StoredSet) -> StoredRun:
-    """The run that stands for what is stored: of a set the one whose p99s are nearest to the set's medians.
+    """The run that stands for what is stored: of a set the one whose latencies are nearest to its medians.
 
     Raises:
         UsageError: no run of the set counts, or one can't be read.
@@ -52,13 +51,14 @@ def _off(run: StoredRun, runs: list[StoredRun]) -> float:
         {
             each.path: value
             for each, value in headline_numbers(other.result).items()
-            if each.unit == "µs" and value
+            if each.path.rpartition(".")[0].endswith("latency_us") and value
         }
         for other in (run, *runs)
     ]
     own, others = found[0], found[1:]
-    medians = {path: median([each[path] for each in others if path in each]) for path in own}
-    return sum(abs(value / medians[path] - 1.0) for path, value in own.items())
+    paths = {path for each in others for path in each}
+    medians = {path: median([each[path] for each in others if path in each]) for path in paths}
+    return sum(abs(own[path] / at - 1.0) if path in own else math.inf for path, at in medians.items())
 
 
 def repetitions(stored: StoredRun | StoredSet) -> Plots | Missing:
@@ -170,7 +170,7 @@ def _probe(probe: CapacityProbe) -> tuple[str, ...]:
         numbers.rate(probe.achieved_per_s),
         numbers.latency(probe.publish_p50_us),
         numbers.latency(probe.publish_p99_us),
-        ": ".join([_WORDS[probe.verdict], *probe.failed]),
+        ": ".join([PROBE_WORDS[probe.verdict], *probe.failed]),
         probe.run_id,
     )
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from loadlab.results.model_capacity import CapacityProbe, CapacityResult
     from loadlab.results.reader import CapacityEntry
 
-_WORDS = {"holds": "holds", "fails": "does not hold", "unmeasured": "not measured", None: "not judged"}
+PROBE_WORDS = {"holds": "holds", "fails": "does not hold", "unmeasured": "not measured", None: "not judged"}
+"""What is said of a probe by its verdict."""
 _BETWEEN_PROBES_S = 3.0
 _GENERATOR = "generator_limited"
 
@@ -174,4 +175,4 @@ def _figures(probe: CapacityProbe) -> str:
 
 def _said(probe: CapacityProbe) -> str:
     why = f": {', '.join(probe.failed)}" if probe.failed else ""
-    return f"{_WORDS[probe.verdict]}{why}{' (suspect run)' if probe.status == 'suspect' else ''}"
+    return f"{PROBE_WORDS[probe.verdict]}{why}{' (suspect run)' if probe.status == 'suspect' else ''}"

@@ -232,7 +232,7 @@ def method(comparison: Comparison) -> str:
     methods = sorted({row.effect.interval.method for row in comparison.rows if row.effect.interval})
     if not methods:
         return "a side with one run tells nothing of how far runs differ: repeat it (--repeat)"
-    figure = "median" if methods == ["bootstrap"] else "geometric mean"
+    figure = "median" if methods == ["bootstrap"] else "geometric mean (where one is 0: the median)"
     pairs = "pairs" if comparison.paired else "sides apart"
     return (
         f"each figure is the {figure} of a side's runs; intervals by {' and '.join(methods)}, {pairs};"

@@ -45,6 +45,8 @@ def measured_text(threshold: Threshold) -> str:
     if threshold.measured is None:
         return f"not measurable: {threshold.not_measurable or 'there is no sample'}"
     told = figure_text(threshold.measured, threshold.unit)
+    if not threshold.passed and told == figure_text(threshold.limit, threshold.unit):
+        told = f"{told} ({threshold.measured:.10g} against {threshold.limit:.10g} {threshold.unit})"
     if threshold.ended_run_at_s is None:
         return told
     return f"{told}, which ended the run at {figures.duration(threshold.ended_run_at_s)}"

@@ -24,6 +24,7 @@ from loadlab.measurement.ledger_fold import make_folder
 from loadlab.measurement.ledger_judge import FATES, TOTALS, VIEW, Fate, judge_worker
 from loadlab.measurement.slab import SEND_LANE, Counter
 from loadlab.run.readings import counted
+from loadlab.scenario.workload import LATEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +48,6 @@ _WHY_STOPPED: Final = {
     Stopped.FULL: "records that are not acked and read by all groups would take more than {limit} MiB",
     Stopped.BEYOND: "a record's number or partition was beyond what was planned for",
 }
-_AT_THE_END: Final = ("latest", "end", "largest")
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ class Account:
         """The first offsets that concern a group; UNKNOWN in partitions that it does not read."""
         starts = self._offsets(dict(zip(group.partitions, group.start.tolist(), strict=True)))
         config = next(plan.config for plan in run.load.plan.consumers if plan.name == group.name)
-        if config.get("auto.offset.reset") in _AT_THE_END:
+        if config.get("auto.offset.reset") in LATEST:
             # It begins where the log ended when it was asked for, and only its first record shows where.
             starts = np.maximum(starts, first_read - 1)
         return starts

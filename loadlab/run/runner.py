@@ -39,6 +39,7 @@ from loadlab.run.shield import Shield
 from loadlab.run.traces import shared_traces
 from loadlab.run.watch import Watcher
 from loadlab.scenario.secrets import is_secret
+from loadlab.scenario.workload import LATEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,7 +55,6 @@ __all__ = ["OpenCluster", "RunOptions", "open_cluster", "run_scenario"]
 
 _DELETION_S: Final = 10.0
 _SILENT_DELETION_S: Final = 1.0
-_AT_THE_END: Final = ("latest", "end", "largest")
 
 
 def run_scenario(
@@ -279,7 +279,7 @@ class _Run:
         read = [(topic, number) for topic in planned.topics for number in range(partitions[topic])]
         identity = group_id(self._run_id, planned)
         starts = dict.fromkeys(read, 0)
-        if planned.config.get("auto.offset.reset") in _AT_THE_END:
+        if planned.config.get("auto.offset.reset") in LATEST:
             starts |= {partition: baseline.get(partition, 0) for partition in read}
         else:
             starts |= cluster.start_offsets(read).offsets

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _MOST_PARTITIONS: Final = 100_000
+LATEST: Final = frozenset({"latest", "end", "largest"})
+"""librdkafka's words for auto.offset.reset that have a new group begin behind what is there."""
 MOST_CONSUMERS: Final = 62
 """How many consumer groups a run can have: as many as its ledger can follow."""
 CODECS: Final = ("compression.type", "compression.codec")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from loadlab.analysis.recorded import INTERVAL_S
 from loadlab.errors import UsageError
 from loadlab.results.artifacts import read_intervals
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from loadlab.results.reader import StoredRun
-
-INTERVAL_S: Final = 1.0
 
 
 @dataclass(frozen=True)

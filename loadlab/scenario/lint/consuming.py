@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab import units
 from loadlab.scenario.lint.limits import END_TO_END, latency_limits
 from loadlab.scenario.lint.rule import Hit, Rule
+from loadlab.scenario.workload import LATEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from loadlab.scenario.lint.subject import Consumer, Subject
 
 _HEARTBEATS_A_SESSION: Final = 3
-_LATEST: Final = frozenset({"latest", "largest", "end"})
 
 
 def _idle_members(subject: Subject) -> Iterator[Hit]:
@@ -84,7 +84,7 @@ def _starts_at_the_end(subject: Subject) -> Iterator[Hit]:
     for consumer in subject.consumers:
         reset = consumer.settings.text("auto.offset.reset")
         is_new = consumer.topic is not None and not consumer.topic.existing
-        if is_new and reset in _LATEST:
+        if is_new and reset in LATEST:
             yield Hit(consumer.at("auto.offset.reset"), f"auto.offset.reset={reset}")
 
 
