@@ -96,4 +96,9 @@ def export_command(study: str, form: str, results_dir: Path) -> None:
     if form in _PROPERTIES and stored.result.confirmed is None:
         raise UsageError(f"{stored.result.study_id} recommends nothing", fix="loadlab study show says why")
     path = stored.path / _PROPERTIES.get(form, STUDY_FILE)
+    if not path.is_file():
+        raise UsageError(
+            f"{path} is not there: it is written as the study's last step",
+            fix=f"loadlab tune with --resume {stored.result.study_id} goes on",
+        )
     print_text(path.read_text(encoding="utf-8").rstrip("\n"))

@@ -62,6 +62,7 @@ def study_lines(stored: StoredStudy) -> Iterator[Line]:
         yield Line(result.answer.sentences, _style(result))
     else:
         yield Line(f"study {result.name}: not finished", "warn")
+    if not result.finished:
         yield Line(f"loadlab tune with --resume {result.study_id} goes on", "warn")
     yield from row("searched for", ", ".join(f"{one.direction} {one.field}" for one in result.objectives))
     if result.cluster is not None:
@@ -71,7 +72,7 @@ def study_lines(stored: StoredStudy) -> Iterator[Line]:
     yield from row("runs", _made(result))
     yield from row("knobs", _mattered(result))
     yield from _trials(result)
-    if result.confirmed is not None:
+    if result.confirmed is not None and result.finished:
         yield from row("for clients", f"{stored.path / LIBRDKAFKA_FILE}, {JAVA_FILE} beside it")
     yield from row("result", str(stored.path))
 

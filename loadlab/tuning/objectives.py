@@ -14,6 +14,7 @@ from loadlab.measurement.histogram import samples_needed
 from loadlab.results.model import ConsumerResult, ProducerResult, TopicResult
 from loadlab.scenario.expressions import percentile_of
 from loadlab.tuning.capacity_scenario import workload_of
+from loadlab.tuning.owners import owner_of
 from loadlab.tuning.study_model import CAPACITY
 
 if TYPE_CHECKING:
@@ -40,12 +41,11 @@ def value_of(result: RunResult, field: str) -> float | None:
 
     None where the run could not tell it.
     """
-    part, _, rest = field.partition(".")
+    part = field.partition(".")[0]
     groups: dict[str, BaseModel] = getattr(result, part)
-    for name in sorted(groups, key=len, reverse=True):
-        if rest.startswith(f"{name}."):
-            return _walked(groups[name], rest[len(name) + 1 :])
-    return None
+    owners = {f"{part}.{name}": group for name, group in groups.items()}
+    owner = owner_of(field, owners)
+    return None if owner is None else _walked(owners[owner], field.removeprefix(f"{owner}."))
 
 
 def _walked(value: object, path: str) -> float | None:
@@ -116,15 +116,18 @@ def _kinds(annotation: object) -> tuple[object, ...]:
 
 def _missing(field: str, scenario: Scenario) -> str | None:
     """Why a run of this scenario can't tell a number; None where it can, or where no result has it."""
-    for part, name in _owners(scenario):
-        owner = f"{part}.{name}."
-        if field.startswith(owner) and field.removeprefix(owner) in _GIVEN:
-            return "is what the scenario asks for, not what a run measures"
-        if field.startswith(owner) and part != "topics":
-            leaf = field.removeprefix(owner)
-            senders = _senders(part, name, scenario)
-            return _unpaced(leaf, senders) or _unstamped(leaf, senders) or _too_few(leaf, senders, scenario)
-    return None
+    owners = {f"{part}.{name}": (part, name) for part, name in _owners(scenario)}
+    owner = owner_of(field, owners)
+    if owner is None:
+        return None
+    leaf = field.removeprefix(f"{owner}.")
+    if leaf in _GIVEN:
+        return "is what the scenario asks for, not what a run measures"
+    part, name = owners[owner]
+    if part == "topics":
+        return None
+    senders = _senders(part, name, scenario)
+    return _unpaced(leaf, senders) or _unstamped(leaf, senders) or _too_few(leaf, senders, scenario)
 
 
 def _senders(part: str, name: str, scenario: Scenario) -> list[ProducerSpec]:

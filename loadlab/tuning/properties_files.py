@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.scenario.secrets import is_secret
 from loadlab.tuning.java_settings import DEFAULT_PARTITIONER_NOTE, JavaClient, java_setting
+from loadlab.tuning.owners import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from loadlab.scenario.model import Scenario
 
+_CONFIG: Final = "config."
 _WIDTH: Final = 98
 _SERVER: Final = "--bootstrap-server HOST:PORT"
 _DYNAMIC: Final = frozenset(
@@ -57,6 +59,12 @@ class Handover:
     scenario: Scenario
     chosen: Collection[str]
     headline: str
+
+    def chosen_of(self, group: str) -> list[str]:
+        """What the study chose of a group such as topics.orders: config.retention.ms, partitions."""
+        parts = ("producers", "consumers", "topics")
+        groups = [f"{part}.{name}" for part in parts for name in getattr(self.scenario, part)]
+        return [path.removeprefix(f"{group}.") for path in self.chosen if owner_of(path, groups) == group]
 
 
 @dataclass(frozen=True)
@@ -117,8 +125,7 @@ def _clients(handover: Handover) -> Iterator[_Client]:
         *(("consumer", name, spec.config) for name, spec in scenario.consumers.items()),
     )
     for kind, name, config in groups:
-        start = f"{kind}s.{name}.config."
-        chosen = frozenset(path.removeprefix(start) for path in handover.chosen if path.startswith(start))
+        chosen = frozenset(field.removeprefix(_CONFIG) for field in handover.chosen_of(f"{kind}s.{name}"))
         yield _Client(kind, name, {key: value for key, value in config.items() if not is_secret(key)}, chosen)
 
 
@@ -223,9 +230,7 @@ def _elsewhere(handover: Handover) -> Iterator[str]:
 
 def _topics(handover: Handover) -> Iterator[str]:
     for spec_name, spec in handover.scenario.topics.items():
-        start = f"topics.{spec_name}."
-        chosen = [path.removeprefix(start) for path in handover.chosen if path.startswith(start)]
-        for field in chosen:
+        for field in handover.chosen_of(f"topics.{spec_name}"):
             for topic in spec.names(spec_name):
                 yield from _topic(topic, field, spec.partitions, spec.replication_factor, spec.config)
 
@@ -239,7 +244,7 @@ def _topic(
     elif field == "replication_factor":
         yield f"topic {topic}: replication factor {replication_factor}, by kafka-reassign-partitions.sh"
     else:
-        name = field.removeprefix("config.")
+        name = field.removeprefix(_CONFIG)
         yield f"topic {topic}: {name}={config[name]}"
         to_topic = f"--alter --entity-type topics --entity-name {topic}"
         yield f"  kafka-configs.sh {_SERVER} {to_topic} --add-config {name}={config[name]}"

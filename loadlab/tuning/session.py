@@ -82,9 +82,11 @@ class Session:
         self._confirm()
         shares = importances(self.proposals.study, self.study.space)
         answer = conclusion(self.study, self.result, shares, self.journal.results_dir)
+        # First what all the runs were made for: a file that can't be written is made when the study goes on.
+        self.journal.update(answer=answer)
         if answer.recommends and answer.trial is not None:
             hand_over(self.loaded, self.result.trial(answer.trial), answer, self.journal.stored.path)
-        self.journal.update(finished=True, answer=answer)
+        self.journal.update(finished=True)
 
     def _recover(self) -> None:
         """Brings Optuna to where the journal is: a kill may have come between the two."""

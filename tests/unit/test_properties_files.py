@@ -123,6 +123,21 @@ def test_topics_and_brokers_are_comments_with_the_commands_that_set_them() -> No
         assert not any(name.startswith(("num.", "partitions")) for name in settings(text))
 
 
+def test_a_name_that_begins_as_another_keeps_its_own_settings() -> None:
+    producer = {**SCENARIO["producers"]["checkout"], "config": {"linger.ms": 5}}  # type: ignore[index]
+    document = {
+        **SCENARIO,
+        "topics": {"orders": {"partitions": 3}, "orders.eu": {"partitions": 6}},
+        "producers": {"web": producer, "web.eu": {**producer, "topic": "orders.eu"}},
+    }
+    chosen = ("topics.orders.eu.partitions", "producers.web.eu.config.linger.ms")
+    text = librdkafka_properties(handover(document, chosen))
+    assert "--alter --topic orders.eu --partitions 6" in text
+    assert "--topic orders --" not in text
+    assert "# producer web, as in the scenario" in text
+    assert "# producer web.eu, chosen by the study" in text
+
+
 def test_librdkafkas_defaults_are_told_where_java_has_others() -> None:
     text = java_properties(with_producer_config(acks="all"))
     found = settings(text)

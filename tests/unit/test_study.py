@@ -23,9 +23,13 @@ from bench_samples import (
     study,
     tuned,
 )
+from click.testing import CliRunner
 
+from loadlab.cli.main import cli
+from loadlab.cli.study_view import study_lines
 from loadlab.errors import ClusterError, RunError, UsageError
-from loadlab.results.study_store import load_study_result
+from loadlab.results.study_store import JAVA_FILE, load_study_result
+from loadlab.tuning import session
 from loadlab.tuning.rules import Rule
 from loadlab.tuning.space import ChangeCost, Choices, Knob, SearchSpace
 from loadlab.tuning.study import TuneOptions, tune
@@ -264,6 +268,27 @@ def test_what_breaks_a_rule_is_refused_before_a_run_is_spent(tmp_path: Path) -> 
     assert all(assignment[LINGER] < 20 for assignment, _ in lab.measured)
     assert len(stored.result.settled("trial")) == 10
     assert "PRUNED" in {trial.state.name for trial in optuna_trials(stored)}
+
+
+def test_an_answer_is_kept_although_its_files_could_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise RunError("no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(session, "hand_over", full)
+        with pytest.raises(RunError, match="no space left"):
+            tuned(tmp_path, Lab())
+    (folder,) = tmp_path.iterdir()
+    kept = load_study_result(folder.name, tmp_path)
+    assert (kept.result.finished, kept.result.confirmed is not None) == (False, True)
+    assert f"loadlab tune with --resume {folder.name} goes on" in [line.text for line in study_lines(kept)]
+    asked = ["study", "export", folder.name, "--format", "java", "--results-dir", str(tmp_path)]
+    assert "is not there" in CliRunner().invoke(cli, asked).output
+    result = tuned(tmp_path, Lab(), resume=folder.name).result
+    assert (result.finished, len(result.runs)) == (True, len(kept.result.runs))
+    assert (folder / JAVA_FILE).is_file()
 
 
 def test_an_earlier_study_s_best_are_tried_first(tmp_path: Path) -> None:

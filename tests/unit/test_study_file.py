@@ -144,6 +144,16 @@ def test_the_objective_is_read_off_a_result() -> None:
     assert value_of(result, "producers.nobody.throughput.records_per_s") is None
 
 
+def test_an_objective_is_judged_by_its_own_group_where_another_ones_name_begins_it(tmp_path: Path) -> None:
+    paced = {**SCENARIO["producers"]["checkout"], "schedule": {"rate": "10k/s"}}  # type: ignore[index]
+    scenario = {**SCENARIO, "producers": {**SCENARIO["producers"], "checkout.eu": paced}}  # type: ignore[dict-item]
+    late = {"minimize": "producers.checkout.eu.send_delay_us.p99"}
+
+    assert loaded(tmp_path, scenario, objective=late).study.objectives[0].field == late["minimize"]
+    with pytest.raises(ScenarioError, match="nothing can be late"):
+        loaded(tmp_path, scenario, objective={"minimize": "producers.checkout.send_delay_us.p99"})
+
+
 def test_a_study_without_a_search_space_searches_the_default_one(tmp_path: Path) -> None:
     study = loaded(tmp_path).study
 
