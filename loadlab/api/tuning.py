@@ -61,10 +61,18 @@ class TuneResult:
         return self.stored.result.finished
 
     @property
-    def recommended(self) -> Mapping[str, str | int | float] | None:
-        """Values by their paths, to be given as `overrides`; None where nothing beats the default."""
-        answer = self.stored.result.answer
-        return answer.use if answer is not None and self.stored.result.confirmed is not None else None
+    def recommended(self) -> Mapping[str, str | int | float | None] | None:
+        """All values that were confirmed, by their paths, to be given as `overrides`.
+
+        They go over the study's scenario, with what the study sets. A knob that has no effect beside the
+        others is None, which unsets what the scenario has there. None where nothing beats the default.
+        """
+        result = self.stored.result
+        if result.confirmed is None:
+            return None
+        space = result.study["search_space"]
+        unset = dict.fromkeys(space) if isinstance(space, dict) else {}
+        return {**unset, **result.trial(result.confirmed).assignment}
 
     @property
     def plot(self) -> StudyPlots:

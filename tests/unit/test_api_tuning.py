@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 import pytest
 from bench_samples import CODEC, LINGER, Lab, Watcher, study
 from recorded_runs import copied
-from study_samples import loaded
+from study_samples import SCENARIO, TRACKER, loaded
 
 import loadlab
 from loadlab.api import tuning
 from loadlab.errors import ScenarioError, UsageError
+from loadlab.tuning.apply import with_values
 from loadlab.tuning.study import TuneOptions, tune
 
 if TYPE_CHECKING:
@@ -38,6 +39,31 @@ def test_a_stored_study_tells_what_it_recommends(stored: StoredStudy) -> None:
     assert stored.result.answer is not None
     assert str(found).startswith(stored.result.answer.sentences)
     assert "lz4" in found._repr_html_()
+
+
+def test_the_scenario_with_what_is_recommended_is_what_was_confirmed(tmp_path: Path) -> None:
+    """Though the scenario sets what the winner leaves at its default, and a level that has no effect then."""
+    linger, codec, level = (
+        f"{TRACKER}.{name}" for name in ("linger.ms", "compression.type", "compression.level")
+    )
+    given = loaded(
+        tmp_path,
+        search_space={
+            linger: {"choices": [5, 50]},
+            codec: {"choices": ["none", "zstd"]},
+            level: {"low": 1, "high": 9, "when": {codec: ["zstd"]}},
+        },
+        noise={"runs": 4},
+        confirm={"blocks": 5, "p_value": 0.05, "screen_blocks": 1},
+    )
+    lab = Lab(surface=lambda values: 150_000.0 if (values[linger], values[codec]) == (50, "none") else 1e5)
+    found = loadlab.TuneResult(tune(given, TuneOptions(tmp_path / "results"), Watcher(), lab.open))
+
+    assert found.recommended == {linger: 50.0, codec: "none", level: None}
+    again = loadlab.load_scenario(SCENARIO, overrides=found.recommended).scenario
+    confirmed = with_values(given.loaded, found.document.trial(found.document.confirmed or 0).assignment)
+    assert again.producers == confirmed.scenario.producers
+    assert "compression.level" not in again.producers["tracker"].config
 
 
 def test_the_runs_of_a_study_are_rows_with_objectives_and_knobs(stored: StoredStudy) -> None:
