@@ -127,7 +127,7 @@ def workload_of(
     """
     scenario = loaded.scenario
     rates = _rates(scenario)
-    _refuse_old_records(scenario)
+    refuse_old_records(scenario)
     changes: dict[str, object] = {}
     if p99_limit_s is None and not scenario.thresholds:
         p99_limit_s = DEFAULT_P99_S
@@ -177,13 +177,17 @@ def _rates(scenario: Scenario) -> dict[str, float | None]:
     return rates
 
 
-def _refuse_old_records(scenario: Scenario) -> None:
-    """A topic that outlives a probe must not give its records to the next one's consumers."""
+def refuse_old_records(scenario: Scenario) -> None:
+    """A topic that outlives a run must not give its records to the next one's consumers.
+
+    Raises:
+        UsageError: it would.
+    """
     for name, spec in scenario.consumers.items():
-        reset = spec.config.get("auto.offset.reset")
-        if scenario.topics[spec.topic].existing and reset not in _LATEST:
+        latest = spec.config.get("auto.offset.reset") in _LATEST
+        if scenario.topics[spec.topic].existing and feeding(scenario, name) and not latest:
             raise UsageError(
-                f"consumer {name} would read earlier probes' records: its topic {spec.topic} exists already",
+                f"consumer {name} would read earlier runs' records: its topic {spec.topic} exists already",
                 fix=f"--set consumers.{name}.config.auto.offset.reset=latest, or drop existing: true",
             )
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Final
 
-from loadlab.errors import ScenarioError
+from loadlab.errors import ScenarioError, UsageError
 from loadlab.hints import HintedError
 from loadlab.scenario import load
 from loadlab.scenario.checks import check_thresholds
@@ -17,6 +17,7 @@ from loadlab.scenario.reader import parse
 from loadlab.scenario.source import read_text
 from loadlab.scenario.validation import Form, build, overlaps
 from loadlab.tuning.apply import without
+from loadlab.tuning.capacity_scenario import refuse_old_records
 from loadlab.tuning.objectives import capped_by_schedule, check_objective
 from loadlab.tuning.space_file import read_space
 from loadlab.tuning.study_model import CAPACITY, LoadedStudy, Maximize, Objective, Study, StudyFile
@@ -68,6 +69,7 @@ def load_study(
     loaded = _scenario(file, document, problems, lambda beside, set_: load(beside, overrides, environ, set_))
     if not overlaps(("objective",), built.removed):
         problems += _wrong_objectives(file, loaded)
+    problems += _old_records(file, loaded)
     constraints = _constraints(file, loaded, problems)
     whole = not overlaps(("search_space",), built.removed)
     space = read_space(file, loaded.scenario, problems, whole=whole)
@@ -126,6 +128,16 @@ def _wrong_objectives(file: StudyFile, loaded: LoadedScenario) -> Iterator[Probl
                 check_objective(objective, loaded)
             except HintedError as error:
                 yield Problem(at, str(error), error.suggestion)
+
+
+def _old_records(file: StudyFile, loaded: LoadedScenario) -> Iterator[Problem]:
+    """Tells of trials that would read the records of those before; of capacity its own check tells that."""
+    if any(objective.field == CAPACITY for _, objective in _objectives(file)):
+        return
+    try:
+        refuse_old_records(loaded.scenario)
+    except UsageError as error:
+        yield Problem(("scenario",), f"{error.message} ({error.fix})")
 
 
 def _constraints(

@@ -43,9 +43,8 @@ def test_a_stored_study_tells_what_it_recommends(stored: StoredStudy) -> None:
 
 def test_the_scenario_with_what_is_recommended_is_what_was_confirmed(tmp_path: Path) -> None:
     """Though the scenario sets what the winner leaves at its default, and a level that has no effect then."""
-    linger, codec, level = (
-        f"{TRACKER}.{name}" for name in ("linger.ms", "compression.type", "compression.level")
-    )
+    names = ("linger.ms", "compression.type", "compression.level")
+    linger, codec, level = (f"{TRACKER}.{name}" for name in names)
     given = loaded(
         tmp_path,
         search_space={

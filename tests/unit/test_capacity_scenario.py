@@ -64,10 +64,18 @@ def test_a_scenario_that_only_reads_is_refused() -> None:
 
 def test_records_of_earlier_probes_must_not_be_read_again() -> None:
     parts = {"topics": {"orders": {"existing": True}}, "consumers": {"billing": {"topic": "orders"}}}
-    with pytest.raises(UsageError, match="earlier probes' records"):
+    with pytest.raises(UsageError, match="earlier runs' records"):
         workload("1k/s", **parts)
     latest = {"billing": {"topic": "orders", "config": {"auto.offset.reset": "latest"}}}
     assert workload("1k/s", topics=parts["topics"], consumers=latest).rate_per_s == 1_000.0
+
+
+def test_records_that_no_run_sends_may_be_read_by_each_of_them() -> None:
+    parts = {
+        "topics": {"orders": {}, "filled": {"existing": True}},
+        "consumers": {"billing": {"topic": "filled"}},
+    }
+    assert workload("1k/s", **parts).rate_per_s == 1_000.0
 
 
 def test_a_count_of_records_does_not_end_a_probe() -> None:

@@ -124,6 +124,18 @@ def test_capacity_is_an_objective_where_the_rate_can_be_set(tmp_path: Path) -> N
         loaded(tmp_path, objective={"maximize": "capacity"}, set=ramp)
 
 
+@pytest.mark.parametrize("objective", [THROUGHPUT, {"maximize": "capacity"}])
+def test_trials_that_would_read_earlier_ones_records_are_refused_once(
+    tmp_path: Path, objective: dict[str, str]
+) -> None:
+    there = {**SCENARIO, "topics": {"orders": {"existing": True}}}
+    with pytest.raises(ScenarioError, match="billing would read earlier runs' records") as refused:
+        loaded(tmp_path, there, objective=objective, search_space={f"{CHECKOUT}.linger.ms": "default"})
+
+    assert refused.value.message.count("earlier runs' records") == 1
+    assert "auto.offset.reset=latest" in refused.value.message
+
+
 def test_secrets_stay_in_the_scenario_that_is_run(tmp_path: Path) -> None:
     found = loaded(tmp_path, search_space={f"{TRACKER}.compression.level": {"choices": [1, 3]}})
 
