@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 Value = str | int | float
 
-_CONFIG: Final = "config."
+_CONFIG: Final = ".config."
 _LATENCY: Final = re.compile(r"\.\w*_us(_per_record)?(\.(mean|min|max|p[0-9]+))?$")
 _BYTES: Final = ("size", "bytes", "heap", "memory")
 
 
 def short_names(paths: Iterable[str]) -> dict[str, str]:
-    """Each knob's property; with its group where several groups have one of that name."""
-    known = list(paths)
-    short = {path: _property(path) for path in known}
-    times = Counter(short.values())
-    return {
-        path: name if times[name] == 1 else f"{path.split('.')[1]}.{name}" for path, name in short.items()
-    }
+    """Each knob's property; with its group where several have it, and whole where that is no help."""
+    forms = {path: _forms(path) for path in paths}
+    times = Counter(form for each in forms.values() for form in set(each))
+    return {path: next((form for form in each if times[form] == 1), path) for path, each in forms.items()}
 
 
-def _property(path: str) -> str:
-    before, found, name = path.partition(f".{_CONFIG}")
-    return name if found else before.rpartition(".")[2]
+def _forms(path: str) -> tuple[str, str, str]:
+    """What a knob may be called, the shortest first: linger.ms, checkout.linger.ms, and its path."""
+    # Groups may have dots, or be called config; a broker's property may have a config in its name.
+    parts = path.partition(_CONFIG) if path.startswith("cluster.") else path.rpartition(_CONFIG)
+    owner, _, name = parts if parts[1] else path.rpartition(".")
+    return name, f"{owner.partition('.')[2] or owner}.{name}", path
 
 
 def assignment_text(assignment: Mapping[str, Value]) -> str:

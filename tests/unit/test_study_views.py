@@ -109,6 +109,36 @@ def test_values_are_written_as_in_scenarios() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (
+            ("topics.orders.eu.partitions", "topics.orders.us.partitions"),
+            ("orders.eu.partitions", "orders.us.partitions"),
+        ),
+        (
+            ("producers.orders.config.compression.type", "topics.orders.config.compression.type", LINGER),
+            (
+                "producers.orders.config.compression.type",
+                "topics.orders.config.compression.type",
+                "linger.ms",
+            ),
+        ),
+        (
+            ("cluster.config.socket.send.buffer.bytes", "producers.web.config.socket.send.buffer.bytes"),
+            ("cluster.socket.send.buffer.bytes", "web.socket.send.buffer.bytes"),
+        ),
+        (
+            ("topics.config.partitions", "cluster.config.alter.config.policy.class.name"),
+            ("partitions", "alter.config.policy.class.name"),
+        ),
+        (("cluster.resources.heap", "topics.config.config.retention.ms"), ("heap", "retention.ms")),
+    ],
+)
+def test_no_two_knobs_are_called_alike(paths: tuple[str, ...], names: tuple[str, ...]) -> None:
+    assert short_names(paths) == dict(zip(paths, names, strict=True))
+
+
 def test_objectives_have_the_unit_of_their_field() -> None:
     assert objective_text(THROUGHPUT, 123_456.0) == "123,456 records/s"
     assert objective_text("producers.checkout.publish_latency_us.p99", 4_500.0) == "4.50 ms"
