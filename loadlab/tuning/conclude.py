@@ -6,14 +6,13 @@ from dataclasses import asdict
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from loadlab.analysis.headline import headline_values
 from loadlab.results.model_study_answer import StudyAnswer, StudyCost, StudyImportance, StudyLimit
-from loadlab.results.reader import load
-from loadlab.tuning.confirm import BLOCK
+from loadlab.scenario.expressions import EXPRESSION
+from loadlab.tuning.costs import costs, goal_of
 from loadlab.tuning.decision import decide
 from loadlab.tuning.findings import baseline_values, confirm_rules, confirm_runs, contenders, drift
 from loadlab.tuning.noise import noise_of
-from loadlab.tuning.recommend import LimitHeld, Recommendation, costs_of
+from loadlab.tuning.recommend import LimitHeld, Recommendation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,17 +20,11 @@ if TYPE_CHECKING:
 
     from loadlab.results.model_study import StudyResult, StudyRun
     from loadlab.tuning.decision import Decision
-    from loadlab.tuning.recommend import Cost, Importance
+    from loadlab.tuning.recommend import Importance
     from loadlab.tuning.space import Value
     from loadlab.tuning.study_model import Study
 
 _UNITS: Final = {"us": "µs"}
-_GOALS: Final = {
-    "throughput.records_per_s": "records a second",
-    "throughput.bytes_per_s": "bytes a second",
-    "cpu_us_per_record": "CPU per record",
-    "capacity": "capacity",
-}
 
 
 def conclusion(
@@ -58,7 +51,7 @@ def conclusion(
         weakened={name: value for name, value in use.items() if name in study.space.unlocked},
         unlocked=study.space.unlocked,
         limits=_limits(_confirming(result, trial)),
-        costs=_costs(result, trial, results_dir) if decision.finding == "beats the default" else (),
+        costs=costs(result, trial, results_dir) if decision.finding == "beats the default" else (),
         importances=importances,
         drift=drift(result).sentence(),
     )
@@ -88,15 +81,6 @@ def _answer(told: Recommendation, decision: Decision, trial: int | None, cv: flo
         costs=tuple(StudyCost(**asdict(one)) for one in told.costs),
         importances=tuple(StudyImportance(**asdict(one)) for one in told.importances),
     )
-
-
-def goal_of(field: str) -> str:
-    """An objective for people: "records a second", "publish p99"."""
-    for ending, goal in _GOALS.items():
-        if field.endswith(ending):
-            return goal
-    last = field.split(".")[-2:]
-    return " ".join(part.removesuffix("_us").removesuffix("_latency").replace("_", " ") for part in last)
 
 
 def _different(result: StudyResult, trial: int | None) -> dict[str, Value]:
@@ -129,24 +113,8 @@ def _limits(runs: Sequence[StudyRun]) -> tuple[LimitHeld, ...]:
 
 def _label(expression: str) -> str:
     """What a constraint is of: "publish_latency p99 < 50ms" is of "publish p99"."""
-    metric, stat = expression.split()[:2]
-    return f"{metric.replace('_latency', '').replace('_', ' ')} {stat}"
-
-
-def _costs(result: StudyResult, trial: int | None, results_dir: Path) -> tuple[Cost, ...]:
-    """What got worse, by the runs of the confirmation."""
-    block = [run for run in result.settled("confirm") if run.contender == trial]
-    whole = block[: len(block) // len(BLOCK) * len(BLOCK)]
-    default = result.trials[0].number
-    sides = (
-        [run.measured.run_id for run in whole if run.trial == default],
-        [run.measured.run_id for run in whole if run.trial == trial],
-    )
-    # A bench that makes no runs has no headline numbers either.
-    if any(run_id is None for side in sides for run_id in side):
-        return ()
-    before, after = (
-        headline_values([load(run_id, results_dir).result for run_id in side if run_id]) for side in sides
-    )
-    # Of several objectives the first is what is confirmed: what the others lost is a cost like any other.
-    return costs_of(before, after, [result.objectives[0].field])
+    found = EXPRESSION.search(expression)
+    if found is None:
+        return expression
+    metric, *selector = expression[: found.start()].partition("{")
+    return f"{metric.replace('_latency', '').replace('_', ' ')}{''.join(selector)} {found[1]}"

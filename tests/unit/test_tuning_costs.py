@@ -1,0 +1,79 @@
+"""What a study's conclusion says beside the gain: other objectives, and limits as people read them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from bench_samples import CODEC, THROUGHPUT, Lab, broken, invalid, study, tuned
+
+from loadlab.errors import RunError
+from loadlab.tuning.study_model import LoadedStudy, Objective
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loadlab.results.model_study import Measured
+    from loadlab.tuning.space import Assignment
+
+TAIL = "producers.checkout.publish_latency_us.p999"
+
+
+def two_objectives() -> LoadedStudy:
+    objectives = (Objective(THROUGHPUT, "maximize"), Objective(TAIL, "minimize"))
+    return study(objectives=objectives)
+
+
+def with_tail(assignment: Assignment, measured: Measured) -> Measured:
+    """The p999 beside it: 20 ms, and ten times that where the throughput is best."""
+    (rate,) = measured.values
+    tail_us = 200_000.0 if assignment[CODEC] == "lz4" else 20_000.0
+    # With the same noise, so that the tail is not the same number each time.
+    return measured.model_copy(update={"values": (rate, tail_us * rate / 100_000)})
+
+
+def test_what_another_objective_lost_is_a_cost(tmp_path: Path) -> None:
+    answer = tuned(tmp_path, Lab(judge=with_tail), two_objectives()).result.answer
+    assert answer is not None
+    (cost,) = answer.costs
+    assert (cost.label, cost.unit) == ("publish p999", "µs")
+    assert cost.recommended > 10 * cost.default
+    assert "ms publish p999" in answer.sentences
+    assert "cost: none seen" not in answer.sentences
+
+
+def test_a_default_that_failed_in_a_block_leaves_the_others_beside_each_other(tmp_path: Path) -> None:
+    def judge(assignment: Assignment, measured: Measured) -> Measured:
+        told = with_tail(assignment, measured)
+        return invalid(told) if 15 <= len(lab.measured) < 20 else told
+
+    lab = Lab(judge=judge)
+    with pytest.raises(RunError, match="the default could not be measured"):
+        tuned(tmp_path, lab, two_objectives())
+    (folder,) = tmp_path.iterdir()
+    result = tuned(tmp_path, Lab(judge=with_tail), two_objectives(), resume=folder.name).result
+    assert [run for run in result.settled("confirm") if not run.measured.counts]
+    assert result.answer is not None
+    assert [cost.label for cost in result.answer.costs] == ["publish p999"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "label"),
+    [
+        ("publish_latency p99 < 50ms", "publish p99"),
+        ("publish_latency p99<50ms", "publish p99"),
+        ("end_to_end_latency{consumer=web_app} p99.5<=1s", "end to end{consumer=web_app} p99.5"),
+    ],
+)
+def test_a_limit_is_named_by_its_metric_and_stat_however_it_is_written(
+    tmp_path: Path, expression: str, label: str
+) -> None:
+    kept = broken(expression).model_copy(update={"measured": 40_000.0, "violation": -0.2})
+
+    def judge(_: Assignment, measured: Measured) -> Measured:
+        return measured.model_copy(update={"constraints": (kept,)})
+
+    answer = tuned(tmp_path, Lab(judge=judge)).result.answer
+    assert answer is not None
+    assert [limit.label for limit in answer.limits] == [label]
+    assert f"{label} 40 ms (limit 50 ms)" in answer.sentences
