@@ -32,6 +32,8 @@ _RESAMPLES: Final = 9_999
 _PAIRS_OF_BLOCK: Final = 2
 _ENOUGH: Final = 5
 _VISIBLE: Final = 0.05
+_FARTHEST: Final = math.log(1000.0)
+"""Of blocks that are alike but for one, Student's ratio knows no end, and a ratio has to be a number."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,8 @@ def _edges(students: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _ratio(gains: Sequence[float], direction: Direction) -> tuple[float, Interval]:
     """The contender's objective over the default's, with its interval."""
-    ends = (float(np.mean(gains)), *studentized_interval(gains))
+    low, high = np.clip(studentized_interval(gains), -_FARTHEST, _FARTHEST)
+    ends = (float(np.mean(gains)), float(low), float(high))
     ratio, one, other = (math.exp(end if direction == "maximize" else -end) for end in ends)
     return ratio, Interval(min(one, other), max(one, other), "bootstrap")
 

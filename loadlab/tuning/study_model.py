@@ -150,7 +150,8 @@ class ConfirmSettings(Model):
         candidates: how many of the best trials are measured again.
     """
 
-    blocks: Annotated[Whole, Field(ge=1, le=1000)] = 8
+    # Of one block nothing says how far it is off.
+    blocks: Annotated[Whole, Field(ge=2, le=1000)] = 8
     p_value: Annotated[Number, Field(gt=0, lt=1)] = 0.01
     effect_floor: Annotated[Number, Field(ge=0, le=1)] = 0.05
     screen_blocks: Annotated[Whole, Field(ge=1)] = 3

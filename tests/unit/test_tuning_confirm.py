@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from scipy import stats
 
 from loadlab.tuning.confirm import BLOCK, ConfirmRules, ConfirmRun, attempts, next_run, runs_at_most, shares
 from loadlab.tuning.decision import block_spread, decide, studentized_interval
 from loadlab.tuning.noise import noise_of
+from loadlab.tuning.study_model import ConfirmSettings
 from loadlab.tuning.wilcoxon import attained, fewest, needed, p_above_zero
 
 if TYPE_CHECKING:
@@ -284,3 +286,23 @@ def test_the_interval_of_eight_blocks_holds_the_mean_where_percentiles_would_not
 def test_blocks_that_are_all_alike_have_an_interval_of_no_width() -> None:
     values: Sequence[float] = [0.1] * 8
     assert studentized_interval(values) == pytest.approx((0.1, 0.1))
+
+
+def test_blocks_that_are_alike_but_for_one_have_an_interval_that_ends() -> None:
+    def measure(_: int, side: str) -> float:
+        made = next(runs)
+        return (150.0 if made == 1 else 110.0) + 1e-9 * made if side == "contender" else 100.0
+
+    runs = itertools.count()
+    decision = decide(confirmed(measure), 1, "maximize", RULES, NOISE)
+    assert decision.interval is not None
+    assert decision.interval.high == pytest.approx(1000.0)
+
+
+def test_the_fewest_blocks_that_a_study_may_have_come_to_a_decision() -> None:
+    rules = ConfirmRules(blocks=2, screen_blocks=1, p_value=0.5)
+    decision = decide(confirmed(steady(1.2), rules=rules), 1, "maximize", rules, NOISE)
+    assert np.isfinite(decision.noise)
+    assert decision.interval is not None
+    with pytest.raises(ValidationError, match="greater than or equal to 2"):
+        ConfirmSettings(blocks=1, screen_blocks=1, p_value=0.5)
