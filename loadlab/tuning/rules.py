@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
@@ -77,7 +78,11 @@ def parse_rule(text: str) -> Rule:
             f'"{text}" is no rule such as "PATH <= PATH" or "PATH <= NUMBER": one of < <= > >= == between two'
         )
     left, op, right = found.groups()
-    return Rule(left, cast("Operator", op), float(right) if _is_number(right) else right)
+    if not _is_number(right):
+        return Rule(left, cast("Operator", op), right)
+    if not math.isfinite(float(right)):
+        raise HintedError(f"compares with {right}, which is no finite number")
+    return Rule(left, cast("Operator", op), float(right))
 
 
 def plain(number: float) -> str:

@@ -86,7 +86,7 @@ def _scenario(file: StudyFile, document: Document, problems: list[Problem], load
         ScenarioError: with the study's problems and the scenario's.
     """
     path = FilePath(document.name).parent / file.scenario
-    if not path.is_file():
+    if _is_missing(path):
         raise scenario_error([*problems, Problem(("scenario",), f"no such file: {path}")], document)
     settings = [
         Setting(name, value, Origin("set", document.place(("set", name)).name))
@@ -97,6 +97,14 @@ def _scenario(file: StudyFile, document: Document, problems: list[Problem], load
     except ScenarioError as error:
         own = [scenario_error(problems, document).message] if problems else []
         raise ScenarioError("\n".join([*own, error.message])) from None
+
+
+def _is_missing(path: FilePath) -> bool:
+    """Whether there is no such file; of one that can't be looked at, reading it tells why."""
+    try:
+        return not path.is_file()
+    except OSError:
+        return False
 
 
 def _objectives(file: StudyFile) -> list[tuple[Path, Objective]]:

@@ -191,7 +191,7 @@ class StudyFile(Model):
 
     study: Name
     scenario: Annotated[str, Field(min_length=1, strict=True)]
-    settings: dict[str, Scalar] = Field(default_factory=dict, alias="set")
+    settings: dict[Annotated[str, Field(min_length=1)], Scalar] = Field(default_factory=dict, alias="set")
     objective: ObjectiveForms
     constraints: Thresholds = Field(default_factory=dict)
     search_space: SpaceForm = "default"

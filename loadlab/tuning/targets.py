@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -80,7 +81,7 @@ class Target:
     @property
     def property_name(self) -> str | None:
         """The property that it is; None where it is a field of the scenario's own."""
-        return str(self.path[-1]) if self.path[-2] == "config" else None
+        return str(self.path[-1]) if _is_property(self.path) else None
 
     def value(self, written: object) -> Value:
         """A value as the study writes it, checked, and in the unit of the property.
@@ -95,7 +96,7 @@ class Target:
             raise HintedError(resolved.message, resolved.suggestion)
         if self.kind == "whole" and resolved.lstrip("+-").isdigit():
             return int(resolved)
-        return float(resolved) if self.kind == "number" else resolved
+        return _finite(float(resolved)) if self.kind == "number" else resolved
 
     def distance(self, written: object) -> float:
         """A distance between values, which need not be allowed as a value.
@@ -112,7 +113,7 @@ class Target:
         except ValueError:
             raise HintedError(f'must be a number, not "{text}"') from None
         if self.kind != "whole":
-            return number
+            return _finite(number)
         if not number.is_integer():
             raise HintedError(f"must be a whole number, not {number:g}")
         return int(number)
@@ -134,8 +135,10 @@ def target_of(name: str, scenario: Scenario) -> Target:
         HintedError: it leads nowhere, or to what a study can't change.
     """
     path = resolve_path(name, scenario.to_secret_document())
+    if not path:
+        raise HintedError("is empty: a path such as producers.checkout.config.linger.ms is missing")
     _refuse_other_provider(path, scenario)
-    if len(path) > 1 and path[-2] == "config":
+    if _is_property(path):
         return Target(name, path, _property_kind(path, scenario), scenario.cluster.kafka_version)
     field = _FIELDS.get(_general(path))
     if field is None:
@@ -144,6 +147,17 @@ def target_of(name: str, scenario: Scenario) -> Target:
             "brokers and resources"
         )
     return Target(name, path, field[1], scenario.cluster.kafka_version)
+
+
+def _is_property(path: Path) -> bool:
+    """Whether a path enters a properties map, which what a user calls config is not."""
+    return path[1 if path[0] == "cluster" else 2 : -1] == ("config",)
+
+
+def _finite(number: float) -> float:
+    if not math.isfinite(number):
+        raise HintedError(f"must be a finite number, not {number:g}")
+    return number
 
 
 def _general(path: Path) -> tuple[str, ...]:
@@ -204,5 +218,5 @@ def _field_value(path: Path, written: object) -> Value:
                 raise (wrong if isinstance(wrong, HintedError) else HintedError(*worded(detail))) from None
     if field in _SIZES:
         return units.size_bytes(written)
-    number = float(str(written))
+    number = _finite(float(str(written)))
     return int(number) if kind == "whole" else number
