@@ -12,6 +12,7 @@ from loadlab.errors import ScenarioError
 from loadlab.scenario import load
 from loadlab.tuning.objectives import value_of
 from loadlab.tuning.space import ChangeCost
+from loadlab.tuning.study_document import study_document
 from loadlab.tuning.study_file import load_study, study_schema
 from loadlab.tuning.study_model import Objective
 
@@ -164,6 +165,16 @@ def test_an_objective_is_judged_by_its_own_group_where_another_ones_name_begins_
     assert loaded(tmp_path, scenario, objective=late).study.objectives[0].field == late["minimize"]
     with pytest.raises(ScenarioError, match="nothing can be late"):
         loaded(tmp_path, scenario, objective={"minimize": "producers.checkout.send_delay_us.p99"})
+
+
+def test_a_study_as_data_has_the_rules_of_its_file_and_no_others(tmp_path: Path) -> None:
+    """Kafka's own hold with conditions: written as this study's they would hold always."""
+    space = {f"{TRACKER}.max.in.flight": {"low": 1, "high": 20}, f"{TRACKER}.batch.size": "default"}
+    declared = [f"{TRACKER}.batch.size >= 20000"]
+    study = loaded(tmp_path, search_space=space, rules=declared).study
+
+    assert len(study.space.rules) > len(declared)
+    assert study_document(study)["rules"] == declared
 
 
 def test_a_study_without_a_search_space_searches_the_default_one(tmp_path: Path) -> None:
