@@ -124,7 +124,7 @@ def tune(  # noqa: PLR0913 (keywords, as the options of `loadlab tune`)
         resume: the id of a study that was interrupted.
         warm_start: the id of an earlier study whose best trials are tried first.
         force: go on although the default is noisy or breaks a constraint.
-        warm_up: load each cluster that starts until it serves no more from round to round.
+        warm_up: load each cluster that the study starts until it serves no more from round to round.
         progress: whether the study is shown on standard error.
 
     Raises:

@@ -23,7 +23,7 @@ from loadlab.cli.study_view import print_study
 from loadlab.cli.tune_view import StudyWatcher, plan_lines
 from loadlab.cli.watching import watching
 from loadlab.errors import EXIT_INTERRUPTED, EXIT_OK
-from loadlab.tuning.study import TuneOptions, tune
+from loadlab.tuning.study import TuneOptions, refuse_given_brokers, tune
 from loadlab.tuning.study_file import load_study
 
 
@@ -63,7 +63,7 @@ class TuneKeywords(TypedDict):
 @click.option(
     "--warm-up/--no-warm-up",
     default=True,
-    help="Load each cluster that starts until it serves no more from round to round, before it is measured.",
+    help="Load each cluster that the study starts until it serves no more, before it is measured.",
 )
 @output_option
 @results_dir_option
@@ -83,6 +83,7 @@ def tune_command(study: Path, **options: Unpack[TuneKeywords]) -> int:
         warms_up=options["warm_up"],
     )
     if options["plan"]:
+        refuse_given_brokers(loaded, choices)
         print_lines(plan_lines(loaded))
         return EXIT_OK
     with watching() as observer:

@@ -15,6 +15,7 @@ from loadlab.results.run_id import new_run_id
 from loadlab.results.study_store import load_study_result, save_study
 from loadlab.tuning.presets import presets
 from loadlab.tuning.same import refuse_other_machine
+from loadlab.tuning.space import ChangeCost
 from loadlab.tuning.study_document import study_document
 from loadlab.tuning.warm_start import warm_starts
 
@@ -39,7 +40,7 @@ class TuneOptions:
         resume: the id of a study that was interrupted; None for a new one.
         warm_start: the id of an earlier study whose best trials are tried first; None without one.
         forced: go on although the default is noisy or breaks a constraint.
-        warms_up: load each cluster that starts until it is warm, before it is measured.
+        warms_up: load each cluster that the study starts until it is warm, before it is measured.
     """
 
     results_dir: Path
@@ -48,6 +49,25 @@ class TuneOptions:
     warm_start: str | None = None
     forced: bool = False
     warms_up: bool = True
+
+
+def stands_already(loaded: LoadedStudy, options: TuneOptions) -> bool:
+    """Whether a study's cluster is there without it, and so is not its own to set."""
+    return options.cluster_name is not None or loaded.loaded.scenario.cluster.provider == "external"
+
+
+def refuse_given_brokers(loaded: LoadedStudy, options: TuneOptions) -> None:
+    """Refuses a study that tunes brokers which are not loadlab's to start.
+
+    Raises:
+        UsageError: with the knobs that it can't have.
+    """
+    knobs = [knob.name for knob in loaded.study.space.knobs if knob.cost == ChangeCost.BROKER]
+    if knobs and stands_already(loaded, options):
+        raise UsageError(
+            f"{', '.join(knobs)} can't be set on a cluster that stands already",
+            fix="take them out of the search space, or let the study start its clusters",
+        )
 
 
 def begun(loaded: LoadedStudy, options: TuneOptions) -> StoredStudy:

@@ -13,6 +13,7 @@ from loadlab.results.reader import load
 from loadlab.run.repetitions import repetition_seed
 from loadlab.run.runner import RunOptions, open_cluster, run_scenario
 from loadlab.tuning.apply import with_values
+from loadlab.tuning.begin import stands_already
 from loadlab.tuning.capacity import CapacityOptions, find_capacity
 from loadlab.tuning.capacity_judge import acked_per_s
 from loadlab.tuning.capacity_levels import MAX_RATE
@@ -20,7 +21,6 @@ from loadlab.tuning.capacity_scenario import workload_of
 from loadlab.tuning.presets import presets
 from loadlab.tuning.reading import measured
 from loadlab.tuning.same import refuse_other_cluster
-from loadlab.tuning.space import ChangeCost
 from loadlab.tuning.study_model import CAPACITY
 from loadlab.tuning.warm_up import ROUND_S, is_warm
 
@@ -60,28 +60,16 @@ def open_bench(
         options: how it is made.
         observer: is told of the runs.
         interrupts: what the user asks for meanwhile.
-
-    Raises:
-        UsageError: it tunes brokers that are not loadlab's to start.
     """
-    _refuse_given_brokers(loaded, options)
     runs = RunOptions(options.results_dir, options.cluster_name, patient=True)
-    bench = _RealBench(loaded, stored, runs, observer, interrupts, options.warms_up)
+    # A cluster that stands already is warm, or others use it: full load is not for a study to put on it.
+    warms_up = options.warms_up and not stands_already(loaded, options)
+    bench = _RealBench(loaded, stored, runs, observer, interrupts, warms_up)
     try:
         bench.open_default()
         yield bench
     finally:
         bench.close()
-
-
-def _refuse_given_brokers(loaded: LoadedStudy, options: TuneOptions) -> None:
-    given = options.cluster_name or loaded.loaded.scenario.cluster.provider == "external"
-    knobs = [knob.name for knob in loaded.study.space.knobs if knob.cost == ChangeCost.BROKER]
-    if given and knobs:
-        raise UsageError(
-            f"{', '.join(knobs)} can't be set on a cluster that stands already",
-            fix="take them out of the search space, or let the study start its clusters",
-        )
 
 
 @dataclass(eq=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from loadlab.results.growing import only_writer
 from loadlab.results.study_store import load_study_result
 from loadlab.run.interrupts import Interrupts
-from loadlab.tuning.begin import TuneOptions, begun
+from loadlab.tuning.begin import TuneOptions, begun, refuse_given_brokers
 from loadlab.tuning.journal import Journal, TuneObserver
 from loadlab.tuning.proposals import Proposals
 from loadlab.tuning.real_bench import open_bench
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         [LoadedStudy, StoredStudy, TuneOptions, RunObserver, Interrupts], AbstractContextManager[Bench]
     ]
 
-__all__ = ["TuneObserver", "TuneOptions", "tune"]
+__all__ = ["TuneObserver", "TuneOptions", "refuse_given_brokers", "tune"]
 
 
 def tune(
@@ -50,6 +50,7 @@ def tune(
         LoadlabError: it can't begin, or can't go on; what was measured is kept, and --resume goes on with it.
     """
     require_available(loaded.study.sampler)
+    refuse_given_brokers(loaded, options)
     with ExitStack() as stack:
         stored = _claimed(loaded, options, stack)
         journal = Journal(stored, options.results_dir, observer)

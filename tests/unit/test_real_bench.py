@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from bench_samples import study
+import pytest
+from bench_samples import BROKER_KNOB, SCENARIO, Lab, Watcher, study
 from capacity_samples import capacity, probe
+from click.testing import CliRunner
+from study_samples import loaded as of_file
 
+from loadlab.cli.main import cli
+from loadlab.errors import UsageError
 from loadlab.results.model_capacity import CapacityAnswer
 from loadlab.run.opening import RunOptions
 from loadlab.run.progress import SilentObserver
+from loadlab.scenario import load_document
 from loadlab.tuning import real_bench
+from loadlab.tuning.space import SearchSpace
+from loadlab.tuning.study import TuneOptions, tune
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    import pytest
+    from loadlab.scenario import LoadedScenario
 
 
 def test_a_trial_where_no_rate_holds_fails_and_says_which_search_came_to_that(
@@ -41,3 +52,59 @@ def test_a_trial_where_no_rate_holds_fails_and_says_which_search_came_to_that(
     measured = bench._measure_capacity(loaded.loaded, None, time.monotonic())  # type: ignore[arg-type]
     assert measured.failure == f"the capacity search {search.capacity_id} came to below"
     assert not measured.counts
+
+
+@pytest.mark.parametrize(
+    ("provider", "cluster_name", "rounds"), [("local", None, 1), ("local", "lab", 0), ("external", None, 0)]
+)
+def test_only_a_cluster_that_the_study_starts_is_warmed_up(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    provider: str,
+    cluster_name: str | None,
+    rounds: int,
+) -> None:
+    made: list[str] = []
+
+    @contextmanager
+    def opened(*_: object, **__: object) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(
+            cluster=SimpleNamespace(info=SimpleNamespace(kind="kafka")),
+            interrupts=SimpleNamespace(came=False),
+        )
+
+    def run(loaded: LoadedScenario, *_: object, **__: object) -> SimpleNamespace:
+        made.append(loaded.scenario.name)
+        return SimpleNamespace(result=None)
+
+    for name, stand_in in {
+        "open_cluster": opened,
+        "run_scenario": run,
+        "acked_per_s": lambda _: 1.0,
+        "is_warm": bool,
+        "refuse_other_cluster": lambda *_: None,
+    }.items():
+        monkeypatch.setattr(real_bench, name, stand_in)
+    cluster = {"provider": provider} | (
+        {"bootstrap_servers": "127.0.0.1:9"} if provider == "external" else {}
+    )
+    loaded = replace(study(), loaded=load_document({**SCENARIO, "cluster": cluster}))
+    stored = SimpleNamespace(result=SimpleNamespace(study_id="", cluster=None))
+    options = TuneOptions(tmp_path, cluster_name)
+    with real_bench.open_bench(loaded, stored, options, SilentObserver(), None):  # type: ignore[arg-type]
+        assert len(made) == rounds
+
+
+def test_brokers_that_stand_already_are_not_tuned_and_nothing_is_stored(tmp_path: Path) -> None:
+    loaded = study(space=SearchSpace((BROKER_KNOB,)))
+    with pytest.raises(UsageError, match="can't be set on a cluster that stands already"):
+        tune(loaded, TuneOptions(tmp_path, "lab"), Watcher(), Lab().open)
+    assert not list(tmp_path.iterdir())
+
+
+def test_brokers_that_stand_already_are_not_planned_for(tmp_path: Path) -> None:
+    of_file(tmp_path, search_space={"cluster.config.num.io.threads": "default"})
+    plan = ["tune", str(tmp_path / "study.yaml"), "--plan"]
+    assert CliRunner().invoke(cli, plan).exit_code == 0
+    told = CliRunner().invoke(cli, [*plan, "--cluster", "lab"])
+    assert "num.io.threads can't be set on a cluster that stands already" in told.output
