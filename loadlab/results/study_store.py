@@ -56,7 +56,14 @@ def load_study_result(study_id: str, results_dir: Path) -> StoredStudy:
     folder = results_dir / study_id
     if not (folder / STUDY_FILE).is_file():
         raise UsageError(f"no study {study_id} in {results_dir}", fix="`loadlab study list` shows them")
-    return read_study(folder)
+    stored = read_study(folder)
+    # A path would lead to it too; but what a study goes on with is written to the folder of its id.
+    if stored.result.study_id != study_id:
+        raise UsageError(
+            f"{study_id} is not the id of the study in {folder}",
+            fix=f"name {stored.result.study_id}, in a folder of that name; --results-dir says where to look",
+        )
+    return stored
 
 
 def read_study(folder: Path) -> StoredStudy:

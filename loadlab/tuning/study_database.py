@@ -11,7 +11,9 @@ import sqlite3
 from typing import TYPE_CHECKING, Final
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
+from sqlalchemy.exc import SQLAlchemyError
 
 from loadlab.errors import RunError, UsageError
 
@@ -27,6 +29,8 @@ OWNER: Final = "loadlab.study_id"
 
 _PATIENCE_S: Final = 60.0
 _NO_PICKLES: Final = "cma:"
+_STORAGE_ERRORS: Final = (StorageInternalError, SQLAlchemyError)
+"""What Optuna raises for SQLite's errors, and what it lets through."""
 
 
 @contextlib.contextmanager
@@ -43,8 +47,8 @@ def open_database(
         Optuna's study, and the storage that it is in.
 
     Raises:
-        UsageError: the file is not this study's, or that of a study with trials is gone.
-        RunError: it can't be made.
+        UsageError: the file is not this study's, is damaged, or that of a study with trials is gone.
+        RunError: it can't be made, or can't be used any more.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if not stored.database.exists():
@@ -55,39 +59,56 @@ def open_database(
             )
         _make(stored, directions)
     refuse_foreign(stored.database, stored.result.study_id)
-    storage = _storage(stored.database)
     try:
-        yield optuna.load_study(study_name=stored.result.study_id, storage=storage), storage
+        with _opened(stored.database) as storage:
+            yield optuna.load_study(study_name=stored.result.study_id, storage=storage), storage
+    except _STORAGE_ERRORS as error:
+        raise RunError(
+            f"{stored.database} can't be used: {_reason(error)}",
+            fix=f"see to it and go on with --resume {stored.result.study_id}; if that ends so again, begin a"
+            f" new study with --warm-start {stored.result.study_id}",
+        ) from error
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[RDBStorage]:
+    # Whoever looks at the study, optuna-dashboard too, may hold the file for a moment.
+    waiting = {"connect_args": {"timeout": _PATIENCE_S}}
+    storage = RDBStorage(f"sqlite:///{path.resolve()}", engine_kwargs=waiting)
+    try:
+        yield storage
     finally:
         storage.remove_session()
         storage.engine.dispose()
 
 
+def _reason(error: BaseException) -> str:
+    """What SQLite or the system said, whoever passed it on."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
 def _make(stored: StoredStudy, directions: Sequence[Direction]) -> None:
     """Makes the database under another name: one that is there is whole."""
     unfinished = stored.database.with_name(f".{stored.database.name}.new")
-    unfinished.unlink(missing_ok=True)
     try:
-        storage = _storage(unfinished)
-        study = optuna.create_study(
-            storage=storage, study_name=stored.result.study_id, directions=list(directions)
-        )
-        study.set_user_attr(OWNER, stored.result.study_id)
-        storage.remove_session()
-        storage.engine.dispose()
+        unfinished.unlink(missing_ok=True)
+        with _opened(unfinished) as storage:
+            study = optuna.create_study(
+                storage=storage, study_name=stored.result.study_id, directions=list(directions)
+            )
+            study.set_user_attr(OWNER, stored.result.study_id)
         unfinished.rename(stored.database)
-    except OSError as error:
-        raise RunError(f"{stored.database} could not be made: {error.strerror}") from error
-
-
-def _storage(path: Path) -> RDBStorage:
-    # Whoever looks at the study, optuna-dashboard too, may hold the file for a moment.
-    waiting = {"connect_args": {"timeout": _PATIENCE_S}}
-    return RDBStorage(f"sqlite:///{path.resolve()}", engine_kwargs=waiting)
+    except (OSError, *_STORAGE_ERRORS) as error:
+        raise RunError(
+            f"{stored.database} could not be made: {_reason(error)}",
+            fix="free disk space, or name a folder that can be written with --results-dir",
+        ) from error
 
 
 def refuse_foreign(path: Path, study_id: str) -> None:
-    """Refuses a database that this study did not make, without letting Optuna read it.
+    """Refuses a database that this study did not make, or that is damaged, without letting Optuna read it.
 
     Raises:
         UsageError: why it is not this study's.
@@ -99,7 +120,8 @@ def refuse_foreign(path: Path, study_id: str) -> None:
     if reason is not None:
         raise UsageError(
             f"{path} is not the database of study {study_id}: {reason}",
-            fix="loadlab opens only what it made itself: begin a new study, perhaps with --warm-start",
+            fix="loadlab opens only what it made itself, and whole: begin a new study with --warm-start"
+            f" {study_id}",
         )
 
 
@@ -108,6 +130,9 @@ def _why_foreign(path: Path, study_id: str) -> str | None:
         return "it is no plain file"
     # Not for reading only: what a killed process left half done in the file, SQLite has to take back first.
     with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True)) as database:
+        (checked,) = database.execute("PRAGMA quick_check(1)").fetchone()
+        if checked != "ok":
+            return f"it is damaged: {checked}"
         names = [name for (name,) in database.execute("SELECT study_name FROM studies")]
         if names != [study_id]:
             return f"it holds {', '.join(names) or 'no study'}"

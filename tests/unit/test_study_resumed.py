@@ -12,7 +12,7 @@ import optuna
 import pytest
 from bench_samples import Lab, essence, optuna_trials, stop_at, study, tuned
 
-from loadlab.errors import UsageError
+from loadlab.errors import RunError, UsageError
 from loadlab.results.growing import only_writer
 from loadlab.results.study_store import load_study_result
 from loadlab.tuning import study_database
@@ -138,9 +138,20 @@ def pickled(database: Path) -> None:
         )
 
 
+def damaged(database: Path) -> None:
+    """In a table that tells nothing of whose it is."""
+    with sqlite3.connect(database) as connection:
+        ((page,),) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'trial_params'")
+        ((size,),) = connection.execute("PRAGMA page_size")
+    with database.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"x" * size)
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
+        (damaged, "it is damaged"),
         (other_study, "it holds other"),
         (other_owner, "loadlab did not make it"),
         (no_database, "file is not a database"),
@@ -157,3 +168,29 @@ def test_a_database_that_is_not_the_study_s_is_refused_before_optuna_reads_it(
     monkeypatch.setattr(study_database, "RDBStorage", None)
     with pytest.raises(UsageError, match=reason):
         tuned(tmp_path, Lab(), resume=stored.result.study_id)
+
+
+def test_a_database_that_optuna_can_t_read_is_told_of_and_what_is_left_of_the_study(tmp_path: Path) -> None:
+    stored = tuned(tmp_path, Lab(before=stop_at(2)))
+    with sqlite3.connect(stored.database) as connection:
+        connection.execute("ALTER TABLE trials RENAME COLUMN state TO other")
+    with pytest.raises(RunError, match="no such column") as told:
+        tuned(tmp_path, Lab(), resume=stored.result.study_id)
+    assert f"--warm-start {stored.result.study_id}" in str(told.value.fix)
+
+
+def test_a_database_that_can_t_be_made_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = f"sqlite:///{tmp_path}/missing/study.db"
+    storage = study_database.RDBStorage
+    monkeypatch.setattr(study_database, "RDBStorage", lambda _, **keys: storage(elsewhere, **keys))
+    with pytest.raises(RunError, match="could not be made: unable to open database file"):
+        tuned(tmp_path, Lab())
+
+
+def test_a_study_is_named_by_its_id_and_not_by_a_path(tmp_path: Path) -> None:
+    stored = tuned(tmp_path / "results", Lab(before=stop_at(2)))
+    for path in (str(stored.path), f"../results/{stored.path.name}", f"{stored.path.name}/"):
+        with pytest.raises(UsageError, match="is not the id of the study in") as told:
+            tuned(tmp_path / "results", Lab(), resume=path)
+        assert stored.result.study_id in str(told.value.fix)
+    assert [folder.name for folder in (tmp_path / "results").iterdir()] == [stored.path.name]
