@@ -4,7 +4,7 @@ StudyResult
 ├── study, scenario, environment, cluster    what was asked for, and where
 ├── trials[]                                 what was tried: each is an assignment of values to knobs
 ├── runs[]                                   what was measured, in its order; each is of one trial
-└── recommendation, files                    what came of it
+└── answer                                   what came of it
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def noise_rules(study: Study) -> NoiseRules:
     """How the study finds out its noise."""
-    return NoiseRules(study.noise.runs, study.noise.max_cv, study.noise.default_every)
+    return NoiseRules(study.noise.runs, study.noise.max_cv)
 
 
 def confirm_rules(study: Study) -> ConfirmRules:

@@ -29,12 +29,10 @@ class NoiseRules:
     Attributes:
         runs: how often the default is run before the first trial.
         max_cv: the greatest coefficient of variation with which a study goes on, as a share.
-        default_every: after how many trials the default is run again.
     """
 
     runs: int = 8
     max_cv: float = 0.10
-    default_every: int = 5
 
 
 @dataclass(frozen=True)
@@ -159,8 +157,3 @@ def _pattern(noise: Noise, rules: NoiseRules) -> str:
     if noise_of(others).cv <= rules.max_cv:
         return f"run {farthest + 1} alone is off, at {noise.values[farthest] / center:.2f} times the median"
     return "the runs scatter without a trend"
-
-
-def default_is_due(trials: int, rules: NoiseRules) -> bool:
-    """Whether the default is to be run again, after so many trials."""
-    return trials > 0 and trials % rules.default_every == 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from loadlab.tuning.drift import PlacedValue, drift_of
-from loadlab.tuning.noise import NoiseRules, default_is_due, judge_noise, noise_of
+from loadlab.tuning.noise import NoiseRules, judge_noise, noise_of
 from loadlab.tuning.ranking import leaders, log_gain, ranked_again, shuffled
 
 RULES = NoiseRules()
@@ -63,10 +63,6 @@ def test_a_single_odd_run_is_named_as_the_reason() -> None:
 
 def test_two_runs_are_judged_without_a_pattern() -> None:
     assert "scatter" in judge_noise([1.0, 2.0], RULES, doubled=True).reason
-
-
-def test_the_default_is_due_after_every_fifth_trial() -> None:
-    assert [trials for trials in range(16) if default_is_due(trials, RULES)] == [5, 10, 15]
 
 
 def default_runs(slope: float, cv: float, seed: int = 1) -> tuple[list[PlacedValue], list[PlacedValue]]:
