@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
     from loadlab.results.model_study import Measured, Planned
-    from loadlab.tuning.space import SearchSpace
+    from loadlab.tuning.space import Assignment, SearchSpace
     from loadlab.tuning.study_model import Sampler
 
 _MOST_REFUSED: Final = 200
@@ -62,7 +62,7 @@ class Proposals:
             self.study.enqueue_trial(self.space.parameters(planned.assignment))
         for _ in range(_MOST_REFUSED):
             trial = self._ask()
-            assignment = self.space.suggest(trial)
+            assignment = self._assignment(trial, planned)
             broken = self.space.violations(assignment)
             if not broken:
                 self._asked[trial.number] = trial
@@ -73,6 +73,13 @@ class Proposals:
             f"{_MOST_REFUSED} proposals in a row break the rules between knobs; the last: {broken[0]}",
             fix="narrow the search space to where the rules hold",
         )
+
+    def _assignment(self, trial: Trial, planned: Planned | None) -> Assignment:
+        """What a trial tries: what was planned as it stands, for only what is sampled has digits to spare."""
+        sampled = self.space.suggest(trial)
+        if planned is None or trial.params != self.space.parameters(planned.assignment):
+            return sampled
+        return planned.assignment
 
     def take(self, planned: Planned) -> StudyTrial:
         """A trial that Optuna does not choose and need not be able to: the default."""

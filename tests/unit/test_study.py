@@ -300,6 +300,15 @@ def test_an_earlier_study_s_best_are_tried_first(tmp_path: Path) -> None:
     assert len(warm) <= 3
 
 
+def test_what_was_planned_is_measured_to_the_last_digit(tmp_path: Path) -> None:
+    lab = Lab()
+    loaded = study(own={LINGER: 12.345}, baseline="scenario")
+    result = tuned(tmp_path, lab, loaded).result
+    assert lab.measured[0][0] == {LINGER: 12.345, CODEC: "none"}
+    planned = [one.assignment for one in result.planned]
+    assert [trial.assignment for trial in result.trials[: len(planned)]] == planned
+
+
 def test_a_default_outside_the_search_space_is_still_what_is_compared_with(tmp_path: Path) -> None:
     narrow = (Knob(CODEC, Choices(("lz4", "zstd")), ChangeCost.CLIENT, default="none"),)
     stored = tuned(tmp_path, Lab(), study(space=SearchSpace(narrow)))
