@@ -119,8 +119,8 @@ def find_capacity(
     """
     _refuse_nothing(options)
     workload = workload_of(loaded, p99_limit_s=options.p99_limit_s, measure_s=options.measure_s)
-    search = _Search(_begun(workload, options), workload, options, observer)
-    with only_writer(search.stored.path):
+    with ExitStack() as stack:
+        search = _Search(_claimed(workload, options, stack), workload, options, observer)
         observer.begun(search.stored)
         try:
             search.run(cluster)
@@ -141,6 +141,16 @@ def _refuse_nothing(options: CapacityOptions) -> None:
     for name, value in given.items():
         if value is not None and value <= 0.0:
             raise UsageError(f"{name} is 0", fix="give more than 0, or leave it out")
+
+
+def _claimed(workload: Workload, options: CapacityOptions, stack: ExitStack) -> StoredCapacity:
+    """The search, and the claim to be the only process at it; one to resume is claimed before it is read."""
+    if options.resume is not None:
+        stack.enter_context(only_writer(load_capacity(options.resume, options.results_dir).path))
+        return _begun(workload, options)
+    search = _begun(workload, options)
+    stack.enter_context(only_writer(search.path))
+    return search
 
 
 def _begun(workload: Workload, options: CapacityOptions) -> StoredCapacity:

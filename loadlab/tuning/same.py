@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _CLUSTER: Final = ("provider", "kind", "kafka_version", "brokers", "network")
 _MACHINE: Final = ("cpu_model", "cores", "memory_bytes", "loadlab", "confluent_kafka")
+_MEMORY_TOLERANCE: Final = 0.01
+"""As in comparisons: of what a kernel calls all memory, some is its own, which varies from boot to boot."""
 
 
 def refuse_other_machine(identity: str, began: HostEnvironment, here: HostEnvironment) -> None:
@@ -22,9 +24,17 @@ def refuse_other_machine(identity: str, began: HostEnvironment, here: HostEnviro
         UsageError: what differs.
     """
     for name in _MACHINE:
-        before, now = getattr(began, name), getattr(here, name)
-        if before != now:
-            raise UsageError(f"{identity} began where {name} was {before}; it is {now} here")
+        if _differ(name, began, here):
+            raise UsageError(
+                f"{identity} began where {name} was {getattr(began, name)}; it is {getattr(here, name)} here",
+                fix="go on where it began, with the same versions; or begin anew",
+            )
+
+
+def _differ(name: str, began: HostEnvironment, here: HostEnvironment) -> bool:
+    if name == "memory_bytes":
+        return abs(began.memory_bytes - here.memory_bytes) > _MEMORY_TOLERANCE * began.memory_bytes
+    return bool(getattr(began, name) != getattr(here, name))
 
 
 def refuse_other_cluster(identity: str, began: ClusterUsed | None, cluster: Cluster) -> None:

@@ -17,7 +17,7 @@ from loadlab.cli.main import cli
 from loadlab.errors import RunError, UsageError
 from loadlab.measurement.histogram import Histogram, lower_bounds_ns
 from loadlab.results.artifacts import Artifacts, Histograms
-from loadlab.results.capacity_store import StoredCapacity, load_capacity
+from loadlab.results.capacity_store import StoredCapacity, load_capacity, save_capacity
 from loadlab.results.model import Reason, Throughput, Verdict
 from loadlab.results.store import StoredRun, save
 from loadlab.run.progress import SilentObserver
@@ -206,6 +206,23 @@ def test_a_search_goes_on_as_it_began(
     options = replace(CapacityOptions(tmp_path, resume=stopped.capacity_id), **change)
     with pytest.raises(UsageError, match=message):
         find_capacity(scenario(rate), options, Watcher())
+
+
+def test_a_search_is_read_only_when_no_other_process_is_at_it(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here another one ends it between the first look and the claim."""
+    lab.before_run = interrupt_at(3)
+    stopped = find_capacity(scenario(), CapacityOptions(tmp_path, warm_up=False), Watcher())
+
+    @contextmanager
+    def after_another(_: Path) -> Iterator[None]:
+        save_capacity(stopped.result.model_copy(update={"finished": True}), tmp_path)
+        yield
+
+    monkeypatch.setattr(searching, "only_writer", after_another)
+    with pytest.raises(UsageError, match="is finished"):
+        find_capacity(scenario(), CapacityOptions(tmp_path, resume=stopped.result.capacity_id), Watcher())
 
 
 @pytest.mark.usefixtures("lab")

@@ -15,7 +15,7 @@ from bench_samples import Lab, essence, optuna_trials, stop_at, study, tuned
 from loadlab.errors import RunError, UsageError
 from loadlab.results.growing import only_writer
 from loadlab.results.study_store import load_study_result
-from loadlab.tuning import study_database
+from loadlab.tuning import begin, study_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,6 +106,24 @@ def test_a_study_is_not_resumed_by_another_one_or_when_it_is_finished(tmp_path: 
     tuned(tmp_path, Lab(), resume=stored.result.study_id)
     with pytest.raises(UsageError, match="is finished"):
         tuned(tmp_path, Lab(), resume=stored.result.study_id)
+
+
+def on_another_machine(monkeypatch: pytest.MonkeyPatch, **changes: object) -> None:
+    here = begin.capture_host()
+    monkeypatch.setattr(begin, "capture_host", lambda: here.model_copy(update=changes))
+
+
+def test_a_study_goes_on_where_only_the_kernel_takes_other_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory_bytes = begin.capture_host().memory_bytes
+    stored = tuned(tmp_path, Lab(before=stop_at(2)))
+    on_another_machine(monkeypatch, memory_bytes=memory_bytes * 2)
+    with pytest.raises(UsageError, match="began where memory_bytes was") as told:
+        tuned(tmp_path, Lab(), resume=stored.result.study_id)
+    assert "go on where it began" in str(told.value.fix)
+    on_another_machine(monkeypatch, memory_bytes=memory_bytes - memory_bytes // 200)
+    assert tuned(tmp_path, Lab(), resume=stored.result.study_id).result.finished
 
 
 def other_study(database: Path) -> None:
