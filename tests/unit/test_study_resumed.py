@@ -62,8 +62,9 @@ def test_a_study_survives_sigkill_at_any_time(tmp_path: Path) -> None:
     path = tmp_path / "killed"
     path.mkdir()
     resume, runs = None, 0
-    for _ in range(10):
-        killed_after(rng.uniform(0.02, 0.5), path, resume)
+    for attempt in range(1, 11):
+        # Later ones live longer: on a machine that is busy half a second is too short for a run.
+        killed_after(attempt * rng.uniform(0.02, 0.5), path, resume)
         begun = [folder.name for folder in path.iterdir() if (folder / "study.json").is_file()]
         resume = begun[0] if begun else None
         kept = load_study_result(resume, path).result if resume else None
