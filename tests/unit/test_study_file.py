@@ -158,13 +158,14 @@ def test_the_objective_is_read_off_a_result() -> None:
 
 
 def test_an_objective_is_judged_by_its_own_group_where_another_ones_name_begins_it(tmp_path: Path) -> None:
-    paced = {**SCENARIO["producers"]["checkout"], "schedule": {"rate": "10k/s"}}  # type: ignore[index]
-    scenario = {**SCENARIO, "producers": {**SCENARIO["producers"], "checkout.eu": paced}}  # type: ignore[dict-item]
-    late = {"minimize": "producers.checkout.eu.send_delay_us.p99"}
+    at_max = SCENARIO["producers"]["checkout"]  # type: ignore[index]
+    paced = {**at_max, "schedule": {"rate": "10k/s"}}
+    scenario = {**SCENARIO, "producers": {"checkout": paced, "checkout.eu": at_max}}
+    late = {"minimize": "producers.checkout.send_delay_us.p99"}
 
     assert loaded(tmp_path, scenario, objective=late).study.objectives[0].field == late["minimize"]
     with pytest.raises(ScenarioError, match="nothing can be late"):
-        loaded(tmp_path, scenario, objective={"minimize": "producers.checkout.send_delay_us.p99"})
+        loaded(tmp_path, scenario, objective={"minimize": "producers.checkout.eu.send_delay_us.p99"})
 
 
 def test_a_study_as_data_has_the_rules_of_its_file_and_no_others(tmp_path: Path) -> None:
