@@ -165,6 +165,9 @@ class _Observer:
         if not self._loading:
             self._inner.message(text)
 
+    def warn(self, text: str) -> None:
+        self._inner.warn(text)
+
     def progress(self, progress: Progress) -> None:
         self._loading = True
         if not isinstance(self._inner, PlainObserver):

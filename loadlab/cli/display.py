@@ -41,6 +41,10 @@ class LiveObserver:
         """Say what is being done, above the view."""
         self._live.console.print(Text(text, style="dim"))
 
+    def warn(self, text: str) -> None:
+        """Say what went wrong, above the view."""
+        self._live.console.print(Text(text, style="yellow"))
+
     def progress(self, progress: Progress) -> None:
         """Redraw the view with this interval."""
         if progress.consumer_lag is not None:

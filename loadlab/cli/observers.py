@@ -18,6 +18,10 @@ class PlainObserver:
         """Write what is being done."""
         print_note(text)
 
+    def warn(self, text: str) -> None:
+        """Write what went wrong."""
+        print_note(text)
+
     def progress(self, progress: Progress) -> None:
         """Write the interval."""
         print_note(progress_line(progress))

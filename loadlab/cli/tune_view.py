@@ -41,6 +41,10 @@ class StudyWatcher:
         if not self._loading:
             self._inner.message(text)
 
+    def warn(self, text: str) -> None:
+        """Pass on what went wrong, or was left behind."""
+        self._inner.warn(text)
+
     def progress(self, progress: Progress) -> None:
         """Pass on an interval, to a live view only: a line a second would drown the study's own."""
         self._loading = True

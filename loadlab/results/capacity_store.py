@@ -46,7 +46,15 @@ def load_capacity(capacity_id: str, results_dir: Path) -> StoredCapacity:
         raise UsageError(
             f"no capacity search {capacity_id} in {results_dir}", fix="`loadlab list` shows what is stored"
         )
-    return read_capacity(folder)
+    stored = read_capacity(folder)
+    identity = stored.result.capacity_id
+    # As of studies: what a search goes on with is written to the folder of its id.
+    if identity != capacity_id:
+        raise UsageError(
+            f"{capacity_id} is not the id of the search in {folder}",
+            fix=f"name {identity}, in a folder of that name; --results-dir says where to look",
+        )
+    return stored
 
 
 def read_capacity(folder: Path) -> StoredCapacity:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic import JsonValue
 
     from loadlab.run.progress import RunObserver
@@ -33,6 +35,14 @@ class Events:
             text: the event in words.
             details: further members of its line.
         """
+        self._add(event, text, details)
+        self.observer.message(text)
+
+    def trouble(self, event: str, text: str, **details: JsonValue) -> None:
+        """Takes an event down that nobody must miss."""
+        self._add(event, text, details)
+        self.observer.warn(text)
+
+    def _add(self, event: str, text: str, details: Mapping[str, JsonValue]) -> None:
         at_s = (time.monotonic_ns() - self._origin_ns) / 1e9
         self.lines.append({"at_s": round(at_s, 3), "event": event, "text": text, **details})
-        self.observer.message(text)

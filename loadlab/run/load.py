@@ -154,7 +154,7 @@ class Load:
         now_ns = time.monotonic_ns()
         if self.interrupts.requested and not self.interrupted:
             self.interrupted = True
-            self._cut_short("interrupted: the load stops, what was measured is kept")
+            self._cut_short("interrupted", self.events.trouble)
         self._check_workers()
         intervals = (now_ns - self.timeline.start_ns) // NS_PER_S
         if intervals > self._intervals:
@@ -162,21 +162,21 @@ class Load:
             self.each_interval(intervals, self.timeline)
             why = self.why_to_end(self)
             if why is not None:
-                self._cut_short(f"{why}: the load stops, what was measured is kept")
+                self._cut_short(why, self.events.note)
         if now_ns - self._checked_ns >= _CHECK_EVERY_NS:
             self._checked_ns = now_ns
             self._check_cluster()
 
     def _fail(self, why: str) -> None:
         self.failure = why
-        self._cut_short(f"{why}: the load stops, what was measured is kept")
+        self._cut_short(why, self.events.trouble)
 
-    def _cut_short(self, why: str) -> None:
+    def _cut_short(self, why: str, tell: Callable[[str, str], None]) -> None:
         self.timeline = self.timeline.cut_short(time.monotonic_ns())
         self.sampler.hurried = True
         for worker in self.fleet.workers:
             self.timeline.write(worker.slab)
-        self.events.note("cut_short", why)
+        tell("cut_short", f"{why}: the load stops, what was measured is kept")
 
     def _check_workers(self) -> None:
         for worker in self.fleet.workers:
@@ -184,16 +184,16 @@ class Load:
             if number not in self.dead_workers and worker.died:
                 death = Death(f"worker {number} of {worker.order.group}", f"ended: {worker.exit_text()}")
                 self.dead_workers[number] = death
-                self.events.note("worker_died", f"{death.who} {death.how}", worker=number)
+                self.events.trouble("worker_died", f"{death.who} {death.how}", worker=number)
         for stall in self.heartbeats.check():
-            self.events.note("worker_stalled", f"{stall.who} gives no sign of life")
+            self.events.trouble("worker_stalled", f"{stall.who} gives no sign of life")
 
     def _check_cluster(self) -> None:
         try:
             self._check_brokers()
             self._check_disk()
         except ClusterError as error:
-            self.events.note("cluster_unanswering", str(error))
+            self.events.trouble("cluster_unanswering", str(error))
 
     def _check_brokers(self) -> None:
         for broker in self.cluster.broker_states():
@@ -203,7 +203,7 @@ class Load:
                     f"broker {broker.broker_id}", f"died {at_s:.1f} s after the start: {broker.detail}"
                 )
                 self.dead_brokers[broker.broker_id] = death
-                self.events.note("broker_died", f"{death.who} {death.how}", broker=broker.broker_id)
+                self.events.trouble("broker_died", f"{death.who} {death.how}", broker=broker.broker_id)
 
     def _check_disk(self) -> None:
         free_bytes = self.cluster.free_disk_bytes()

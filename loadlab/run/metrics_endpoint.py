@@ -42,6 +42,9 @@ class MetricsObserver:
     def message(self, text: str) -> None:
         """Messages are no metrics."""
 
+    def warn(self, text: str) -> None:
+        """Warnings are none either."""
+
     def progress(self, progress: Progress) -> None:
         """Keeps the interval; whoever scrapes reads this one reference."""
         self.latest = progress

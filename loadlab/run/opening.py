@@ -212,7 +212,7 @@ class Opening:
             for removed in clean_leftovers():
                 self.events.note("cleaned", f"removed what a killed run left: {removed}")
         except LoadlabError as error:
-            self.events.note("not_cleaned", f"what a killed run left could not be removed: {error}")
+            self.events.trouble("not_cleaned", f"what a killed run left could not be removed: {error}")
 
 
 def end(what: str, ending: Callable[[], None], events: Events, interrupts: Interrupts) -> None:
@@ -221,4 +221,4 @@ def end(what: str, ending: Callable[[], None], events: Events, interrupts: Inter
         try:
             ending()
         except LoadlabError as error:
-            events.note("not_ended", f"{what} could not be ended: {error}")
+            events.trouble("not_ended", f"{what} could not be ended: {error}")

@@ -59,6 +59,9 @@ class RunObserver(Protocol):
     def message(self, text: str) -> None:
         """Say what is being done now, such as "starting cluster…"."""
 
+    def warn(self, text: str) -> None:
+        """Say what went wrong, ends the load, or was left behind; not to be left out."""
+
     def progress(self, progress: Progress) -> None:
         """Show one interval; called once a second."""
 
@@ -67,6 +70,9 @@ class SilentObserver:
     """An observer that shows nothing; for callers that want only the result."""
 
     def message(self, text: str) -> None:
+        """Drop the text."""
+
+    def warn(self, text: str) -> None:
         """Drop the text."""
 
     def progress(self, progress: Progress) -> None:

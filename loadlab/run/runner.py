@@ -320,7 +320,7 @@ class _Run:
             try:
                 logs |= {path.name: path for path in load.cluster.save_logs(scratch)}
             except (OSError, LoadlabError) as error:
-                load.events.note("logs_missing", f"the brokers' logs could not be kept: {error}")
+                load.events.trouble("logs_missing", f"the brokers' logs could not be kept: {error}")
         return logs
 
     def _keep_logs(self, cluster: Cluster) -> None:
@@ -329,11 +329,11 @@ class _Run:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if cluster.save_logs(folder):
-                self._observer.message(f"the brokers' logs are kept in {folder}")
+                self._observer.warn(f"the brokers' logs are kept in {folder}")
             else:
                 folder.rmdir()
         except (OSError, LoadlabError) as error:
-            self._observer.message(f"the brokers' logs could not be kept: {error}")
+            self._observer.warn(f"the brokers' logs could not be kept: {error}")
 
 
 def _everywhere(partitions: Mapping[str, int]) -> list[Partition]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from loadlab.run.progress import Progress, RunObserver
 
 
@@ -23,17 +26,20 @@ class Shield:
 
     def message(self, text: str) -> None:
         """Hands a message on."""
-        if not self.gone:
-            try:
-                self.observer.message(text)
-            except OSError:
-                self.gone = True
+        self._tell(partial(self.observer.message, text))
+
+    def warn(self, text: str) -> None:
+        """Hands a warning on."""
+        self._tell(partial(self.observer.warn, text))
 
     def progress(self, progress: Progress) -> None:
         """Hands an interval on."""
+        self._tell(partial(self.observer.progress, progress))
+
+    def _tell(self, telling: Callable[[], None]) -> None:
         if not self.gone:
             try:
-                self.observer.progress(progress)
+                telling()
             except OSError:
                 self.gone = True
 
@@ -52,6 +58,11 @@ class Several:
         """Hands a message on."""
         for shield in self._shields:
             shield.message(text)
+
+    def warn(self, text: str) -> None:
+        """Hands a warning on."""
+        for shield in self._shields:
+            shield.warn(text)
 
     def progress(self, progress: Progress) -> None:
         """Hands an interval on."""

@@ -136,7 +136,7 @@ def resolve_path(text: str, data: Mapping[str, object]) -> Path:
         key, rest = _step(path, rest, data)
         path = (*path, key)
     if not path:
-        raise _PathError(_FORM)
+        raise _PathError("is empty: a path such as producers.checkout.config.linger.ms is missing")
     if text.endswith(".") and not str(path[-1]).endswith("."):
         raise _PathError(f"{text} ends in a point, behind which a key is missing")
     return path

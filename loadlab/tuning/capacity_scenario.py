@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.errors import UsageError
 from loadlab.measurement.histogram import SAMPLES_BEYOND
 from loadlab.scenario.thresholds import Threshold
+from loadlab.scenario.workload import LATEST
 from loadlab.tuning.capacity_levels import MAX_RATE
 from loadlab.tuning.warm_up import ROUND_S
 from loadlab.units import format_duration
@@ -21,7 +22,6 @@ DEFAULT_P99_S: Final = 0.1
 _AT_MAX_S: Final = 5.0
 _PUBLISH: Final = "publish_latency"
 _MARGIN: Final = 1.02
-_LATEST: Final = ("latest", "end", "largest")
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def refuse_old_records(scenario: Scenario) -> None:
         UsageError: it would.
     """
     for name, spec in scenario.consumers.items():
-        latest = spec.config.get("auto.offset.reset") in _LATEST
+        latest = spec.config.get("auto.offset.reset") in LATEST
         if scenario.topics[spec.topic].existing and feeding(scenario, name) and not latest:
             raise UsageError(
                 f"consumer {name} would read earlier runs' records: its topic {spec.topic} exists already",

@@ -204,6 +204,7 @@ class _Probing:
 
     def __init__(self, inner: RunObserver) -> None:
         self.message = inner.message
+        self.warn = inner.warn
         self.progress = inner.progress
 
     def begun(self, search: StoredCapacity) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from loadlab.analysis.comparable import MEMORY_TOLERANCE
 from loadlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
 _CLUSTER: Final = ("provider", "kind", "kafka_version", "brokers", "network")
 _MACHINE: Final = ("cpu_model", "cores", "memory_bytes", "loadlab", "confluent_kafka")
-_MEMORY_TOLERANCE: Final = 0.01
-"""As in comparisons: of what a kernel calls all memory, some is its own, which varies from boot to boot."""
 
 
 def refuse_other_machine(identity: str, began: HostEnvironment, here: HostEnvironment) -> None:
@@ -33,7 +32,7 @@ def refuse_other_machine(identity: str, began: HostEnvironment, here: HostEnviro
 
 def _differ(name: str, began: HostEnvironment, here: HostEnvironment) -> bool:
     if name == "memory_bytes":
-        return abs(began.memory_bytes - here.memory_bytes) > _MEMORY_TOLERANCE * began.memory_bytes
+        return abs(began.memory_bytes - here.memory_bytes) > MEMORY_TOLERANCE * began.memory_bytes
     return bool(getattr(began, name) != getattr(here, name))
 
 

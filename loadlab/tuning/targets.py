@@ -135,8 +135,6 @@ def target_of(name: str, scenario: Scenario) -> Target:
         HintedError: it leads nowhere, or to what a study can't change.
     """
     path = resolve_path(name, scenario.to_secret_document())
-    if not path:
-        raise HintedError("is empty: a path such as producers.checkout.config.linger.ms is missing")
     _refuse_other_provider(path, scenario)
     if _is_property(path):
         return Target(name, path, _property_kind(path, scenario), scenario.cluster.kafka_version)

@@ -49,6 +49,9 @@ class Recorder:
         self.messages.append(text)
         self.heard_s.append(time.monotonic())
 
+    def warn(self, text: str) -> None:
+        self.message(text)
+
     def progress(self, progress: Progress) -> None:
         self.intervals.append(progress)
         self.on_progress()

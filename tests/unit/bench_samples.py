@@ -116,6 +116,9 @@ class Watcher(SilentObserver):
     def message(self, text: str) -> None:
         self.messages.append(text)
 
+    def warn(self, text: str) -> None:
+        self.messages.append(text)
+
     def note(self, text: str) -> None:
         self.messages.append(text)
 

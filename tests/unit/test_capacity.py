@@ -186,6 +186,8 @@ def test_a_run_that_fails_leaves_the_probes_before_it(lab: Lab, tmp_path: Path) 
         find_capacity(scenario(), CapacityOptions(tmp_path, warm_up=False), Watcher())
     (folder,) = tmp_path.glob("*-capacity-*")
     assert len(load_capacity(folder.name, tmp_path).result.probes) == 2
+    with pytest.raises(UsageError, match="is not the id of the search"):
+        load_capacity(str(folder), tmp_path)
 
 
 @pytest.mark.parametrize(

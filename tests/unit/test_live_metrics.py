@@ -184,6 +184,9 @@ class Broken:
     def message(self, _text: str) -> None:
         raise OSError
 
+    def warn(self, _text: str) -> None:
+        raise OSError
+
     def progress(self, _progress: Progress) -> None:
         raise OSError
 

@@ -12,6 +12,9 @@ class Told:
     def message(self, text: str) -> None:
         self.texts.append(text)
 
+    def warn(self, text: str) -> None:
+        self.message(text)
+
     def progress(self, progress: object) -> None:
         """Nothing is asked for here."""
 

@@ -69,6 +69,9 @@ class Listener:
     def message(self, text: str) -> None:
         self.told.append(text)
 
+    def warn(self, text: str) -> None:
+        self.message(text)
+
 
 def opened(
     cluster: Standing,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from bench_samples import CODEC, KNOBS, LINGER, THROUGHPUT, Lab, broken, invalid, study
 from click.testing import CliRunner
+from test_cli_display import PROGRESS
 
 from loadlab.analysis.knobs import assignment_text, is_latency, objective_text, short_names
 from loadlab.cli.coordinates import coordinates, header
@@ -38,6 +39,9 @@ class Recorder(SilentObserver):
 
     def message(self, text: str) -> None:
         self.lines.append(text)
+
+    def warn(self, text: str) -> None:
+        self.message(text)
 
 
 def zstd_fails(assignment: Assignment, measured: Measured) -> Measured:
@@ -227,3 +231,13 @@ def test_what_is_left_of_a_confirmation_shrinks_once_a_contender_leads(
     assert left == sorted(left, reverse=True)
     assert left[len(left) - 2] == 1
     assert left[-1] == 0
+
+
+def test_what_went_wrong_is_told_at_any_time_of_a_study() -> None:
+    recorder = Recorder()
+    watcher = StudyWatcher(recorder, study())
+    watcher.progress(PROGRESS)
+    watcher.message("starting 2 workers")
+    watcher.warn("topics could not be ended: nobody answered")
+
+    assert recorder.lines == ["topics could not be ended: nobody answered"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.analysis.export.durations import load_start, over_time, some_latencies
 from loadlab.analysis.export.files import Exported, file_name
 from loadlab.analysis.export.hdr import HdrHistogram
-from loadlab.analysis.export.seconds import INTERVAL_S
+from loadlab.analysis.recorded import INTERVAL_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

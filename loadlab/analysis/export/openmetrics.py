@@ -16,8 +16,9 @@ from loadlab.analysis.export.durations import load_start, over_time, spans
 from loadlab.analysis.export.files import Exported
 from loadlab.analysis.export.openmetrics_text import Family, Sample, exposition
 from loadlab.analysis.export.run_outcome import outcome
-from loadlab.analysis.export.seconds import INTERVAL_S, read_seconds
+from loadlab.analysis.export.seconds import read_seconds
 from loadlab.analysis.intended import intended_records
+from loadlab.analysis.recorded import INTERVAL_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
