@@ -177,6 +177,10 @@ class Ledger:
         """Whether and why nothing is entered any more."""
         return Stopped(int(self.header["stopped"][0]))
 
+    def keeps(self, worker: int) -> bool:
+        """Whether the records of a worker, by its run-wide id, are kept."""
+        return worker < len(self.workers) and bool(self.workers["blocks"][worker])
+
     def stop(self, why: Stopped) -> None:
         """Tells all workers to enter nothing more."""
         self.header["stopped"] = why

@@ -80,6 +80,25 @@ def test_an_undisturbed_run_has_lost_and_doubled_nothing(tmp_path: Path) -> None
         assert (group.redelivered, group.unknown, group.unresolved) == (0, 0, 0)
 
 
+def test_what_nobody_reads_or_has_no_stamp_leaves_the_ledger_to_the_others(tmp_path: Path) -> None:
+    def sender(topic: str, **records: object) -> dict[str, object]:
+        return {"topic": topic, "schedule": {"rate": "1k/s"}, "records": {"size": 100, **records}}
+
+    parts = {
+        "topics": {"orders": {"partitions": 3}, "refunds": {"partitions": 1}},
+        "producers": {
+            "unread": sender("refunds"),
+            "checkout": sender("orders"),
+            "small": sender("orders", size=16, stamp=False),
+            "unread-too": sender("refunds"),
+        },
+    }
+    result = run(parts, tmp_path).result
+
+    assert_nothing_to_tell(result)
+    assert result.reconciliation.groups["billing"].seen == result.reconciliation.acked // 4
+
+
 def test_records_that_are_sent_again_are_told_one_by_one(tmp_path: Path) -> None:
     copier = Copier()
     parts = {"cluster": LOCAL, "producers": TWO_WORKERS, "consumers": TWO_GROUPS}
