@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from loadlab.scenario import LoadedScenario, Threshold
     from loadlab.tuning.begin import TuneOptions
     from loadlab.tuning.bench import Bench, Terms
+    from loadlab.tuning.journal import TuneObserver
     from loadlab.tuning.space import Assignment
     from loadlab.tuning.study_model import LoadedStudy
 
@@ -49,7 +50,7 @@ def open_bench(
     loaded: LoadedStudy,
     stored: StoredStudy,
     options: TuneOptions,
-    observer: RunObserver,
+    observer: TuneObserver,
     interrupts: Interrupts,
 ) -> Iterator[Bench]:
     """Opens the bench of a study; its clusters end with the block.
@@ -79,7 +80,7 @@ class _RealBench:
     loaded: LoadedStudy
     stored: StoredStudy
     options: RunOptions
-    observer: RunObserver
+    observer: TuneObserver
     interrupts: Interrupts
     warms_up: bool
     cluster: ClusterUsed | None = None
@@ -167,7 +168,6 @@ class _RealBench:
 
     def _warm_up(self, loaded: LoadedScenario, opened: OpenCluster) -> None:
         """Loads a fresh cluster until it is warm: else the first runs would be of another system."""
-        self.observer.message("warming the cluster up")
         warming = _warming(loaded)
         rounds_per_s: tuple[float, ...] = ()
         while not is_warm(rounds_per_s):
@@ -175,6 +175,7 @@ class _RealBench:
             if opened.interrupts.came:
                 raise KeyboardInterrupt
             rounds_per_s += (acked_per_s(result),)
+            self.observer.note(f"warming the cluster up: {rounds_per_s[-1]:,.0f} records/s acked")
 
     def close(self) -> None:
         """Ends the cluster that is open."""

@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from loadlab.results.study_store import StoredStudy
-    from loadlab.run.progress import RunObserver
     from loadlab.tuning.bench import Bench
     from loadlab.tuning.study_model import LoadedStudy
 
     BenchMaker = Callable[
-        [LoadedStudy, StoredStudy, TuneOptions, RunObserver, Interrupts], AbstractContextManager[Bench]
+        [LoadedStudy, StoredStudy, TuneOptions, TuneObserver, Interrupts], AbstractContextManager[Bench]
     ]
 
 __all__ = ["TuneObserver", "TuneOptions", "refuse_given_brokers", "tune"]

@@ -18,7 +18,6 @@ from loadlab.cli.main import cli
 from loadlab.errors import UsageError
 from loadlab.results.model_capacity import CapacityAnswer
 from loadlab.run.opening import RunOptions
-from loadlab.run.progress import SilentObserver
 from loadlab.scenario import load_document
 from loadlab.tuning import real_bench
 from loadlab.tuning.space import SearchSpace
@@ -91,7 +90,7 @@ def test_only_a_cluster_that_the_study_starts_is_warmed_up(
     loaded = replace(study(), loaded=load_document({**SCENARIO, "cluster": cluster}))
     stored = SimpleNamespace(result=SimpleNamespace(study_id="", cluster=None))
     options = TuneOptions(tmp_path, cluster_name)
-    with real_bench.open_bench(loaded, stored, options, SilentObserver(), None):  # type: ignore[arg-type]
+    with real_bench.open_bench(loaded, stored, options, Watcher(), None):  # type: ignore[arg-type]
         assert len(made) == rounds
 
 
