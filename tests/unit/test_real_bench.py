@@ -44,7 +44,7 @@ def test_a_trial_where_no_rate_holds_fails_and_says_which_search_came_to_that(
         loaded,
         None,
         RunOptions(tmp_path),
-        SilentObserver(),
+        Watcher(),
         None,
         warms_up=False,  # type: ignore[arg-type]
     )
