@@ -53,9 +53,12 @@ def data_root() -> Path:
     return on_disk if os.access(on_disk, os.W_OK) else Path(tempfile.gettempdir())
 
 
-def free_bytes(directory: Path) -> int:
-    """Return the space left on the disk that holds a directory."""
-    return shutil.disk_usage(directory).free
+def free_bytes(directory: Path) -> int | None:
+    """Return the space left on the disk that holds a directory; None where it is not there (any more)."""
+    try:
+        return shutil.disk_usage(directory).free
+    except OSError:
+        return None
 
 
 def check_machine(spec: ClusterSpec, directory: Path, needed_disk_bytes: int = 0) -> None:
@@ -73,9 +76,10 @@ def check_machine(spec: ClusterSpec, directory: Path, needed_disk_bytes: int = 0
     _check_cores(spec)
     _check_memory(spec)
     needed = max(needed_disk_bytes, spec.brokers * _DISK_PER_BROKER_BYTES)
-    if directory.exists():
+    free = free_bytes(directory)
+    if free is not None:
         fix = "free some space, shorten the run, or set LOADLAB_DATA_DIR to a larger disk"
-        check_disk(free_bytes(directory), needed, f"in {directory}", fix=fix)
+        check_disk(free, needed, f"in {directory}", fix=fix)
 
 
 def check_disk(

@@ -91,7 +91,7 @@ def _memory_check() -> Check:
 
 def _disk_check() -> Check:
     root = data_root()
-    free = free_bytes(root)
+    free = free_bytes(root) or 0
     ok = free >= LEAST_DISK_BYTES
     fix = None if ok else "free some space, or set LOADLAB_DATA_DIR to a larger disk"
     return Check("disk for brokers", ok=ok, detail=f"{free / 2**30:.1f} GiB free in {root}", fix=fix)

@@ -119,20 +119,25 @@ class DockerCluster(AdministeredCluster):
         if all(os.access(volume.detail, os.R_OK | os.X_OK) for volume in volumes):
             return sum(disk_use_bytes(Path(volume.detail)) for volume in volumes)
         living = [state.broker_id for state in self.broker_states() if state.alive]
-        return sum(self._first_figure(broker_id, ["du", "-sk", DATA_PATH]) for broker_id in living) * 1024
+        answers = (self._figure(broker_id, ["du", "-sk", DATA_PATH], 0) for broker_id in living)
+        sizes_kib = [size_kib for size_kib in answers if size_kib is not None]
+        return sum(sizes_kib) * 1024 if len(sizes_kib) == len(living) else None
 
     def free_disk_bytes(self) -> int | None:
         """Return the space left on the disk of the data."""
         if self._engine.data_root is not None:
             return free_bytes(self._engine.data_root)
         living = [state.broker_id for state in self.broker_states() if state.alive]
-        if not living:
-            return None
-        answer = self._engine.run_inside(self._containers.name(living[0]), ["df", "-Pk", DATA_PATH])
-        return int(answer.splitlines()[-1].split()[3]) * 1024
+        free_kib = self._figure(living[0], ["df", "-Pk", DATA_PATH], 3) if living else None
+        return None if free_kib is None else free_kib * 1024
 
-    def _first_figure(self, broker_id: int, command: list[str]) -> int:
-        return int(self._engine.run_inside(self._containers.name(broker_id), command).split()[0])
+    def _figure(self, broker_id: int, command: list[str], column: int) -> int | None:
+        """Return a figure of the last line that a command writes; None where the image lacks the command."""
+        answer = self._engine.run_inside(self._containers.name(broker_id), command)
+        try:
+            return int(answer.splitlines()[-1].split()[column])
+        except (IndexError, ValueError):
+            return None
 
     def pause(self, broker_id: int) -> None:
         """Freeze one broker (the engine's freezer)."""
