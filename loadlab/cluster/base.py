@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from functools import partial
 from typing import TYPE_CHECKING
 
 from confluent_kafka.admin import OffsetSpec
@@ -99,9 +100,8 @@ class AdministeredCluster(abc.ABC):
 
     def create_topics(self, requests: Sequence[TopicRequest]) -> dict[str, str]:
         """Create topics, wait for every partition's leader and return the ids by name."""
-        ids = self._topics.create(requests)
-        self._wait_for_service([(one.name, number) for one in requests for number in range(one.partitions)])
-        return ids
+        partitions = [(one.name, number) for one in requests for number in range(one.partitions)]
+        return self._topics.create(requests, partial(self._wait_for_service, partitions))
 
     def _wait_for_service(self, partitions: Sequence[Partition]) -> None:
         """Wait until the leaders serve: metadata names one a moment before it knows of it itself."""

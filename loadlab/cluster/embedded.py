@@ -28,7 +28,8 @@ from loadlab.cluster.leftovers import marker
 from loadlab.cluster.logs import tail
 from loadlab.cluster.processes import ProcessIdentity
 from loadlab.cluster.state import BrokerProcess, ClusterRecord
-from loadlab.cluster.topics import described, topics_exist
+from loadlab.cluster.topic_errors import topics_exist
+from loadlab.cluster.topics import described
 from loadlab.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:

@@ -6,32 +6,23 @@ import time
 from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import NewTopic
 
 from loadlab.cluster.admin import REQUEST_TIMEOUT_S, KafkaAdmin, error_code
 from loadlab.cluster.api import PartitionDescription, TopicDescription, TopicRequest
-from loadlab.errors import ClusterError, UsageError
+from loadlab.cluster.topic_creation import TopicCreation, outcome
+from loadlab.cluster.topic_errors import reasons, topics_exist
+from loadlab.errors import ClusterError, LoadlabError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
+    from confluent_kafka.admin import AdminClient, TopicMetadata
     from confluent_kafka.admin import TopicDescription as KafkaTopicDescription
-    from confluent_kafka.admin import TopicMetadata
 
-_CREATION_TIMEOUT_S = 30.0
 _LEADER_TIMEOUT_S = 60.0
 _FORGET_TIMEOUT_S = 5.0
 _POLL_S = 0.02
-_REFUSALS = frozenset(
-    {
-        KafkaError.INVALID_CONFIG,
-        KafkaError.INVALID_PARTITIONS,
-        KafkaError.INVALID_REPLICATION_FACTOR,
-        KafkaError.TOPIC_EXCEPTION,
-        KafkaError.POLICY_VIOLATION,
-    }
-)
 
 
 class TopicAdmin:
@@ -44,24 +35,38 @@ class TopicAdmin:
     def __init__(self, admin: KafkaAdmin) -> None:
         self._admin = admin
 
-    def create(self, requests: Sequence[TopicRequest]) -> dict[str, str]:
-        """Create topics, all or none, wait until metadata has every leader and return the ids by name."""
+    @property
+    def client(self) -> AdminClient:
+        """The client that requests are made by."""
+        return self._admin.client
+
+    def create(self, requests: Sequence[TopicRequest], await_service: Callable[[], None]) -> dict[str, str]:
+        """Create topics, all or none, wait until every leader serves them and return the ids by name.
+
+        Args:
+            requests: the topics.
+            await_service: waits, once metadata has every leader, until these answer for the topics.
+
+        Raises:
+            UsageError: one exists already, or the cluster refuses the request.
+            ClusterError: the cluster did not answer; the message names what of the topics may be left on it.
+        """
         self._refuse_existing([request.name for request in requests])
-        futures = self._admin.client.create_topics(
-            [_new_topic(request) for request in requests],
-            operation_timeout=_CREATION_TIMEOUT_S,
-            request_timeout=_CREATION_TIMEOUT_S + REQUEST_TIMEOUT_S,
-        )
-        longest_s = _CREATION_TIMEOUT_S + REQUEST_TIMEOUT_S + 1
-        refused = {name: error for name, future in futures.items() if (error := future.exception(longest_s))}
-        if refused:
-            self._undo([name for name in futures if name not in refused])
-            raise _creation_error(refused)
+        creation = TopicCreation(self, requests)
         try:
-            return self._wait_for_leaders({request.name: request.partitions for request in requests})
-        except BaseException:
-            self._undo(list(futures))
+            creation.ask()
+            ids = self._wait_for_leaders({request.name: request.partitions for request in requests})
+            await_service()
+        except BaseException as error:
+            left = creation.undo()
+            if left is None:
+                raise
+            if isinstance(error, LoadlabError):
+                message, fix = f"{error.message}; topics {left}", error.fix or "delete by hand what is left"
+                raise type(error)(message, fix=fix) from error
+            error.add_note(f"topics {left}")
             raise
+        return ids
 
     def describe(
         self, names: Sequence[str], timeout_s: float = REQUEST_TIMEOUT_S
@@ -79,25 +84,32 @@ class TopicAdmin:
         ours = [name for name, topic in found.items() if topic and topic.topic_id == ids[name]]
         if not ours:
             return
-        futures = self._admin.client.delete_topics(
-            ours, operation_timeout=timeout_s, request_timeout=timeout_s
-        )
-        for future in futures.values():
-            error = future.exception(timeout_s + 1)
-            if isinstance(error, KafkaException) and error_code(error) != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                raise self._admin.unanswered("deletion of topics", error) from error
+        if kept := self.delete_named(ours, timeout_s):
+            raise ClusterError(f"topics could not be deleted: {reasons(kept)}")
         deadline_s = time.monotonic() + _FORGET_TIMEOUT_S
         while any(self.describe(ours).values()) and time.monotonic() < deadline_s:
             time.sleep(_POLL_S)
 
+    def delete_named(self, names: Sequence[str], timeout_s: float) -> dict[str, BaseException]:
+        """Delete topics by name; returns why those stay that can't be deleted.
+
+        What is gone already is no error.
+        """
+        if not names:
+            return {}
+        futures = self._admin.client.delete_topics(
+            list(names), operation_timeout=timeout_s, request_timeout=timeout_s
+        )
+        return {
+            name: error
+            for name, future in futures.items()
+            if (error := outcome(future, timeout_s + 1)) is not None
+            and error_code(error) != KafkaError.UNKNOWN_TOPIC_OR_PART
+        }
+
     def _refuse_existing(self, names: Sequence[str]) -> None:
         if existing := sorted(name for name, found in self.describe(names).items() if found):
             raise topics_exist(existing)
-
-    def _undo(self, names: Sequence[str]) -> None:
-        if names:
-            for future in self._admin.client.delete_topics(list(names)).values():
-                future.exception(REQUEST_TIMEOUT_S)
 
     def _wait_for_leaders(self, partitions: Mapping[str, int]) -> dict[str, str]:
         deadline_s = time.monotonic() + _LEADER_TIMEOUT_S
@@ -143,45 +155,9 @@ def described(topic: TopicMetadata, topic_id: str) -> TopicDescription:
     return TopicDescription(str(topic.topic), topic_id, partitions)
 
 
-def topics_exist(names: Sequence[str]) -> UsageError:
-    """Make the error for topics that are there already."""
-    return UsageError(
-        f"{'topic' if len(names) == 1 else 'topics'} {', '.join(names)}: there already,"
-        " and a run must not mix its records with others",
-        fix="delete it, name another, or say `existing: true` if that is meant",
-    )
-
-
-def _new_topic(request: TopicRequest) -> NewTopic:
-    return NewTopic(
-        request.name,
-        num_partitions=request.partitions,
-        replication_factor=request.replication_factor,
-        config=dict(request.config),
-    )
-
-
 def _is_led(topic: TopicDescription | None, partitions: int) -> bool:
     return (
         topic is not None
         and len(topic.partitions) == partitions
         and all(one.leader is not None for one in topic.partitions)
     )
-
-
-def _creation_error(refused: Mapping[str, BaseException]) -> UsageError | ClusterError:
-    codes = {name: error_code(error) for name, error in refused.items()}
-    if existing := sorted(name for name, code in codes.items() if code == KafkaError.TOPIC_ALREADY_EXISTS):
-        return topics_exist(existing)
-    text = "; ".join(f"{name}: {_said(error)}" for name, error in refused.items())
-    if (
-        _REFUSALS.issuperset(code for code in codes.values() if code is not None)
-        and None not in codes.values()
-    ):
-        return UsageError(f"the cluster refuses to create a topic: {text}")
-    return ClusterError(f"topics could not be created: {text}")
-
-
-def _said(error: BaseException) -> str:
-    detail = error.args[0] if error.args else error
-    return detail.str() if isinstance(detail, KafkaError) else str(error)

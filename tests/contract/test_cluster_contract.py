@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from loadlab.cluster import Capability, Cluster, TopicRequest
-from loadlab.errors import EXIT_USAGE, CapabilityError, UsageError
+from loadlab.errors import EXIT_USAGE, CapabilityError, ClusterError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +114,20 @@ def test_an_existing_topic_is_refused_and_nothing_is_created(cluster: Cluster, t
     with pytest.raises(UsageError, match=topic):
         cluster.create_topics([TopicRequest(f"{topic}-new", 1, 1), TopicRequest(topic, 1, 1)])
     assert cluster.topic_ids([f"{topic}-new"]) == {f"{topic}-new": None}
+
+
+@pytest.mark.needs(Capability.ADMIN)
+def test_topics_that_nobody_serves_are_not_left(
+    cluster: Cluster, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unserved(*_: object) -> None:
+        assert cluster.topic_ids([topic])[topic] is not None
+        raise ClusterError("no leader serves it")
+
+    monkeypatch.setattr(cluster, "_wait_for_service", unserved)
+    with pytest.raises(ClusterError, match="no leader serves it"):
+        cluster.create_topics([TopicRequest(topic, 2, 1)])
+    assert wait_for(lambda: cluster.topic_ids([topic]) == {topic: None})
 
 
 def test_only_the_same_topic_is_deleted(cluster: Cluster, topic: str) -> None:

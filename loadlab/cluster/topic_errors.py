@@ -1,0 +1,54 @@
+"""What is said of topics that can't be made or deleted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from confluent_kafka import KafkaError
+
+from loadlab.cluster.admin import error_code
+from loadlab.errors import ClusterError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_REFUSALS = frozenset(
+    {
+        KafkaError.INVALID_CONFIG,
+        KafkaError.INVALID_PARTITIONS,
+        KafkaError.INVALID_REPLICATION_FACTOR,
+        KafkaError.TOPIC_EXCEPTION,
+        KafkaError.POLICY_VIOLATION,
+    }
+)
+
+
+def topics_exist(names: Sequence[str]) -> UsageError:
+    """Make the error for topics that are there already."""
+    return UsageError(
+        f"{'topic' if len(names) == 1 else 'topics'} {', '.join(names)}: there already,"
+        " and a run must not mix its records with others",
+        fix="delete it, name another, or say `existing: true` if that is meant",
+    )
+
+
+def creation_error(refused: Mapping[str, BaseException]) -> UsageError | ClusterError:
+    """Make the error for topics that were not made, by the error of each."""
+    codes = {name: error_code(error) for name, error in refused.items()}
+    if existing := sorted(name for name, code in codes.items() if code == KafkaError.TOPIC_ALREADY_EXISTS):
+        return topics_exist(existing)
+    if _REFUSALS.issuperset(codes.values()):
+        return UsageError(f"the cluster refuses to create a topic: {reasons(refused)}")
+    return ClusterError(f"topics could not be created: {reasons(refused)}")
+
+
+def reasons(errors: Mapping[str, BaseException]) -> str:
+    """Tell topics with what was said of each."""
+    return "; ".join(f"{name}: {_said(error)}" for name, error in errors.items())
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    detail = error.args[0] if error.args else error
+    return detail.str() if isinstance(detail, KafkaError) else str(error)

@@ -1,0 +1,177 @@
+"""Topics are made all or none: what fails deletes them again, and what stays is named."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from loadlab.cluster import topic_creation
+from loadlab.cluster.api import TopicRequest
+from loadlab.cluster.topics import TopicAdmin
+from loadlab.errors import ClusterError, LoadlabError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from confluent_kafka import TopicCollection
+    from confluent_kafka.admin import NewTopic
+
+    from loadlab.cluster.admin import KafkaAdmin
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topic_creation, "_SETTLE_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(topic_creation, "_REQUEST_TIMEOUT_S", -1.0)  # what has not come is not waited for
+
+
+def failed(code: int) -> KafkaException:
+    return KafkaException(KafkaError(code))
+
+
+def answered(error: BaseException | None = None, result: object = None) -> Future[object]:
+    future: Future[object] = Future()
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
+    return future
+
+
+@dataclass
+class FakeClient:
+    """A cluster that makes topics, but for those whose names have an error.
+
+    Attributes:
+        errors: how the creation of a topic ends; None for no answer at all.
+        made_all_the_same: those that it made nevertheless, with their partitions.
+        kept: those that it refuses to delete.
+    """
+
+    errors: dict[str, int | None] = field(default_factory=dict)
+    made_all_the_same: dict[str, int] = field(default_factory=dict)
+    kept: set[str] = field(default_factory=set)
+    there: dict[str, int] = field(default_factory=dict)
+    requests: list[list[str]] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+
+    def create_topics(self, topics: Sequence[NewTopic], **_: float) -> dict[str, Future[object]]:
+        self.requests.append([one.topic for one in topics])
+        self.there |= {one.topic: one.num_partitions for one in topics if one.topic not in self.errors}
+        self.there |= self.made_all_the_same
+        return {one.topic: self._created(one.topic) for one in topics}
+
+    def _created(self, name: str) -> Future[object]:
+        if name not in self.errors:
+            return answered()
+        code = self.errors[name]
+        return Future() if code is None else answered(failed(code))
+
+    def delete_topics(self, names: Sequence[str], **_: float) -> dict[str, Future[object]]:
+        self.deleted += names
+        error = failed(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+        return {name: answered(error if name in self.kept else None) for name in names}
+
+    def describe_topics(self, names: TopicCollection, **_: float) -> dict[str, Future[object]]:
+        return {name: self._described(name) for name in names.topic_names}
+
+    def _described(self, name: str) -> Future[object]:
+        if name not in self.there:
+            return answered(failed(KafkaError.UNKNOWN_TOPIC_OR_PART))
+        node = SimpleNamespace(id=1)
+        parts = [
+            SimpleNamespace(id=number, leader=node, replicas=[node], isr=[node])
+            for number in range(self.there[name])
+        ]
+        return answered(result=SimpleNamespace(name=name, topic_id=f"id of {name}", partitions=parts))
+
+
+def create(
+    client: FakeClient, *requests: TopicRequest, await_service: Callable[[], None] = lambda: None
+) -> dict[str, str]:
+    admin = cast("KafkaAdmin", SimpleNamespace(client=client))
+    return TopicAdmin(admin).create(requests, await_service)
+
+
+A, B = TopicRequest("a", 2, 1), TopicRequest("b", 1, 1)
+
+
+def test_topics_that_are_ready_stay() -> None:
+    client = FakeClient()
+    assert create(client, A, B) == {"a": "id of a", "b": "id of b"}
+    assert client.deleted == []
+
+
+@pytest.mark.parametrize("error", [ClusterError("the leader does not serve it"), KeyboardInterrupt()])
+def test_topics_whose_leaders_never_serve_are_deleted_again(error: BaseException) -> None:
+    def await_service() -> None:
+        raise error
+
+    client = FakeClient()
+    with pytest.raises(type(error)) as told:
+        create(client, A, B, await_service=await_service)
+    assert told.value is error
+    assert client.deleted == ["a", "b"]
+
+
+def test_a_refused_topic_takes_those_back_that_were_made_and_is_not_touched_itself() -> None:
+    client = FakeClient({"b": KafkaError.TOPIC_ALREADY_EXISTS}, made_all_the_same={"b": 1})
+    with pytest.raises(UsageError, match="topic b: there already"):
+        create(client, A, B)
+    assert client.deleted == ["a"]
+
+
+@pytest.mark.parametrize(
+    "code", [KafkaError.REQUEST_TIMED_OUT, KafkaError._TIMED_OUT, KafkaError._TRANSPORT, None]
+)
+def test_a_topic_that_was_made_without_an_answer_is_deleted_too(code: int | None) -> None:
+    client = FakeClient({"b": code}, made_all_the_same={"b": 1})
+    with pytest.raises(ClusterError, match="could not be created: b: ") as told:
+        create(client, A, B)
+    assert client.deleted == ["a", "b"]
+    assert "may still" not in told.value.message
+
+
+def test_a_topic_that_was_not_answered_for_and_is_not_as_asked_is_somebody_elses() -> None:
+    client = FakeClient({"b": KafkaError._TIMED_OUT}, made_all_the_same={"b": 7})
+    with pytest.raises(ClusterError):
+        create(client, A, B)
+    assert client.deleted == ["a"]
+
+
+def test_a_topic_that_may_come_yet_is_named() -> None:
+    with pytest.raises(ClusterError, match=r"topics may still be made: b$"):
+        create(FakeClient({"b": None}), A, B)
+
+
+def test_what_may_not_be_deleted_again_is_named_with_the_reason() -> None:
+    def await_service() -> None:
+        raise ClusterError("no service")
+
+    client = FakeClient(kept={"a"})
+    with pytest.raises(
+        ClusterError, match=r"no service; topics could not be deleted again: a: .*uthorization failed"
+    ) as told:
+        create(client, A, B, await_service=await_service)
+    assert told.value.fix == "delete by hand what is left"
+
+
+def test_an_interrupt_notes_what_may_not_be_deleted_again() -> None:
+    def await_service() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as told:
+        create(FakeClient(kept={"b"}), A, B, await_service=await_service)
+    assert "could not be deleted again: b: " in told.value.__notes__[0]
+
+
+def test_a_deletion_that_is_refused_is_told_by_the_topics_name() -> None:
+    client = FakeClient(there={"a": 1, "b": 1}, kept={"b"})
+    topics = TopicAdmin(cast("KafkaAdmin", SimpleNamespace(client=client)))
+    with pytest.raises(LoadlabError, match=r"topics could not be deleted: b: .*uthorization failed"):
+        topics.delete({"a": "id of a", "b": "id of b"}, timeout_s=1)
