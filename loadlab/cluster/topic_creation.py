@@ -9,11 +9,11 @@ from confluent_kafka import KafkaError
 from confluent_kafka.admin import NewTopic
 
 from loadlab.cluster.admin import REQUEST_TIMEOUT_S, error_code
-from loadlab.cluster.topic_errors import creation_error, reasons
-from loadlab.errors import ClusterError
+from loadlab.cluster.topic_errors import creation_error, listed, reasons
+from loadlab.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
 
     from loadlab.cluster.api import TopicDescription, TopicRequest
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _CREATION_TIMEOUT_S = 30.0
 _REQUEST_TIMEOUT_S = _CREATION_TIMEOUT_S + REQUEST_TIMEOUT_S
 _SETTLE_TIMEOUT_S = 5.0
+MOST_RECORDS = 10_000
+"""The most that Kafka's controller writes for one request (QuorumController.MAX_RECORDS_PER_USER_OP)."""
 # A broker's answers after which the topic may exist all the same.
 _UNSETTLED = frozenset({KafkaError.REQUEST_TIMED_OUT, KafkaError.NETWORK_EXCEPTION})
 
@@ -40,21 +42,22 @@ class TopicCreation:
         self._asked: dict[str, Future[None]] = {}
 
     def ask(self) -> None:
-        """Ask for the topics.
+        """Ask for the topics, in as many requests as it takes.
 
         Raises:
             UsageError: the cluster refuses one.
             ClusterError: it did not answer.
         """
-        futures = self._topics.client.create_topics(
-            [_new_topic(request) for request in self._requests.values()],
-            operation_timeout=_CREATION_TIMEOUT_S,
-            request_timeout=_REQUEST_TIMEOUT_S,
-        )
-        self._asked |= futures
-        errors = {name: outcome(future, _REQUEST_TIMEOUT_S + 1) for name, future in futures.items()}
-        if refused := {name: error for name, error in errors.items() if error is not None}:
-            raise creation_error(refused)
+        for part in parts(list(self._requests.values())):
+            futures = self._topics.client.create_topics(
+                [_new_topic(request) for request in part],
+                operation_timeout=_CREATION_TIMEOUT_S,
+                request_timeout=_REQUEST_TIMEOUT_S,
+            )
+            self._asked |= futures
+            errors = {name: outcome(future, _REQUEST_TIMEOUT_S + 1) for name, future in futures.items()}
+            if refused := {name: error for name, error in errors.items() if error is not None}:
+                raise creation_error(refused)
 
     def undo(self) -> str | None:
         """Delete what was made; returns what may stay on the cluster, None where nothing does.
@@ -73,9 +76,44 @@ class TopicCreation:
         ours = [name for name in unsettled if _is_as_asked(found.get(name), self._requests[name])]
         kept = self._topics.delete_named([*made, *ours], REQUEST_TIMEOUT_S)
         unseen = [name for name in unsettled if found.get(name) is None]
-        parts = [f"could not be deleted again: {reasons(kept)}"] if kept else []
-        parts += [f"may still be made: {', '.join(unseen)}"] if unseen else []
-        return "; ".join(parts) or None
+        left = [f"could not be deleted again: {reasons(kept)}"] if kept else []
+        left += [f"may still be made: {listed(unseen)}"] if unseen else []
+        return "; ".join(left) or None
+
+
+def refuse_too_large(requests: Sequence[TopicRequest]) -> None:
+    """Refuse a topic that Kafka's controller makes in no request.
+
+    Raises:
+        UsageError: there is one.
+    """
+    for request in requests:
+        most = MOST_RECORDS - 1 - len(request.config)
+        if request.partitions > most:
+            raise UsageError(
+                f"topic {request.name}: Kafka makes at most {most:,} partitions at once, and"
+                f" {request.partitions:,} are asked for",
+                fix="ask for fewer; or make it beforehand, in steps, and say `existing: true`",
+            )
+
+
+def parts(requests: Sequence[TopicRequest]) -> Iterator[list[TopicRequest]]:
+    """Divide requests for topics into such as the controller takes, in their order."""
+    part: list[TopicRequest] = []
+    records = 0
+    for request in requests:
+        if part and records + _records(request) > MOST_RECORDS:
+            yield part
+            part, records = [], 0
+        part.append(request)
+        records += _records(request)
+    if part:
+        yield part
+
+
+def _records(request: TopicRequest) -> int:
+    """Return how many records the controller writes for a topic: itself, its properties and partitions."""
+    return 1 + len(request.config) + request.partitions
 
 
 def outcome(future: Future[None], timeout_s: float) -> BaseException | None:

@@ -12,6 +12,7 @@ from loadlab.errors import ClusterError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_MOST_LISTED, _FIRST_LISTED = 5, 2
 _REFUSALS = frozenset(
     {
         KafkaError.INVALID_CONFIG,
@@ -23,10 +24,17 @@ _REFUSALS = frozenset(
 )
 
 
+def listed(items: Sequence[str], separator: str = ", ") -> str:
+    """List some things, of many the first ones and how many more there are."""
+    if len(items) <= _MOST_LISTED:
+        return separator.join(items)
+    return separator.join([*items[:_FIRST_LISTED], f"… and {len(items) - _FIRST_LISTED:,} more"])
+
+
 def topics_exist(names: Sequence[str]) -> UsageError:
     """Make the error for topics that are there already."""
     return UsageError(
-        f"{'topic' if len(names) == 1 else 'topics'} {', '.join(names)}: there already,"
+        f"{'topic' if len(names) == 1 else 'topics'} {listed(names)}: there already,"
         " and a run must not mix its records with others",
         fix="delete it, name another, or say `existing: true` if that is meant",
     )
@@ -43,8 +51,11 @@ def creation_error(refused: Mapping[str, BaseException]) -> UsageError | Cluster
 
 
 def reasons(errors: Mapping[str, BaseException]) -> str:
-    """Tell topics with what was said of each."""
-    return "; ".join(f"{name}: {_said(error)}" for name, error in errors.items())
+    """Tell topics with what was said of them; what was said of several is told once."""
+    names: dict[str, list[str]] = {}
+    for name, error in errors.items():
+        names.setdefault(_said(error), []).append(name)
+    return listed([f"{listed(those)}: {said}" for said, those in names.items()], "; ")
 
 
 def _said(error: BaseException) -> str:

@@ -9,8 +9,8 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 
 from loadlab.cluster.admin import REQUEST_TIMEOUT_S, KafkaAdmin, error_code
 from loadlab.cluster.api import PartitionDescription, TopicDescription, TopicRequest
-from loadlab.cluster.topic_creation import TopicCreation, outcome
-from loadlab.cluster.topic_errors import reasons, topics_exist
+from loadlab.cluster.topic_creation import MOST_RECORDS, TopicCreation, outcome, refuse_too_large
+from loadlab.cluster.topic_errors import listed, reasons, topics_exist
 from loadlab.errors import ClusterError, LoadlabError
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class TopicAdmin:
             UsageError: one exists already, or the cluster refuses the request.
             ClusterError: the cluster did not answer; the message names what of the topics may be left on it.
         """
+        refuse_too_large(requests)
         self._refuse_existing([request.name for request in requests])
         creation = TopicCreation(self, requests)
         try:
@@ -95,17 +96,19 @@ class TopicAdmin:
 
         What is gone already is no error.
         """
-        if not names:
-            return {}
-        futures = self._admin.client.delete_topics(
-            list(names), operation_timeout=timeout_s, request_timeout=timeout_s
-        )
-        return {
-            name: error
-            for name, future in futures.items()
-            if (error := outcome(future, timeout_s + 1)) is not None
-            and error_code(error) != KafkaError.UNKNOWN_TOPIC_OR_PART
-        }
+        kept: dict[str, BaseException] = {}
+        for first in range(0, len(names), MOST_RECORDS):
+            part = list(names[first : first + MOST_RECORDS])
+            futures = self._admin.client.delete_topics(
+                part, operation_timeout=timeout_s, request_timeout=timeout_s
+            )
+            kept |= {
+                name: error
+                for name, future in futures.items()
+                if (error := outcome(future, timeout_s + 1)) is not None
+                and error_code(error) != KafkaError.UNKNOWN_TOPIC_OR_PART
+            }
+        return kept
 
     def _refuse_existing(self, names: Sequence[str]) -> None:
         if existing := sorted(name for name, found in self.describe(names).items() if found):
@@ -119,7 +122,7 @@ class TopicAdmin:
             if not waiting:
                 return {name: topic.topic_id for name, topic in found.items() if topic}
             if time.monotonic() > deadline_s:
-                late = ", ".join(waiting)
+                late = listed(waiting)
                 raise ClusterError(f"no leader for every partition of {late} in {_LEADER_TIMEOUT_S:.0f} s")
             time.sleep(_POLL_S)
 

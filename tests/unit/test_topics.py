@@ -175,3 +175,46 @@ def test_a_deletion_that_is_refused_is_told_by_the_topics_name() -> None:
     topics = TopicAdmin(cast("KafkaAdmin", SimpleNamespace(client=client)))
     with pytest.raises(LoadlabError, match=r"topics could not be deleted: b: .*uthorization failed"):
         topics.delete({"a": "id of a", "b": "id of b"}, timeout_s=1)
+
+
+def test_many_topics_are_made_and_deleted_by_requests_that_a_controller_takes() -> None:
+    def await_service() -> None:
+        raise ClusterError("no service")
+
+    client = FakeClient()
+    many = [
+        TopicRequest(f"t-{number}", 97, 1, {"retention.ms": "1", "segment.ms": "2"}) for number in range(250)
+    ]
+    with pytest.raises(ClusterError):
+        create(client, *many, await_service=await_service)
+    assert [len(names) for names in client.requests] == [100, 100, 50]
+    assert client.deleted == [one.name for one in many]
+
+
+def test_a_refusal_in_a_later_request_takes_the_topics_of_the_earlier_ones_back() -> None:
+    client = FakeClient({"b": KafkaError.POLICY_VIOLATION})
+    with pytest.raises(UsageError, match="refuses to create a topic: b: "):
+        create(client, TopicRequest("a", 9_999, 1), B, TopicRequest("c", 9_999, 1))
+    assert (client.requests, client.deleted) == ([["a"], ["b"]], ["a"])
+
+
+@pytest.mark.parametrize(("config", "most"), [({}, 9_999), ({"retention.ms": "1"}, 9_998)])
+def test_a_topic_that_no_request_can_make_is_refused_before_any_is_made(
+    config: dict[str, str], most: int
+) -> None:
+    client = FakeClient()
+    assert create(client, TopicRequest("large", most, 1, config))
+    with pytest.raises(UsageError, match=f"topic larger: Kafka makes at most {most:,} partitions"):
+        create(client, A, TopicRequest("larger", most + 1, 1, config))
+    assert client.requests == [["large"]]
+
+
+def test_of_many_topics_the_first_are_named_with_their_common_reason() -> None:
+    names = [f"orders-{number}" for number in range(3000)]
+    client = FakeClient(dict.fromkeys(names, KafkaError.POLICY_VIOLATION))
+    with pytest.raises(UsageError) as told:
+        create(client, *(TopicRequest(name, 1, 1) for name in names))
+    assert "orders-0, orders-1, … and 2,998 more: Broker: Policy violation" in told.value.message
+    assert len(told.value.message) < 200
+    with pytest.raises(UsageError, match="topics orders-0, orders-1, … and 2,998 more: there already"):
+        create(FakeClient(there=dict.fromkeys(names, 1)), *(TopicRequest(name, 1, 1) for name in names))
