@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaException
 
-from loadlab.cluster.admin import KafkaAdmin
+from loadlab.cluster.admin import REQUEST_TIMEOUT_S, KafkaAdmin
 from loadlab.cluster.api import Availability, BrokerState, Capability, ClusterInfo, StartRequest
 from loadlab.cluster.base import AdministeredCluster
 from loadlab.errors import ClusterError, UsageError
@@ -48,13 +48,12 @@ class ExternalCluster(AdministeredCluster):
         self._broker_ids = broker_ids
 
     def broker_states(self) -> list[BrokerState]:
-        """Say which of the first seen brokers the cluster still names; all are down if it does not answer."""
-        try:
-            named = self.admin.broker_ids(_STATE_TIMEOUT_S)
-        except ClusterError as error:
-            return [
-                BrokerState(broker_id, alive=False, detail=error.message) for broker_id in self._broker_ids
-            ]
+        """Say which of the first seen brokers the cluster still names.
+
+        Raises:
+            ClusterError: the broker that was asked did not answer, which says nothing of the others.
+        """
+        named = self.admin.broker_ids(_STATE_TIMEOUT_S)
         return [
             BrokerState(
                 broker_id,
@@ -63,6 +62,11 @@ class ExternalCluster(AdministeredCluster):
             )
             for broker_id in self._broker_ids
         ]
+
+    def broker_config(self) -> dict[str, str]:
+        """Return the first named broker's properties that are not Kafka's defaults; this may take its time."""
+        named = self.admin.broker_ids(REQUEST_TIMEOUT_S)
+        return self.admin.broker_config(min(named, default=1))
 
     def stop(self) -> None:
         """Leave the cluster as it is."""

@@ -1,0 +1,69 @@
+"""What is said of the brokers of a cluster that somebody else runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from loadlab.cluster.api import ClusterInfo
+from loadlab.cluster.external import ExternalCluster
+from loadlab.errors import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.cluster.admin import KafkaAdmin
+
+INFO = ClusterInfo("external", "kafka", None, 3, None, {}, "asked for", "id")
+
+
+@dataclass
+class FakeAdmin:
+    """What one broker answers; None where it takes longer than it is given."""
+
+    named: frozenset[int] | None = None
+    answers_after_s: float = 0.0
+    asked: list[int] = field(default_factory=list)
+
+    def broker_ids(self, timeout_s: float) -> frozenset[int]:
+        if self.named is None or timeout_s < self.answers_after_s:
+            raise ClusterError("127.0.0.1:1 did not answer (brokers)")
+        return self.named
+
+    def broker_config(self, broker_id: int) -> dict[str, str]:
+        self.asked.append(broker_id)
+        return {"num.io.threads": "4"}
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.fixture
+def cluster() -> Iterator[ExternalCluster]:
+    made = ExternalCluster(INFO, "127.0.0.1:1", {}, [1, 2, 3])
+    made.admin.close()
+    yield made
+    made.stop()
+
+
+def given(cluster: ExternalCluster, admin: FakeAdmin) -> ExternalCluster:
+    cluster.admin = cast("KafkaAdmin", admin)
+    return cluster
+
+
+def test_a_broker_that_an_answer_leaves_out_is_dead(cluster: ExternalCluster) -> None:
+    states = given(cluster, FakeAdmin(frozenset({1, 3}))).broker_states()
+    assert [(one.broker_id, one.alive) for one in states] == [(1, True), (2, False), (3, True)]
+
+
+def test_no_answer_is_not_taken_for_the_death_of_all_brokers(cluster: ExternalCluster) -> None:
+    with pytest.raises(ClusterError, match="did not answer"):
+        given(cluster, FakeAdmin()).broker_states()
+
+
+def test_a_slow_broker_is_waited_for_where_its_configuration_is_asked(cluster: ExternalCluster) -> None:
+    admin = FakeAdmin(frozenset({2, 3}), answers_after_s=3.0)
+    assert given(cluster, admin).broker_config() == {"num.io.threads": "4"}
+    assert admin.asked == [2]
