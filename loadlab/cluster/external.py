@@ -53,7 +53,12 @@ class ExternalCluster(AdministeredCluster):
         Raises:
             ClusterError: the broker that was asked did not answer, which says nothing of the others.
         """
-        named = self.admin.broker_ids(_STATE_TIMEOUT_S)
+        try:
+            named = self.admin.broker_ids(_STATE_TIMEOUT_S)
+        except ClusterError:
+            # librdkafka asks the one that it knows as controller, until another broker names another.
+            self.admin.refresh(_STATE_TIMEOUT_S)
+            raise
         return [
             BrokerState(
                 broker_id,
@@ -64,7 +69,7 @@ class ExternalCluster(AdministeredCluster):
         ]
 
     def broker_config(self) -> dict[str, str]:
-        """Return the first named broker's properties that are not Kafka's defaults; this may take its time."""
+        """Return the first named broker's properties that are not Kafka's defaults; this may take a while."""
         named = self.admin.broker_ids(REQUEST_TIMEOUT_S)
         return self.admin.broker_config(min(named, default=1))
 
