@@ -20,7 +20,7 @@ from loadlab.cluster.api import (
 )
 from loadlab.cluster.offsets import OffsetReader
 from loadlab.cluster.telemetry import TelemetrySample, read_telemetry
-from loadlab.cluster.topics import TopicAdmin
+from loadlab.cluster.topics import TopicAdmin, ready_timeout_s
 from loadlab.errors import CapabilityError, ClusterError
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-_SERVICE_TIMEOUT_S = 60.0
 _PROVIDERS_THAT_CAN = {
     Capability.ADMIN: "docker, local or external",
     Capability.TELEMETRY: "docker or local, with Maven for the agent",
@@ -105,7 +104,7 @@ class AdministeredCluster(abc.ABC):
 
     def _wait_for_service(self, partitions: Sequence[Partition]) -> None:
         """Wait until the leaders serve: metadata names one a moment before it knows of it itself."""
-        failed = self.start_offsets(partitions, _SERVICE_TIMEOUT_S).failed
+        failed = self.start_offsets(partitions, ready_timeout_s(len(partitions))).failed
         for (topic, number), error in failed.items():
             raise ClusterError(f"the leader of {topic}-{number} does not serve it: {error}")
 

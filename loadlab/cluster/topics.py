@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient, TopicMetadata
     from confluent_kafka.admin import TopicDescription as KafkaTopicDescription
 
-_LEADER_TIMEOUT_S = 60.0
+_READY_TIMEOUT_S, _READY_TIMEOUT_A_PARTITION_S = 60.0, 0.03
 _FORGET_TIMEOUT_S = 5.0
 _POLL_S = 0.02
 
@@ -115,15 +115,17 @@ class TopicAdmin:
             raise topics_exist(existing)
 
     def _wait_for_leaders(self, partitions: Mapping[str, int]) -> dict[str, str]:
-        deadline_s = time.monotonic() + _LEADER_TIMEOUT_S
+        timeout_s = ready_timeout_s(sum(partitions.values()))
+        deadline_s = time.monotonic() + timeout_s
+        found: dict[str, TopicDescription | None] = {}
+        waiting = list(partitions)
         while True:
-            found = self.describe(list(partitions))
-            waiting = [name for name, count in partitions.items() if not _is_led(found[name], count)]
+            found |= self.describe(waiting)
+            waiting = [name for name in waiting if not _is_led(found[name], partitions[name])]
             if not waiting:
                 return {name: topic.topic_id for name, topic in found.items() if topic}
             if time.monotonic() > deadline_s:
-                late = listed(waiting)
-                raise ClusterError(f"no leader for every partition of {late} in {_LEADER_TIMEOUT_S:.0f} s")
+                raise ClusterError(f"no leader for every partition of {listed(waiting)} in {timeout_s:.0f} s")
             time.sleep(_POLL_S)
 
     def _description(
@@ -145,6 +147,11 @@ class TopicAdmin:
             for one in found.partitions
         )
         return TopicDescription(found.name, str(found.topic_id), partitions)
+
+
+def ready_timeout_s(partitions: int) -> float:
+    """Return how long new partitions may take until they are served: brokers open their logs one by one."""
+    return _READY_TIMEOUT_S + partitions * _READY_TIMEOUT_A_PARTITION_S
 
 
 def described(topic: TopicMetadata, topic_id: str) -> TopicDescription:

@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from loadlab.cluster import topic_creation
 from loadlab.cluster.api import TopicRequest
-from loadlab.cluster.topics import TopicAdmin
+from loadlab.cluster.topics import TopicAdmin, ready_timeout_s
 from loadlab.errors import ClusterError, LoadlabError, UsageError
 
 if TYPE_CHECKING:
@@ -218,3 +218,8 @@ def test_of_many_topics_the_first_are_named_with_their_common_reason() -> None:
     assert len(told.value.message) < 200
     with pytest.raises(UsageError, match="topics orders-0, orders-1, … and 2,998 more: there already"):
         create(FakeClient(there=dict.fromkeys(names, 1)), *(TopicRequest(name, 1, 1) for name in names))
+
+
+def test_more_partitions_may_take_longer_until_they_are_served() -> None:
+    assert 60 <= ready_timeout_s(1) < 61
+    assert ready_timeout_s(10_000) > 200  # a broker on a busy core opened 140 logs a second
