@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 import psutil
 
 from loadlab.cluster.affinity import check_cores
+from loadlab.cluster.state import usable
 from loadlab.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
     from loadlab.scenario.cluster import ClusterSpec
 
+DATA_VARIABLE = "LOADLAB_DATA_DIR"
 DEFAULT_HEAP_BYTES = 1 << 30  # Kafka's own default
 _BROKERS_PER_CORE = 4
 _FEWEST_REFUSED = 4  # three brokers are the smallest real cluster: any machine may try them
@@ -46,9 +48,13 @@ def broker_memory_bytes(spec: ClusterSpec) -> int:
 
 
 def data_root() -> Path:
-    """Return the directory for brokers' data: LOADLAB_DATA_DIR, else a temporary one that is on a disk."""
-    if own := os.environ.get("LOADLAB_DATA_DIR"):
-        return Path(own)
+    """Return the directory for brokers' data: LOADLAB_DATA_DIR, else a temporary one that is on a disk.
+
+    Raises:
+        UsageError: LOADLAB_DATA_DIR names what can't be used.
+    """
+    if own := os.environ.get(DATA_VARIABLE):
+        return usable(Path(own), DATA_VARIABLE)
     on_disk = Path("/var/tmp")  # noqa: S108  (the parent only; and /tmp is often memory, which would falsify results)
     return on_disk if os.access(on_disk, os.W_OK) else Path(tempfile.gettempdir())
 
@@ -78,7 +84,7 @@ def check_machine(spec: ClusterSpec, directory: Path, needed_disk_bytes: int = 0
     needed = max(needed_disk_bytes, spec.brokers * _DISK_PER_BROKER_BYTES)
     free = free_bytes(directory)
     if free is not None:
-        fix = "free some space, shorten the run, or set LOADLAB_DATA_DIR to a larger disk"
+        fix = f"free some space, shorten the run, or set {DATA_VARIABLE} to a larger disk"
         check_disk(free, needed, f"in {directory}", fix=fix)
 
 

@@ -13,7 +13,8 @@ from loadlab.cluster.docker import Engine
 from loadlab.cluster.image import built_image, find_image
 from loadlab.cluster.java import MISSING, find_java
 from loadlab.cluster.maven import has_maven
-from loadlab.errors import ClusterError
+from loadlab.cluster.state import STATE_VARIABLE, state_dir, usable
+from loadlab.errors import ClusterError, UsageError
 from loadlab.scenario.cluster import ClusterSpec
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class Check:
 def doctor_checks() -> list[Check]:
     """Look at all that providers need; a provider needs its own lines only, and one is enough."""
     version = str(ClusterSpec.model_fields["kafka_version"].default)
-    return [*_engine_checks(version), *_local_checks(version), _memory_check(), _disk_check()]
+    machine = [_memory_check(), _disk_check(), _state_check()]
+    return [*_engine_checks(version), *_local_checks(version), *machine]
 
 
 def _engine_checks(version: str) -> Iterator[Check]:
@@ -89,8 +91,19 @@ def _memory_check() -> Check:
     return Check("memory for brokers", ok=ok, detail=f"{available / 2**30:.1f} GiB available", fix=fix)
 
 
+def _state_check() -> Check:
+    try:
+        directory = usable(state_dir(), STATE_VARIABLE)
+    except UsageError as error:
+        return Check("state directory", ok=False, detail=error.message, fix=error.fix)
+    return Check("state directory", ok=True, detail=str(directory))
+
+
 def _disk_check() -> Check:
-    root = data_root()
+    try:
+        root = data_root()
+    except UsageError as error:
+        return Check("disk for brokers", ok=False, detail=error.message, fix=error.fix)
     free = free_bytes(root) or 0
     ok = free >= LEAST_DISK_BYTES
     fix = None if ok else "free some space, or set LOADLAB_DATA_DIR to a larger disk"

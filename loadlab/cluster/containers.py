@@ -16,7 +16,7 @@ from loadlab.cluster.docker import (
     Engine,
 )
 from loadlab.cluster.image import find_image
-from loadlab.cluster.logs import failed_start, shows_port_clash
+from loadlab.cluster.logs import failed_start, keep_logs, shows_port_clash
 from loadlab.cluster.ports import LOOPBACK, HeldPorts, PortClashError, with_other_ports
 from loadlab.cluster.processes import ProcessIdentity
 from loadlab.cluster.properties import (
@@ -206,7 +206,7 @@ class _Start:
 
     def _failure(self, error: ClusterError, containers: Containers) -> ClusterError:
         kept = self._request.logs_dir or state_dir() / "logs" / self._request.run_id
-        logs = containers.save_logs(kept)
+        logs = keep_logs(containers.save_logs, kept)
         if (
             shows_port_clash(logs)
             or "already allocated" in error.message

@@ -158,7 +158,11 @@ class EmbeddedProvider:
             data_dir=str(directory),
             brokers=(broker,),
         )
-        record.save()
+        try:
+            record.save()
+        except UsageError:
+            EmbeddedCluster(record, process).stop()
+            raise
         return EmbeddedCluster(record, process if request.standing_name is None else None)
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from loadlab.cluster import local_broker
 from loadlab.cluster.api import Availability, ClusterInfo, StartRequest
 from loadlab.cluster.artifacts import find_jars, get_jars, home_version, missing
-from loadlab.cluster.capacity import check_machine, data_root, heap_bytes
+from loadlab.cluster.capacity import DATA_VARIABLE, check_machine, data_root, heap_bytes
 from loadlab.cluster.class_archive import with_archive
 from loadlab.cluster.java import MISSING, find_java
 from loadlab.cluster.leftovers import DIRECTORY_PREFIX
 from loadlab.cluster.local_broker import Installation
 from loadlab.cluster.local_cluster import Brokers, LocalCluster
-from loadlab.cluster.logs import failed_start, shows_port_clash
+from loadlab.cluster.logs import failed_start, keep_logs, shows_port_clash
 from loadlab.cluster.maven import has_maven
 from loadlab.cluster.ports import LOOPBACK, HeldPorts, PortClashError, with_other_ports
 from loadlab.cluster.processes import ProcessIdentity
@@ -27,7 +27,7 @@ from loadlab.cluster.properties import (
     shared_properties,
 )
 from loadlab.cluster.readiness import ReadinessWait
-from loadlab.cluster.state import ClusterRecord, state_dir
+from loadlab.cluster.state import ClusterRecord, state_dir, unusable
 from loadlab.cluster.telemetry_agent import ACCESS, agent_option, find_agent
 from loadlab.errors import ClusterError
 
@@ -80,7 +80,7 @@ class _Start:
 
     def run(self) -> LocalCluster:
         """Start it, or clean up and raise what the brokers said."""
-        root = Path(tempfile.mkdtemp(prefix=f"{DIRECTORY_PREFIX}{self._request.run_id}-", dir=data_root()))
+        root = _new_directory(f"{DIRECTORY_PREFIX}{self._request.run_id}-")
         with HeldPorts(2 * self._spec.brokers) as held, HeldPorts(self._spec.brokers) as telemetry:
             endpoints = _endpoints(held.ports)
             servers = ",".join(one.clients.reached_at for one in endpoints)
@@ -142,7 +142,7 @@ class _Start:
 
     def _failure(self, error: ClusterError, brokers: Brokers) -> ClusterError:
         kept = self._request.logs_dir or state_dir() / "logs" / self._request.run_id
-        logs = brokers.save_logs(kept)
+        logs = keep_logs(brokers.save_logs, kept)
         if shows_port_clash(logs):
             return PortClashError(failed_start(error, logs).message)
         return failed_start(error, logs)
@@ -154,6 +154,14 @@ def _installation(spec: ClusterSpec, request: StartRequest) -> Installation:
         raise ClusterError("provider local: there is no Java runtime", fix=MISSING)
     jars = get_jars(spec.kafka_version, request.progress)
     return with_archive(Installation(jars, java, heap_bytes(spec), request.run_id), request.progress)
+
+
+def _new_directory(prefix: str) -> Path:
+    parent = data_root()
+    try:
+        return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    except OSError as error:
+        raise unusable(parent, DATA_VARIABLE, error) from error
 
 
 def _endpoints(ports: list[int]) -> list[BrokerEndpoints]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from loadlab.errors import ClusterError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 TAIL_LINES = 20
@@ -39,6 +39,19 @@ def evidence(path: Path) -> list[str]:
     last = lines[-TAIL_LINES:]
     errors = [line for line in lines[:-TAIL_LINES] if _ERROR.search(line)][:_ERRORS]
     return [*errors, *last[len(errors) :]]
+
+
+def keep_logs(save: Callable[[Path], dict[int, Path]], directory: Path) -> dict[int, Path]:
+    """Have the logs of a failed start written; none where they can't be: the failure itself is to be told.
+
+    Args:
+        save: writes each broker's log into a directory and returns the files by broker id.
+        directory: where to.
+    """
+    try:
+        return save(directory)
+    except (OSError, ClusterError):
+        return {}
 
 
 def shows_port_clash(logs: Mapping[int, Path]) -> bool:

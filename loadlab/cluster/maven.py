@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loadlab.cluster.state import CACHE_VARIABLE
 from loadlab.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -47,12 +48,18 @@ def fetch(wanted: Artifacts) -> None:
     """Fetch jars into their directory, which is there whole or not at all.
 
     Raises:
-        ClusterError: Maven could not fetch them.
+        ClusterError: Maven could not fetch them, or they can't be kept.
     """
-    wanted.target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=wanted.target.parent) as draft:
-        _run(wanted, Path(draft))
-        _move_into_place(Path(draft, "libs"), wanted.target)
+    try:
+        wanted.target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=wanted.target.parent) as draft:
+            _run(wanted, Path(draft))
+            _move_into_place(Path(draft, "libs"), wanted.target)
+    except OSError as error:
+        raise ClusterError(
+            f"{wanted.name} can't be kept in {wanted.target.parent}: {error}",
+            fix=f"set {CACHE_VARIABLE} to a directory that can be written",
+        ) from error
 
 
 def _run(wanted: Artifacts, directory: Path) -> None:

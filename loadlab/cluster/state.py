@@ -11,20 +11,51 @@ from typing import TYPE_CHECKING, Any
 
 from loadlab.cluster.api import ClusterInfo
 from loadlab.cluster.processes import ProcessIdentity
-from loadlab.errors import ClusterError
+from loadlab.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+STATE_VARIABLE = "LOADLAB_STATE_DIR"
+CACHE_VARIABLE = "LOADLAB_CACHE_DIR"
+
+
 def state_dir() -> Path:
     """Where records of clusters and logs of failed starts are kept."""
-    return _user_dir("LOADLAB_STATE_DIR", "XDG_STATE_HOME", ".local/state")
+    return _user_dir(STATE_VARIABLE, "XDG_STATE_HOME", ".local/state")
 
 
 def cache_dir() -> Path:
     """Where jars and what an image is built of are kept; losing it costs time only."""
-    return _user_dir("LOADLAB_CACHE_DIR", "XDG_CACHE_HOME", ".cache")
+    return _user_dir(CACHE_VARIABLE, "XDG_CACHE_HOME", ".cache")
+
+
+def usable(directory: Path, variable: str) -> Path:
+    """Make a directory unless it is there.
+
+    Args:
+        directory: what a variable of the environment names, or its default.
+        variable: its name.
+
+    Raises:
+        UsageError: the directory can't be made or written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unusable(directory, variable, error) from error
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise unusable(directory, variable, "this user may not write there")
+    return directory
+
+
+def unusable(directory: Path, variable: str, why: OSError | str) -> UsageError:
+    """Make the error for a directory that can't be written; its variable may name another one."""
+    said = why if isinstance(why, str) else why.strerror or why
+    return UsageError(
+        f"{directory} can't be used: {said}", fix=f"set {variable} to a directory that can be written"
+    )
 
 
 def _user_dir(own_variable: str, base_variable: str, base_default: str) -> Path:
@@ -71,16 +102,32 @@ class ClusterRecord:
     telemetry: tuple[str, ...] = ()
 
     def save(self) -> None:
-        """Write the file; a reader sees the old one or this one, never a part."""
+        """Write the file; a reader sees the old one or this one, never a part.
+
+        Raises:
+            UsageError: it can't be written.
+        """
         path = _path(self.run_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(f".{os.getpid()}.tmp")
-        draft.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
-        draft.replace(path)
+        usable(path.parent, STATE_VARIABLE)
+        try:
+            draft.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+            draft.replace(path)
+        except OSError as error:
+            raise unusable(path.parent, STATE_VARIABLE, error) from error
 
     def forget(self) -> None:
-        """Remove the file."""
-        _path(self.run_id).unlink(missing_ok=True)
+        """Remove the file.
+
+        Raises:
+            UsageError: it is there and can't be removed.
+        """
+        try:
+            _path(self.run_id).unlink()
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise unusable(_records_dir(), STATE_VARIABLE, error) from error
 
 
 def records() -> Iterator[ClusterRecord]:

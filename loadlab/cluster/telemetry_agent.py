@@ -8,6 +8,7 @@ agent's own start off to the first question, and the archive of classes (class_a
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,8 +44,9 @@ def find_agent(progress: Progress) -> tuple[Path | None, str | None]:
     progress("fetching the agent for broker telemetry by Maven (kept for later starts)")
     try:
         fetch(Artifacts("Jolokia", FILES / "telemetry" / "pom.xml", _directory(), [], _TIMEOUT_S, ""))
-    except (ClusterError, OSError) as error:
-        _failure_file().write_text(str(error), encoding="utf-8")
+    except ClusterError as error:
+        with contextlib.suppress(OSError):  # then the next start tries again
+            _failure_file().write_text(str(error), encoding="utf-8")
         return None, str(error)
     return jar, None
 

@@ -123,6 +123,7 @@ def test_the_doctor_looks_at_all_that_providers_need_and_each_failure_names_its_
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
     monkeypatch.setenv("LOADLAB_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("LOADLAB_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.delenv("KAFKA_HOME", raising=False)
     monkeypatch.setattr(maven.shutil, "which", lambda _: None)
     checks = {check.name: check for check in doctor_checks()}
@@ -132,6 +133,7 @@ def test_the_doctor_looks_at_all_that_providers_need_and_each_failure_names_its_
         "Kafka's jars",
         "memory for brokers",
         "disk for brokers",
+        "state directory",
     } == checks.keys()
     assert not checks["container engine"].ok
     assert not checks["Kafka's jars"].ok
