@@ -131,12 +131,13 @@ def _tell_removed(removed: list[str], output: OutputFormat) -> None:
 
 
 def _row(cluster: ListedCluster) -> tuple[str, ...]:
+    alive = "?" if cluster.alive is None else cluster.alive
     owner = {True: "alive", False: "gone", None: "unknown"}[cluster.owner_alive]
     return (
         cluster.name or f"({cluster.run_id})",
         cluster.provider,
         cluster.kafka_version or "mock",
-        f"{cluster.alive}/{cluster.brokers}",
+        f"{alive}/{cluster.brokers}",
         _age(cluster.age_s),
         "stands" if cluster.name else owner,
         cluster.bootstrap_servers,

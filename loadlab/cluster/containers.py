@@ -201,6 +201,7 @@ class _Start:
             owner=self._owner,
             info=info,
             bootstrap_servers=bootstrap_servers,
+            engine=self._engine.identity,
             telemetry=tuple(f"{LOOPBACK}:{port}" for port in telemetry_ports) if self._agent else (),
         )
 

@@ -108,6 +108,11 @@ class Engine:
         return f"docker {self._info.get('ServerVersion', '?')}, {self._info.get('OperatingSystem', '?')}"
 
     @property
+    def identity(self) -> str:
+        """Tell it from other engines: its host's name, and where it keeps its data there."""
+        return f"{self._info.get('Name', '?')}:{self._info.get('DockerRootDir', '?')}"
+
+    @property
     def shares_loopback(self) -> bool:
         """Whether a container on the host's network has this machine's loopback address."""
         options = " ".join(self._info.get("SecurityOptions") or [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,16 @@ def boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return ""
+
+
+@functools.cache
+def host_id() -> str:
+    """Return this machine's name, and what tells it from others of that name: its id, else this boot."""
+    try:
+        machine_id = Path("/etc/machine-id").read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        machine_id = ""
+    return f"{socket.gethostname()}/{machine_id or boot_id()}"
 
 
 @functools.cache

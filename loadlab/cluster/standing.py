@@ -29,7 +29,7 @@ class ListedCluster:
         provider: docker, local or embedded.
         kafka_version: None for the mock.
         brokers: how many it was started with.
-        alive: how many of them live.
+        alive: how many of them live; None where that can't be told from here.
         bootstrap_servers: where it answers.
         age_s: since it was started.
         owner_alive: whether the process that started it lives; None where that can't be told.
@@ -40,7 +40,7 @@ class ListedCluster:
     provider: str
     kafka_version: str | None
     brokers: int
-    alive: int
+    alive: int | None
     bootstrap_servers: str
     age_s: float
     owner_alive: bool | None
@@ -50,10 +50,10 @@ def attach(name: str) -> Cluster:
     """Use a cluster that `cluster up` left standing; its `stop` leaves it so.
 
     Raises:
-        ClusterError: none stands under this name, or its brokers are gone.
+        ClusterError: none stands under this name, it is out of reach, or its brokers are gone.
     """
     record = standing(name)
-    cluster = _cluster(record)
+    cluster = _cluster(record, _reached(record))
     if dead := [state for state in cluster.broker_states() if not state.alive]:
         cluster.stop()
         raise ClusterError(
@@ -69,7 +69,7 @@ def refuse_taken(name: str) -> None:
     Raises:
         UsageError: one stands under it.
     """
-    if any(record.name == name for record in records()):
+    if any(record.name == name and record.is_here for record in records()):
         raise UsageError(
             f"a cluster stands under the name {name!r} already", fix=f"loadlab cluster down --name {name}"
         )
@@ -79,9 +79,10 @@ def down(name: str) -> list[str]:
     """End the cluster that stands under a name; returns what was removed.
 
     Raises:
-        ClusterError: none does, or its engine does not answer.
+        ClusterError: none does, it is out of reach, or its engine does not answer.
     """
-    return _remove(standing(name))
+    record = standing(name)
+    return _remove(record, _reached(record))
 
 
 def list_clusters() -> list[ListedCluster]:
@@ -113,24 +114,52 @@ def _engine() -> Engine | None:
         return None  # then there are no containers to care for
 
 
-def _cluster(record: ClusterRecord) -> Cluster:
+def _reached(record: ClusterRecord) -> Engine | None:
+    """Return the engine that a cluster's containers are on; None for one of processes.
+
+    Raises:
+        ClusterError: it is on another engine, or on another machine.
+    """
+    engine = Engine() if record.info.provider == "docker" else None
+    if _is_within_reach(record, engine):
+        return engine
+    where, way = f"on the machine {record.host.partition('/')[0]}", "go there"
+    if engine is not None:
+        where, way = f"on the container engine {record.engine}", "set DOCKER_HOST to that engine"
+    raise ClusterError(
+        f"cluster {record.name!r} stands {where}, which is not this one",
+        fix=f"{way}; where it is gone for good, remove {record.path}",
+    )
+
+
+def _is_within_reach(record: ClusterRecord, engine: Engine | None) -> bool:
+    """Say whether a cluster's brokers can be seen and ended from here, given the engine that answers."""
     if record.info.provider == "docker":
-        return DockerCluster(Containers(Engine(), record), ends_with_owner=False)
+        return engine is not None and record.engine in {None, engine.identity}
+    return record.is_here
+
+
+def _cluster(record: ClusterRecord, engine: Engine | None) -> Cluster:
+    if engine is not None:
+        return DockerCluster(Containers(engine, record), ends_with_owner=False)
     if record.info.provider == "embedded":
         return EmbeddedCluster(record)
     return LocalCluster(Brokers(record), ends_with_owner=False)
 
 
-def _remove(record: ClusterRecord, engine: Engine | None = None) -> list[str]:
+def _remove(record: ClusterRecord, engine: Engine | None) -> list[str]:
     removed = []
-    if record.info.provider == "docker":
-        removed = remove_run(engine or Engine(), record.run_id)
+    if record.info.provider == "docker" and engine is not None:
+        removed = remove_run(engine, record.run_id)
     return removed + remove_processes(record)
 
 
-def _alive(record: ClusterRecord, engine: Engine | None) -> int:
-    if record.info.provider == "docker":
-        return sum(one.is_running for one in engine.containers(record.run_id)) if engine else 0
+def _alive(record: ClusterRecord, engine: Engine | None) -> int | None:
+    """Count the brokers that live; None where that can't be told from here."""
+    if not _is_within_reach(record, engine):
+        return None
+    if record.info.provider == "docker" and engine is not None:
+        return sum(one.is_running for one in engine.containers(record.run_id))
     processes = sum(broker.identity.is_alive for broker in record.brokers)
     return processes * record.info.brokers if record.info.provider == "embedded" else processes
 
@@ -150,12 +179,13 @@ def _listed(record: ClusterRecord) -> ListedCluster:
 
 
 def _is_left(record: ClusterRecord, *, everything: bool, engine: Engine | None) -> bool:
-    """Say whether a remembered cluster may be removed."""
-    if record.info.provider == "docker" and engine is None:
-        return False  # what it took can't be removed now, so it must not be forgotten
+    """Say whether a remembered cluster may be removed: what can't be removed now must not be forgotten."""
+    if not _is_within_reach(record, engine):
+        return False
+    is_ownerless = record.is_here and _is_dead(record.owner)  # owners of other machines can't be judged
     if record.name is not None:
-        return everything or (_is_dead(record.owner) and _alive(record, engine) == 0)
-    return _is_dead(record.owner)
+        return everything or (is_ownerless and _alive(record, engine) == 0)
+    return is_ownerless
 
 
 def _clean_engine(engine: Engine, *, everything: bool) -> list[str]:

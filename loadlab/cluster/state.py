@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loadlab.cluster.api import ClusterInfo
-from loadlab.cluster.processes import ProcessIdentity
+from loadlab.cluster.processes import ProcessIdentity, boot_id, host_id
 from loadlab.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ class ClusterRecord:
         data_dir: the directory to remove with it; None if there is none.
         brokers: its processes.
         telemetry: host:port of each broker's agent, from broker 1 on; empty without.
+        host: the machine that it was started on; this one if the file does not say.
+        engine: the container engine that it is on; None if the file does not say, and without containers.
     """
 
     run_id: str
@@ -100,6 +102,19 @@ class ClusterRecord:
     data_dir: str | None = None
     brokers: tuple[BrokerProcess, ...] = ()
     telemetry: tuple[str, ...] = ()
+    host: str = field(default_factory=host_id)
+    engine: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return _records_dir() / f"{self.run_id}.json"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it was started on this machine: what others start may lie in the same directory."""
+        is_same_boot = self.owner.boot_id == boot_id() and boot_id() != ""
+        return is_same_boot or self.host == host_id()
 
     def save(self) -> None:
         """Write the file; a reader sees the old one or this one, never a part.
@@ -107,14 +122,13 @@ class ClusterRecord:
         Raises:
             UsageError: it can't be written.
         """
-        path = _path(self.run_id)
-        draft = path.with_suffix(f".{os.getpid()}.tmp")
-        usable(path.parent, STATE_VARIABLE)
+        draft = self.path.with_suffix(f".{os.getpid()}.tmp")
+        usable(_records_dir(), STATE_VARIABLE)
         try:
             draft.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
-            draft.replace(path)
+            draft.replace(self.path)
         except OSError as error:
-            raise unusable(path.parent, STATE_VARIABLE, error) from error
+            raise unusable(_records_dir(), STATE_VARIABLE, error) from error
 
     def forget(self) -> None:
         """Remove the file.
@@ -123,7 +137,7 @@ class ClusterRecord:
             UsageError: it is there and can't be removed.
         """
         try:
-            _path(self.run_id).unlink()
+            self.path.unlink()
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
@@ -139,12 +153,12 @@ def records() -> Iterator[ClusterRecord]:
 
 
 def standing(name: str) -> ClusterRecord:
-    """Find the cluster that stands under a name.
+    """Find the cluster that stands under a name, rather one of this machine than another's.
 
     Raises:
         ClusterError: there is none.
     """
-    named = {record.name: record for record in records() if record.name}
+    named = {record.name: record for record in sorted(records(), key=lambda one: one.is_here) if record.name}
     if name not in named:
         known = ", ".join(sorted(named)) or "none"
         raise ClusterError(
@@ -156,10 +170,6 @@ def standing(name: str) -> ClusterRecord:
 
 def _records_dir() -> Path:
     return state_dir() / "clusters"
-
-
-def _path(run_id: str) -> Path:
-    return _records_dir() / f"{run_id}.json"
 
 
 def _read(path: Path) -> ClusterRecord | None:
