@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import shutil
 import sys
 import tarfile
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +17,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import docker
 import requests
+import urllib3
 from docker import errors
 from docker.types import EndpointConfig, LogConfig
-from docker.utils import parse_repository_tag
+from docker.utils import kwargs_from_env, parse_repository_tag
 
 from loadlab.errors import ClusterError
 
@@ -140,19 +143,10 @@ class Engine:
 
     def pull(self, image: str, timeout_s: float) -> bool:
         """Try to pull an image within a time; returns whether it is at hand."""
-        deadline_s = time.monotonic() + timeout_s
-        repository, tag = parse_repository_tag(image)
-        try:
-            api = docker.from_env(timeout=max(1, int(timeout_s))).api
-            with contextlib.closing(
-                api.pull(repository, tag or "latest", stream=True, decode=True)
-            ) as events:
-                for event in events:
-                    if "error" in event or time.monotonic() > deadline_s:
-                        return False
-        except _FAILURES:
-            return False
-        return self.has_image(image)
+        pulling = threading.Thread(target=_pull, args=(image, timeout_s), daemon=True)
+        pulling.start()
+        pulling.join(timeout_s)
+        return not pulling.is_alive() and self.has_image(image)
 
     def import_root(self, archive: Path, image: str, labels: Mapping[str, str]) -> None:
         """Make an image of one layer from a tar file."""
@@ -286,6 +280,28 @@ class Engine:
         with _translated(f"command in {container}"):
             made = self._client.api.exec_create(container, command)
             return bytes(self._client.api.exec_start(made["Id"])).decode("utf-8", errors="replace")
+
+
+class _BoundedClient(docker.APIClient):
+    """A client no answer of which is waited for endlessly: the SDK gives a pull no timeout."""
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # noqa: ANN401  (of the base class)
+        """Send a request; whatever its timeout, the client's own counts."""
+        return super().send(request, **{**options, "timeout": self.timeout})
+
+
+def _pull(image: str, timeout_s: float) -> None:
+    """Pull an image until it is there, fails, or the time is over; the engine ends it with the connection."""
+    deadline_s = time.monotonic() + timeout_s
+    repository, tag = parse_repository_tag(image)
+    with (
+        contextlib.suppress(*_FAILURES, urllib3.exceptions.HTTPError),  # what counts is whether it is there
+        contextlib.closing(_BoundedClient(**kwargs_from_env(), timeout=math.ceil(timeout_s))) as api,
+        contextlib.closing(api.pull(repository, tag or "latest", stream=True, decode=True)) as events,
+    ):
+        for event in events:
+            if "error" in event or time.monotonic() > deadline_s:
+                return
 
 
 def _packed(files: Mapping[str, Path]) -> bytes:
