@@ -16,7 +16,7 @@ from loadlab.cluster.api import BrokerState, Capability
 from loadlab.cluster.base import AdministeredCluster
 from loadlab.cluster.capacity import free_bytes
 from loadlab.cluster.leftovers import marker, remove_processes
-from loadlab.cluster.processes import ProcessIdentity
+from loadlab.cluster.processes import ProcessIdentity, signal_name
 from loadlab.cluster.readiness import wait_until_answering
 from loadlab.cluster.state import BrokerProcess, ClusterRecord
 from loadlab.errors import ClusterError, UsageError
@@ -62,12 +62,12 @@ class Brokers:
     def launch(self, broker_id: int, directory: Path, command: Sequence[str]) -> None:
         """Start one broker, tell the guard and remember it."""
         with children_on(self.record.info.cores):
-            child = local_broker.launch(directory, command)
+            # From here on `end` finds it, though a signal may come before it is remembered.
+            child = self._children[broker_id] = local_broker.launch(directory, command)
         identity = ProcessIdentity.of(child.pid)
         if identity is None:
             child.wait()
             raise ClusterError(f"broker {broker_id} ended at once with status {child.returncode}")
-        self._children[broker_id] = child
         if self._guard and self._guard.stdin:
             self._guard.stdin.write(f"{identity.pid} {identity.started}\n")
             self._guard.stdin.flush()
@@ -110,10 +110,12 @@ class Brokers:
 
     def end(self) -> None:
         """Kill all brokers, remove their directory and forget them."""
-        remove_processes(self.record)
+        for child in self._children.values():
+            child.kill()
         for child in self._children.values():
             child.wait()
         self._children.clear()
+        remove_processes(self.record)
         if self._guard:
             self._guard.communicate("release\n")
             self._guard = None
@@ -216,9 +218,4 @@ def _how(status: int | None) -> str:
     """Tell how a process ended; only its parent knows."""
     if status is None:
         return ""
-    if status >= 0:
-        return f" with status {status}"
-    try:
-        return f" by {signal.Signals(-status).name}"
-    except ValueError:
-        return f" by signal {-status}"
+    return f" with status {status}" if status >= 0 else f" by {signal_name(-status)}"

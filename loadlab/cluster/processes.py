@@ -5,16 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import signal
 import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
-
-if TYPE_CHECKING:
-    import signal
 
 _END_TIMEOUT_S = 10.0
 
@@ -100,6 +97,14 @@ class ProcessIdentity:
                 return False
             time.sleep(0.01)
         return True
+
+
+def signal_name(number: int) -> str:
+    """Name a signal; of the real-time ones Python knows only the first and the last by name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 @functools.cache

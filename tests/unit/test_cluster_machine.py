@@ -14,10 +14,13 @@ import psutil
 import pytest
 
 from loadlab.cluster import affinity, capacity
+from loadlab.cluster.api import ClusterInfo
 from loadlab.cluster.capacity import broker_memory_bytes, check_machine, heap_bytes
+from loadlab.cluster.local_cluster import Brokers
 from loadlab.cluster.ports import HeldPorts
-from loadlab.cluster.processes import ProcessIdentity
+from loadlab.cluster.processes import ProcessIdentity, signal_name
 from loadlab.cluster.specs import cluster_spec
+from loadlab.cluster.state import ClusterRecord
 from loadlab.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
@@ -156,3 +159,32 @@ def test_children_are_pinned_from_their_start_and_the_parent_is_not() -> None:
         )
     assert told.stdout.strip() == "{0}"
     assert os.sched_getaffinity(0) == before
+
+
+@pytest.mark.parametrize(("number", "name"), [(9, "SIGKILL"), (34, "SIGRTMIN"), (40, "signal 40")])
+def test_each_signal_has_a_name(number: int, name: str) -> None:
+    assert signal_name(number) == name
+
+
+def test_a_broker_whose_start_was_interrupted_before_it_was_remembered_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+
+    def interrupted(pid: int) -> ProcessIdentity:
+        started.append(pid)
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("LOADLAB_STATE_DIR", str(tmp_path / "state"))
+    (tmp_path / "loadlab-r" / "logs").mkdir(parents=True)
+    info = ClusterInfo("local", "kafka", "4.3.1", 1, None, {}, "asked for", "id")
+    owner = ProcessIdentity.current()
+    brokers = Brokers(ClusterRecord("r", None, owner, info, "", data_dir=str(tmp_path / "loadlab-r")))
+    with monkeypatch.context() as patch:
+        patch.setattr(ProcessIdentity, "of", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            brokers.launch(1, tmp_path / "loadlab-r", ["sleep", "600"])
+    assert ProcessIdentity.of(started[0]) is not None
+    brokers.end()
+    assert ProcessIdentity.of(started[0]) is None
+    assert not (tmp_path / "loadlab-r").exists()
