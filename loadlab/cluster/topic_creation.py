@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _CREATION_TIMEOUT_S = 30.0
 _REQUEST_TIMEOUT_S = _CREATION_TIMEOUT_S + REQUEST_TIMEOUT_S
-_SETTLE_TIMEOUT_S = 5.0
+_SETTLE_TIMEOUT_S, _UNDO_TIMEOUT_S = 5.0, 6.0
 MOST_RECORDS = 10_000
 """The most that Kafka's controller writes for one request (QuorumController.MAX_RECORDS_PER_USER_OP)."""
 # A broker's answers after which the topic may exist all the same.
@@ -74,11 +74,21 @@ class TopicCreation:
         except ClusterError:
             found = {}  # then those that were not answered can't be told from those of others
         ours = [name for name in unsettled if _is_as_asked(found.get(name), self._requests[name])]
-        kept = self._topics.delete_named([*made, *ours], REQUEST_TIMEOUT_S)
+        kept = self._delete([*made, *ours])
         unseen = [name for name in unsettled if found.get(name) is None]
         left = [f"could not be deleted again: {reasons(kept)}"] if kept else []
         left += [f"may still be made: {listed(unseen)}"] if unseen else []
         return "; ".join(left) or None
+
+    def _delete(self, names: Sequence[str]) -> dict[str, BaseException]:
+        """Delete topics, asking twice where nobody answers; returns why those stay that can't be deleted."""
+        kept = self._topics.delete_named(names, _UNDO_TIMEOUT_S)
+        silent = [name for name, error in kept.items() if _is_unsettled(error)]
+        if not silent:
+            return kept
+        self._topics.refresh(_UNDO_TIMEOUT_S)  # a controller that is silent may have been replaced
+        kept = {name: error for name, error in kept.items() if name not in silent}
+        return kept | self._topics.delete_named(silent, _UNDO_TIMEOUT_S)
 
 
 def refuse_too_large(requests: Sequence[TopicRequest]) -> None:

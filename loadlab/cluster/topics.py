@@ -40,6 +40,10 @@ class TopicAdmin:
         """The client that requests are made by."""
         return self._admin.client
 
+    def refresh(self, timeout_s: float) -> None:
+        """Have librdkafka renew what it knows of leaders and of the controller."""
+        self._admin.refresh(timeout_s)
+
     def create(self, requests: Sequence[TopicRequest], await_service: Callable[[], None]) -> dict[str, str]:
         """Create topics, all or none, wait until every leader serves them and return the ids by name.
 

@@ -51,11 +51,13 @@ class FakeClient:
         errors: how the creation of a topic ends; None for no answer at all.
         made_all_the_same: those that it made nevertheless, with their partitions.
         kept: those that it refuses to delete.
+        silences: how many requests for deletion it does not answer, before it does.
     """
 
     errors: dict[str, int | None] = field(default_factory=dict)
     made_all_the_same: dict[str, int] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)
+    silences: int = 0
     there: dict[str, int] = field(default_factory=dict)
     requests: list[list[str]] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
@@ -73,6 +75,9 @@ class FakeClient:
         return Future() if code is None else answered(failed(code))
 
     def delete_topics(self, names: Sequence[str], **_: float) -> dict[str, Future[object]]:
+        if self.silences:
+            self.silences -= 1
+            return {name: answered(failed(KafkaError._TIMED_OUT)) for name in names}
         self.deleted += names
         error = failed(KafkaError.TOPIC_AUTHORIZATION_FAILED)
         return {name: answered(error if name in self.kept else None) for name in names}
@@ -94,7 +99,7 @@ class FakeClient:
 def create(
     client: FakeClient, *requests: TopicRequest, await_service: Callable[[], None] = lambda: None
 ) -> dict[str, str]:
-    admin = cast("KafkaAdmin", SimpleNamespace(client=client))
+    admin = cast("KafkaAdmin", SimpleNamespace(client=client, refresh=lambda _: None))
     return TopicAdmin(admin).create(requests, await_service)
 
 
@@ -159,6 +164,17 @@ def test_what_may_not_be_deleted_again_is_named_with_the_reason() -> None:
     ) as told:
         create(client, A, B, await_service=await_service)
     assert told.value.fix == "delete by hand what is left"
+
+
+@pytest.mark.parametrize(("silences", "words"), [(1, "no service$"), (2, "deleted again: a, b: .*imed out$")])
+def test_a_controller_that_is_silent_is_asked_twice_to_delete_again(silences: int, words: str) -> None:
+    def await_service() -> None:
+        raise ClusterError("no service")
+
+    client = FakeClient(silences=silences)
+    with pytest.raises(ClusterError, match=words):
+        create(client, A, B, await_service=await_service)
+    assert client.deleted == (["a", "b"] if silences == 1 else [])
 
 
 def test_an_interrupt_notes_what_may_not_be_deleted_again() -> None:
