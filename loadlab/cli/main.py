@@ -91,8 +91,8 @@ class LoadlabGroup(click.Group):
         except LoadlabError as error:
             _tell(ctx, error)
             code = error.exit_code
-        except KeyboardInterrupt:
-            print_note("interrupted")
+        except KeyboardInterrupt as interrupt:
+            print_note(": ".join(["interrupted", *getattr(interrupt, "__notes__", ())]))
             code = EXIT_INTERRUPTED
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise

@@ -11,6 +11,7 @@ from confluent_kafka.admin import NewTopic
 from loadlab.cluster.admin import REQUEST_TIMEOUT_S, error_code
 from loadlab.cluster.topic_errors import creation_error, listed, reasons
 from loadlab.errors import ClusterError, UsageError
+from loadlab.scenario.workload import MOST_RECORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 _CREATION_TIMEOUT_S = 30.0
 _REQUEST_TIMEOUT_S = _CREATION_TIMEOUT_S + REQUEST_TIMEOUT_S
 _SETTLE_TIMEOUT_S, _UNDO_TIMEOUT_S = 5.0, 6.0
-MOST_RECORDS = 10_000
-"""The most that Kafka's controller writes for one request (QuorumController.MAX_RECORDS_PER_USER_OP)."""
 # A broker's answers after which the topic may exist all the same.
 _UNSETTLED = frozenset({KafkaError.REQUEST_TIMED_OUT, KafkaError.NETWORK_EXCEPTION})
 

@@ -9,9 +9,10 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 
 from loadlab.cluster.admin import REQUEST_TIMEOUT_S, KafkaAdmin, error_code
 from loadlab.cluster.api import PartitionDescription, TopicDescription, TopicRequest
-from loadlab.cluster.topic_creation import MOST_RECORDS, TopicCreation, outcome, refuse_too_large
+from loadlab.cluster.topic_creation import TopicCreation, outcome, refuse_too_large
 from loadlab.cluster.topic_errors import listed, reasons, topics_exist
 from loadlab.errors import ClusterError, LoadlabError
+from loadlab.scenario.workload import MOST_RECORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

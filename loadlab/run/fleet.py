@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from loadlab.client.settings import ConsumerSettings
+from loadlab.cluster.processes import signal_name
 from loadlab.errors import WorkerError
 from loadlab.measurement.slab import CONSUME_LANE, Command, State, create_slab
 from loadlab.run.readings import errors
@@ -81,7 +81,7 @@ class WorkerProcess:
         if code is None:
             return "running"
         if code < 0:
-            return f"killed by {signal.Signals(-code).name}"
+            return f"killed by {signal_name(-code)}"
         return "finished" if code == 0 else f"exit code {code}"
 
 

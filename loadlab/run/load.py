@@ -75,6 +75,7 @@ class Load:
     final: Sample | None = None
     machine: MachineWatch = field(init=False)
     heartbeats: Heartbeats = field(init=False)
+    _answering: bool = True
     _checked_ns: int = 0
     _intervals: int = 0
 
@@ -193,7 +194,11 @@ class Load:
             self._check_brokers()
             self._check_disk()
         except ClusterError as error:
-            self.events.trouble("cluster_unanswering", str(error))
+            if self._answering:
+                self.events.trouble("cluster_unanswering", str(error))
+            self._answering = False
+        else:
+            self._answering = True
 
     def _check_brokers(self) -> None:
         for broker in self.cluster.broker_states():

@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from loadlab.cluster import attach, clean_leftovers, start_cluster
 from loadlab.errors import ClusterError, LoadlabError
@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from loadlab.cluster import Cluster
+    from loadlab.cluster import BrokerState, Cluster
     from loadlab.run.progress import RunObserver
     from loadlab.scenario import LoadedScenario
     from loadlab.scenario.cluster import ClusterSpec
+
+_STATES_TIMEOUT_S: Final = 10.0
+_STATES_AGAIN_S: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -74,13 +77,23 @@ class OpenCluster:
         """Refuses to measure on what an earlier run left broken.
 
         Raises:
-            ClusterError: a broker has died.
+            ClusterError: a broker has died, or nobody says for a while whether one has.
         """
-        if dead := [state for state in self.cluster.broker_states() if not state.alive]:
+        if dead := [state for state in self._broker_states() if not state.alive]:
             raise ClusterError(
                 f"broker {dead[0].broker_id} has died since the cluster was opened: {dead[0].detail}",
                 fix="run again; where the load kills brokers, give each run a cluster of its own",
             )
+
+    def _broker_states(self) -> list[BrokerState]:
+        deadline_s = time.monotonic() + _STATES_TIMEOUT_S
+        while True:
+            try:
+                return self.cluster.broker_states()
+            except ClusterError:
+                if time.monotonic() > deadline_s:
+                    raise
+                time.sleep(_STATES_AGAIN_S)
 
 
 @contextmanager

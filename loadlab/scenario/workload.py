@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _MOST_PARTITIONS: Final = 100_000
+MOST_RECORDS: Final = 10_000
+"""The most that Kafka's controller writes for one request (QuorumController.MAX_RECORDS_PER_USER_OP): for a
+topic one record, and one for each of its properties and partitions."""
 LATEST: Final = frozenset({"latest", "end", "largest"})
 """librdkafka's words for auto.offset.reset that have a new group begin behind what is there."""
 MOST_CONSUMERS: Final = 62
@@ -86,6 +89,9 @@ class TopicSpec(Model):
 
     @model_validator(mode="after")
     def _bearable(self) -> Self:
+        most = MOST_RECORDS - 1 - len(self.config)
+        if self.partitions > most:
+            raise HintedError(f"Kafka makes a topic of {most:,} partitions at the most")
         together = self.partitions * self.count
         if together > _MOST_PARTITIONS:
             raise HintedError(

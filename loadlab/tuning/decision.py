@@ -31,6 +31,7 @@ _SEED: Final = 1  # of what the bootstrap draws: the same runs give the same int
 _RESAMPLES: Final = 9_999
 _PAIRS_OF_BLOCK: Final = 2
 _ENOUGH: Final = 5
+_RESAMPLED: Final = 8
 _VISIBLE: Final = 0.05
 _FARTHEST: Final = math.log(1000.0)
 """Of blocks that are alike but for one, Student's ratio knows no end, and a ratio has to be a number."""
@@ -139,9 +140,13 @@ def studentized_interval(values: Sequence[float]) -> tuple[float, float]:
     """The 95 % interval of a mean, by the bootstrap of Student's ratio.
 
     B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 12.5. With eight values the
-    plain percentile bootstrap is much too narrow (docs/tuning.md).
+    plain percentile bootstrap is much too narrow (docs/tuning.md); with fewer there are too few different
+    resamples for either, and Student's ratio is taken to be what it is of a normal distribution.
     """
     sample = np.asarray(values, dtype=np.float64)
+    if len(sample) < _RESAMPLED:
+        edge = float(stats.t.ppf(0.5 + LEVEL / 2, len(sample) - 1)) * float(stats.sem(sample))
+        return float(sample.mean()) - edge, float(sample.mean()) + edge
     rng = np.random.default_rng(_SEED)
     drawn = rng.choice(sample, (_RESAMPLES, len(sample)))
     spread = drawn.std(axis=1, ddof=1)

@@ -283,6 +283,13 @@ def test_the_interval_of_eight_blocks_holds_the_mean_where_percentiles_would_not
     assert held >= 400 * 0.92
 
 
+@pytest.mark.parametrize("blocks", [2, 3, 5])
+def test_the_interval_of_few_blocks_holds_the_mean_too(blocks: int) -> None:
+    rng = np.random.default_rng(4)
+    intervals = [studentized_interval(rng.normal(0, 0.05, blocks)) for _ in range(400)]
+    assert sum(low <= 0 <= high for low, high in intervals) >= 400 * 0.92
+
+
 def test_blocks_that_are_all_alike_have_an_interval_of_no_width() -> None:
     values: Sequence[float] = [0.1] * 8
     assert studentized_interval(values) == pytest.approx((0.1, 0.1))
