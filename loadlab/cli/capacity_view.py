@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from loadlab.cli import figures
-from loadlab.cli.output import Line, print_lines, print_text
+from loadlab.cli.output import Line, print_document, print_lines
 from loadlab.cli.sections import row
 from loadlab.cli.summary import cluster_text
 from loadlab.results.capacity_store import CAPACITY_FILE
@@ -29,7 +29,7 @@ _GENERATOR = "generator_limited"
 def print_capacity(search: StoredCapacity, output: OutputFormat) -> None:
     """Print a stored search: the curve and the answer, or capacity.json as it stands on the disk."""
     if output == "json":
-        print_text((search.path / CAPACITY_FILE).read_text(encoding="utf-8").rstrip("\n"))
+        print_document((search.path / CAPACITY_FILE).read_text(encoding="utf-8").rstrip("\n"))
     else:
         print_lines(capacity_lines(search))
 

@@ -81,6 +81,7 @@ def reporting(junit_file: Path | None, scenario: Path) -> Iterator[CiReport]:
 
     Raises:
         UsageError: the JUnit file can't be written.
+        RunError: it could be written before the run, and can't be any more.
     """
     report = CiReport(scenario.stem)
     _write_junit(junit_file, report)
@@ -88,10 +89,17 @@ def reporting(junit_file: Path | None, scenario: Path) -> Iterator[CiReport]:
         yield report
     except BaseException as error:
         report.fail(error)
-        raise
-    finally:
         _append_page(report)
+        try:
+            _write_junit(junit_file, report)
+        except UsageError as unwritten:
+            print_note(unwritten.message)  # what ended the run is worth more
+        raise
+    _append_page(report)
+    try:
         _write_junit(junit_file, report)
+    except UsageError as unwritten:
+        raise RunError(unwritten.message, fix=unwritten.fix) from unwritten
 
 
 def _write_junit(path: Path | None, report: CiReport) -> None:
@@ -112,7 +120,7 @@ def _append_page(report: CiReport) -> None:
     if not page:
         return
     try:
-        with Path(page).open("a", encoding="utf-8") as file:
+        with Path(page).open("a", encoding="utf-8", errors="replace") as file:
             file.write(report.markdown())
     except OSError as error:
         print_note(f"{STEP_SUMMARY} could not be written: {error.strerror}")

@@ -10,7 +10,7 @@ import click
 from loadlab.analysis.export import FORMATS, export_run
 from loadlab.analysis.export.files import file_name, write_files
 from loadlab.cli.options import examples, results_dir_option
-from loadlab.cli.output import print_note, print_text
+from loadlab.cli.output import print_document, print_note, print_text
 from loadlab.results.reader import load
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def export(run: str, form: str, output: Path | None, *, force: bool, results_dir
     for note in (*_worth(stored.result.verdict), *exported.notes):
         print_note(f"note: {note}")
     if output == _STDOUT:
-        print_text(exported.contents[""].decode().removesuffix("\n"))
+        print_document(exported.contents[""].decode().removesuffix("\n"))
         return
     place = output or Path(f"{file_name(stored.result.run_id)}{chosen.ending}")
     files = {place / name if name else place: content for name, content in exported.contents.items()}

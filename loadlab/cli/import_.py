@@ -10,7 +10,7 @@ import click
 
 from loadlab.analysis.export.files import unwritable
 from loadlab.cli.options import examples
-from loadlab.cli.output import print_note, print_text
+from loadlab.cli.output import print_document, print_note
 from loadlab.errors import UsageError
 from loadlab.scenario.omb import import_omb
 
@@ -48,7 +48,7 @@ def omb(workload: Path, driver: Path, output: Path | None) -> None:
     for line in _told(imported.reports):
         print_note(line)
     if output is None:
-        print_text(imported.text.rstrip("\n"))
+        print_document(imported.text.rstrip("\n"))
     else:
         _write(output, imported.text)
         print_note(f"{output}: loadlab validate {output}; loadlab run {output}")

@@ -9,9 +9,11 @@ import contextlib
 import difflib
 import importlib
 import io
+import os
 import sys
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
@@ -155,6 +157,9 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of the `loadlab` command."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started this
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  (for good)
     for stream in (sys.stdout, sys.stderr):
         # A terminal that can't show "µ" gets "?" rather than a run that dies of it.
         if isinstance(stream, io.TextIOWrapper):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TextIO
+
+from loadlab.errors import RunError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +25,7 @@ _LOOKS: dict[Style, str] = {
     "dim": "\x1b[2m",
 }
 _LOOK_END = "\x1b[0m"
+_NOBODY_READS = {errno.EPIPE, errno.EIO}  # a pipe, a terminal
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,12 @@ def print_text(text: str) -> None:
 
 def print_json(document: object) -> None:
     """Write a document to stdout as JSON; dates and paths become their text."""
-    print_text(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+    print_document(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+
+
+def print_document(text: str) -> None:
+    """Write a text for other programs to stdout and a line end: in UTF-8, whatever the locale."""
+    _write(sys.stdout, text, encoding="utf-8")
 
 
 def print_note(text: str) -> None:
@@ -69,12 +78,22 @@ def _painted(line: Line) -> str:
     return f"{look}{line.text}{_LOOK_END}" if look else line.text
 
 
-def _write(stream: TextIO, text: str) -> None:
-    """Write and flush; once the reader or the terminal has gone, what else is written goes nowhere."""
+def _write(stream: TextIO, text: str, encoding: str | None = None) -> None:
+    """Write and flush; once the reader or the terminal has gone, what else is written goes nowhere.
+
+    Raises:
+        RunError: stdout takes no more for another reason, such as a full disk.
+    """
     try:
-        stream.write(text + "\n")
+        if encoding is None:
+            stream.write(text + "\n")
+        else:
+            stream.flush()
+            stream.buffer.write(f"{text}\n".encode(encoding))
         stream.flush()
-    except OSError:
+    except OSError as error:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
+        if stream is sys.stdout and error.errno not in _NOBODY_READS:
+            raise RunError(f"standard output can't be written: {error.strerror}") from error

@@ -9,7 +9,7 @@ import click
 from loadlab.cli import figures
 from loadlab.cli.capacity_view import capacity_as_json, capacity_told, print_capacity
 from loadlab.cli.options import OutputFormat, examples, output_option, results_dir_option
-from loadlab.cli.output import Line, print_json, print_lines, print_text
+from loadlab.cli.output import Line, print_document, print_json, print_lines, print_text
 from loadlab.cli.runset import set_lines
 from loadlab.cli.study_view import print_study, study_as_json, study_told
 from loadlab.cli.summary import summary_lines
@@ -81,7 +81,7 @@ def show(run: str, output: OutputFormat, results_dir: Path) -> None:
 def print_run(stored: StoredRun, output: OutputFormat) -> None:
     """Print a stored run: the summary, or result.json as it stands on the disk."""
     if output == "json":
-        print_text((stored.path / RESULT_FILE).read_text(encoding="utf-8").rstrip("\n"))
+        print_document((stored.path / RESULT_FILE).read_text(encoding="utf-8").rstrip("\n"))
     else:
         print_lines(summary_lines(stored))
 
@@ -89,7 +89,7 @@ def print_run(stored: StoredRun, output: OutputFormat) -> None:
 def print_set(stored: StoredSet, output: OutputFormat) -> None:
     """Print a stored run set: the summary, or runset.json as it stands on the disk."""
     if output == "json":
-        print_text((stored.path / RUNSET_FILE).read_text(encoding="utf-8").rstrip("\n"))
+        print_document((stored.path / RUNSET_FILE).read_text(encoding="utf-8").rstrip("\n"))
     else:
         print_lines(set_lines(stored))
 

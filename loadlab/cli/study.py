@@ -9,7 +9,7 @@ import click
 from loadlab.analysis.export.files import write_files
 from loadlab.analysis.plots.plot import Missing, Plot
 from loadlab.cli.options import OutputFormat, examples, output_option, results_dir_option
-from loadlab.cli.output import Line, print_json, print_lines, print_note, print_text
+from loadlab.cli.output import Line, print_document, print_json, print_lines, print_note, print_text
 from loadlab.cli.study_export import trials_csv
 from loadlab.cli.study_view import print_study, study_as_json, study_told
 from loadlab.errors import UsageError
@@ -91,7 +91,7 @@ def export_command(study: str, form: str, results_dir: Path) -> None:
     """Print STUDY's trials, all of it, or what it recommends."""
     stored = load_stored_study(study, results_dir)
     if form == "csv":
-        print_text(trials_csv(stored.result).rstrip("\n"))
+        print_document(trials_csv(stored.result).rstrip("\n"))
         return
     if form in _PROPERTIES and stored.result.confirmed is None:
         raise UsageError(f"{stored.result.study_id} recommends nothing", fix="loadlab study show says why")
@@ -101,4 +101,4 @@ def export_command(study: str, form: str, results_dir: Path) -> None:
             f"{path} is not there: it is written as the study's last step",
             fix=f"loadlab tune with --resume {stored.result.study_id} goes on",
         )
-    print_text(path.read_text(encoding="utf-8").rstrip("\n"))
+    print_document(path.read_text(encoding="utf-8").rstrip("\n"))

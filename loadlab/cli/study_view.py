@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.analysis.knobs import assignment_text, objective_text, short_names
 from loadlab.cli import figures
-from loadlab.cli.output import Line, print_lines, print_text
+from loadlab.cli.output import Line, print_document, print_lines
 from loadlab.cli.sections import row
 from loadlab.cli.summary import cluster_text
 from loadlab.results.study_store import JAVA_FILE, LIBRDKAFKA_FILE, STUDY_FILE
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def print_study(stored: StoredStudy, output: OutputFormat) -> None:
     """Print a stored study: its summary, or study.json as it stands on the disk."""
     if output == "json":
-        print_text((stored.path / STUDY_FILE).read_text(encoding="utf-8").rstrip("\n"))
+        print_document((stored.path / STUDY_FILE).read_text(encoding="utf-8").rstrip("\n"))
     else:
         print_lines(study_lines(stored))
 

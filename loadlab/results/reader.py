@@ -249,7 +249,7 @@ def _holds(folder: Path, file: str) -> bool:
     """Whether a file is there; a folder that may not be looked into counts as a run, which tells why."""
     try:
         return (folder / file).is_file()
-    except PermissionError:
+    except OSError:
         return file == RESULT_FILE
 
 

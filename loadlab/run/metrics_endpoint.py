@@ -64,6 +64,9 @@ def metrics_endpoint(host: str, port: int) -> Iterator[tuple[MetricsObserver, st
     Raises:
         UsageError: nothing can listen there.
     """
+    if not host:
+        fix = "leave it out for this machine only, or name an address"
+        raise UsageError("--metrics-host is empty", fix=fix)
     observer = MetricsObserver()
     try:
         server = _Server((host, port), observer)

@@ -12,6 +12,7 @@ from loadlab.scenario.cluster import ClusterSpec, is_loopback, set_aside
 from loadlab.scenario.finding import found
 from loadlab.scenario.providers import refusal
 from loadlab.scenario.shape import keys
+from loadlab.scenario.source import is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,7 @@ def client_properties_file(view: View) -> Iterator[Finding]:
     given, path = cluster.client_properties, ("cluster", "client_properties")
     if given is None:
         return
-    if not given.is_file():
+    if is_missing(given):
         yield found(path, f"no such file: {given}", about=(_PROVIDER,))
         return
     try:

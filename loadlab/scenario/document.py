@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 Key = str | int
 Path = tuple[Key, ...]
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
 OriginKind = Literal["file", "environment", "set", "default"]
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text as YAML and java.util.Properties count them: other separators end none."""
+    *lines, last = _LINE_END.split(text)
+    return [*lines, last] if last else lines
+
+
+def is_property(path: Path) -> bool:
+    """Whether a path leads to a property of a client, topic or broker; a topic called config is none."""
+    return len(path) > 1 and path[1 if path[0] == "cluster" else 2 : -1] == ("config",)
 
 
 @dataclass(frozen=True)

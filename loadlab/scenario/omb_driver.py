@@ -129,7 +129,7 @@ def _client_config(keys: Keys, client: Client) -> dict[str, str]:
     for block, properties in blocks.items():
         for name, value in properties.items():
             label = f"{block}.{name}"
-            if block == "commonConfig" and _of_cluster(keys, label, name):
+            if _of_cluster(keys, label, name):
                 continue
             label = f"{label} ({client}s)" if block == "commonConfig" else label
             found = translated(client, name, value)

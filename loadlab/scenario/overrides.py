@@ -21,7 +21,7 @@ from loadlab import units
 from loadlab.errors import ScenarioError
 from loadlab.hints import HintedError, near
 from loadlab.scenario import shape
-from loadlab.scenario.document import Document, Origin, Path, value_at
+from loadlab.scenario.document import Document, Origin, Path, is_property, lines_of, value_at
 from loadlab.scenario.problems import Problem
 from loadlab.scenario.reader import parse_value
 from loadlab.scenario.secrets import redacted_line
@@ -81,8 +81,12 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[_Override]:
         yield _override(f"cluster.provider={provider}", "environment", _PROVIDER)
     for name in sorted(environ):
         if name == _SET or name.startswith(f"{_SET}_"):
-            for line in filter(str.strip, environ[name].splitlines()):
-                yield _override(line.strip(), "environment", f"{name}: {line.strip()}")
+            for number, line in enumerate(lines_of(environ[name]), start=1):
+                # What begins like no path may be the next line of a secret: it is not told.
+                known = line.partition("=")[0].strip().partition(".")[0] in shape.keys(shape.shape_at(()))
+                place = f"{name}: {line.strip()}" if known else f"{name}, line {number}"
+                if line.strip():
+                    yield _override(line.strip() if known else "", "environment", place)
 
 
 def _override(text: str, kind: Literal["set", "environment"], place: str) -> _Override:
@@ -94,9 +98,12 @@ def _apply(document: Document, override: _Override) -> Iterator[Problem]:
     try:
         path_text, value_text = _split(override.text)
         value = parse_value(value_text, "the value")
+        if isinstance(value, int | float) and is_property(resolve_path(path_text, document.data)):
+            value = value if isinstance(value, bool) else value_text
     except (_PathError, ScenarioError) as error:
         message = error.message if isinstance(error, ScenarioError) else str(error)
-        yield Problem((), message, place=override.origin.place)
+        suggestion = error.suggestion if isinstance(error, _PathError) else None
+        yield Problem((), message, suggestion, place=override.origin.place)
     else:
         yield from _set(document, Setting(path_text, value, override.origin))
 

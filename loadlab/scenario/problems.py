@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import ScenarioError
 from loadlab.scenario.document import Document, Path, Place
-from loadlab.scenario.secrets import redacted_line
+from loadlab.scenario.secrets import holds_secret, redacted_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,7 +67,10 @@ def _rendered(problem: Problem, document: Document) -> str:
     where = f"{dotted(problem.path)}: " if problem.path else ""
     lines = [_printable(f"{place.name}: {where}{problem.message}"[:_LONGEST])]
     if place.mark is not None and place.mark.line <= len(document.lines):
-        lines += _quoted(document.lines[place.mark.line - 1], place.mark.column)
+        line = document.lines[place.mark.line - 1]
+        # A secret may stand on a line of its own, below its key.
+        if not holds_secret(problem.path) or line != redacted_line(line):
+            lines += _quoted(line, place.mark.column)
     if problem.suggestion:
         lines.append(_printable(f'    did you mean "{problem.suggestion}"?'))
     return "\n".join(lines)

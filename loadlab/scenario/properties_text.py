@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.hints import HintedError
+from loadlab.scenario.document import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +64,7 @@ def entries(text: str) -> list[Entry]:
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Lines with those that they go on in: a line goes on where it ends with an odd number of backslashes."""
     whole, first = "", 0
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(lines_of(text), start=1):
         part = line.lstrip() if whole else line
         first = first if whole else number
         is_comment = not whole and _COMMENT.match(part) is not None

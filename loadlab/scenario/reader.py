@@ -25,8 +25,9 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from loadlab.errors import ScenarioError
-from loadlab.scenario.document import Document, Mark, Marks, Path
+from loadlab.scenario.document import Document, Mark, Marks, Path, is_property, lines_of
 from loadlab.scenario.problems import Problem, scenario_error
+from loadlab.scenario.secrets import holds_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ def parse(text: str, name: str) -> tuple[Document, list[Problem]]:
     Raises:
         ScenarioError: not YAML, or YAML that a scenario may not have.
     """
-    document = Document(name, text.splitlines(), {})
+    document = Document(name, lines_of(text), {})
     value, problems = _Reader(text, document).read()
     if value is None:
         raise ScenarioError(f"{name}: is empty; a scenario starts with name: and topics:")
@@ -83,16 +84,20 @@ class _Reader:
         self._text = text
         self._document = document
         self._nodes = 0
+        self._at: Path = ()
         self._problems: list[Problem] = []
 
     def read(self) -> tuple[object, list[Problem]]:
         try:
             return self._stream(), self._problems
         except MarkedYAMLError as error:
-            self._refuse(f"is not YAML: {error.problem or error.context}", self._where(error))
+            # What is wrong with a tag holds the tag, which may be the beginning of a password.
+            problem = str(error.problem or error.context)
+            message = "tags (!) are not allowed" if "tag" in problem else f"is not YAML: {problem}"
+            self._refuse(message, self._where(error))
         except ReaderError as error:
-            before = self._text[: error.position].splitlines() or [""]
-            self._refuse(f"is not YAML: {error.reason}", Mark(len(before), len(before[-1]) + 1))
+            upto = lines_of(f"{self._text[: error.position]}?")
+            self._refuse(f"is not YAML: {error.reason}", Mark(len(upto), len(upto[-1])))
         except YAMLError as error:
             first = str(error).partition("\n")[0]
             raise ScenarioError(f"{self._document.name}: is not YAML: {first}") from None
@@ -129,7 +134,7 @@ class _Reader:
         if isinstance(event, SequenceStartEvent):
             return self._sequence(path, depth)
         if isinstance(event, ScalarEvent):
-            return event.value if event.style else _resolved(event.value)
+            return event.value if event.style else _resolved(event.value, as_property=is_property(path))
         raise AssertionError(f"ruamel.yaml sent a {type(event).__name__} where a node starts")
 
     def _guard(self, event: Event, mark: Mark, depth: int) -> None:
@@ -165,7 +170,8 @@ class _Reader:
             if key in values:
                 self._twice(path, key, mark, depth)
             else:
-                values[key] = self._node(next(self._events), (*path, key), mark, depth + 1)
+                self._at = (*path, key)
+                values[key] = self._node(next(self._events), self._at, mark, depth + 1)
         return values
 
     def _twice(self, path: Path, key: str, mark: Mark, depth: int) -> None:
@@ -179,6 +185,8 @@ class _Reader:
 
     def _refuse(self, message: str, mark: Mark) -> NoReturn:
         self._document.marks = {(): Marks(mark, mark)}
+        if holds_secret(self._at):
+            self._document.lines = []  # none is quoted
         raise scenario_error([Problem((), message)], self._document)
 
 
@@ -186,10 +194,15 @@ def _mark(event: Event) -> Mark:
     return Mark(event.start_mark.line + 1, event.start_mark.column + 1)
 
 
-def _resolved(text: str) -> object:
-    """The value of a plain scalar by YAML 1.2's core schema: ``yes``, ``on`` and dates are texts."""
+def _resolved(text: str, *, as_property: bool = False) -> object:
+    """The value of a plain scalar by YAML 1.2's core schema: ``yes``, ``on`` and dates are texts.
+
+    Of a property a number stays the text that it is: librdkafka and Kafka read it, and 0123 may be a secret.
+    """
     if text in _WORDS:
         return _WORDS[text]
+    if as_property:
+        return text
     if _INTEGER.fullmatch(text):
         return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
     if _FLOAT.fullmatch(text):

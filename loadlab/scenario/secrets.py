@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 REDACTED: Final = "[redacted]"
@@ -20,6 +20,11 @@ _ASSIGNED: Final = re.compile(r"""(?<![\w.\-])([\w.\-]+)["']?\s*[:=]\s*(?=\S)"""
 def is_secret(name: str) -> bool:
     """Whether the property called ``name`` holds a secret."""
     return bool(_SECRET.search(name)) and not _PLAIN.search(name)
+
+
+def holds_secret(path: Iterable[str | int]) -> bool:
+    """Whether the keys of a path lead to a secret."""
+    return any(is_secret(str(key)) for key in path)
 
 
 def redacted(document: object) -> object:

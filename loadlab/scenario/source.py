@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 MAX_BYTES: Final = 2**20
 
 
+def is_missing(path: Path) -> bool:
+    """Whether there is no such file; of one that can't be looked at, reading it tells why."""
+    try:
+        return not path.is_file()
+    except OSError:
+        return False
+
+
 def read_text(path: Path) -> str:
     """The text of a file.
 

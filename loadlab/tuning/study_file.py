@@ -14,7 +14,7 @@ from loadlab.scenario.document import Origin
 from loadlab.scenario.overrides import Setting
 from loadlab.scenario.problems import Problem, scenario_error
 from loadlab.scenario.reader import parse
-from loadlab.scenario.source import read_text
+from loadlab.scenario.source import is_missing, read_text
 from loadlab.scenario.validation import Form, build, overlaps
 from loadlab.tuning.apply import without
 from loadlab.tuning.capacity_scenario import refuse_old_records
@@ -86,7 +86,7 @@ def _scenario(file: StudyFile, document: Document, problems: list[Problem], load
         ScenarioError: with the study's problems and the scenario's.
     """
     path = FilePath(document.name).parent / file.scenario
-    if _is_missing(path):
+    if is_missing(path):
         raise scenario_error([*problems, Problem(("scenario",), f"no such file: {path}")], document)
     settings = [
         Setting(name, value, Origin("set", document.place(("set", name)).name))
@@ -97,14 +97,6 @@ def _scenario(file: StudyFile, document: Document, problems: list[Problem], load
     except ScenarioError as error:
         own = [scenario_error(problems, document).message] if problems else []
         raise ScenarioError("\n".join([*own, error.message])) from None
-
-
-def _is_missing(path: FilePath) -> bool:
-    """Whether there is no such file; of one that can't be looked at, reading it tells why."""
-    try:
-        return not path.is_file()
-    except OSError:
-        return False
 
 
 def _objectives(file: StudyFile) -> list[tuple[Path, Objective]]:

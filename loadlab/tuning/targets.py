@@ -15,7 +15,7 @@ from loadlab.client.property_table import known_properties
 from loadlab.hints import HintedError
 from loadlab.scenario import kafka_properties
 from loadlab.scenario.cluster import LOCAL_RESOURCES, PROVIDER_FIELDS, ClusterSpec, Resources
-from loadlab.scenario.document import Path, value_at
+from loadlab.scenario.document import Path, is_property, value_at
 from loadlab.scenario.fields import property_text
 from loadlab.scenario.overrides import resolve_path
 from loadlab.scenario.providers import refusal
@@ -81,7 +81,7 @@ class Target:
     @property
     def property_name(self) -> str | None:
         """The property that it is; None where it is a field of the scenario's own."""
-        return str(self.path[-1]) if _is_property(self.path) else None
+        return str(self.path[-1]) if is_property(self.path) else None
 
     def value(self, written: object) -> Value:
         """A value as the study writes it, checked, and in the unit of the property.
@@ -136,7 +136,7 @@ def target_of(name: str, scenario: Scenario) -> Target:
     """
     path = resolve_path(name, scenario.to_secret_document())
     _refuse_other_provider(path, scenario)
-    if _is_property(path):
+    if is_property(path):
         return Target(name, path, _property_kind(path, scenario), scenario.cluster.kafka_version)
     field = _FIELDS.get(_general(path))
     if field is None:
@@ -145,11 +145,6 @@ def target_of(name: str, scenario: Scenario) -> Target:
             "brokers and resources"
         )
     return Target(name, path, field[1], scenario.cluster.kafka_version)
-
-
-def _is_property(path: Path) -> bool:
-    """Whether a path enters a properties map, which what a user calls config is not."""
-    return path[1 if path[0] == "cluster" else 2 : -1] == ("config",)
 
 
 def _finite(number: float) -> float:

@@ -195,3 +195,23 @@ def test_names_and_messages_are_no_markup() -> None:
 
     assert line == r"| **failed** | a\|b \`c\` &lt;img src=x\> \[d\]\(e\) \*f\* \# g | 1 |"
     assert "<script>" not in text
+
+
+def test_a_page_that_can_not_be_written_in_the_end_takes_no_outcome_away(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+
+    def removed() -> None:
+        (folder / "junit.xml").unlink()
+        folder.rmdir()
+
+    with pytest.raises(RunError, match="the brokers died"), reporting(folder / "junit.xml", tmp_path):
+        removed()
+        raise RunError("the brokers died")
+    assert "can't be written" in capsys.readouterr().err
+
+    folder.mkdir()
+    with pytest.raises(RunError, match="can't be written"), reporting(folder / "junit.xml", tmp_path):
+        removed()

@@ -270,9 +270,11 @@ def _config(made: Imported) -> dict[str, object]:
 
 def test_a_password_reaches_neither_scenario_nor_report(imported: Callable[..., Imported]) -> None:
     jaas = 'PlainLoginModule required username="u" password="hunter2";'
-    made = imported(driver={"commonConfig": f"sasl.jaas.config={jaas}\nsecurity.protocol=SASL_SSL\n"})
+    common = f"sasl.jaas.config={jaas}\nsecurity.protocol=SASL_SSL\n"
+    made = imported(driver={"commonConfig": common, "producerConfig": "ssl.key.password=hunter2\n"})
     assert "hunter2" not in made.text + repr(made.reports) + repr(made.document)
-    assert "--client-properties" in told(made, "commonConfig.sasl.jaas.config")[1]
+    for key in ("commonConfig.sasl.jaas.config", "producerConfig.ssl.key.password"):
+        assert "--client-properties" in told(made, key)[1]
 
 
 def test_all_that_makes_the_load_another_is_refused_at_once(imported: Callable[..., Imported]) -> None:

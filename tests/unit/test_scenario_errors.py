@@ -53,6 +53,20 @@ def test_secrets_are_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hunter2" not in told(Path("secrets.yaml"))
 
 
+@pytest.mark.parametrize("value", ['"hunter2\\n"', "&x hunter2", "@hunter2", "!hunter2! 1", "[hunter2]"])
+def test_a_secret_below_its_key_is_not_quoted(tmp_path: Path, value: str) -> None:
+    (tmp_path / "a.yaml").write_text(
+        f"name: a\nproducers:\n  p:\n    config:\n      sasl.password:\n        {value}\n", encoding="utf-8"
+    )
+    assert "hunter2" not in told(tmp_path / "a.yaml")
+
+
+def test_lines_end_only_where_yaml_ends_them(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("name: \"x\u2028y\"\nseed: none\n", encoding="utf-8")
+    assert "a.yaml:2:7: seed" in told(tmp_path / "a.yaml")
+    assert "    seed: none\n" in told(tmp_path / "a.yaml")
+
+
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     assert told(tmp_path / "none.yaml") == f"{tmp_path}/none.yaml: no such file"
 

@@ -277,3 +277,21 @@ def test_a_document_with_mistakes_is_told_by_dotted_path() -> None:
 )
 def test_a_list_of_cores_is_read_as_linux_does(text: str, cores: tuple[int, ...]) -> None:
     assert cpuset_cores(text) == cores
+
+
+def test_what_follows_a_secret_in_a_variable_is_not_told() -> None:
+    key = "producers.checkout.config.ssl.key.pem=-----BEGIN PRIVATE KEY-----\nhunter2=\nhunter2\n"
+    with pytest.raises(ScenarioError) as refused:
+        load(QUICKSTART, environ={"LOADLAB_SET_KEY": key})
+    assert "LOADLAB_SET_KEY, line 2: must be PATH=VALUE" in refused.value.message
+    assert "hunter2" not in refused.value.message
+
+
+@pytest.mark.parametrize("written", ["0123456", "1.10", "1e10", "+5"])
+def test_a_property_that_looks_like_a_number_stays_as_it_is_written(tmp_path: Path, written: str) -> None:
+    path = tmp_path / "s.yaml"
+    text = QUICKSTART.read_text(encoding="utf-8")
+    path.write_text(text.replace("acks: all", f"acks: all, sasl.password: {written}"), encoding="utf-8")
+    overridden = load(QUICKSTART, [f"producers.checkout.config.sasl.password={written}"])
+    for loaded in (load(path), overridden):
+        assert loaded.scenario.producers["checkout"].config["sasl.password"] == written
