@@ -35,7 +35,7 @@ OWNED: Final[Mapping[str, str]] = {
     "delivery.report.only.error": "every record's ack is measured",
     "enable.auto.commit": _COMMITS,
     "enable.auto.offset.store": _COMMITS,
-    "enable.partition.eof": "loadlab asks for it where others may have written transactions",
+    "enable.partition.eof": "loadlab asks for it where it has to know the end of a partition",
     "enabled_events": "loadlab serves the client's events itself",
     "group.id": "use group_id, beside config",
     "group.instance.id": "all workers of the group would share it",

@@ -152,8 +152,9 @@ class ConsumerSettings:
     def client_properties(self) -> dict[str, str]:
         """All properties that the client is made with.
 
-        The end of a partition is asked for only where others may have written transactions, which end in
-        offsets that no record comes from.
+        The end of a partition is asked for only where no record may come from offsets before it: others may
+        have written transactions, or the group begins at the end.
         """
-        told = {"enable.partition.eof": "true"} if self.existing else {}
+        at_end = self.properties.get("auto.offset.reset") in {"latest", "end", "largest"}
+        told = {"enable.partition.eof": "true"} if self.existing or at_end else {}
         return {**CONSUMER_DEFAULTS, **told, **self.properties}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -35,9 +36,11 @@ PERCENTILES: dict[str, float] = {
 SAMPLES_BEYOND = 10
 """A percentile is reported only where at least this many samples lie beyond it."""
 
+CARRY_NS: Final = 1 << 61
 HISTOGRAM = np.dtype(
     [
-        ("total_ns", "<i8"),
+        ("total_ns", "<i8"),  # of the sum what is left beside the next
+        ("total_carried", "<i8"),  # how often CARRY_NS was taken off: hours of late records pass 63 bits
         ("min_ns", "<i8"),
         ("max_ns", "<i8"),
         ("negative", "<i8"),  # samples below zero: counted, shown, in no bucket
@@ -116,7 +119,7 @@ class Histogram:
         empty = not counts.any()
         return cls(
             counts=counts,
-            total_ns=int(record["total_ns"]),
+            total_ns=int(record["total_carried"]) * CARRY_NS + int(record["total_ns"]),
             min_ns=None if empty else int(record["min_ns"]) - 1,
             max_ns=None if empty else int(record["max_ns"]),
             negative=int(record["negative"]),

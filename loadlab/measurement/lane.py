@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from loadlab.compiled import Record, compiled, inlined
-from loadlab.measurement.histogram import LARGEST_NS, bucket_of
+from loadlab.measurement.histogram import CARRY_NS, LARGEST_NS, bucket_of
 from loadlab.measurement.slab import ERROR_CODES, INTERVAL_NS, RING_INTERVALS, Phase
 
 _WARMUP = int(Phase.WARMUP)
@@ -54,6 +54,9 @@ def record_durations(lane: Record, metric: int, phase: int, value_ns: int, amoun
         histogram.negative += amount
         return
     histogram.total_ns += value_ns * amount
+    if histogram.total_ns >= CARRY_NS:
+        histogram.total_ns -= CARRY_NS
+        histogram.total_carried += 1
     if histogram.min_ns == 0 or value_ns < histogram.min_ns - 1:
         histogram.min_ns = value_ns + 1
     histogram.max_ns = max(histogram.max_ns, value_ns)

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from loadlab.measurement.histogram import BUCKETS, HISTOGRAM
 
-SLAB_VERSION: Final = 1
+SLAB_VERSION: Final = 2
 INTERVAL_NS: Final = 1_000_000_000
 RING_INTERVALS: Final = 120
 ERROR_CODES: Final = 32
@@ -121,13 +121,13 @@ USAGE = np.dtype(
 STAGE_SUMS = np.dtype(
     [
         ("records", "<i8"),  # acked ones whose stages are known
-        ("batching_ns", "<i8"),
-        ("client_queue_ns", "<i8"),
-        ("request_ns", "<i8"),  # without the next
-        ("throttled_ns", "<i8"),
-        ("report_ns", "<i8"),
+        ("batching_ns", "<f8"),
+        ("client_queue_ns", "<f8"),
+        ("request_ns", "<f8"),  # without the next
+        ("throttled_ns", "<f8"),
+        ("report_ns", "<f8"),
         ("requests", "<i8"),
-        ("round_trips_ns", "<i8"),  # of each request once
+        ("round_trips_ns", "<f8"),  # of each request once
     ],
 )
 """Where the time of a producer's records went, added up: see `loadlab.client.stages`."""

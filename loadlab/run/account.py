@@ -162,8 +162,8 @@ class Account:
         views = np.zeros((len(self.groups), len(self.partitions)), dtype=VIEW)
         views["log_start"] = self._offsets(_log_starts(run, self.partitions))
         views["log_end"] = self._offsets({} if run.load.final is None else run.load.final.ends)
-        compacted = {topic: _is_compacted(run, topic) for topic in {topic for topic, _ in self.partitions}}
-        views["compacted"] = [compacted[topic] for topic, _ in self.partitions]
+        compacted = _compacted(run)
+        views["compacted"] = [topic in compacted for topic, _ in self.partitions]
         baseline = self._offsets(run.baseline)
         for number, group in enumerate(run.load.sampler.groups):
             view, passages = views[number], self.ledger.passages[number]
@@ -209,7 +209,7 @@ def _log_starts(run: Measured, partitions: Sequence[Partition]) -> Mapping[Parti
 
     A cluster that did not tell its log ends is not asked: that would only hold up the end of the run.
     """
-    if run.load.final is None:
+    if run.load.final is None or not run.load.final.ends:
         return {}
     try:
         return run.cluster.start_offsets(partitions).offsets
@@ -218,22 +218,25 @@ def _log_starts(run: Measured, partitions: Sequence[Partition]) -> Mapping[Parti
         return {}
 
 
-def _is_compacted(run: Measured, topic: str) -> bool:
-    """Whether the topic's own rule lets records vanish from its middle."""
-    return "compact" in _cleanup_policy(run, topic)
+def _compacted(run: Measured) -> set[str]:
+    """The topics whose own rule lets records vanish from their middle."""
+    planned = {topic.name: topic.config.get("cleanup.policy") for topic in run.load.plan.topics}
+    unknown = [name for name, policy in planned.items() if policy is None]
+    if Capability.ADMIN in run.cluster.capabilities:
+        planned |= _cleanup_policies(run, unknown)
+    return {name for name, policy in planned.items() if "compact" in (policy or "")}
 
 
-def _cleanup_policy(run: Measured, topic: str) -> str:
-    planned = next(each.config for each in run.load.plan.topics if each.name == topic)
-    if "cleanup.policy" in planned or Capability.ADMIN not in run.cluster.capabilities:
-        return planned.get("cleanup.policy", "")
-    # Where it can't be asked for, nothing must be called lost that may have been compacted away.
-    if run.load.final is None:
-        return "compact"
-    try:
-        return run.cluster.topic_config([topic])[topic].get("cleanup.policy", "")
-    except ClusterError:
-        return "compact"
+def _cleanup_policies(run: Measured, topics: Sequence[str]) -> dict[str, str]:
+    """What the cluster says; where it can't be asked, nothing is called lost that may be compacted away."""
+    if run.load.final is not None and run.load.final.ends:
+        try:
+            told = run.cluster.topic_config(topics)
+        except ClusterError:
+            pass
+        else:
+            return {name: config.get("cleanup.policy", "") for name, config in told.items()}
+    return dict.fromkeys(topics, "compact")
 
 
 def open_account(scenario: Scenario, plan: RunPlan, partitions: Sequence[Partition]) -> Account | None:
@@ -276,5 +279,7 @@ def _tracked(plan: RunPlan, producer: PlannedProducer) -> TrackedWorker | None:
         for number, consumer in enumerate(plan.consumers)
         if set(consumer.topics) & set(producer.topics)
     )
-    most = _MOST_RECORDS_PER_S * (plan.warmup_s + plan.measure_s)
-    return TrackedWorker(max(int(most), producer.records or 0), readers) if readers else None
+    most = producer.records
+    if most is None:  # at the maximum rate
+        most = int(_MOST_RECORDS_PER_S * (plan.warmup_s + plan.measure_s))
+    return TrackedWorker(most + 1, readers) if readers else None

@@ -67,12 +67,19 @@ def _record_bytes(run: Measured, topic: str) -> float:
     return total(workers, ACK_LANE, Counter.ACKED_BYTES, None, by="by_intent") / acked if acked else 0.0
 
 
+def _partitions(run: Measured) -> dict[str, list[Partition]]:
+    """The partitions of each topic."""
+    found: dict[str, list[Partition]] = {}
+    for partition in run.baseline:
+        found.setdefault(partition[0], []).append(partition)
+    return found
+
+
 def _topics(run: Measured) -> dict[str, TopicResult]:
     samples = measured(run.load.sampler.samples, run.load.timeline)
     grown = growth(run) or {}
     results = {}
-    for name in dict.fromkeys(topic for topic, _ in run.baseline):
-        partitions = [partition for partition in run.baseline if partition[0] == name]
+    for name, partitions in _partitions(run).items():
         by_partition = [grown.get(partition, 0) for partition in partitions]
         whole = sum(by_partition)
         results[name] = TopicResult(
@@ -92,10 +99,9 @@ def _environment(run: Measured) -> Environment:
         name: broker_config.get(name, _KAFKA_NEVER_FLUSHES) for name in _FLUSH_PROPERTIES if broker_config
     }
     grown = growth(run)
+    sizes = {topic: _record_bytes(run, topic) for topic in _partitions(run)}
     written = (
-        None
-        if grown is None
-        else round(sum(records * _record_bytes(run, topic) for (topic, _), records in grown.items()))
+        None if grown is None else round(sum(records * sizes[topic] for (topic, _), records in grown.items()))
     )
     return Environment(
         **run.host.model_dump(),

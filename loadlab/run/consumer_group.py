@@ -55,8 +55,12 @@ class ConsumerGroup:
     sent_ns: int
     stamped: bool
 
-    def result(self) -> ConsumerResult:
-        """The group as a result tells it."""
+    def result(self, *, status: bool = True) -> ConsumerResult:
+        """The group as a result tells it.
+
+        Args:
+            status: whether to judge how it keeps up, over all samples: while the run goes on, nobody asks.
+        """
         latency = latency_block(merged(self.workers, CONSUME_LANE, Metric.END_TO_END_LATENCY))
         consumed = total(self.workers, CONSUME_LANE, Counter.CONSUMED, Phase.MEASURE, by="by_moment")
         consumed_bytes = total(
@@ -71,7 +75,7 @@ class ConsumerGroup:
             end_to_end_latency_us=latency if self.stamped else None,
             lag=self._lag(),
             committed_lag=self._committed_lag(),
-            status=group_status(self.group, self.samples, self.timeline),
+            status=group_status(self.group, self.samples, self.timeline) if status else None,
             backlog=self._backlog(),
             drain_s=None if drained_ns is None else max(0, drained_ns - self.sent_ns) / NS_PER_S,
             rebalances=Rebalances(

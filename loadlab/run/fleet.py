@@ -85,6 +85,14 @@ class WorkerProcess:
         return "finished" if code == 0 else f"exit code {code}"
 
 
+def _most_holders(settings: ConsumerSettings) -> int:
+    """How many members of a group of the new protocol can hold a partition."""
+    partitions = [topic.partitions for topic in settings.topics]
+    # The assignor "range" begins at the first member with each topic.
+    by_topic = settings.properties.get("group.remote.assignor") == "range"
+    return max(partitions) if by_topic else sum(partitions)
+
+
 def _held(workers: Sequence[WorkerProcess]) -> list[int]:
     """How many partitions each worker of a consumer group holds."""
     return [int(worker.slab.record["assigned"][0]) for worker in workers]
@@ -202,7 +210,7 @@ class Fleet:
         held = _held(workers)
         if settings.properties.get("group.protocol") == _NEW_PROTOCOL:
             # There a member that gets no partition is told nothing.
-            joined = sum(map(bool, held)) == min(len(workers), workers[0].order.partitions)
+            joined = sum(map(bool, held)) == min(len(workers), _most_holders(settings))
         else:
             joined = all(worker.slab.record["assignments"][0] for worker in workers)
         return joined and sum(held) == workers[0].order.partitions

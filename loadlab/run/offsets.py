@@ -44,6 +44,7 @@ class Group:
         partitions: what it reads, in the order of its workers' positions.
         start: where it begins in each of them.
         producers: the groups that send what it reads.
+        existing: whether its topics were there before, so that others may write to them.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Group:
     partitions: tuple[Partition, ...]
     start: npt.NDArray[np.int64]
     producers: tuple[str, ...]
+    existing: bool = False
 
 
 @dataclass(frozen=True)
@@ -214,11 +216,14 @@ class OffsetSampler:
         return np.array([start if offset is None else offset for offset, start in pairs], dtype=np.int64)
 
     def _backlog(self, group: Group) -> int:
-        """Records acked less records consumed; the consumer may hold one before its ack is served."""
-        consumed = sum(
-            _total(worker, CONSUME_LANE, Counter.CONSUMED) - _total(worker, CONSUME_LANE, Counter.FOREIGN)
-            for worker in self.fleet.group(group.name, produces=False)
-        )
+        """Records acked less records consumed; the consumer may hold one before its ack is served.
+
+        In a topic of the run's own, a record without this run's stamp is one that was sent without.
+        """
+        workers = self.fleet.group(group.name, produces=False)
+        consumed = sum(_total(worker, CONSUME_LANE, Counter.CONSUMED) for worker in workers)
+        if group.existing:
+            consumed -= sum(_total(worker, CONSUME_LANE, Counter.FOREIGN) for worker in workers)
         acked = sum(
             _total(worker, ACK_LANE, Counter.ACKED)
             for name in group.producers

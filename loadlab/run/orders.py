@@ -188,7 +188,9 @@ def _consumer_orders(
     scenario: Scenario, consumer: PlannedConsumer, group: int, run_id: str, target: Target
 ) -> list[Order]:
     spec = scenario.consumers[consumer.name]
-    workers = len(consumer.workers)
+    topics = _topics(consumer.topics, target)
+    # Of workers that hold no partition none reads its share of the rate.
+    reading = min(len(consumer.workers), sum(topic.partitions for topic in topics))
     orders = []
     for worker in consumer.workers:
         properties = _properties(run_id, worker, target, consumer.config)
@@ -197,9 +199,9 @@ def _consumer_orders(
             properties.setdefault("fetch.wait.max.ms", _MOCK_FETCH_WAIT_MS)
         settings = ConsumerSettings(
             properties=properties,
-            topics=_topics(consumer.topics, target),
+            topics=topics,
             run_id=run_id,
-            max_rate_per_s=consumer.max_rate_per_s and consumer.max_rate_per_s / workers,
+            max_rate_per_s=consumer.max_rate_per_s and consumer.max_rate_per_s / reading,
             start_after_s=consumer.start_after_s,
             existing=scenario.topics[spec.topic].existing,
             group=group,

@@ -76,7 +76,8 @@ def _with_ledger(run: Measured, told: Reconciliation, account: Account, found: F
             "lost": None if any(group.lost is None for group in groups.values()) else found.lost,
             "duplicated": found.duplicated,
             "reordered": found.reordered,
-            "evicted": sum(group.evicted for group in groups.values()),
+            # Of records without a stamp the ledger knows nothing, and the mock only that they were gone.
+            "evicted": max(told.evicted, sum(group.evicted for group in groups.values())),
             "unexplained": None if surplus is None else _unexplained(run, surplus, doubtful),
             "groups": groups,
             "examples": tuple(examples(account, found)),
@@ -143,7 +144,7 @@ def _verdict(run: Measured, reconciliation: Reconciliation) -> Judgement:
         unexplained=_not_told_otherwise(reconciliation),
         correctness=_correctness(reconciliation),
         unread=unread(run) or {},
-        ends_known=load.final is not None,
+        ends_known=growth(run) is not None,
         may_duplicate=_may_duplicate(run),
         unacknowledged=waiting,
         measured_s=measured_s,

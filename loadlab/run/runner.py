@@ -245,7 +245,7 @@ class _Run:
         load = Load(*loaded, watcher.each_interval, live.why_to_end)
         self._interrupts.gentle = True
         ended_ns = load.run()
-        self._silent = load.final is None
+        self._silent = load.final is None or not load.final.ends
         with self._interrupts.undisturbed():
             watcher.finish(load.timeline, ended_ns)
             series.rows += broker_rows(brokers.samples, load.timeline.start_ns)
@@ -290,7 +290,8 @@ class _Run:
             producer.name for producer in self._plan.producers if set(producer.topics) & set(planned.topics)
         )
         start = np.array([starts[partition] for partition in read], dtype=np.int64)
-        return Group(name, identity, tuple(read), start, senders)
+        existing = self._scenario.topics[self._scenario.consumers[name].topic].existing
+        return Group(name, identity, tuple(read), start, senders, existing)
 
     def _store(self, measured: Measured, series: Series, live: LiveThresholds) -> StoredRun:
         load = measured.load

@@ -173,10 +173,12 @@ class Series:
 
     def add_lag(self, samples: Sequence[Sample], groups: Sequence[Group], start_ns: int) -> None:
         """Adds each group's lag, in total and by partition; these rows stand at the times of the samples."""
-        for sample in samples:
-            at_s = (sample.at_ns - start_ns) / 1_000_000_000
-            for group in groups:
-                self.rows += _lag_rows(at_s, group, sample.groups[group.name])
+        for group in groups:
+            # One text for all rows of a partition: of long runs with many these are most of the memory.
+            sources = [f"consumer/{group.name}/{topic}-{number}" for topic, number in group.partitions]
+            for sample in samples:
+                at_s = (sample.at_ns - start_ns) / 1_000_000_000
+                self.rows += _lag_rows(at_s, group.name, sources, sample.groups[group.name])
 
     def late(self) -> int:
         """Events that were booked into an interval after it had been drained."""
@@ -190,14 +192,14 @@ class Series:
         return missing
 
 
-def _lag_rows(at_s: float, group: Group, sample: GroupSample) -> Iterator[Interval]:
-    source = f"consumer/{group.name}"
+def _lag_rows(at_s: float, group: str, sources: Sequence[str], sample: GroupSample) -> Iterator[Interval]:
+    source = f"consumer/{group}"
     yield Interval(at_s, source, "consumer_lag_records", float(sample.lag.sum()))
     yield Interval(at_s, source, "backlog_records", float(sample.backlog))
     if sample.committed_lag is not None:
         yield Interval(at_s, source, "committed_lag_records", float(sample.committed_lag))
-    for (topic, number), lag in zip(group.partitions, sample.lag, strict=True):
-        yield Interval(at_s, f"{source}/{topic}-{number}", "consumer_lag_records", float(lag))
+    for partition, lag in zip(sources, sample.lag, strict=True):
+        yield Interval(at_s, partition, "consumer_lag_records", float(lag))
 
 
 def _latency_rows(start_s: float, source: str, name: str, histogram: Histogram) -> Iterator[Interval]:

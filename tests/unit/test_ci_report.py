@@ -203,15 +203,16 @@ def test_a_page_that_can_not_be_written_in_the_end_takes_no_outcome_away(
     folder = tmp_path / "gone"
     folder.mkdir()
 
-    def removed() -> None:
-        (folder / "junit.xml").unlink()
-        folder.rmdir()
+    def run_without_folder(error: RunError | None) -> None:
+        with reporting(folder / "junit.xml", tmp_path):
+            (folder / "junit.xml").unlink()
+            folder.rmdir()
+            if error is not None:
+                raise error
 
-    with pytest.raises(RunError, match="the brokers died"), reporting(folder / "junit.xml", tmp_path):
-        removed()
-        raise RunError("the brokers died")
+    with pytest.raises(RunError, match="the brokers died"):
+        run_without_folder(RunError("the brokers died"))
     assert "can't be written" in capsys.readouterr().err
-
     folder.mkdir()
-    with pytest.raises(RunError, match="can't be written"), reporting(folder / "junit.xml", tmp_path):
-        removed()
+    with pytest.raises(RunError, match="can't be written"):
+        run_without_folder(None)

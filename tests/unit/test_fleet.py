@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from run_samples import FakeProcess, consuming, fleet_of, producing, worker_of
 
+from loadlab.client.settings import ConsumerSettings, TopicSettings
 from loadlab.errors import WorkerError
 from loadlab.measurement.slab import Command, State
 from loadlab.run import fleet as fleet_module
@@ -48,6 +51,24 @@ def test_a_group_whose_second_worker_has_not_joined_is_not_ready() -> None:
 
     with pytest.raises(WorkerError, match="did not form"):
         fleet_of(holding(3), waiting).await_ready()
+
+
+@pytest.mark.parametrize(("assignor", "forms"), [("range", True), ("uniform", False)])
+def test_of_topics_that_are_assigned_one_by_one_some_members_get_nothing(
+    assignor: str, *, forms: bool
+) -> None:
+    properties = {"group.protocol": "consumer", "group.remote.assignor": assignor}
+    topics = tuple(TopicSettings(f"orders-{number}", 2) for number in range(3))
+    orders = [
+        replace(consuming(number), settings=ConsumerSettings(properties, topics, "run"))
+        for number in range(4)
+    ]
+    workers = [worker_of(order) for order in orders]
+    for worker in workers[:2]:
+        worker.slab.record["assigned"] = 3
+
+    with nullcontext() if forms else pytest.raises(WorkerError, match="did not form"):
+        fleet_of(*workers).await_ready()
 
 
 def test_a_group_that_joins_later_is_not_waited_for() -> None:

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadlab.measurement.histogram import BUCKETS, LARGEST_NS, Histogram, bucket_of
-from loadlab.measurement.lane import count, count_error, enter_interval, phase_at, record_duration
+from loadlab.measurement.lane import (
+    count,
+    count_error,
+    enter_interval,
+    phase_at,
+    record_duration,
+    record_durations,
+)
 from loadlab.measurement.slab import (
     ERROR_CODES,
     INTERVAL_NS,
@@ -230,3 +237,11 @@ def test_nothing_is_lost_whatever_happens_when(events: list[tuple[int, Phase, Co
     histograms = lane["histograms"][:, PUBLISH_LATENCY]
     assert histograms["counts"].sum() + histograms["negative"].sum() == len(events)
     assert lane["ring"]["counts"].sum() == histograms["counts"].sum()
+
+
+def test_the_sum_of_hours_of_late_records_passes_63_bits(slab: Record) -> None:
+    lane = entered(slab, 0)
+    for _ in range(4):
+        record_durations(lane, PUBLISH_LATENCY, MEASURE, 2**60, 3)
+
+    assert Histogram.read(lane["histograms"][MEASURE, PUBLISH_LATENCY]).total_ns == 12 * 2**60

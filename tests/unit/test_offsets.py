@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
+import pytest
 from engine_samples import until
 from run_samples import FakeCluster, book, consuming, fleet_of, producing, worker_of
 
@@ -76,6 +78,22 @@ def test_backlog_is_what_was_acked_and_not_consumed() -> None:
 
     assert sample is not None
     assert sample.groups["billing"].backlog == 12
+
+
+@pytest.mark.parametrize(("existing", "backlog"), [(False, 0), (True, 88)])
+def test_records_without_our_stamp_are_of_others_only_in_topics_of_others(
+    *, existing: bool, backlog: int
+) -> None:
+    producer, consumer = worker_of(producing()), worker_of(consuming())
+    book(producer, ACK_LANE, Counter.ACKED, 88)
+    book(consumer, CONSUME_LANE, Counter.CONSUMED, 88)
+    book(consumer, CONSUME_LANE, Counter.FOREIGN, 88)
+    group = replace(group_from(0, 0, 0), existing=existing)
+    cluster = FakeCluster(ends(1, 1, 1)).as_cluster()
+    sample = OffsetSampler(cluster, fleet_of(producer, consumer), PARTITIONS, [group]).take()
+
+    assert sample is not None
+    assert sample.groups["billing"].backlog == backlog
 
 
 def test_records_held_before_their_acks_are_served_make_no_backlog_below_zero() -> None:

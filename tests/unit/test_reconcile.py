@@ -193,3 +193,11 @@ def test_a_topics_throughput_is_that_of_the_measure_phase_alone() -> None:
     throughput = _topics(run)["orders"].throughput
     assert throughput is not None
     assert throughput.records_per_s == 10.0
+
+
+def test_a_partition_whose_log_end_is_not_told_leaves_a_run_unreconciled() -> None:
+    run = measured(grown=(40, 30))
+    run.load.final = Sample(12 * S, dict.fromkeys(PARTITIONS[:2], 1000), {})
+    verdict = make_verdict(run, reconcile(run))
+
+    assert ("unreconciled", "invalid") in [(reason.code, reason.severity) for reason in verdict.reasons]

@@ -62,7 +62,7 @@ def test_a_secret_below_its_key_is_not_quoted(tmp_path: Path, value: str) -> Non
 
 
 def test_lines_end_only_where_yaml_ends_them(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("name: \"x\u2028y\"\nseed: none\n", encoding="utf-8")
+    (tmp_path / "a.yaml").write_text('name: "x\u2028y"\nseed: none\n', encoding="utf-8")
     assert "a.yaml:2:7: seed" in told(tmp_path / "a.yaml")
     assert "    seed: none\n" in told(tmp_path / "a.yaml")
 
