@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import signal
@@ -33,6 +34,8 @@ PARAMETERS: Final = "parameters"
 
 _TEMPLATES: Final = Path(__file__).parent / "report_template"
 _CELL_TIMEOUT_S: Final = 120
+_MARK: Final = "loadlab_sources"
+"""The metadata by which a notebook that a report wrote is known, as long as nobody has gone on from it."""
 _HEADING: Final = re.compile(r"^##? (.+)$", re.MULTILINE)
 
 
@@ -69,6 +72,7 @@ def make_report(notebook: Path, parameters: Mapping[str, object], title: str) ->
         RunError: a cell failed, or the kernel did.
     """
     executed = execute(read_notebook(notebook, parameters))
+    executed.metadata[_MARK] = _digest(executed)
     return Report(html=as_html(executed, title), notebook=nbformat.writes(executed) + "\n")
 
 
@@ -178,13 +182,32 @@ def write_report(report: Report, output: Path) -> tuple[Path, Path]:
         The paths of page and notebook.
 
     Raises:
-        UsageError: the folder is not there, or can't be written.
+        UsageError: the folder is not there, or can't be written; or the notebook there holds somebody's work.
         RunError: the disk is full.
     """
     notebook = output.with_suffix(".ipynb")
     if notebook == output:
         raise UsageError(f"{output} is the name of a notebook", fix="name an HTML file: --output report.html")
+    if notebook.exists() and not _is_as_made(notebook):
+        raise UsageError(
+            f"{notebook} is not as a report made it, and would be lost",
+            fix="move it, or name another file by --output",
+        )
     texts = {output: report.html, notebook: report.notebook}
     contents = {path: text.encode("utf-8") for path, text in texts.items()}
     write_files(contents, replace=True, make_folders=False)
     return output, notebook
+
+
+def _is_as_made(notebook: Path) -> bool:
+    """Whether a notebook is a report's, and its cells are as they were."""
+    try:
+        found = nbformat.read(notebook, as_version=4)
+    except (OSError, ValueError, nbformat.ValidationError):
+        return False
+    return bool(found.metadata.get(_MARK) == _digest(found))
+
+
+def _digest(notebook: NotebookNode) -> str:
+    sources = "\0".join(cell.source for cell in notebook.cells)
+    return hashlib.sha256(sources.encode("utf-8")).hexdigest()

@@ -246,6 +246,22 @@ def test_a_folder_that_is_not_there_is_one_clear_line_and_leaves_nothing(tmp_pat
     assert not list(tmp_path.iterdir())
 
 
+def test_a_notebook_that_was_gone_on_from_is_not_written_over(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text('# %% tags=["parameters"]\nvalue = 1\n', encoding="utf-8")
+    made = make_report(script, {}, "title")
+    page = tmp_path / "page.html"
+    for _ in range(2):  # one that is as it was made is replaced
+        _, written = write_report(made, page)
+    notebook = nbformat.read(written, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell("value + 1"))
+    nbformat.write(notebook, written)
+
+    with pytest.raises(UsageError, match="is not as a report made it"):
+        write_report(made, page)
+    assert nbformat.read(written, as_version=4).cells[-1].source == "value + 1"
+
+
 def test_a_disk_that_fills_leaves_the_older_report_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
