@@ -24,6 +24,7 @@ _TOPIC_S: Final = "max.message.bytes"
 _CLIENT_MAX_BYTES: Final = 1_000_000
 _TOPIC_MAX_BYTES: Final = 1_048_588
 _BATCH_OVERHEAD_BYTES: Final = 100
+_HEADER_OVERHEAD_BYTES: Final = 17  # its name, and two lengths of five bytes at the most
 _MOST_BURSTS: Final = 100_000
 
 
@@ -71,14 +72,23 @@ def record_sizes(view: View) -> Iterator[Finding]:
     for name, producer in _sized(view):
         size: Path = ("producers", name, "records", "size")
         for limit, what, about in _limits(view, name, producer):
-            largest = producer.largest_bytes
-            if largest > limit:
+            largest, beside = producer.largest_bytes, _headers_bytes(producer)
+            if largest + beside > limit:
                 where = _place_in_trace(producer, largest)
+                told = f" and {_exact(beside)} of headers are" if beside else " is"
                 message = (
-                    f"{where}{_exact(largest)} is more than {what} lets through, {_exact(limit)}; raise it"
+                    f"{where}{_exact(largest)}{told} more than {what} lets through, {_exact(limit)}; raise it"
                 )
                 yield found(size, message, about=about)
                 break
+
+
+def _headers_bytes(producer: ProducerSpec) -> int:
+    """What a record's headers take."""
+    headers = producer.records.headers
+    if headers is None or headers.share == 0:
+        return 0
+    return headers.count * (headers.size_bytes + _HEADER_OVERHEAD_BYTES)
 
 
 def _sized(view: View) -> Iterator[tuple[str, ProducerSpec]]:
