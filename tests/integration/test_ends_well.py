@@ -98,11 +98,11 @@ def _run_and(
     observer: Recorder | None = None,
     **parts: object,
 ) -> RunResult:
-    """Runs in this process; after the second interval, something happens to its first worker."""
+    """Runs in this process; after the third interval, something happens to its first worker."""
     observer = observer or Recorder()
 
     def on_progress() -> None:
-        if len(observer.intervals) == 2:
+        if len(observer.intervals) == 3:
             disturb(workers_of(os.getpid())[0])
 
     observer.on_progress = on_progress
@@ -155,7 +155,7 @@ def test_three_brokers_lose_one_and_no_acked_record(tmp_path: Path) -> None:
     observer = Recorder()
 
     def on_progress() -> None:
-        if len(observer.intervals) == 2:
+        if len(observer.intervals) == 3:
             mine = {"label": f"loadlab.run={observer.intervals[-1].run_id}"}
             docker.from_env().containers.list(filters=mine)[0].kill()
 

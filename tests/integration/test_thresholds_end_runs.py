@@ -18,7 +18,7 @@ pytestmark = pytest.mark.beside
 
 def test_a_threshold_is_judged_on_what_the_result_says(tmp_path: Path, provider: str) -> None:
     thresholds = {
-        "publish_latency": ["p99 < 5s", "p99.5 < 5s", "p9999 < 5s", "count == 6000"],
+        "publish_latency": ["p99 < 60s", "p99.5 < 60s", "p9999 < 60s", "count == 6000"],
         "end_to_end_latency{consumer=billing}": ["p50 < 1us"],
         "consumer_lag": ["final == 0"],
         "log_end_growth{topic=orders}": ["value == 8000"],
@@ -29,18 +29,18 @@ def test_a_threshold_is_judged_on_what_the_result_says(tmp_path: Path, provider:
     outcomes = {each.expression: each for each in result.thresholds}
 
     assert {name for name, each in outcomes.items() if not each.passed} == {
-        "publish_latency p9999 < 5s",
+        "publish_latency p9999 < 60s",
         "end_to_end_latency{consumer=billing} p50 < 1us",
     }
     p99, late = (
-        outcomes["publish_latency p99 < 5s"],
+        outcomes["publish_latency p99 < 60s"],
         outcomes["end_to_end_latency{consumer=billing} p50 < 1us"],
     )
     latency = result.consumers["billing"].end_to_end_latency_us
     assert latency is not None
     assert p99.measured == result.producers["checkout"].publish_latency_us.p99
     assert late.measured == latency.p50
-    assert outcomes["publish_latency p9999 < 5s"].not_measurable == (
+    assert outcomes["publish_latency p9999 < 60s"].not_measurable == (
         "p9999 needs 100,000 samples, and there are 6,000"
     )
     assert load(result.run_id, tmp_path).result.thresholds == result.thresholds
