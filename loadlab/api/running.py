@@ -172,7 +172,6 @@ def run(  # noqa: PLR0913 (keywords, as the options of `loadlab run`)
         KeyboardInterrupt: it was interrupted before anything was measured, or a second time.
     """
     loaded = load_scenario(scenario, overrides=overrides, provider=provider)
-    opened = cluster if isinstance(cluster, OpenCluster) else None
     options = RunOptions(
         results_dir=folder_of_results(results_dir),
         cluster_name=cluster if isinstance(cluster, str) else None,
@@ -183,11 +182,18 @@ def run(  # noqa: PLR0913 (keywords, as the options of `loadlab run`)
         return _repeated(loaded, options, repeat, fresh_cluster=fresh_cluster, progress=progress)
     if fresh_cluster:
         raise UsageError("fresh_cluster says how to repeat", fix="say how often: repeat=5")
-    if opened is not None and opened.interrupts.came:
-        raise KeyboardInterrupt
     with observed(progress=progress) as observer:
-        stored = run_scenario(loaded, options, observer, cluster=opened)
+        stored = run_scenario(loaded, options, observer, cluster=_opened(cluster))
     return Result(StoredRun(stored.result, stored.path))
+
+
+def _opened(cluster: str | OpenCluster | None) -> OpenCluster | None:
+    """The cluster that several runs are made on, unless the user has asked for their end."""
+    if not isinstance(cluster, OpenCluster):
+        return None
+    if cluster.interrupts.came:
+        raise KeyboardInterrupt
+    return cluster
 
 
 def _refuse_open(cluster: str | OpenCluster | None, *, fresh_cluster: bool) -> None:

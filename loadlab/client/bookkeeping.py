@@ -40,8 +40,7 @@ def make_sender(
     """The SENDER record of a producer, shape (1,); `first_partitions` must live as long."""
     sender = np.zeros(1, dtype=SENDER)
     # What nobody reads, or has no stamp, is not kept, though the run has a ledger for others.
-    keeps = ledger is not None and ledger.keeps(settings.worker)
-    sender["ledger"] = ledger.address if ledger is not None and keeps else 0
+    sender["ledger"] = ledger.address if ledger is not None and ledger.keeps(settings.worker) else 0
     sender["worker"] = settings.worker
     sender["place"], sender["workers"] = settings.place, settings.workers
     sender["first_partitions"] = first_partitions.ctypes.data

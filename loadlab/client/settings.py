@@ -26,6 +26,9 @@ CONSUMER_DEFAULTS: Final[Mapping[str, str]] = {
 }
 """What loadlab sets for its consumers, unless the scenario does."""
 
+LATEST: Final = frozenset({"latest", "end", "largest"})
+"""librdkafka's words for auto.offset.reset that have a new group begin behind what is there."""
+
 
 @dataclass(frozen=True)
 class TopicSettings:
@@ -155,6 +158,6 @@ class ConsumerSettings:
         The end of a partition is asked for only where no record may come from offsets before it: others may
         have written transactions, or the group begins at the end.
         """
-        at_end = self.properties.get("auto.offset.reset") in {"latest", "end", "largest"}
+        at_end = self.properties.get("auto.offset.reset") in LATEST
         told = {"enable.partition.eof": "true"} if self.existing or at_end else {}
         return {**CONSUMER_DEFAULTS, **told, **self.properties}

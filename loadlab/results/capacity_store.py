@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loadlab.errors import UsageError
-from loadlab.results.growing import write_anew
+from loadlab.results.growing import refuse_other_id, write_anew
 from loadlab.results.model_capacity import CAPACITY_SCHEMA_VERSION, CapacityResult
 from loadlab.results.versions import read_versioned
 
@@ -47,13 +47,7 @@ def load_capacity(capacity_id: str, results_dir: Path) -> StoredCapacity:
             f"no capacity search {capacity_id} in {results_dir}", fix="`loadlab list` shows what is stored"
         )
     stored = read_capacity(folder)
-    identity = stored.result.capacity_id
-    # As of studies: what a search goes on with is written to the folder of its id.
-    if identity != capacity_id:
-        raise UsageError(
-            f"{capacity_id} is not the id of the search in {folder}",
-            fix=f"name {identity}, in a folder of that name; --results-dir says where to look",
-        )
+    refuse_other_id(capacity_id, stored.result.capacity_id, folder, "search")
     return stored
 
 

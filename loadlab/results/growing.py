@@ -16,6 +16,21 @@ if TYPE_CHECKING:
     from loadlab.results.model_base import Model
 
 
+def refuse_other_id(asked: str, identity: str, folder: Path, what: str) -> None:
+    """Refuses a path, or a folder of another name, for the id of a search or study.
+
+    It would be read, but what it goes on with is written to the folder of its id.
+
+    Raises:
+        UsageError: with the id.
+    """
+    if asked != identity:
+        raise UsageError(
+            f"{asked} is not the id of the {what} in {folder}",
+            fix=f"name {identity}, in a folder of that name; --results-dir says where to look",
+        )
+
+
 def write_anew(document: Model, path: Path, what: str) -> None:
     """Store a document as it is now: whoever reads it, also after a kill, finds the old or the new whole.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loadlab.errors import UsageError
-from loadlab.results.growing import write_anew
+from loadlab.results.growing import refuse_other_id, write_anew
 from loadlab.results.model_study import STUDY_SCHEMA_VERSION, StudyResult
 from loadlab.results.versions import read_versioned
 
@@ -57,12 +57,7 @@ def load_study_result(study_id: str, results_dir: Path) -> StoredStudy:
     if not (folder / STUDY_FILE).is_file():
         raise UsageError(f"no study {study_id} in {results_dir}", fix="`loadlab study list` shows them")
     stored = read_study(folder)
-    # A path would lead to it too; but what a study goes on with is written to the folder of its id.
-    if stored.result.study_id != study_id:
-        raise UsageError(
-            f"{study_id} is not the id of the study in {folder}",
-            fix=f"name {stored.result.study_id}, in a folder of that name; --results-dir says where to look",
-        )
+    refuse_other_id(study_id, stored.result.study_id, folder, "study")
     return stored
 
 

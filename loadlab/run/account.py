@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import psutil
 
+from loadlab.client.settings import LATEST
 from loadlab.cluster import Capability
 from loadlab.errors import ClusterError
 from loadlab.measurement.ledger import (
@@ -24,7 +25,6 @@ from loadlab.measurement.ledger_fold import make_folder
 from loadlab.measurement.ledger_judge import FATES, TOTALS, VIEW, Fate, judge_worker
 from loadlab.measurement.slab import SEND_LANE, Counter
 from loadlab.run.readings import counted
-from loadlab.scenario.workload import LATEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -229,14 +229,13 @@ def _compacted(run: Measured) -> set[str]:
 
 def _cleanup_policies(run: Measured, topics: Sequence[str]) -> dict[str, str]:
     """What the cluster says; where it can't be asked, nothing is called lost that may be compacted away."""
-    if run.load.final is not None and run.load.final.ends:
-        try:
-            told = run.cluster.topic_config(topics)
-        except ClusterError:
-            pass
-        else:
-            return {name: config.get("cleanup.policy", "") for name, config in told.items()}
-    return dict.fromkeys(topics, "compact")
+    if run.load.final is None or not run.load.final.ends:
+        return dict.fromkeys(topics, "compact")
+    try:
+        told = run.cluster.topic_config(topics)
+    except ClusterError:
+        return dict.fromkeys(topics, "compact")
+    return {name: config.get("cleanup.policy", "") for name, config in told.items()}
 
 
 def open_account(scenario: Scenario, plan: RunPlan, partitions: Sequence[Partition]) -> Account | None:

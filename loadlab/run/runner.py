@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.client.settings import LATEST
 from loadlab.cluster import TopicRequest
 from loadlab.errors import LoadlabError, RunError, UsageError, WorkerError
 from loadlab.measurement.slab import Command
@@ -39,7 +40,6 @@ from loadlab.run.shield import Shield
 from loadlab.run.traces import shared_traces
 from loadlab.run.watch import Watcher
 from loadlab.scenario.secrets import is_secret
-from loadlab.scenario.workload import LATEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

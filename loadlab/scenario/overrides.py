@@ -98,8 +98,9 @@ def _apply(document: Document, override: _Override) -> Iterator[Problem]:
     try:
         path_text, value_text = _split(override.text)
         value = parse_value(value_text, "the value")
-        if isinstance(value, int | float) and is_property(resolve_path(path_text, document.data)):
-            value = value if isinstance(value, bool) else value_text
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and is_property(resolve_path(path_text, document.data)):
+            value = value_text
     except (_PathError, ScenarioError) as error:
         message = error.message if isinstance(error, ScenarioError) else str(error)
         suggestion = error.suggestion if isinstance(error, _PathError) else None

@@ -35,8 +35,6 @@ _MOST_PARTITIONS: Final = 100_000
 MOST_RECORDS: Final = 10_000
 """The most that Kafka's controller writes for one request (QuorumController.MAX_RECORDS_PER_USER_OP): for a
 topic one record, and one for each of its properties and partitions."""
-LATEST: Final = frozenset({"latest", "end", "largest"})
-"""librdkafka's words for auto.offset.reset that have a new group begin behind what is there."""
 MOST_CONSUMERS: Final = 62
 """How many consumer groups a run can have: as many as its ledger can follow."""
 CODECS: Final = ("compression.type", "compression.codec")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from loadlab.client.settings import LATEST
 from loadlab.errors import UsageError
 from loadlab.measurement.histogram import SAMPLES_BEYOND
 from loadlab.scenario.thresholds import Threshold
-from loadlab.scenario.workload import LATEST
 from loadlab.tuning.capacity_levels import MAX_RATE
 from loadlab.tuning.warm_up import ROUND_S
 from loadlab.units import format_duration

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 from scipy import stats
 
-from loadlab.analysis.statistics import LEVEL, Interval
+from loadlab.analysis.statistics import LEVEL, Interval, Method
 from loadlab.tuning.confirm import attempts
 from loadlab.tuning.wilcoxon import needed, p_above_zero
 
@@ -145,7 +145,7 @@ def studentized_interval(values: Sequence[float]) -> tuple[float, float]:
     """
     sample = np.asarray(values, dtype=np.float64)
     if len(sample) < _RESAMPLED:
-        edge = float(stats.t.ppf(0.5 + LEVEL / 2, len(sample) - 1)) * float(stats.sem(sample))
+        edge = _reach(len(sample)) * float(stats.sem(sample))
         return float(sample.mean()) - edge, float(sample.mean()) + edge
     rng = np.random.default_rng(_SEED)
     drawn = rng.choice(sample, (_RESAMPLES, len(sample)))
@@ -168,9 +168,14 @@ def _ratio(gains: Sequence[float], direction: Direction) -> tuple[float, Interva
     low, high = np.clip(studentized_interval(gains), -_FARTHEST, _FARTHEST)
     ends = (float(np.mean(gains)), float(low), float(high))
     ratio, one, other = (math.exp(end if direction == "maximize" else -end) for end in ends)
-    return ratio, Interval(min(one, other), max(one, other), "bootstrap")
+    method: Method = "t of logarithms" if len(gains) < _RESAMPLED else "bootstrap"
+    return ratio, Interval(min(one, other), max(one, other), method)
 
 
 def _half_width(spread: float, blocks: int) -> float:
-    reach = float(stats.t.ppf(0.5 + LEVEL / 2, blocks - 1)) if blocks > 1 else math.inf
-    return math.expm1(reach * spread / math.sqrt(blocks)) if spread else 0.0
+    return math.expm1(_reach(blocks) * spread / math.sqrt(blocks)) if spread else 0.0
+
+
+def _reach(values: int) -> float:
+    """Student's t at the ends of an interval, in standard errors of the mean; infinite for one value."""
+    return float(stats.t.ppf(0.5 + LEVEL / 2, values - 1)) if values > 1 else math.inf

@@ -216,3 +216,10 @@ def test_a_broker_is_told_of_only_where_something_is_worth_knowing() -> None:
     assert [line.text.split(maxsplit=2) for line in section.lines()] == [
         ["broker", "2", "request handlers 12.0 % idle · 2 partitions under-replicated"]
     ]
+
+
+def test_a_threshold_that_failed_by_less_than_is_shown_tells_all_digits() -> None:
+    near = Threshold(
+        expression="publish_latency p99 < 50ms", measured=50_040.0, limit=50_000.0, unit="us", passed=False
+    )
+    assert "50.0 ms (50040 against 50000 us)" in "\n".join(told(result(thresholds=(near,))))

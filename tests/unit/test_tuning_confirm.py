@@ -311,5 +311,6 @@ def test_the_fewest_blocks_that_a_study_may_have_come_to_a_decision() -> None:
     decision = decide(confirmed(steady(1.2), rules=rules), 1, "maximize", rules, NOISE)
     assert np.isfinite(decision.noise)
     assert decision.interval is not None
+    assert decision.interval.method == "t of logarithms"
     with pytest.raises(ValidationError, match="greater than or equal to 2"):
         ConfirmSettings(blocks=1, screen_blocks=1, p_value=0.5)

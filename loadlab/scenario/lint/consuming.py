@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from loadlab import units
+from loadlab.client.settings import LATEST
 from loadlab.scenario.lint.limits import END_TO_END, latency_limits
 from loadlab.scenario.lint.rule import Hit, Rule
-from loadlab.scenario.workload import LATEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
