@@ -34,7 +34,7 @@ Kind = Literal[
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 """All that the user can allow."""
 
-MEMORY_TOLERANCE: Final = 0.01
+_MEMORY_TOLERANCE: Final = 0.01
 """Of what a kernel calls all memory, some is its own: that varies from boot to boot."""
 
 _NOT_KNOWN: Final = "not known"
@@ -133,11 +133,16 @@ def _both(first: object, second: object, name: str) -> tuple[object, object]:
     return getattr(first, name), getattr(second, name)
 
 
+def same_memory(first_bytes: int, second_bytes: int) -> bool:
+    """Whether two machines have as much memory, as far as a kernel tells."""
+    return abs(first_bytes - second_bytes) <= _MEMORY_TOLERANCE * first_bytes
+
+
 def _machines(baseline: RunResult, contender: RunResult) -> Iterator[_Pair]:
     first, second = baseline.environment, contender.environment
     for name in ("cpu_model", "cores", "cpu_governor", "kernel", "os"):
         yield "machine", f"environment.{name}", *_both(first, second, name)
-    if abs(first.memory_bytes - second.memory_bytes) > MEMORY_TOLERANCE * first.memory_bytes:
+    if not same_memory(first.memory_bytes, second.memory_bytes):
         yield "machine", "environment.memory_bytes", first.memory_bytes, second.memory_bytes
 
 

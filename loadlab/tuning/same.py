@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loadlab.analysis.comparable import MEMORY_TOLERANCE
+from loadlab.analysis.comparable import same_memory
 from loadlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def refuse_other_machine(identity: str, began: HostEnvironment, here: HostEnviro
 
 def _differ(name: str, began: HostEnvironment, here: HostEnvironment) -> bool:
     if name == "memory_bytes":
-        return abs(began.memory_bytes - here.memory_bytes) > MEMORY_TOLERANCE * began.memory_bytes
+        return not same_memory(began.memory_bytes, here.memory_bytes)
     return bool(getattr(began, name) != getattr(here, name))
 
 
