@@ -41,6 +41,7 @@ def test_runs_on_one_cluster_have_fresh_topics(tmp_path: Path, provider: str) ->
     assert second.startup.cluster_s == 0.0
 
 
+@pytest.mark.beside
 @pytest.mark.local
 @pytest.mark.usefixtures("local_kafka")
 def test_a_cluster_that_lost_a_broker_gets_no_further_run(tmp_path: Path) -> None:
@@ -52,6 +53,7 @@ def test_a_cluster_that_lost_a_broker_gets_no_further_run(tmp_path: Path) -> Non
             run_scenario(loaded, options, observer, cluster=cluster)
 
 
+@pytest.mark.beside
 def test_each_repetition_may_have_a_cluster_of_its_own(tmp_path: Path) -> None:
     loaded, observer = load_document(document(phases=SHORT)), Recorder()
     repeat = RepeatOptions(2, fresh_clusters=True)
@@ -67,6 +69,7 @@ def _await_message(command: Command, words: str) -> None:
     assert any(words in line for line in command.process.stderr), f"it ended before it said {words!r}"
 
 
+@pytest.mark.beside
 def test_an_interrupt_in_the_second_repetition_keeps_both(tmp_path: Path) -> None:
     overrides = ("phases.warmup=1s", "phases.measure=4s", "phases.drain=5s")
     sets = [part for override in overrides for part in ("--set", override)]

@@ -51,6 +51,7 @@ def test_latencies_contain_one_another(tmp_path: Path, provider: str) -> None:
     assert (producer.publish_latency_us.p50 or 0) >= (producer.service_time_us.p50 or 0)
 
 
+@pytest.mark.beside
 def test_the_interval_series_adds_up_to_the_totals(tmp_path: Path) -> None:
     stored = run({}, tmp_path)
     rows = parquet.read_table(stored.path / "intervals.parquet").to_pylist()
@@ -59,6 +60,7 @@ def test_the_interval_series_adds_up_to_the_totals(tmp_path: Path) -> None:
     assert acked == consumed == 8_000
 
 
+@pytest.mark.beside
 def test_workers_share_a_group_s_records(tmp_path: Path) -> None:
     producers = {
         "checkout": {
@@ -76,6 +78,7 @@ def test_workers_share_a_group_s_records(tmp_path: Path) -> None:
     assert len(result.consumers["billing"].workers) == 2
 
 
+@pytest.mark.beside
 def test_every_kind_of_record_arrives(tmp_path: Path) -> None:
     records = {
         "size": {"uniform": {"min": 64, "max": 512}},
@@ -93,6 +96,7 @@ def test_every_kind_of_record_arrives(tmp_path: Path) -> None:
     assert 200 < result.consumers["billing"].records.unstamped < 420
 
 
+@pytest.mark.beside
 def test_steps_and_bursts_send_what_they_say(tmp_path: Path) -> None:
     def group(rate: object) -> dict[str, object]:
         return {"topic": "orders", "schedule": {"rate": rate}, "records": {"size": 100}}
@@ -121,6 +125,7 @@ def test_a_limited_consumer_builds_lag_that_is_then_drained(tmp_path: Path) -> N
     assert consumer.drain_s == pytest.approx(4.0, abs=1.0)
 
 
+@pytest.mark.beside
 def test_a_consumer_that_starts_late_reads_all(tmp_path: Path) -> None:
     consumers = {"billing": {"topic": "orders", "start_after": "2s"}}
     result = run({"consumers": consumers}, tmp_path).result
@@ -188,6 +193,7 @@ def shared(local_kafka: None) -> Iterator[Cluster]:  # noqa: ARG001
     cluster.stop()
 
 
+@pytest.mark.beside
 @pytest.mark.local
 def test_topics_of_others_are_left_alone(shared: Cluster, tmp_path: Path) -> None:
     """A run beside others on one cluster deletes what it made, and refuses what it did not."""
@@ -202,6 +208,7 @@ def test_topics_of_others_are_left_alone(shared: Cluster, tmp_path: Path) -> Non
     assert shared.topic_ids(["orders"]) == {"orders": None}
 
 
+@pytest.mark.beside
 @pytest.mark.local
 def test_what_transactions_of_others_leave_in_a_log_is_no_lag(shared: Cluster, tmp_path: Path) -> None:
     """Behind the last record stand the marker of its transaction, and another that was aborted."""
@@ -231,6 +238,7 @@ def _sets(*overrides: str) -> list[str]:
     return [part for override in (*QUICK, *overrides) for part in ("--set", override)]
 
 
+@pytest.mark.beside
 @pytest.mark.local
 @pytest.mark.usefixtures("local_kafka")
 def test_the_command_prints_nothing_but_json(tmp_path: Path) -> None:
@@ -240,6 +248,7 @@ def test_the_command_prints_nothing_but_json(tmp_path: Path) -> None:
     assert result["producers"]["checkout"]["records"]["acked"] == 15_000
 
 
+@pytest.mark.beside
 def test_progress_is_told_each_second(tmp_path: Path) -> None:
     observer = Recorder()
     run({}, tmp_path, observer)
@@ -247,6 +256,7 @@ def test_progress_is_told_each_second(tmp_path: Path) -> None:
     assert "drain phase" in observer.messages
 
 
+@pytest.mark.beside
 def test_the_scenario_as_stored_can_be_run_again(tmp_path: Path) -> None:
     first = run({}, tmp_path).result
     again = run(dict(first.scenario), tmp_path).result
