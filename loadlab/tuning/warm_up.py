@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MOST_ROUNDS: Final = 12
+MOST_ROUNDS: Final = 20
 """A cluster that still gains after so many rounds is measured as it is."""
 
 ROUND_S: Final = 5.0
 """How long a round loads the cluster, in seconds."""
 
 GAIN: Final = 0.05
-"""Less than this, as a share of the best round before, is no gain."""
+"""Less than this, as a share of what was before, is no gain."""
 
-_ROUNDS_WITHOUT_GAIN: Final = 2
+_COMPARED: Final = 3
 
 
 def is_warm(rounds_per_s: Sequence[float]) -> bool:
@@ -26,9 +27,10 @@ def is_warm(rounds_per_s: Sequence[float]) -> bool:
         rounds_per_s: what it acked in each round of full load, records a second, in their order.
 
     Returns:
-        True where the last two rounds gained nothing over the best before them, or after MOST_ROUNDS.
+        True where the median of the last three rounds gained nothing over that of the three before, or after
+        MOST_ROUNDS. Medians, since a round in which the JVM collects or compiles is no sign of an end.
     """
     if len(rounds_per_s) >= MOST_ROUNDS:
         return True
-    before, last = rounds_per_s[:-_ROUNDS_WITHOUT_GAIN], rounds_per_s[-_ROUNDS_WITHOUT_GAIN:]
-    return bool(before) and max(last) < max(before) * (1.0 + GAIN)
+    before, last = rounds_per_s[-2 * _COMPARED : -_COMPARED], rounds_per_s[-_COMPARED:]
+    return len(before) == _COMPARED and median(last) < median(before) * (1.0 + GAIN)

@@ -313,30 +313,32 @@ def test_options_that_can_not_be_read_are_usage_errors(tmp_path: Path, arguments
     ("rounds_per_s", "warm"),
     [
         ([], False),
-        ([100.0, 100.0], False),
-        ([100.0, 100.0, 104.0], True),
-        ([100.0, 100.0, 106.0], False),
-        ([100.0, 106.0, 90.0], False),
+        ([100.0] * 5, False),
+        ([100.0, 100.0, 100.0, 104.0, 104.0, 104.0], True),
+        ([100.0, 100.0, 100.0, 106.0, 106.0, 106.0], False),
+        ([157.0, 189.0, 177.0, 142.0, 210.0, 230.0], False),  # a dip is no end
+        ([100.0, 100.0, 100.0, 150.0, 60.0, 100.0], True),  # and a peak no gain
         ([88.0, 228.0, 263.0, 373.0, 393.0, 380.0], False),
-        ([88.0, 228.0, 263.0, 373.0, 393.0, 380.0, 400.0], True),
-        ([100.0 * 1.1**number for number in range(12)], True),
+        ([88.0, 228.0, 263.0, 373.0, 393.0, 380.0, 400.0, 390.0, 395.0], True),
+        ([100.0 * 1.1**number for number in range(19)], False),
+        ([100.0 * 1.1**number for number in range(20)], True),
     ],
 )
-def test_a_cluster_is_warm_when_two_rounds_gained_nothing(rounds_per_s: list[float], warm: bool) -> None:
+def test_a_cluster_is_warm_when_three_rounds_gained_nothing(rounds_per_s: list[float], warm: bool) -> None:
     assert is_warm(rounds_per_s) is warm
 
 
 def test_a_search_on_kafka_warms_the_cluster_up_first(lab: Lab, tmp_path: Path) -> None:
     found = find_capacity(scenario(), CapacityOptions(tmp_path), Watcher()).result
-    assert found.warm_up_per_s == (EDGE_PER_S,) * 3
-    assert lab.rates[:4] == ["max", "max", "max", 20_000.0]
-    assert len(found.probes) == len(lab.rates) - 3
+    assert found.warm_up_per_s == (EDGE_PER_S,) * 6
+    assert lab.rates[:7] == [*["max"] * 6, 20_000.0]
+    assert len(found.probes) == len(lab.rates) - 6
 
 
 def test_warming_up_sends_no_more_than_is_allowed(lab: Lab, tmp_path: Path) -> None:
     found = find_capacity(scenario(), CapacityOptions(tmp_path, highest_per_s=25_000.0), Watcher()).result
-    assert len(found.warm_up_per_s) == 3
-    assert lab.rates[:3] == [25_000.0] * 3
+    assert len(found.warm_up_per_s) == 6
+    assert lab.rates[:6] == [25_000.0] * 6
 
 
 def test_who_asks_for_no_warm_up_gets_none(lab: Lab, tmp_path: Path) -> None:
