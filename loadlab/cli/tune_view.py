@@ -69,7 +69,7 @@ class StudyWatcher:
             self.note(f"{'':<14}{header(self._loaded.study.space)}")
         left = estimate(self._loaded, stored.result)
         text = run_line(self._loaded, stored.result, run)
-        self.note(f"{text} · at most {figures.duration(left.seconds)} left")
+        self.note(f"{text} · about {figures.duration(left.seconds)} left")
 
 
 def plan_lines(loaded: LoadedStudy, result: StudyResult | None = None) -> Iterator[Line]:
@@ -82,7 +82,10 @@ def plan_lines(loaded: LoadedStudy, result: StudyResult | None = None) -> Iterat
     left = estimate(loaded, result)
     made = f", {len(result.runs)} made before" if result is not None and result.runs else ""
     runs = figures.counted(left.runs, "run")
-    yield Line(f"study {loaded.study.name}: at most {runs}{made}, unless some have to be repeated")
+    yield Line(
+        f"study {loaded.study.name}: about {runs}{made}; fewer where nothing leads,"
+        " more where some have to be repeated"
+    )
     yield from (Line(f"  {text}") for text in _parts(left))
     drain_s = loaded.loaded.scenario.phases.drain_s
     yield Line(
@@ -98,7 +101,7 @@ def _parts(left: Estimate) -> Iterator[str]:
         (left.trials, "of trials"),
         (left.defaults, "of the default between them, for drift"),
         (left.candidates, "of the best trials again"),
-        (left.confirm, "of default and winner in turns, at most"),
+        (left.confirm, "of default and winner in turns, as many again where they leave it open"),
     )
     yield from (f"{number:>4} {text}" for number, text in told if number)
 

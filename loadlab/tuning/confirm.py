@@ -7,6 +7,7 @@ block alike, and each block gives one number: the logarithm of the ratio of the 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final, Literal
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from loadlab.tuning.ranking import log_gain
-from loadlab.tuning.wilcoxon import attained, fewest
+from loadlab.tuning.wilcoxon import attained, fewest, p_above_zero
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,8 @@ class ConfirmRules:
         effect_floor: the least gain, as a share, that is ever claimed; the noise of a run, if that is more.
         screen_blocks: after how many blocks a candidate has to lead in the median.
         candidates: how many are tried at most.
+        extend: whether a candidate that is ahead by the effect floor, but not beyond chance, is measured in
+            as many blocks again.
     """
 
     blocks: int = 8
@@ -44,6 +47,7 @@ class ConfirmRules:
     effect_floor: float = 0.05
     screen_blocks: int = 3
     candidates: int = 3
+    extend: bool = True
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Attempt:
         state: "does not lead": after the screen.
         log_gains: one for each block that is whole: the logarithm of the ratio of the contender's geometric
             mean to the default's, its sign turned where less is better.
-        blocks: in how many blocks it is measured, if it leads.
+        blocks: in how many blocks it is measured, if it leads: twice the first number where it was extended.
         level: the p-value at which it beats the default.
     """
 
@@ -85,9 +89,18 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class _Share:
+class Share:
+    """What one candidate has of a confirmation.
+
+    Attributes:
+        blocks: in how many it is measured.
+        level: the p-value at which it then beats the default.
+        last_level: that after as many blocks again; 0 where it gets no more.
+    """
+
     blocks: int
     level: float
+    last_level: float
 
 
 def next_run(
@@ -116,8 +129,11 @@ def attempts(
     for candidate, share in enumerate(shares(rules)[:candidates]):
         own = [run for run in runs if run.candidate == candidate]
         gains = block_gains(own, direction)
-        state = _state(own, gains, share.blocks, rules)
-        tried.append(Attempt(candidate, state, gains, share.blocks, share.level))
+        blocks, level = share.blocks, share.level
+        if _is_open(gains[:blocks], share, rules):
+            blocks, level = 2 * blocks, share.last_level
+        state = _state(own, gains, blocks, rules)
+        tried.append(Attempt(candidate, state, gains, blocks, level))
         if state in {"under way", "measured"}:
             break
     return tuple(tried)
@@ -154,8 +170,16 @@ def _state(runs: Sequence[ConfirmRun], gains: Sequence[float], blocks: int, rule
     return "measured" if len(gains) >= blocks else "under way"
 
 
+def _is_open(gains: Sequence[float], share: Share, rules: ConfirmRules) -> bool:
+    """Whether blocks leave open what they should decide: ahead by enough, but not beyond chance."""
+    if len(gains) < share.blocks or share.last_level == 0.0:
+        return False
+    ahead = float(np.mean(gains)) >= math.log1p(rules.effect_floor)
+    return ahead and p_above_zero(gains) > share.level
+
+
 @cache
-def shares(rules: ConfirmRules) -> tuple[_Share, ...]:
+def shares(rules: ConfirmRules) -> tuple[Share, ...]:
     """In how many blocks each candidate is measured, and the p-value at which it beats the default.
 
     The chance of a false claim, `p_value`, is that of the whole study. The first candidate uses of it what
@@ -163,8 +187,9 @@ def shares(rules: ConfirmRules) -> tuple[_Share, ...]:
     with a chance of 1/2 to the power of k - 1, because each before it had to miss the screen's median; so its
     level is what is left, divided by that chance (alpha spending: K. K. G. Lan and D. L. DeMets, "Discrete
     sequential boundaries for clinical trials", Biometrika 70, 1983; the screens are the looks). For a smaller
-    level it is measured in as many blocks as leave room for one that speaks against it: 8, 9 and 12 with the
-    defaults. A candidate that would need more than twice the first one's blocks is not tried.
+    level it is measured in as many blocks as leave room for one that speaks against it: 8, 10 and 12 with the
+    defaults. A candidate that would need more than twice the first one's blocks is not tried. Half of what
+    each leaves is for the blocks that extend it, which are a look of their own.
 
     Raises:
         ValueError: so few blocks can't have such a p-value.
@@ -173,7 +198,7 @@ def shares(rules: ConfirmRules) -> tuple[_Share, ...]:
         raise ValueError(
             f"{rules.blocks} blocks can't reach a p-value of {rules.p_value:g}; {fewest(rules.p_value)} can"
         )
-    found: list[_Share] = []
+    found: list[Share] = []
     left, tried = rules.p_value, 1.0
     for _ in range(rules.candidates):
         level = min(left / tried, rules.p_value)
@@ -182,13 +207,16 @@ def shares(rules: ConfirmRules) -> tuple[_Share, ...]:
         blocks = max(rules.blocks, fewest(level / 2)) if found else rules.blocks
         if blocks > 2 * rules.blocks:
             break
-        found.append(_Share(blocks, level))
         left -= tried * attained(level, blocks)
+        last_level = left / tried / 2 if rules.extend else 0.0
+        last_attained = attained(last_level, 2 * blocks)
+        found.append(Share(blocks, level, last_level if last_attained else 0.0))
+        left -= tried * last_attained
         tried /= 2
     return tuple(found)
 
 
-def runs_at_most(rules: ConfirmRules) -> int:
-    """How many runs a confirmation takes if all candidates but the last miss the screen just so."""
+def runs_unextended(rules: ConfirmRules) -> int:
+    """How many runs a confirmation takes if all but the last just miss the screen and none is extended."""
     *others, last = shares(rules)
     return len(BLOCK) * (len(others) * rules.screen_blocks + last.blocks)

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
 from loadlab.tuning.capacity import CapacityOptions
-from loadlab.tuning.confirm import BLOCK, attempts, runs_at_most
+from loadlab.tuning.confirm import BLOCK, attempts, runs_unextended
 from loadlab.tuning.findings import confirm_rules, confirm_runs, contenders
 from loadlab.tuning.space import ChangeCost
 from loadlab.tuning.study_model import CAPACITY
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from loadlab.tuning.study_model import LoadedStudy, Study
 
 _BETWEEN_RUNS_S: Final = 3.0
-_CLUSTER_START_S: Final = 50.0
-"""With five rounds of warm-up; more or fewer may be needed."""
+_CLUSTER_START_S: Final = 60.0
+"""With six rounds of warm-up; more may be needed."""
 
 _S_PER_MINUTE: Final = 60.0
 
@@ -33,7 +33,8 @@ class Estimate:
         trials: as many as the budget has; where it is minutes only, as many as fit.
         defaults: repetitions of the default between the trials.
         candidates: of the best trials again.
-        confirm: of the confirmation, if each candidate but the last just fails its screen.
+        confirm: of the confirmation, if each candidate but the last just fails its screen; more where one is
+            extended.
         run_s: how long a run takes.
     """
 
@@ -75,7 +76,7 @@ def estimate(loaded: LoadedStudy, result: StudyResult | None = None) -> Estimate
         baseline=max(0, study.noise.runs - done["baseline"]),
         trials=max(0, trials - done["trial"]),
         defaults=max(0, trials // every - done["default"]),
-        candidates=max(0, study.confirm.candidates - done["candidate"]),
+        candidates=max(0, study.confirm.candidates * study.confirm.candidate_runs - done["candidate"]),
         confirm=_confirm_left(study, result),
         run_s=run_s,
     )
@@ -85,7 +86,7 @@ def _confirm_left(study: Study, result: StudyResult | None) -> int:
     """The runs of the confirmation that are left, unless a contender is given up after its screen."""
     rules = confirm_rules(study)
     if result is None or not result.settled("confirm"):
-        return runs_at_most(rules)
+        return runs_unextended(rules)
     runs = confirm_runs(result, contenders(study, result))
     last = attempts(runs, rules.candidates, study.objectives[0].direction, rules)[-1]
     if last.state == "measured":
@@ -93,7 +94,7 @@ def _confirm_left(study: Study, result: StudyResult | None) -> int:
     made = sum(run.candidate == last.candidate for run in runs)
     if last.state == "under way" and made > len(BLOCK) * rules.screen_blocks:
         return len(BLOCK) * last.blocks - made
-    return max(0, runs_at_most(rules) - len(runs))
+    return max(0, runs_unextended(rules) - len(runs))
 
 
 def _comparable(result: StudyResult | None) -> list[StudyRun]:

@@ -36,6 +36,7 @@ def confirm_rules(study: Study) -> ConfirmRules:
         effect_floor=settings.effect_floor,
         screen_blocks=settings.screen_blocks,
         candidates=settings.candidates,
+        extend=settings.extend,
     )
 
 
@@ -114,12 +115,12 @@ def best_so_far(result: StudyResult) -> Best | None:
 
 
 def contenders(study: Study, result: StudyResult) -> tuple[int, ...]:
-    """The trials that may be recommended, best first: those that met all constraints both times."""
+    """The trials that may be recommended, best first: those that met all constraints each time."""
     again = corrected_values(result, "candidate")
     values = {
         trial: each
         for trial, each in corrected_values(result, "trial", "candidate").items()
-        if trial in again
+        if len(again.get(trial, ())) >= study.confirm.candidate_runs
     }
     return ranked_again(values, study.objectives[0].direction)
 

@@ -1,4 +1,4 @@
-"""Who proposes the next trial: multivariate TPE, random, or a Gaussian process."""
+"""Who proposes the next trial: a model of loadlab's own, or one of Optuna's samplers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import GPSampler, RandomSampler, TPESampler
 
 from loadlab.errors import UsageError
+from loadlab.tuning.additive import AdditiveSampler
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -43,6 +44,8 @@ def sampler_of(kind: Sampler, seed: int, number: int) -> BaseSampler:
     drawn = int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint32)[0])
     if kind == "random":
         return RandomSampler(seed=drawn)
+    if kind == "additive":
+        return AdditiveSampler(drawn, STARTUP_TRIALS)
     if kind == "gp":
         require_available(kind)
     with warnings.catch_warnings():

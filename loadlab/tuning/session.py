@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
@@ -188,11 +189,13 @@ class Session:
         self.proposals.tell(trial.number, self._measure("trial", trial.number))
 
     def _measure_again(self) -> None:
-        """The best trials once more, in random order: one that was only lucky will hardly be so twice."""
-        done = {run.trial for run in self.result.settled("candidate")}
-        for trial in shuffled(best_trials(self.study, self.result), self.study.seed):
-            if trial not in done:
-                self._measure("candidate", trial)
+        """The best trials once more, in random order: one that was only lucky will hardly be so again."""
+        done = Counter(run.trial for run in self.result.settled("candidate"))
+        best = best_trials(self.study, self.result)
+        for turn in range(self.study.confirm.candidate_runs):
+            for trial in shuffled(best, self.study.seed + turn):
+                if done[trial] <= turn:
+                    self._measure("candidate", trial)
 
     def _confirm(self) -> None:
         """Default and contender in turns, until the contender has won, lost or given way to the next one."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from loadlab.tuning.space import Assignment, SearchSpace
 
 Direction = Literal["maximize", "minimize"]
-Sampler = Literal["tpe", "random", "gp"]
+Sampler = Literal["additive", "tpe", "random", "gp"]
 Baseline = Literal["defaults", "scenario"]
 
 CAPACITY: Final = "capacity"
@@ -148,6 +148,9 @@ class ConfirmSettings(Model):
         effect_floor: the least gain worth a change, as a share; the noise's CV where that is more.
         screen_blocks: after how many blocks a winner that does not lead is given up.
         candidates: how many of the best trials are measured again.
+        candidate_runs: how often each of them is, before the best of them is confirmed.
+        extend: whether a winner that is ahead by the effect floor, but not beyond chance, is measured in as
+            many blocks again.
     """
 
     # Of one block nothing says how far it is off.
@@ -156,6 +159,8 @@ class ConfirmSettings(Model):
     effect_floor: Annotated[Number, Field(ge=0, le=1)] = 0.05
     screen_blocks: Annotated[Whole, Field(ge=1)] = 3
     candidates: Annotated[Whole, Field(ge=1, le=100)] = 3
+    candidate_runs: Annotated[Whole, Field(ge=1, le=100)] = 2
+    extend: Annotated[bool, Field(strict=True)] = True
 
     @model_validator(mode="after")
     def _can_be_shown(self) -> Self:
@@ -198,7 +203,7 @@ class StudyFile(Model):
     rules: tuple[Annotated[str, Field(strict=True)], ...] = ()
     budget: Budget = Budget(trials=15)
     seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 1
-    sampler: Sampler = "tpe"
+    sampler: Sampler = "additive"
     baseline: Baseline = "defaults"
     noise: NoiseSettings = NoiseSettings()
     confirm: ConfirmSettings = ConfirmSettings()

@@ -55,7 +55,7 @@ def study(**changes: object) -> LoadedStudy:
         sampler="tpe",
         baseline="defaults",
         noise=NoiseSettings(runs=4, default_every=3),
-        confirm=ConfirmSettings(blocks=5, p_value=0.05, screen_blocks=1, candidates=2),
+        confirm=ConfirmSettings(blocks=5, p_value=0.05, screen_blocks=1, candidates=2, candidate_runs=1),
     )
     loaded = load_document(SCENARIO)
     return LoadedStudy(replace(plain, **changes), loaded, loaded.path)  # type: ignore[arg-type]

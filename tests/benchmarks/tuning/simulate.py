@@ -79,7 +79,7 @@ def studies(
     truth: Callable[[Assignment], float],
     residuals: NDArray[np.float64],
     seeds: Sequence[int],
-    sampler: Sampler = "tpe",
+    sampler: Sampler = "additive",
 ) -> list[Outcome]:
     """A study for each seed, on all cores."""
     make = partial(one_study, loaded, truth, residuals, sampler)

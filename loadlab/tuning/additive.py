@@ -1,0 +1,236 @@
+"""A sampler for studies of tens of trials: it goes by what each knob does by itself first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.search_space import intersection_search_space
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from loadlab.tuning.surrogate import predict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+    from optuna.distributions import BaseDistribution
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
+
+    from loadlab.tuning.surrogate import Array
+
+    Space = Mapping[str, BaseDistribution]
+    Params = Mapping[str, Any]
+
+_DRAWN: Final = 1_000
+"""Candidates from all of the space, and as many near the best trials."""
+
+_BEST: Final = 3
+_MOST_CHANGED: Final = 3
+_STEP: Final = 0.15
+"""Standard deviation of a change of a number, in the width of its range."""
+
+_FAR: Final = 0.3
+"""How often a change does not stay near."""
+
+_MARGIN: Final = 0.03
+"""A gain of less is not worth looking for, in logarithms."""
+
+_LIKELY: Final = 0.1
+"""What is less likely to hold the constraints is not tried while there is anything else."""
+
+_SPREAD: Final = 0.5
+_SUM: Final = 0.05
+_LEAST: Final = 0.1
+"""A figure of less than this share of its limit holds it as well as one of this."""
+
+
+class AdditiveSampler(BaseSampler):
+    """Proposes the candidate with the greatest expected improvement, by `surrogate.predict`.
+
+    Objectives are modelled by their logarithms, so they have to be above 0; of several, each proposal weighs
+    them anew (J. Knowles, "ParEGO", IEEE Transactions on Evolutionary Computation 10, 2006). By how much runs
+    break a constraint is modelled too, and the improvement counts by the chance that all hold (M. Schonlau,
+    W. J. Welch and D. R. Jones, "Global versus local search in constrained optimization of computer models",
+    1998). Trials that are under way count as what is expected of them.
+
+    Args:
+        seed: of what is drawn.
+        startup_trials: until there are so many finished ones, trials are drawn at random.
+    """
+
+    def __init__(self, seed: int, startup_trials: int) -> None:
+        """Nothing is drawn yet."""
+        self._rng = np.random.default_rng(seed)
+        self._random = RandomSampler(seed=seed)
+        self._startup_trials = startup_trials
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:  # noqa: ARG002 - as Optuna calls it
+        """What all trials have, without what can't be varied."""
+        trials = study.get_trials(deepcopy=False)
+        space = intersection_search_space(trials, include_pruned=True)
+        return {name: one for name, one in sorted(space.items()) if not one.single()}
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:  # noqa: ANN401 - as Optuna has it
+        """What no model is for is drawn at random."""
+        return self._random.sample_independent(study, trial, param_name, param_distribution)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """The best candidate; nothing where there is too little to go by."""
+        finished = _having(study, search_space, TrialState.COMPLETE, TrialState.PRUNED)
+        complete = [one for one in finished if one.state == TrialState.COMPLETE]
+        if len(finished) < self._startup_trials or not complete or not search_space:
+            return {}
+        running = [
+            one for one in _having(study, search_space, TrialState.RUNNING) if one.number != trial.number
+        ]
+        scores = self._scores(study, complete)
+        holds = np.asarray([_holds(one) for one in complete])
+        order = np.lexsort((-scores, ~holds))[:_BEST]
+        candidates = self._candidates(search_space, [complete[place].params for place in order])
+        model = _Model(search_space, candidates)
+        broken = [{name: one.params[name] for name in search_space} for one in finished if not _holds(one)]
+        chance = np.asarray([0.0 if one in broken else 1.0 for one in candidates])
+        for told in _constraints(finished):
+            chance *= model.chance(*told)
+        if not holds.any():
+            return candidates[int(np.argmax(chance))]
+        gain = chance * model.improvement(complete, scores, holds, running)
+        # Where little can be gained at all, most would be hoped for of what is known to break a constraint.
+        gain[chance < min(_LIKELY, float(chance.max()))] = 0.0
+        return candidates[int(np.argmax(gain))]
+
+    def _scores(self, study: Study, complete: Sequence[FrozenTrial]) -> Array:
+        """One number for each trial, more is better: a logarithm, or of several objectives a weighed one."""
+        signs = np.asarray([1 if one == StudyDirection.MAXIMIZE else -1 for one in study.directions])
+        logs = signs * np.log([one.values for one in complete])
+        if logs.shape[1] == 1:
+            return logs[:, 0]
+        spread = np.ptp(logs, axis=0)
+        behind = (logs.max(axis=0) - logs) / np.where(spread > 0, spread, 1.0)
+        weighed = behind * self._rng.dirichlet(np.ones(len(signs)))
+        return np.asarray(-(weighed.max(axis=1) + _SUM * weighed.sum(axis=1)))
+
+    def _candidates(self, space: Space, best: Sequence[Params]) -> list[dict[str, Any]]:
+        anywhere = [{name: self._drawn(one) for name, one in space.items()} for _ in range(_DRAWN)]
+        return anywhere + [self._changed(space, best[place % len(best)]) for place in range(_DRAWN)]
+
+    def _changed(self, space: Space, params: Params) -> dict[str, Any]:
+        """A trial's parameters with some of them changed."""
+        changed = {name: params[name] for name in space}
+        count = self._rng.integers(1, min(_MOST_CHANGED, len(space)) + 1)
+        for name in self._rng.permutation(list(space))[:count]:
+            near = None if self._rng.random() < _FAR else _coordinate(space[name], changed[name])
+            changed[str(name)] = self._drawn(space[name], near)
+        return changed
+
+    def _drawn(self, one: BaseDistribution, near: float | None = None) -> Any:  # noqa: ANN401 - any choice
+        if isinstance(one, CategoricalDistribution):
+            return one.choices[self._rng.integers(len(one.choices))]
+        share = self._rng.random() if near is None else near + self._rng.normal(0.0, _STEP)
+        return _number(one, min(max(float(share), 0.0), 1.0))
+
+
+class _Model:
+    """Predicts at the candidates."""
+
+    def __init__(self, space: Space, candidates: Sequence[Params]) -> None:
+        self._space = space
+        self._points = self._rows(candidates)
+        self._categories = np.asarray([isinstance(one, CategoricalDistribution) for one in space.values()])
+
+    def improvement(
+        self,
+        trials: Sequence[FrozenTrial],
+        scores: Array,
+        holds: NDArray[np.bool_],
+        running: Sequence[FrozenTrial],
+    ) -> Array:
+        """The expected improvement on the best trial that holds all constraints."""
+        known = self._rows([one.params for one in trials])
+        if running:
+            under_way = self._rows([one.params for one in running])
+            expected = predict(known, scores, under_way, self._categories).mean
+            known, scores = np.vstack([known, under_way]), np.concatenate([scores, expected])
+        found = predict(known, scores, np.vstack([self._points, known]), self._categories)
+        at_known = found.means[:, len(self._points) :][:, : len(holds)]
+        return found.improvement(at_known[:, holds].max(axis=1), _MARGIN)[: len(self._points)]
+
+    def chance(self, trials: Sequence[FrozenTrial], shares: Array) -> Array:
+        """How probable the candidates hold a constraint."""
+        known = self._rows([one.params for one in trials])
+        # Only the sign is asked for, so their spread is made one that `predict` thinks likely.
+        scaled = shares * (_SPREAD / (float(shares.std()) or _SPREAD))
+        return predict(known, scaled, self._points, self._categories).chance_below(0.0)
+
+    def _rows(self, params: Sequence[Params]) -> Array:
+        """Points as `predict` takes them."""
+        return np.asarray(
+            [[_coordinate(one, each[name]) for name, one in self._space.items()] for each in params]
+        )
+
+
+def _having(study: Study, space: Space, *states: TrialState) -> list[FrozenTrial]:
+    """The trials in some states that have all parameters of a space."""
+    trials = study.get_trials(deepcopy=False, states=states)
+    return [one for one in trials if all(name in one.params for name in space)]
+
+
+def _holds(trial: FrozenTrial) -> bool:
+    return all(broken_by <= 0.0 for broken_by in trial.constraints.values())
+
+
+def _constraints(finished: Sequence[FrozenTrial]) -> list[tuple[list[FrozenTrial], Array]]:
+    """For each constraint the trials that were told of it, and by what factor they break it, as a logarithm.
+
+    Up to 0 it holds. A complete trial without a figure did not break it; one that was ended early may have.
+    """
+    found = []
+    for name in sorted({name for one in finished for name in one.constraints}):
+        told = [one for one in finished if name in one.constraints or one.state == TrialState.COMPLETE]
+        broken_by = np.asarray([one.constraints.get(name, -1.0) for one in told])
+        found.append((told, np.log(np.maximum(1.0 + broken_by, _LEAST))))
+    return found
+
+
+def _coordinate(one: BaseDistribution, value: Any) -> float:  # noqa: ANN401 - any choice
+    """Where a value is: a number from 0 to 1 on its scale, a category by its place."""
+    if isinstance(one, CategoricalDistribution):
+        return float(one.choices.index(value))
+    low, high = _bounds(one)
+    return (_scaled(one, value) - low) / (high - low)
+
+
+def _number(one: BaseDistribution, share: float) -> float | int:
+    """The value that can be drawn and is nearest to a share of the range."""
+    if not isinstance(one, IntDistribution | FloatDistribution):
+        raise TypeError(f"{one} is no range")
+    low, high = _bounds(one)
+    value = low + share * (high - low)
+    value = float(np.exp(value)) if one.log else value
+    if one.step is not None and not one.log:
+        value = one.low + round((value - one.low) / one.step) * one.step
+    value = min(max(value, one.low), one.high)
+    return round(value) if isinstance(one, IntDistribution) else value
+
+
+def _bounds(one: BaseDistribution) -> tuple[float, float]:
+    if not isinstance(one, IntDistribution | FloatDistribution):
+        raise TypeError(f"{one} is no range")
+    return _scaled(one, one.low), _scaled(one, one.high)
+
+
+def _scaled(one: BaseDistribution, value: float) -> float:
+    return (
+        float(np.log(value))
+        if isinstance(one, IntDistribution | FloatDistribution) and one.log
+        else float(value)
+    )
