@@ -128,6 +128,18 @@ def test_the_readme_s_commands_do_what_it_shows(place: Path) -> None:
         assert measured <= _documented_metrics()
 
 
+def test_the_first_command_of_the_readme_makes_a_run_and_says_where_it_is(tmp_path: Path) -> None:
+    make = ["make", "demo", f"VENV={sys.prefix}", f"ARGS=--results-dir {tmp_path}"]
+    environment = {**os.environ, "LOADLAB_SET": SHORT}
+    done = subprocess.run(
+        make, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode in {0, EXIT_THRESHOLD_FAILED}, done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) <= 25
+    (stored,) = tmp_path.glob("*/result.json")
+    assert str(stored.parent) in done.stdout
+
+
 def test_the_readme_shows_every_command() -> None:
     shown = " ".join(command.line for command in _commands())
     for name in SUBCOMMANDS:
