@@ -20,12 +20,7 @@ def lines_of(text: str) -> list[str]:
 
 
 def is_property(path: Path) -> bool:
-    """Whether a path leads to a property of a client, topic or broker; a topic called config is none.
-
-    A study sets properties by their paths, so ``("set", "cluster.config.num.io.threads")`` does too.
-    """
-    if len(path) == 2 and path[0] == "set":  # noqa: PLR2004 - a key below `set`
-        return ".config." in str(path[1])
+    """Whether a path leads to a property of a client, topic or broker; a topic called config is none."""
     return len(path) > 1 and path[1 if path[0] == "cluster" else 2 : -1] == ("config",)
 
 

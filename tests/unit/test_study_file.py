@@ -10,7 +10,6 @@ from study_samples import CHECKOUT, SCENARIO, STUDIES, THROUGHPUT, TRACKER, load
 
 from loadlab.errors import ScenarioError
 from loadlab.scenario import load
-from loadlab.scenario.reader import parse
 from loadlab.tuning.objectives import value_of
 from loadlab.tuning.space import ChangeCost
 from loadlab.tuning.study_document import study_document
@@ -64,13 +63,6 @@ def test_what_a_study_sets_goes_over_the_file_and_below_the_command_line(tmp_pat
     phases = loaded(tmp_path, set_=("phases.warmup=2s",), **keys).loaded.scenario.phases
 
     assert (phases.measure_s, phases.warmup_s) == (9, 2)
-
-
-@pytest.mark.parametrize("written", ["1.10", "1e10", "+5"])
-def test_a_number_that_a_study_sets_a_property_to_keeps_its_digits(written: str) -> None:
-    document, _ = parse(f"set:\n  cluster.config.some.property: {written}\n  x: {written}\n", "study.yaml")
-
-    assert document.data["set"] == {"cluster.config.some.property": written, "x": float(written)}
 
 
 def test_constraints_are_judged_beside_the_scenarios_thresholds(tmp_path: Path) -> None:
