@@ -24,6 +24,11 @@ def is_property(path: Path) -> bool:
     return len(path) > 1 and path[1 if path[0] == "cluster" else 2 : -1] == ("config",)
 
 
+def is_number(value: object) -> bool:
+    """Whether a plain value is a number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 @dataclass(frozen=True)
 class Mark:
     """A place in a text; line and column count from 1."""
@@ -71,6 +76,7 @@ class Document:
         data: the mapping that the file holds, overrides applied.
         marks: places of all that comes from the file.
         overrides: origins of all that was set over it.
+        numbers: as the file writes them: 1.10 is another property than 1.1.
     """
 
     name: str
@@ -78,6 +84,7 @@ class Document:
     data: dict[str, object]
     marks: dict[Path, Marks] = field(default_factory=dict)
     overrides: dict[Path, Origin] = field(default_factory=dict)
+    numbers: dict[Path, str] = field(default_factory=dict)
 
     def place(self, path: Path, *, at_key: bool = False) -> Place:
         """Where the value of a path is, or the nearest thing around it that the user wrote."""

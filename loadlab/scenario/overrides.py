@@ -21,7 +21,7 @@ from loadlab import units
 from loadlab.errors import ScenarioError
 from loadlab.hints import HintedError, near
 from loadlab.scenario import shape
-from loadlab.scenario.document import Document, Origin, Path, is_property, lines_of, value_at
+from loadlab.scenario.document import Document, Origin, Path, is_number, is_property, lines_of, value_at
 from loadlab.scenario.problems import Problem
 from loadlab.scenario.reader import parse_value
 from loadlab.scenario.secrets import redacted_line
@@ -45,11 +45,13 @@ class Setting:
         path: where, with dots.
         value: plain data; None puts the default back.
         origin: what sets it.
+        written: what a number was written as, which a property keeps; None where that isn't known.
     """
 
     path: str
     value: object
     origin: Origin
+    written: str | None = None
 
 
 class _PathError(HintedError):
@@ -98,22 +100,21 @@ def _apply(document: Document, override: _Override) -> Iterator[Problem]:
     try:
         path_text, value_text = _split(override.text)
         value = parse_value(value_text, "the value")
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if is_number and is_property(resolve_path(path_text, document.data)):
-            value = value_text
     except (_PathError, ScenarioError) as error:
         message = error.message if isinstance(error, ScenarioError) else str(error)
         suggestion = error.suggestion if isinstance(error, _PathError) else None
         yield Problem((), message, suggestion, place=override.origin.place)
     else:
-        yield from _set(document, Setting(path_text, value, override.origin))
+        written = value_text if is_number(value) else None
+        yield from _set(document, Setting(path_text, value, override.origin, written))
 
 
 def _set(document: Document, setting: Setting) -> Iterator[Problem]:
     """Sets one value; yields what is wrong with its path."""
     try:
         path = resolve_path(setting.path, document.data)
-        _put(document, path, setting.value)
+        as_written = setting.written is not None and is_property(path)
+        _put(document, path, setting.written if as_written else setting.value)
     except _PathError as error:
         yield Problem((), str(error), error.suggestion, place=setting.origin.place)
     else:

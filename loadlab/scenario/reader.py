@@ -25,7 +25,7 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from loadlab.errors import ScenarioError
-from loadlab.scenario.document import Document, Mark, Marks, Path, is_property, lines_of
+from loadlab.scenario.document import Document, Mark, Marks, Path, is_number, is_property, lines_of
 from loadlab.scenario.problems import Problem, scenario_error
 from loadlab.scenario.secrets import holds_secret
 
@@ -134,7 +134,10 @@ class _Reader:
         if isinstance(event, SequenceStartEvent):
             return self._sequence(path, depth)
         if isinstance(event, ScalarEvent):
-            return event.value if event.style else _resolved(event.value, as_property=is_property(path))
+            value = event.value if event.style else _resolved(event.value, as_property=is_property(path))
+            if is_number(value):
+                self._document.numbers[path] = event.value
+            return value
         raise AssertionError(f"ruamel.yaml sent a {type(event).__name__} where a node starts")
 
     def _guard(self, event: Event, mark: Mark, depth: int) -> None:

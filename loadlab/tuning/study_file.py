@@ -89,7 +89,12 @@ def _scenario(file: StudyFile, document: Document, problems: list[Problem], load
     if is_missing(path):
         raise scenario_error([*problems, Problem(("scenario",), f"no such file: {path}")], document)
     settings = [
-        Setting(name, value, Origin("set", document.place(("set", name)).name))
+        Setting(
+            name,
+            value,
+            Origin("set", document.place(("set", name)).name),
+            document.numbers.get(("set", name)),
+        )
         for name, value in file.settings.items()
     ]
     try:

@@ -65,6 +65,24 @@ def test_what_a_study_sets_goes_over_the_file_and_below_the_command_line(tmp_pat
     assert (phases.measure_s, phases.warmup_s) == (9, 2)
 
 
+@pytest.mark.parametrize("written", ["1.10", "1e10", "+5"])
+def test_a_number_that_a_study_sets_a_property_to_keeps_its_digits(tmp_path: Path, written: str) -> None:
+    """A topic may be called like what holds properties."""
+    scenario = {**SCENARIO, "topics": {**SCENARIO["topics"], "eu.config.orders": {"partitions": 1}}}
+    property_name = "producers.checkout.config.sasl.password"
+    study = tmp_path / "study.yaml"
+    (tmp_path / "scenario.yaml").write_text(json.dumps(scenario), encoding="utf-8")
+    study.write_text(
+        f"study: digits\nscenario: scenario.yaml\nobjective: {json.dumps(THROUGHPUT)}\n"
+        f"set: {{{property_name}: {written}, topics.eu.config.orders.partitions: 6}}\n",
+        encoding="utf-8",
+    )
+    found = load_study(study, environ={}).loaded.scenario
+
+    assert found.producers["checkout"].config["sasl.password"] == written
+    assert found.topics["eu.config.orders"].partitions == 6
+
+
 def test_constraints_are_judged_beside_the_scenarios_thresholds(tmp_path: Path) -> None:
     found = loaded(tmp_path, constraints={"publish_latency": ["p99 < 1s", "p50 < 5ms"]})
     judged = found.loaded.scenario.thresholds["publish_latency"]
