@@ -86,7 +86,7 @@ def plan_lines(loaded: LoadedStudy, result: StudyResult | None = None) -> Iterat
         f"study {loaded.study.name}: about {runs}{made}; fewer where nothing leads,"
         " more where some have to be repeated"
     )
-    yield from (Line(f"  {text}") for text in _parts(left))
+    yield from (Line(f"  {text}") for text in _parts(left, extend=loaded.study.confirm.extend))
     drain_s = loaded.loaded.scenario.phases.drain_s
     yield Line(
         f"  of {figures.duration(left.run_s)} each: {figures.duration(left.seconds)} in all, and up to"
@@ -95,13 +95,14 @@ def plan_lines(loaded: LoadedStudy, result: StudyResult | None = None) -> Iterat
     yield from (Line(f"note: {text}", "warn") for text in loaded.warnings)
 
 
-def _parts(left: Estimate) -> Iterator[str]:
+def _parts(left: Estimate, *, extend: bool) -> Iterator[str]:
+    again = ", as many again where they leave it open" if extend else ""
     told = (
         (left.baseline, "of the default first, for its noise"),
         (left.trials, "of trials"),
         (left.defaults, "of the default between them, for drift"),
         (left.candidates, "of the best trials again"),
-        (left.confirm, "of default and winner in turns, as many again where they leave it open"),
+        (left.confirm, f"of default and winner in turns{again}"),
     )
     yield from (f"{number:>4} {text}" for number, text in told if number)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import math
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.search_space import intersection_search_space
 from optuna.study import StudyDirection
@@ -14,10 +15,10 @@ from optuna.trial import TrialState
 from loadlab.tuning.surrogate import predict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
-    from optuna.distributions import BaseDistribution
+    from optuna.distributions import BaseDistribution, FloatDistribution
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
@@ -25,12 +26,17 @@ if TYPE_CHECKING:
 
     Space = Mapping[str, BaseDistribution]
     Params = Mapping[str, Any]
+    Numbers = IntDistribution | FloatDistribution
 
 _DRAWN: Final = 1_000
 """Candidates from all of the space, and as many near the best trials."""
 
 _BEST: Final = 3
+"""So many trials have candidates near them."""
+
 _MOST_CHANGED: Final = 3
+"""In so many parameters at most a candidate differs from the trial that it is near to."""
+
 _STEP: Final = 0.15
 """Standard deviation of a change of a number, in the width of its range."""
 
@@ -44,7 +50,14 @@ _LIKELY: Final = 0.1
 """What is less likely to hold the constraints is not tried while there is anything else."""
 
 _SPREAD: Final = 0.5
+"""What a constraint's figures are made to spread by, in logarithms: between the effects of `predict`."""
+
 _SUM: Final = 0.05
+"""What counts, of several objectives, of those that are not a trial's worst: Knowles' figure."""
+
+_MOST_TRIALS: Final = 500
+"""So many are modelled, the last ones: time grows with their square."""
+
 _LEAST: Final = 0.1
 """A figure of less than this share of its limit holds it as well as one of this."""
 
@@ -85,7 +98,8 @@ class AdditiveSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """The best candidate; nothing where there is too little to go by."""
-        finished = _having(study, search_space, TrialState.COMPLETE, TrialState.PRUNED)
+        states = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
+        finished = _having(study, search_space, *states)[-_MOST_TRIALS:]
         complete = [one for one in finished if one.state == TrialState.COMPLETE]
         if len(finished) < self._startup_trials or not complete or not search_space:
             return {}
@@ -95,18 +109,18 @@ class AdditiveSampler(BaseSampler):
         scores = self._scores(study, complete)
         holds = np.asarray([_holds(one) for one in complete])
         order = np.lexsort((-scores, ~holds))[:_BEST]
-        candidates = self._candidates(search_space, [complete[place].params for place in order])
+        drawn = self._candidates(search_space, [complete[place].params for place in order])
+        tried = [{name: one.params[name] for name in search_space} for one in (*finished, *running)]
+        candidates = [one for one in drawn if one not in tried] or drawn
         model = _Model(search_space, candidates)
-        broken = [{name: one.params[name] for name in search_space} for one in finished if not _holds(one)]
-        chance = np.asarray([0.0 if one in broken else 1.0 for one in candidates])
+        worth = np.ones(len(candidates))
         for told in _constraints(finished):
-            chance *= model.chance(*told)
-        if not holds.any():
-            return candidates[int(np.argmax(chance))]
-        gain = chance * model.improvement(complete, scores, holds, running)
-        # Where little can be gained at all, most would be hoped for of what is known to break a constraint.
-        gain[chance < min(_LIKELY, float(chance.max()))] = 0.0
-        return candidates[int(np.argmax(gain))]
+            worth *= model.chance(*told)
+        if holds.any():
+            # Where little is to be gained at all, most would be hoped for of what is known to break one.
+            worth[worth < min(_LIKELY, float(worth.max()))] = 0.0
+            worth *= model.improvement(complete, scores, holds, running)
+        return candidates[int(np.argmax(worth))]
 
     def _scores(self, study: Study, complete: Sequence[FrozenTrial]) -> Array:
         """One number for each trial, more is better: a logarithm, or of several objectives a weighed one."""
@@ -128,14 +142,15 @@ class AdditiveSampler(BaseSampler):
         changed = {name: params[name] for name in space}
         count = self._rng.integers(1, min(_MOST_CHANGED, len(space)) + 1)
         for name in self._rng.permutation(list(space))[:count]:
-            near = None if self._rng.random() < _FAR else _coordinate(space[name], changed[name])
+            near = None if self._rng.random() < _FAR else changed[name]
             changed[str(name)] = self._drawn(space[name], near)
         return changed
 
-    def _drawn(self, one: BaseDistribution, near: float | None = None) -> Any:  # noqa: ANN401 - any choice
+    def _drawn(self, one: BaseDistribution, near: Any = None) -> Any:  # noqa: ANN401 - any choice
+        """A value; of a range one that is near to another where that is given."""
         if isinstance(one, CategoricalDistribution):
             return one.choices[self._rng.integers(len(one.choices))]
-        share = self._rng.random() if near is None else near + self._rng.normal(0.0, _STEP)
+        share = self._rng.random() if near is None else _coordinate(one, near) + self._rng.normal(0.0, _STEP)
         return _number(one, min(max(float(share), 0.0), 1.0))
 
 
@@ -154,15 +169,16 @@ class _Model:
         holds: NDArray[np.bool_],
         running: Sequence[FrozenTrial],
     ) -> Array:
-        """The expected improvement on the best trial that holds all constraints."""
+        """The expected improvement on the best trial that holds all constraints, or is expected to be it."""
         known = self._rows([one.params for one in trials])
         if running:
             under_way = self._rows([one.params for one in running])
             expected = predict(known, scores, under_way, self._categories).mean
             known, scores = np.vstack([known, under_way]), np.concatenate([scores, expected])
         found = predict(known, scores, np.vstack([self._points, known]), self._categories)
-        at_known = found.means[:, len(self._points) :][:, : len(holds)]
-        return found.improvement(at_known[:, holds].max(axis=1), _MARGIN)[: len(self._points)]
+        counts = np.concatenate([holds, np.ones(len(running), bool)])
+        best = found.means[:, len(self._points) :][:, counts].max(axis=1)
+        return found.improvement(best, _MARGIN)[: len(self._points)]
 
     def chance(self, trials: Sequence[FrozenTrial], shares: Array) -> Array:
         """How probable the candidates hold a constraint."""
@@ -192,8 +208,10 @@ def _constraints(finished: Sequence[FrozenTrial]) -> list[tuple[list[FrozenTrial
     """For each constraint the trials that were told of it, and by what factor they break it, as a logarithm.
 
     Up to 0 it holds. A complete trial without a figure did not break it; one that was ended early may have.
+    That a trial can be measured at all is one more constraint.
     """
-    found = []
+    failed = np.asarray([1.0 if one.state == TrialState.FAIL else -1.0 for one in finished])
+    found = [(list(finished), failed)] if failed.max() > 0 else []
     for name in sorted({name for one in finished for name in one.constraints}):
         told = [one for one in finished if name in one.constraints or one.state == TrialState.COMPLETE]
         broken_by = np.asarray([one.constraints.get(name, -1.0) for one in told])
@@ -205,32 +223,25 @@ def _coordinate(one: BaseDistribution, value: Any) -> float:  # noqa: ANN401 - a
     """Where a value is: a number from 0 to 1 on its scale, a category by its place."""
     if isinstance(one, CategoricalDistribution):
         return float(one.choices.index(value))
-    low, high = _bounds(one)
-    return (_scaled(one, value) - low) / (high - low)
+    low, high, scaled = _scale(one)
+    return (scaled(value) - low) / (high - low)
 
 
 def _number(one: BaseDistribution, share: float) -> float | int:
     """The value that can be drawn and is nearest to a share of the range."""
-    if not isinstance(one, IntDistribution | FloatDistribution):
-        raise TypeError(f"{one} is no range")
-    low, high = _bounds(one)
+    numbers = cast("Numbers", one)
+    low, high, _ = _scale(one)
     value = low + share * (high - low)
-    value = float(np.exp(value)) if one.log else value
-    if one.step is not None and not one.log:
-        value = one.low + round((value - one.low) / one.step) * one.step
-    value = min(max(value, one.low), one.high)
+    if numbers.log:
+        value = math.exp(value)
+    elif numbers.step is not None:
+        value = numbers.low + round((value - numbers.low) / numbers.step) * numbers.step
+    value = min(max(value, numbers.low), numbers.high)
     return round(value) if isinstance(one, IntDistribution) else value
 
 
-def _bounds(one: BaseDistribution) -> tuple[float, float]:
-    if not isinstance(one, IntDistribution | FloatDistribution):
-        raise TypeError(f"{one} is no range")
-    return _scaled(one, one.low), _scaled(one, one.high)
-
-
-def _scaled(one: BaseDistribution, value: float) -> float:
-    return (
-        float(np.log(value))
-        if isinstance(one, IntDistribution | FloatDistribution) and one.log
-        else float(value)
-    )
+def _scale(one: BaseDistribution) -> tuple[float, float, Callable[[float], float]]:
+    """Both ends of a range on its scale, and what puts a value on it."""
+    numbers = cast("Numbers", one)
+    scaled = math.log if numbers.log else float
+    return scaled(numbers.low), scaled(numbers.high), scaled

@@ -131,7 +131,7 @@ def _refuse_other(began: StudyResult, fresh: StudyResult) -> None:
         )
     if began.study != fresh.study or began.scenario != fresh.scenario:
         raise UsageError(
-            f"{began.study_id} began with another study, scenario or other options",
-            fix="give the same files and options as then; its study.json has both",
+            f"{began.study_id} began with another study, scenario, version of loadlab or other options",
+            fix="give the same files and options as then, which its study.json has, or begin a new study",
         )
     refuse_other_machine(began.study_id, began.environment, fresh.environment)

@@ -41,7 +41,7 @@ def conclusion(
     order = contenders(study, result)
     noise = noise_of(baseline_values(result))
     direction = result.objectives[0].direction
-    decision = decide(confirm_runs(result, order), len(order), direction, confirm_rules(study), noise)
+    decision = decide(confirm_runs(result, order), len(order), direction, confirm_rules(study, result), noise)
     trial = None if decision.candidate is None else order[decision.candidate]
     use = _different(result, trial)
     told = Recommendation(

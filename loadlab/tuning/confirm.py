@@ -36,9 +36,10 @@ class ConfirmRules:
         blocks: how many blocks the first candidate is measured in.
         p_value: the chance that a study may have of claiming a gain of nothing, all candidates together.
         effect_floor: the least gain, as a share, that is ever claimed; the noise of a run, if that is more.
+        noise: of a run, the coefficient of variation.
         screen_blocks: after how many blocks a candidate has to lead in the median.
         candidates: how many are tried at most.
-        extend: whether a candidate that is ahead by the effect floor, but not beyond chance, is measured in
+        extend: whether a candidate that is ahead by the floor, but not beyond chance, is measured in
             as many blocks again.
     """
 
@@ -48,6 +49,12 @@ class ConfirmRules:
     screen_blocks: int = 3
     candidates: int = 3
     extend: bool = True
+    noise: float = 0.0
+
+    @property
+    def floor(self) -> float:
+        """The least gain that is claimed, as a share."""
+        return max(self.effect_floor, self.noise)
 
 
 @dataclass(frozen=True)
@@ -174,7 +181,7 @@ def _is_open(gains: Sequence[float], share: Share, rules: ConfirmRules) -> bool:
     """Whether blocks leave open what they should decide: ahead by enough, but not beyond chance."""
     if len(gains) < share.blocks or share.last_level == 0.0:
         return False
-    ahead = float(np.mean(gains)) >= math.log1p(rules.effect_floor)
+    ahead = float(np.mean(gains)) >= math.log1p(rules.floor)
     return ahead and p_above_zero(gains) > share.level
 
 
@@ -187,7 +194,7 @@ def shares(rules: ConfirmRules) -> tuple[Share, ...]:
     with a chance of 1/2 to the power of k - 1, because each before it had to miss the screen's median; so its
     level is what is left, divided by that chance (alpha spending: K. K. G. Lan and D. L. DeMets, "Discrete
     sequential boundaries for clinical trials", Biometrika 70, 1983; the screens are the looks). For a smaller
-    level it is measured in as many blocks as leave room for one that speaks against it: 8, 10 and 12 with the
+    level it is measured in as many blocks as leave room for one that speaks against it: 8, 10 and 13 with the
     defaults. A candidate that would need more than twice the first one's blocks is not tried. Half of what
     each leaves is for the blocks that extend it, which are a look of their own.
 

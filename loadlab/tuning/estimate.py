@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
 from loadlab.tuning.capacity import CapacityOptions
-from loadlab.tuning.confirm import BLOCK, attempts, runs_unextended
+from loadlab.tuning.confirm import BLOCK, attempts, runs_unextended, shares
 from loadlab.tuning.findings import confirm_rules, confirm_runs, contenders
 from loadlab.tuning.space import ChangeCost
 from loadlab.tuning.study_model import CAPACITY
@@ -84,17 +84,21 @@ def estimate(loaded: LoadedStudy, result: StudyResult | None = None) -> Estimate
 
 def _confirm_left(study: Study, result: StudyResult | None) -> int:
     """The runs of the confirmation that are left, unless a contender is given up after its screen."""
-    rules = confirm_rules(study)
+    rules = confirm_rules(study, result)
     if result is None or not result.settled("confirm"):
         return runs_unextended(rules)
-    runs = confirm_runs(result, contenders(study, result))
-    last = attempts(runs, rules.candidates, study.objectives[0].direction, rules)[-1]
-    if last.state == "measured":
+    order = contenders(study, result)
+    runs = confirm_runs(result, order)
+    tried = attempts(runs, len(order), study.objectives[0].direction, rules)
+    if not tried or tried[-1].state != "under way":
         return 0
+    last = tried[-1]
     made = sum(run.candidate == last.candidate for run in runs)
-    if last.state == "under way" and made > len(BLOCK) * rules.screen_blocks:
+    to_come = shares(rules)[last.candidate + 1 : len(order)]
+    if made >= len(BLOCK) * rules.screen_blocks or not to_come:
         return len(BLOCK) * last.blocks - made
-    return max(0, runs_unextended(rules) - len(runs))
+    screens = rules.screen_blocks * len(to_come)
+    return len(BLOCK) * (screens + to_come[-1].blocks) - made
 
 
 def _comparable(result: StudyResult | None) -> list[StudyRun]:

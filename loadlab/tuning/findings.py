@@ -11,7 +11,7 @@ from scipy import stats
 from loadlab.analysis.statistics import LEVEL
 from loadlab.tuning.confirm import ConfirmRules, ConfirmRun
 from loadlab.tuning.drift import PlacedValue, drift_of
-from loadlab.tuning.noise import NoiseRules
+from loadlab.tuning.noise import NoiseRules, noise_of
 from loadlab.tuning.ranking import leaders, ranked_again
 
 if TYPE_CHECKING:
@@ -27,9 +27,10 @@ def noise_rules(study: Study) -> NoiseRules:
     return NoiseRules(study.noise.runs, study.noise.max_cv)
 
 
-def confirm_rules(study: Study) -> ConfirmRules:
-    """How the study confirms a winner."""
+def confirm_rules(study: Study, result: StudyResult | None) -> ConfirmRules:
+    """How the study confirms a winner; the noise of a run is 0 until it is known."""
     settings = study.confirm
+    known = [] if result is None else baseline_values(result)
     return ConfirmRules(
         blocks=settings.blocks,
         p_value=settings.p_value,
@@ -37,6 +38,7 @@ def confirm_rules(study: Study) -> ConfirmRules:
         screen_blocks=settings.screen_blocks,
         candidates=settings.candidates,
         extend=settings.extend,
+        noise=noise_of(known).cv if len(known) > 1 else 0.0,
     )
 
 

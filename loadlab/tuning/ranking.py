@@ -38,7 +38,7 @@ def ranked_again(values: Mapping[int, Sequence[float]], direction: Direction) ->
     """Trials by the geometric mean of all their runs, best first.
 
     The first value of a trial is flattered, because it was chosen for it; but so is that of its rivals, and
-    half the variance is worth more than that.
+    less variance is worth more than that.
 
     Args:
         values: of each trial, from its first run and from those that repeat it.

@@ -142,7 +142,7 @@ class Recommendation:
         """What spoke against contenders other than noise."""
         tried = self.decision.attempts
         if not tried:
-            yield "no trial met all constraints both times that it was run"
+            yield "no trial met all constraints each time that it was run"
         broke, failed = (
             sum(attempt.state == state for attempt in tried) for state in ("breaks a constraint", "fails")
         )

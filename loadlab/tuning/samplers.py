@@ -70,4 +70,4 @@ def require_available(kind: Sampler) -> None:
         UsageError: it needs what is not installed.
     """
     if kind == "gp" and importlib.util.find_spec("torch") is None:
-        raise UsageError("the sampler gp needs torch", fix='pip install "loadlab[gp]", or sampler: tpe')
+        raise UsageError("the sampler gp needs torch", fix='pip install "loadlab[gp]", or sampler: additive')

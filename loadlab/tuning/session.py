@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
@@ -190,17 +189,17 @@ class Session:
 
     def _measure_again(self) -> None:
         """The best trials once more, in random order: one that was only lucky will hardly be so again."""
-        done = Counter(run.trial for run in self.result.settled("candidate"))
         best = best_trials(self.study, self.result)
         for turn in range(self.study.confirm.candidate_runs):
             for trial in shuffled(best, self.study.seed + turn):
-                if done[trial] <= turn:
+                made = [run.measured for run in self.result.settled("candidate") if run.trial == trial]
+                if len(made) <= turn and all(measured.feasible for measured in made):
                     self._measure("candidate", trial)
 
     def _confirm(self) -> None:
         """Default and contender in turns, until the contender has won, lost or given way to the next one."""
         order = contenders(self.study, self.result)
-        direction, rules = self.study.objectives[0].direction, confirm_rules(self.study)
+        direction, rules = self.study.objectives[0].direction, confirm_rules(self.study, self.result)
         while (step := next_run(confirm_runs(self.result, order), len(order), direction, rules)) is not None:
             candidate, side = step
             contender = order[candidate]

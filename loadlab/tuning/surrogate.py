@@ -117,9 +117,17 @@ def _by_size(own: Array, other: Array, values: Array) -> list[tuple[float, Array
 def _covariance(
     some: Array, others: Array, categories: NDArray[np.bool_], joint: float, alike: float
 ) -> Array:
-    """How alike points are, where the effects have a variance of 1."""
-    apart = np.abs(some[:, None, :] - others[None, :, :])
-    away = math.sqrt(5.0) * apart / _LENGTH
-    numbers = (1.0 + away + away**2 / 3.0) * np.exp(-away)
-    each = np.where(categories, np.where(apart == 0.0, 1.0, alike), numbers)
-    return np.asarray(_LEVEL + (1.0 - joint) * each.mean(axis=2) + joint * each.prod(axis=2))
+    """How alike points are, where the effects have a variance of 1; knob by knob, for there may be many."""
+    shape = (len(some), len(others))
+    added, multiplied = np.zeros(shape), np.ones(shape)
+    for knob, is_category in enumerate(categories):
+        apart = np.abs(some[:, None, knob] - others[None, :, knob])
+        away = math.sqrt(5.0) * apart / _LENGTH
+        near = (
+            np.where(apart == 0.0, 1.0, alike)
+            if is_category
+            else (1.0 + away + away**2 / 3.0) * np.exp(-away)
+        )
+        added += near
+        multiplied *= near
+    return np.asarray(_LEVEL + (1.0 - joint) * added / len(categories) + joint * multiplied)

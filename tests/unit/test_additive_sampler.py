@@ -127,3 +127,32 @@ def test_the_first_trials_are_drawn_at_random(trials: int) -> None:
 
 def test_trials_that_all_say_the_same_are_no_fault() -> None:
     assert len(searched(8, 10, lambda _: 5.0).trials) == 8
+
+
+def test_what_can_not_be_measured_is_left_alone() -> None:
+    """Whatever is best can't be: its runs fail."""
+    study = optuna.create_study(direction="maximize")
+    failed = 0
+    for number in range(25):
+        study.sampler = AdditiveSampler(number, 4)
+        trial = study.ask(SPACE)
+        fails = trial.params["codec"] == "lz4" and trial.params["size"] > 300
+        study.tell(trial, None if fails else truth(trial.params), state=TrialState.FAIL if fails else None)
+        failed += fails and number >= 15
+    assert failed < 8
+    assert study.best_value > 0.9 * truth({"size": 300, "wait": 50, "codec": "lz4"})
+
+
+def test_nothing_is_tried_twice_while_there_is_anything_else() -> None:
+    space = {"codec": SPACE["codec"], "partitions": IntDistribution(1, 4)}
+    study = optuna.create_study(direction="maximize")
+    for number in range(12):
+        study.sampler = AdditiveSampler(number, 4)
+        trial = study.ask(space)
+        study.tell(trial, CODECS[trial.params["codec"]] + trial.params["partitions"])
+    drawn = [tuple(trial.params.values()) for trial in study.trials[4:]]
+    assert len(set(drawn)) == len(drawn)
+    study.sampler = AdditiveSampler(99, 4)
+    for _ in range(8):
+        study.tell(study.ask(space), 1.0)
+    assert len(study.trials) == 20

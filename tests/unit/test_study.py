@@ -131,6 +131,23 @@ def test_the_best_are_measured_again_each_configuration_once_and_never_the_defau
     assert len({str(trial.assignment) for trial in result.trials}) < len(result.trials)
 
 
+def test_each_of_the_best_is_measured_as_often_as_asked_unless_it_is_out_already(tmp_path: Path) -> None:
+    """The second repetition of the first one breaks a constraint: it is no contender then."""
+
+    def judge(_: Assignment, measured: Measured) -> Measured:
+        breaks = len(lab.measured) == 12 + 1
+        return measured.model_copy(update={"constraints": (broken(),)}) if breaks else measured
+
+    lab = Lab(judge=judge)
+    confirm = study().study.confirm.model_copy(update={"candidate_runs": 3})
+    result = tuned(tmp_path, lab, study(confirm=confirm)).result
+    again = [run.trial for run in result.settled("candidate")]
+    (out,) = (run.trial for run in result.settled("candidate") if not run.measured.feasible)
+    assert sorted(Counter(again).values()) == [1, 3]
+    assert again.count(out) == 1
+    assert out not in {run.contender for run in result.settled("confirm")}
+
+
 def test_a_worker_that_dies_once_does_not_cost_the_winner_its_confirmation(tmp_path: Path) -> None:
     def surface(assignment: Assignment) -> float:
         if len(lab.measured) == 20 and assignment[CODEC] == "lz4":

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe"])
+@pytest.mark.parametrize("sampler", ["random", "tpe", "additive"])
 def test_a_killed_study_goes_on_as_if_it_had_not_been(tmp_path: Path, sampler: str) -> None:
     whole = essence(tuned(tmp_path / "whole", Lab(), study(sampler=sampler)).result)
     rng = random.Random(sampler)  # noqa: S311  where to stop is no secret

@@ -235,6 +235,28 @@ def test_what_is_left_of_a_confirmation_shrinks_once_a_contender_leads(
     assert left[-1] == 0
 
 
+def test_what_is_left_of_a_confirmation_grows_where_its_blocks_leave_it_open(tmp_path: Path) -> None:
+    """One of the winner's six blocks speaks against it; from the eighth on none does."""
+    confirm = study().study.confirm.model_copy(update={"blocks": 6, "p_value": 0.02, "candidates": 1})
+    loaded = study(confirm=confirm)
+    before = 4 + 6 + 2 + 1  # baseline, trials, the default between them, the best again
+    ratios = [1.2, 1.3, 0.9, 1.25, 1.4, 1.35, *[1.3] * 6]
+
+    def judge(_: Assignment, measured: Measured) -> Measured:
+        block, place = divmod(len(lab.measured) - 1 - before, 4)
+        ratio = ratios[block] if block >= 0 and place in {1, 2} else 1.0
+        return measured.model_copy(update={"values": (100_000.0 * ratio,)}) if block >= 0 else measured
+
+    lab = Lab(judge=judge)
+    result = tune(loaded, TuneOptions(tmp_path), StudyWatcher(Recorder(), loaded), lab.open).result
+    left = [
+        estimate(loaded, result.model_copy(update={"runs": result.runs[: before + made]})).confirm
+        for made in range(1, 12 * 4 + 1)
+    ]
+    assert left == [*range(6 * 4 - 1, 0, -1), *range(6 * 4, -1, -1)]
+    assert len(result.runs) == before + 12 * 4
+
+
 def test_what_went_wrong_is_told_at_any_time_of_a_study() -> None:
     recorder = Recorder()
     watcher = StudyWatcher(recorder, study())

@@ -251,6 +251,7 @@ def test_a_candidate_that_is_ahead_but_not_beyond_chance_is_measured_in_as_many_
     [
         (OPEN, ConfirmRules(extend=False)),
         ([1 + (ratio - 1) / 4 for ratio in OPEN], RULES),  # not ahead by the floor
+        (OPEN, ConfirmRules(noise=0.25)),  # nor by the noise of a run
         ([1.2] * 8, RULES),  # beyond chance
         (OPEN, ConfirmRules(p_value=2 / 256)),  # nothing of the error budget is left
     ],

@@ -122,7 +122,7 @@ def tried(*states: State) -> Decision:
 @pytest.mark.parametrize(
     ("decision", "reason", "noise"),
     [
-        (tried(), "no trial met all constraints both times that it was run", False),
+        (tried(), "no trial met all constraints each time that it was run", False),
         (tried("breaks a constraint"), "the only contender broke a constraint in half of its runs", False),
         (tried("fails", "does not lead"), "1 of 2 contenders failed.", True),
         (tried("breaks a constraint", "fails"), "or more; 1 of 2 contenders failed.", False),
