@@ -53,7 +53,14 @@ def tuned(folder: Path, scenario: dict[str, object], **keys: object) -> dict[str
         "objective": {"maximize": "producers.checkout.throughput.records_per_s"},
         "baseline": "scenario",
         "noise": {"runs": 3, "max_cv": 1},
-        "confirm": {"blocks": 3, "p_value": 0.13, "effect_floor": 0.2, "screen_blocks": 1, "candidates": 1},
+        "confirm": {
+            "blocks": 3,
+            "p_value": 0.13,
+            "effect_floor": 0.2,
+            "screen_blocks": 1,
+            "candidates": 1,
+            "candidate_runs": 1,
+        },
         **keys,
     }
     (folder / "study.yaml").write_text(json.dumps(study), encoding="utf-8")
@@ -81,6 +88,8 @@ def test_lingering_in_larger_batches_raises_the_throughput_of_small_records(tmp_
             f"{CONFIG}.batch.size": {"choices": [200, 100_000]},
         },
         budget={"trials": 4},
+        # So great a gain needs no more.
+        confirm={"blocks": 2, "p_value": 0.25, "effect_floor": 0.2, "screen_blocks": 1, "candidates": 1},
     )
     answer = study["answer"]
     assert isinstance(answer, dict)
