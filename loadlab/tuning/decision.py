@@ -104,8 +104,7 @@ def decide(
     visible = rules.effect_floor or _VISIBLE
     blocks = len(measured.log_gains) if measured else 0
     wanted = needed(spread, math.log1p(visible), level, POWER) if spread else blocks
-    floor = max(rules.effect_floor, noise.cv)
-    common = (level, floor, _half_width(spread, blocks or rules.blocks))
+    common = (level, rules.floor, _half_width(spread, blocks or rules.blocks))
     more_pairs = _PAIRS_OF_BLOCK * max(0, wanted - blocks)
     if measured is None:
         return Decision("not seen", None, None, None, None, *common, more_pairs, visible, tried)
@@ -113,7 +112,7 @@ def decide(
     p_value = p_above_zero(measured.log_gains)
     finding: Finding = "not seen"
     if p_value <= level:
-        finding = "beats the default" if gain >= math.log1p(floor) else "too small"
+        finding = "beats the default" if gain >= math.log1p(rules.floor) else "too small"
     ratio, interval = _ratio(measured.log_gains, direction)
     return Decision(
         finding, measured.candidate, ratio, interval, p_value, *common, more_pairs, visible, tried
