@@ -1,20 +1,25 @@
 """The search for the highest rate that holds: pure, so that the probes so far say what comes next.
 
 The rate is first raised or lowered until one holds and a higher one does not; that bracket is then narrowed.
-Where latency is known at both of its ends, the next rate is where the latency's reciprocal, taken as linear
-in the rate, meets its limit: exact for an M/M/1 queue, whose percentiles are proportional to
-1 / (service rate - arrival rate) (Kleinrock, Queueing Systems I, 1975, 3.2). Guesses are kept away from the
-ends of the bracket, and where two of them did not halve it, it is halved on the logarithm of the rate (the
-safeguard of Brent's method). At last both ends are probed again; a rate is what most of its probes say.
+Where latency is known at both of its ends, the next rate is where it meets its limit: as a power of the rate,
+which is too low a guess where latency rises late; or, after a guess that held, by its reciprocal, taken as
+linear in the rate, which is too high a guess where it rises early and exact for an M/M/1 queue, whose
+percentiles are proportional to 1 / (service rate - arrival rate) (Kleinrock, Queueing Systems I, 1975, 3.2).
+Guesses are kept away from the ends of the bracket, and where two of them did not halve it, it is halved on
+the logarithm of the rate (the safeguard of Brent's method).
+
+A stall of the machine makes a rate fail that would hold, and nothing makes one hold that would fail. So a
+rate that fails though it was reached is probed again at once. At last both ends are probed again; a rate is
+what most of its probes say.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
-from loadlab.tuning.capacity_levels import MAX_RATE, Probe, bracket, levels_of
+from loadlab.tuning.capacity_levels import MAX_RATE, Probe, Verdict, bracket, levels_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,6 +92,8 @@ def next_rate(probes: Sequence[Probe], limits: Limits) -> float | None:
     if undecided is not None:
         return undecided.rate_per_s
     found = bracket(levels)
+    if _may_be_chance(found.high, _reached(probes)) and left > len(found.unsure):
+        return found.high.rate_per_s
     further = None if _is_low_doubtful(found) else _further(found, levels, probes, limits)
     if further is not None and left > len(found.unsure):
         return further
@@ -106,6 +113,13 @@ def _first(probes: Sequence[Probe], limits: Limits) -> float:
 def _reached(probes: Sequence[Probe]) -> float | None:
     """What was reached at the maximum rate; 0 where that probe said nothing, None before it."""
     return next((one.outcome.achieved_per_s or 0.0 for one in probes if one.rate_per_s == MAX_RATE), None)
+
+
+def _may_be_chance(high: Level | None, reached_per_s: float | None) -> TypeGuard[Level]:
+    """Whether a rate failed once, though it was reached, as the maximum was above it: a stall does that."""
+    if high is None or high.is_sure or high.verdict is not Verdict.FAILS:
+        return False
+    return high.achieved_per_s is None and high.rate_per_s < (reached_per_s or math.inf)
 
 
 def _is_low_doubtful(found: Bracket) -> bool:
@@ -159,7 +173,8 @@ def _narrowed(low: Level, high: Level, probes: Sequence[Probe], precision: float
     """A rate between the two."""
     width = math.log(high.rate_per_s / low.rate_per_s)
     middle = math.sqrt(low.rate_per_s * high.rate_per_s)
-    guess = middle if _is_slow(probes, width) else _guess(low, high) or middle
+    held = probes[-1].rate_per_s == low.rate_per_s > min(one.rate_per_s for one in probes)
+    guess = middle if _is_slow(probes, width) else _guess(low, high, held=held) or middle
     # A little to the far side of the guess, so that the bracket closes from both.
     share = math.log(guess / low.rate_per_s) / width
     share += math.copysign(math.log1p(precision) / 2.0 / width, 0.5 - share) if guess != middle else 0.0
@@ -169,11 +184,17 @@ def _narrowed(low: Level, high: Level, probes: Sequence[Probe], precision: float
     return near if low.rate_per_s < near < high.rate_per_s else rate_per_s
 
 
-def _guess(low: Level, high: Level) -> float | None:
-    """Where the edge should be: what was reached above it, else where latency would meet its limit."""
+def _guess(low: Level, high: Level, *, held: bool) -> float | None:
+    """Where the edge should be: what was reached above it, else where latency would meet its limit.
+
+    Args:
+        low: the rate that holds.
+        high: the rate that does not.
+        held: whether the last guess held, and so may have been too low.
+    """
     if high.achieved_per_s is not None:
         return high.achieved_per_s if high.achieved_per_s > low.rate_per_s else None
-    edge = _meeting(low, high)
+    edge = _meeting(low, high) if held else _meeting_as_power(low, high)
     return edge if low.rate_per_s < edge < high.rate_per_s else None
 
 
@@ -183,6 +204,14 @@ def _meeting(one: Level, other: Level) -> float:
         return math.inf
     slope = (1.0 / one.strain - 1.0 / other.strain) / (other.rate_per_s - one.rate_per_s)
     return other.rate_per_s + (1.0 / other.strain - 1.0) / slope
+
+
+def _meeting_as_power(one: Level, other: Level) -> float:
+    """Where strain, a power of the rate through two levels, is 1; infinity where it does not rise."""
+    if one.strain is None or other.strain is None or one.strain >= other.strain:
+        return math.inf
+    power = math.log(other.strain / one.strain) / math.log(other.rate_per_s / one.rate_per_s)
+    return one.rate_per_s * one.strain ** (-1.0 / power)
 
 
 def _is_slow(probes: Sequence[Probe], width: float) -> bool:

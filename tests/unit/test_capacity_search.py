@@ -42,6 +42,32 @@ def queue(
     return probe
 
 
+def rising_early(rng: np.random.Generator) -> Callable[[float], Outcome]:
+    """A system whose p99 rises by the sixth power of the rate, long before it can serve no more."""
+
+    def probe(rate_per_s: float) -> Outcome:
+        if rate_per_s >= 1.6 * EDGE_PER_S:
+            return Outcome(Verdict.FAILS, 1.6 * EDGE_PER_S, strain=20.0)
+        strain = (rate_per_s / EDGE_PER_S) ** 6 * math.exp(rng.normal(0.0, 0.1))
+        return Outcome(Verdict.HOLDS if strain < 1.0 else Verdict.FAILS, rate_per_s, strain)
+
+    return probe
+
+
+def stalling(
+    system: Callable[[float], Outcome], rng: np.random.Generator, share: float
+) -> Callable[[float], Outcome]:
+    """The same, but a share of the probes that would hold have a stall."""
+
+    def probe(rate_per_s: float) -> Outcome:
+        outcome = system(rate_per_s)
+        if outcome.verdict is Verdict.HOLDS and rng.random() < share:
+            return Outcome(Verdict.FAILS, outcome.achieved_per_s, rng.uniform(1.05, 10.0))
+        return outcome
+
+    return probe
+
+
 def step(edge_per_s: float) -> Callable[[float], Outcome]:
     """A system that only says whether it holds."""
     return lambda rate_per_s: Outcome(Verdict.HOLDS if rate_per_s <= edge_per_s else Verdict.FAILS)
@@ -81,6 +107,33 @@ def test_five_searches_of_a_noisy_system_agree_within_5_percent(start_per_s: flo
         assert sorted(found)[2] == pytest.approx(EDGE_PER_S, rel=0.05)
 
 
+def within_5_percent(system: Callable[[np.random.Generator], Callable[[float], Outcome]]) -> int:
+    """Of a hundred searches, how many find the edge so."""
+    found = [
+        answer(search(system(np.random.default_rng(seed)), Limits(None))).bracket.low for seed in range(100)
+    ]
+    return sum(low is not None and low.rate_per_s == pytest.approx(EDGE_PER_S, rel=0.05) for low in found)
+
+
+def test_a_latency_that_rises_early_leads_to_the_edge() -> None:
+    assert within_5_percent(rising_early) >= 85
+
+
+def test_a_stall_in_each_tenth_probe_seldom_moves_the_answer() -> None:
+    """That a rate failed by chance is seen at once, and not when too few probes are left to come back."""
+    assert within_5_percent(lambda rng: stalling(queue("late", rng, 0.1, 0.005), rng, 0.1)) >= 88
+
+
+def test_what_fails_though_it_was_reached_is_probed_again_before_any_other_rate() -> None:
+    reached = Probe(MAX_RATE, Outcome(Verdict.UNMEASURED, 200.0))
+    late = Probe(160.0, Outcome(Verdict.FAILS, 160.0, strain=3.0))
+    assert next_rate([reached, late], Limits(None)) == 160.0
+    too_much = Probe(160.0, Outcome(Verdict.FAILS, 120.0, strain=3.0))
+    assert next_rate([reached, too_much], Limits(None)) == 108.0
+    above = Probe(210.0, Outcome(Verdict.FAILS, 210.0, strain=3.0))
+    assert next_rate([reached, *scripted("160 holds"), above], Limits(None)) != 210.0
+
+
 def test_both_ends_of_the_bracket_are_probed_again() -> None:
     found = answer(search(step(EDGE_PER_S), Limits(100_000.0)))
     assert not found.bracket.unsure
@@ -89,7 +142,8 @@ def test_both_ends_of_the_bracket_are_probed_again() -> None:
 @pytest.mark.parametrize(
     ("probes", "next_per_s"),
     [
-        (["100 holds", "102 fails"], 100.0),
+        (["100 holds", "102 fails"], 102.0),
+        (["100 holds", "102 fails", "102 fails"], 100.0),
         (["100 holds", "102 fails", "100 holds"], 102.0),
         (["100 holds", "102 fails", "100 fails"], 100.0),
         (["100 holds", "102 fails", "100 holds", "102 holds"], 102.0),
