@@ -211,7 +211,7 @@ def _meeting_as_power(one: Level, other: Level) -> float:
     if one.strain is None or other.strain is None or one.strain >= other.strain:
         return math.inf
     power = math.log(other.strain / one.strain) / math.log(other.rate_per_s / one.rate_per_s)
-    return one.rate_per_s * one.strain ** (-1.0 / power)
+    return one.rate_per_s * math.exp(-math.log(one.strain) / power)
 
 
 def _is_slow(probes: Sequence[Probe], width: float) -> bool:

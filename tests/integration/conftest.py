@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+TAKE_LONGEST = (
+    "test_ends_well",
+    "test_documents",
+    "test_capacity_searches",
+    "test_telemetry_run",
+    "test_early_ends",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with the files that take longest, since a whole file is given to one process."""
+    items.sort(key=lambda item: item.path.stem not in TAKE_LONGEST)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
