@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.client.settings import LATEST
 from loadlab.errors import UsageError
 from loadlab.measurement.histogram import SAMPLES_BEYOND
+from loadlab.scenario.schedule import Ramp, RampRate
 from loadlab.scenario.thresholds import Threshold
 from loadlab.tuning.capacity_levels import MAX_RATE
 from loadlab.tuning.warm_up import ROUND_S
@@ -77,7 +78,6 @@ class Workload:
         Args:
             limit_per_s: no more is to be sent; MAX_RATE for as much as goes.
         """
-        loaded = self.at(limit_per_s)
         phases = self.scenario.phases.model_copy(
             update={
                 "warmup_s": 0.0,
@@ -85,19 +85,23 @@ class Workload:
                 "drain_s": min(self.scenario.phases.drain_s, _AT_MAX_S),
             }
         )
-        scenario = loaded.scenario.model_copy(update={"phases": phases, "thresholds": {}})
-        return replace(loaded, scenario=scenario)
+        scenario = self.scenario.model_copy(update={"phases": phases, "thresholds": {}})
+        return replace(self, loaded=replace(self.loaded, scenario=scenario)).at(limit_per_s)
 
     def at(self, rate_per_s: float) -> LoadedScenario:
         """The scenario at a rate; a probe of the maximum is short and judges nothing.
 
-        What a reader left behind then is of no interest: it may need long to read what was sent.
+        The rate rises from 0 in the first half of the warm-up phase: the first records of a topic take long,
+        and near the edge it would take seconds to work off what waited for them, some of which are measured.
+
+        What a reader left behind at the maximum is of no interest: it may need long to read what was sent.
         """
         at_max = rate_per_s == MAX_RATE
         phases = self.scenario.phases
+        rising_s = phases.warmup_s / 2.0
         changes: dict[str, object] = {
             "producers": {
-                name: _sending(spec, None if at_max else rate_per_s * self.weights[name])
+                name: _at_max(spec) if at_max else _at(spec, rate_per_s * self.weights[name], rising_s)
                 for name, spec in self.scenario.producers.items()
             }
         }
@@ -192,8 +196,17 @@ def refuse_old_records(scenario: Scenario) -> None:
             )
 
 
-def _sending(spec: ProducerSpec, rate_per_s: float | None) -> ProducerSpec:
-    changes: dict[str, object] = {"rate": "max" if rate_per_s is None else rate_per_s, "records": None}
-    if rate_per_s is None:
-        changes["when_full"] = "wait"
+def _at(spec: ProducerSpec, rate_per_s: float, rising_s: float) -> ProducerSpec:
+    """A group at a rate that it rises to from 0 in some seconds."""
+    ramp = Ramp.model_construct(from_per_s=0.0, to_per_s=rate_per_s, over_s=rising_s)
+    rate = RampRate(ramp=ramp) if rising_s > 0.0 else rate_per_s
+    return _sending(spec, {"rate": rate, "records": None})
+
+
+def _at_max(spec: ProducerSpec) -> ProducerSpec:
+    """A group that sends as much as goes."""
+    return _sending(spec, {"rate": "max", "records": None, "when_full": "wait", "arrivals": "uniform"})
+
+
+def _sending(spec: ProducerSpec, changes: dict[str, object]) -> ProducerSpec:
     return spec.model_copy(update={"schedule": spec.schedule.model_copy(update=changes)})

@@ -22,6 +22,7 @@ from loadlab.results.model import Reason, Throughput, Verdict
 from loadlab.results.store import StoredRun, save
 from loadlab.run.progress import SilentObserver
 from loadlab.scenario import load_document
+from loadlab.scenario.schedule import RampRate
 from loadlab.tuning import capacity as searching
 from loadlab.tuning.capacity import CapacityOptions, find_capacity
 from loadlab.tuning.warm_up import is_warm
@@ -83,6 +84,7 @@ class Lab:
     def run_scenario(self, loaded: LoadedScenario, options: object, *_: object, **__: object) -> StoredRun:
         self.before_run(len(self.rates) + 1)
         rate = loaded.scenario.producers["checkout"].schedule.rate
+        rate = rate.ramp.to_per_s if isinstance(rate, RampRate) else rate
         self.rates.append(rate)
         asked = 1e5 if rate == "max" else float(rate)
         reached = min(asked, EDGE_PER_S)

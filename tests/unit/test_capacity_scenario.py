@@ -6,6 +6,7 @@ import pytest
 
 from loadlab.errors import UsageError
 from loadlab.scenario import load_document
+from loadlab.scenario.schedule import RampRate
 from loadlab.tuning.capacity_levels import MAX_RATE
 from loadlab.tuning.capacity_scenario import Workload, workload_of
 
@@ -24,20 +25,42 @@ def workload(*rates: object, **parts: object) -> Workload:
     return workload_of(load_document(document(*rates, **parts)))
 
 
-def rates_at(made: Workload, rate_per_s: float) -> list[object]:
-    return [spec.schedule.rate for spec in made.at(rate_per_s).scenario.producers.values()]
+def ramps_at(made: Workload, rate_per_s: float) -> list[tuple[float, float, float]]:
+    """Of each group from which rate to which it rises, and in how many seconds."""
+    found = []
+    for spec in made.at(rate_per_s).scenario.producers.values():
+        assert isinstance(spec.schedule.rate, RampRate)
+        ramp = spec.schedule.rate.ramp
+        found.append((ramp.from_per_s, ramp.to_per_s, ramp.over_s))
+    return found
 
 
 def test_groups_with_a_rate_keep_their_ratio() -> None:
     made = workload("1k/s", "3k/s")
     assert made.rate_per_s == 4_000.0
-    assert rates_at(made, 8_000.0) == [2_000.0, 6_000.0]
+    assert [to for _, to, _ in ramps_at(made, 8_000.0)] == [2_000.0, 6_000.0]
 
 
 def test_groups_at_the_maximum_share_equally() -> None:
     made = workload("max", "max")
     assert made.rate_per_s is None
-    assert rates_at(made, 8_000.0) == [4_000.0, 4_000.0]
+    assert [to for _, to, _ in ramps_at(made, 8_000.0)] == [4_000.0, 4_000.0]
+
+
+def test_a_probe_comes_to_its_rate_in_half_of_its_warm_up() -> None:
+    """What the first records of a topic hold up is not worked off in the measure phase."""
+    assert ramps_at(workload("1k/s"), 8_000.0) == [(0.0, 8_000.0, 1.0)]
+
+
+def test_a_probe_without_a_warm_up_has_its_rate_at_once() -> None:
+    made = workload("1k/s", phases={"warmup": "0s", "measure": "20s", "drain": "9s"})
+    assert made.at(8_000.0).scenario.producers["p0"].schedule.rate == 8_000.0
+
+
+def test_a_round_of_warm_up_has_its_load_at_once() -> None:
+    rounds = [workload("1k/s").warming(limit).scenario for limit in (8_000.0, MAX_RATE)]
+    assert [one.producers["p0"].schedule.rate for one in rounds] == [8_000.0, "max"]
+    assert {(one.phases.warmup_s, one.phases.measure_s, one.phases.drain_s) for one in rounds} == {(0, 5, 5)}
 
 
 @pytest.mark.parametrize(
@@ -127,9 +150,14 @@ def test_a_probe_keeps_warm_up_and_drain() -> None:
 def test_a_probe_of_the_maximum_is_short_and_judges_nothing() -> None:
     plain = document("1k/s", thresholds={"publish_latency": ["p99 < 9ms"]})
     plain["producers"] = {
-        "p0": {"topic": "orders", "schedule": {"rate": "1k/s", "when_full": "reject"}, "records": {"size": 9}}
+        "p0": {
+            "topic": "orders",
+            "schedule": {"rate": "1k/s", "when_full": "reject", "arrivals": "poisson"},
+            "records": {"size": 9},
+        }
     }
     made = workload_of(load_document(plain)).at(MAX_RATE).scenario
+    assert load_document(made.to_document()).scenario == made
     assert made.producers["p0"].schedule.rate == "max"
     assert made.producers["p0"].schedule.when_full == "wait"
     assert (made.phases.warmup_s, made.phases.measure_s, made.phases.drain_s) == (2.0, 5.0, 5.0)
