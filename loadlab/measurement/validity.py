@@ -65,6 +65,7 @@ class ProducerFigures:
         loop_cpu_share: the busiest worker's produce loop, of a core.
         core_wait_share: for how long a worker's threads stood in line for a core, over the phase's length;
             threads are added, so that it may be above 1.
+        linger_s: how long records wait for others to go with them, at the most.
     """
 
     name: str
@@ -80,6 +81,7 @@ class ProducerFigures:
     undelivered: int = 0
     rejected: int = 0
     core_wait_share: float = 0.0
+    linger_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def judge(run: RunFigures) -> Judgement:
         findings += disturbed(run.machine)
     starved = [producer for producer in run.producers if _is_starved(producer, run)]
     for producer in run.producers:
-        findings += [*_errors(producer), *_generator(producer)]
+        findings += [*_errors(producer), *_generator(producer), *_left_over(producer, run.measured_s)]
     findings += map(_starvation, starved)
     order: dict[Severity, int] = {"invalid": 0, "suspect": 1, "info": 2}
     findings.sort(key=lambda finding: order[finding.severity])
@@ -269,6 +271,30 @@ def _generator_at_max(producer: ProducerFigures) -> Iterator[Finding]:
             figure=producer.queue_full_share,
             limit=QUEUE_FULL_LIMIT,
             severity="invalid",
+        )
+
+
+def _left_over(producer: ProducerFigures, measured_s: float) -> Iterator[Finding]:
+    """Records of the warm-up are to be out of the way when measuring begins: those behind them have to wait.
+
+    What is on its way at the phase's two ends differs by chance, by as much as is granted to acks and waits
+    for linger.ms.
+    """
+    if not producer.intended or measured_s <= 0.0:
+        return
+    beyond = producer.acked / producer.intended - 1.0
+    limit = 1.0 - ACHIEVED_LIMIT + (ACK_GRACE_S + producer.linger_s) / measured_s
+    if beyond > limit:
+        yield Finding(
+            code="drift",
+            message=(
+                f"producer {producer.name} was acked {beyond:.1%} more records than were due in the measure "
+                f"phase (limit {limit:.1%}): it began with what the warm-up had left waiting"
+            ),
+            fix="lengthen phases.warmup, or let the rate rise in it: schedule.rate: {ramp: …}",
+            figure=beyond,
+            limit=limit,
+            severity="suspect",
         )
 
 

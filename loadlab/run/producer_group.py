@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from loadlab.run.timeline import Timeline
     from loadlab.scenario import ProducerSpec
 
+_DEFAULT_LINGER_S: Final = 0.005  # librdkafka's
 _PURGED: Final = ("_PURGE_QUEUE", "_PURGE_INFLIGHT")
 _SEND_DELAY_PERCENTILES: Final = (99.0, 95.0, 90.0, 50.0)
 
@@ -104,7 +105,14 @@ class ProducerGroup:
             attempted=records.attempted - records.rejected,
             undelivered=records.failed + records.indeterminate,
             core_wait_share=self._core_wait_share(),
+            linger_s=self._linger_s(),
         )
+
+    def _linger_s(self) -> float:
+        """How long a record waits for others to go with it, at the most."""
+        config = self.spec.config
+        given = config.get("linger.ms", config.get("queue.buffering.max.ms"))
+        return float(given) / 1_000.0 if given is not None else _DEFAULT_LINGER_S
 
     def _core_wait_share(self) -> float:
         """How long a worker's threads stood in line for a core, on average, over the measure phase."""

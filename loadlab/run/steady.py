@@ -15,6 +15,7 @@ from loadlab.measurement.circumstances import (
 )
 from loadlab.measurement.steadiness import FEWEST_INTERVALS, find_drift
 from loadlab.run.series import INTERVAL_S
+from loadlab.scenario.schedule import RampRate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,7 +46,7 @@ def drifts(
         scenario: its schedules say what was meant to change.
         saturated: producers for which the cluster was the limit: their queue fills, and latency with it.
     """
-    watched = [*_of_producers(scenario.producers, saturated), *_of_consumers(scenario, saturated)]
+    watched = [*_of_producers(scenario, saturated), *_of_consumers(scenario, saturated)]
     found = []
     for source, metric, what, limit in watched:
         drift = find_drift(_measured(rows, timeline, source, metric))
@@ -61,16 +62,16 @@ def too_few_intervals(timeline: Timeline, scenario: Scenario) -> int | None:
         None where they are enough, where nothing was to be steady, and where nothing was measured.
     """
     none = frozenset[str]()
-    watched = [*_of_producers(scenario.producers, none), *_of_consumers(scenario, none)]
+    watched = [*_of_producers(scenario, none), *_of_consumers(scenario, none)]
     begin = math.ceil(timeline.elapsed_s(timeline.warmup_end_ns) / INTERVAL_S)
     end = math.floor(timeline.elapsed_s(timeline.measure_end_ns) / INTERVAL_S)
     whole = max(0, end - begin)
     return whole if watched and timeline.measure_s > 0.0 and whole < FEWEST_INTERVALS else None
 
 
-def _of_producers(producers: dict[str, ProducerSpec], saturated: frozenset[str]) -> Iterator[Watched]:
-    for name, spec in producers.items():
-        if not _steady_by_intent(spec):
+def _of_producers(scenario: Scenario, saturated: frozenset[str]) -> Iterator[Watched]:
+    for name, spec in scenario.producers.items():
+        if not _steady_by_intent(spec, scenario.phases.warmup_s):
             continue
         source, group = f"producer/{name}", f"of producer {name}"
         yield source, "acked_records_per_s", f"throughput {group}", THROUGHPUT_DRIFT_LIMIT
@@ -87,15 +88,17 @@ def _of_consumers(scenario: Scenario, saturated: frozenset[str]) -> Iterator[Wat
         }
         if not senders or not _follows(spec) or saturated & senders.keys():
             continue
-        if all(_steady_by_intent(sender) and sender.schedule.rate != "max" for sender in senders.values()):
+        warmup_s = scenario.phases.warmup_s
+        if all(_steady_by_intent(one, warmup_s) and one.schedule.rate != "max" for one in senders.values()):
             what = f"end_to_end_latency p50 of consumer {name}"
             yield f"consumer/{name}", "end_to_end_latency_p50_us", what, LATENCY_DRIFT_LIMIT
 
 
-def _steady_by_intent(spec: ProducerSpec) -> bool:
-    """Whether the group sends alike all the time, and to its end."""
-    schedule = spec.schedule
-    return (schedule.rate == "max" or isinstance(schedule.rate, float)) and schedule.records is None
+def _steady_by_intent(spec: ProducerSpec, warmup_s: float) -> bool:
+    """Whether the group sends alike all through the measure phase."""
+    rate = spec.schedule.rate
+    risen = isinstance(rate, RampRate) and rate.ramp.over_s <= warmup_s
+    return (rate == "max" or isinstance(rate, float) or risen) and spec.schedule.records is None
 
 
 def _follows(spec: ConsumerSpec) -> bool:

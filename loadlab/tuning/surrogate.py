@@ -86,14 +86,13 @@ def predict(known: Array, values: Array, points: Array, categories: NDArray[np.b
         categories: which knobs are categories.
     """
     center = float(values.mean())
+    kinds = {alike for _, alike in _SHAPES}
+    own = {alike: _likeness(known, known, categories, alike) for alike in kinds}
+    other = {alike: _likeness(points, known, categories, alike) for alike in kinds}
     found = [
         one
         for joint, alike in _SHAPES
-        for one in _by_size(
-            _covariance(known, known, categories, joint, alike),
-            _covariance(points, known, categories, joint, alike),
-            values - center,
-        )
+        for one in _by_size(own[alike].covariance(joint), other[alike].covariance(joint), values - center)
     ]
     likelihoods, means, deviations = (np.asarray(each) for each in zip(*found, strict=True))
     weights = np.exp(likelihoods - likelihoods.max())
@@ -114,10 +113,20 @@ def _by_size(own: Array, other: Array, values: Array) -> list[tuple[float, Array
     return found
 
 
-def _covariance(
-    some: Array, others: Array, categories: NDArray[np.bool_], joint: float, alike: float
-) -> Array:
-    """How alike points are, where the effects have a variance of 1; knob by knob, for there may be many."""
+@dataclass(frozen=True)
+class _Likeness:
+    """How alike points are in their knobs: taken together, and all at once. Shape: some points, others."""
+
+    added: Array
+    multiplied: Array
+
+    def covariance(self, joint: float) -> Array:
+        """Where the effects have a variance of 1, of which a share is joint."""
+        return np.asarray(_LEVEL + (1.0 - joint) * self.added + joint * self.multiplied)
+
+
+def _likeness(some: Array, others: Array, categories: NDArray[np.bool_], alike: float) -> _Likeness:
+    """Knob by knob, for there may be many; two categories are alike by so much."""
     shape = (len(some), len(others))
     added, multiplied = np.zeros(shape), np.ones(shape)
     for knob, is_category in enumerate(categories):
@@ -130,4 +139,4 @@ def _covariance(
         )
         added += near
         multiplied *= near
-    return np.asarray(_LEVEL + (1.0 - joint) * added / len(categories) + joint * multiplied)
+    return _Likeness(added / len(categories), multiplied)

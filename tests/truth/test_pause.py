@@ -12,7 +12,7 @@ from truths import At, Table, containers, run, scenario
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loadlab.results.model import ProducerResult
+    from loadlab.results.model import ProducerResult, RunResult
 
 PAUSE_S, MEASURE_S = 2.0, 20.0
 RATE_PER_S = 500
@@ -40,8 +40,10 @@ class Pause:
         self.length_s = (thaw_s + time.monotonic() - begin_s - frozen_s) / 2
 
 
-def run_paused(results_dir: Path, warmup_s: float = 3.0, **config: object) -> tuple[float, ProducerResult]:
-    """Runs with a pause in the middle; returns its length in seconds and what was measured."""
+def run_paused(
+    results_dir: Path, warmup_s: float = 3.0, after_s: float = 8.0, **config: object
+) -> tuple[float, RunResult]:
+    """Runs with a pause, in the middle if not told else; returns its length in seconds and the result."""
     pause = Pause()
     phases = {"warmup": f"{warmup_s:g}s", "measure": f"{MEASURE_S:g}s", "drain": "30s"}
     producer = {
@@ -49,8 +51,8 @@ def run_paused(results_dir: Path, warmup_s: float = 3.0, **config: object) -> tu
         "config": {"linger.ms": 0, "enable.idempotence": True, **config},
     }
     document = scenario({"provider": "docker"}, producer, phases=phases)
-    result = run(document, results_dir, At(8.0, pause, warmup_s)).result
-    return pause.length_s, result.producers["checkout"]
+    result = run(document, results_dir, At(after_s, pause, warmup_s)).result
+    return pause.length_s, result
 
 
 def assert_publish_latency_holds(table: Table, what: str, pause_s: float, measured: ProducerResult) -> None:
@@ -68,7 +70,8 @@ def assert_publish_latency_holds(table: Table, what: str, pause_s: float, measur
 
 
 def test_a_pause_is_in_publish_latency_and_in_service_time(table: Table, tmp_path: Path) -> None:
-    pause_s, measured = run_paused(tmp_path)
+    pause_s, result = run_paused(tmp_path)
+    measured = result.producers["checkout"]
     assert_publish_latency_holds(table, "broker paused", pause_s, measured)
     pairs = [((pause_s - 0.01 * MEASURE_S) * 1e3, (measured.service_time_us.p99 or 0.0) / 1e3)]
     assert table.near("broker paused: service_time p99", pairs, "ms", relative=0.05)
@@ -76,7 +79,8 @@ def test_a_pause_is_in_publish_latency_and_in_service_time(table: Table, tmp_pat
 
 @pytest.mark.ci
 def test_a_small_client_queue_hides_a_pause_from_service_time(table: Table, tmp_path: Path) -> None:
-    pause_s, measured = run_paused(tmp_path, LONG_WARMUP_S, **{"queue.buffering.max.messages": ROOM})
+    pause_s, result = run_paused(tmp_path, LONG_WARMUP_S, **{"queue.buffering.max.messages": ROOM})
+    measured = result.producers["checkout"]
     what = f"broker paused, client queue of {ROOM}"
     assert_publish_latency_holds(table, what, pause_s, measured)
     service_ms = (measured.service_time_us.p99 or 0.0) / 1e3
@@ -88,3 +92,13 @@ def test_a_small_client_queue_hides_a_pause_from_service_time(table: Table, tmp_
     delayed_s = pause_s - ROOM / RATE_PER_S
     pairs = [((delayed_s - 0.01 * MEASURE_S) * 1e3, (measured.send_delay_us.p99 or 0.0) / 1e3)]
     assert table.near(f"{what}: send_delay p99", pairs, "ms", relative=0.05)
+
+
+def test_what_a_warm_up_leaves_waiting_makes_a_run_suspect(table: Table, tmp_path: Path) -> None:
+    """The broker is paused across the begin of the measure phase: the records of a second are acked in it."""
+    before_s = 1.0
+    _, result = run_paused(tmp_path, warmup_s=5.0, after_s=-before_s)
+    (told,) = [one for one in result.verdict.reasons if "the warm-up had left waiting" in one.message]
+    assert result.verdict.status == "suspect"
+    pairs = [(100.0 * before_s / MEASURE_S, 100.0 * (told.figure or 0.0))]
+    assert table.near("broker paused as the measure phase begins: acked beyond", pairs, "%", absolute=0.5)

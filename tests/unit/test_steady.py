@@ -58,7 +58,7 @@ def test_a_measure_phase_of_less_than_ten_whole_intervals_is_told_to_be_too_shor
 
 
 def test_nothing_is_too_short_where_nothing_was_to_be_steady() -> None:
-    ramp = {**PRODUCER, "schedule": {"rate": {"ramp": {"from": 0, "to": "1k/s", "over": "2s"}}}}
+    ramp = {**PRODUCER, "schedule": {"rate": {"ramp": {"from": 0, "to": "1k/s", "over": "9s"}}}}
     scenario = scenario_of(producers={"checkout": ramp}).scenario
 
     assert too_few_intervals(Timeline(0, S, 4 * S, 5 * S), scenario) is None
@@ -85,6 +85,12 @@ def test_what_was_meant_to_change_is_not_watched(schedule: dict[str, object]) ->
     changing = {"checkout": {**PRODUCER, "schedule": schedule}}
 
     assert found(rows("acked_records_per_s"), producers=changing) == []
+
+
+def test_a_ramp_that_is_over_with_the_warm_up_is_watched() -> None:
+    risen = {**PRODUCER, "schedule": {"rate": {"ramp": {"from": 0, "to": "1k/s", "over": "1s"}}}}
+
+    assert found(rows("acked_records_per_s"), producers={"checkout": risen}) != []
 
 
 def test_the_latency_of_a_saturated_producer_has_to_grow() -> None:

@@ -74,6 +74,26 @@ def test_the_generator_must_send_nearly_all_that_is_due(sent: int, status: str) 
     assert codes(judgement) == ["generator_limited"] * (status == "invalid")
 
 
+@pytest.mark.parametrize(
+    ("acked", "linger_s", "measured_s", "status"),
+    [
+        (101_500, 0.0, 10.0, "valid"),
+        (101_600, 0.0, 10.0, "suspect"),
+        (101_600, 0.005, 10.0, "suspect"),
+        (101_600, 0.1, 10.0, "valid"),
+        (100_700, 0.0, 60.0, "suspect"),
+    ],
+)
+def test_a_measure_phase_does_not_begin_with_what_the_warm_up_left(
+    acked: int, linger_s: float, measured_s: float, status: str
+) -> None:
+    judgement = of(replace(GOOD, acked=acked, linger_s=linger_s), measured_s=measured_s)
+
+    assert judgement.status == status
+    assert codes(judgement) == ["drift"] * (status == "suspect")
+    assert all("the warm-up had left waiting" in finding.message for finding in judgement.findings)
+
+
 def test_records_missing_because_the_client_queue_was_full_are_the_clusters_doing() -> None:
     judgement = of(replace(GOOD, sent=60_000, acked=60_000, queue_full_share=0.05))
 
