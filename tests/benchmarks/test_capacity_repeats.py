@@ -68,7 +68,8 @@ def test_capacity_searches_agree(table: Table, small_broker: Cluster, tmp_path: 
         "config": {"acks": "all", "linger.ms": 5},
     }
     readers = {"c": {"topic": "t"}}
-    document = scenario("external", {"t": {"partitions": 6}}, {"p": group}, readers, drain="10s")
+    parts = ("external", {"t": {"partitions": 6}}, {"p": group}, readers)
+    document = scenario(*parts, warmup="5s", drain="10s")
     document["cluster"] = {"provider": "external", "bootstrap_servers": small_broker.bootstrap_servers}
     found = []
     for number in range(REPETITIONS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import threading
@@ -95,19 +96,21 @@ class At(SilentObserver):
         after_s: when, after the measure phase has begun.
         action: what; it is given the run's id.
         warmup_s: the scenario's warm-up, at least two seconds: a run tells its first interval after two.
+        measured_from_s: when the measure phase begins, as time.monotonic() tells it; once the run goes on.
     """
 
     after_s: float
     action: Callable[[str], None]
     warmup_s: float = 3.0
+    measured_from_s: float = math.nan
     _thread: threading.Thread | None = None
     _error: list[BaseException] = field(default_factory=list)
 
     def progress(self, progress: Progress) -> None:
         if self._thread is None:
-            wait_s = self.warmup_s + self.after_s - progress.elapsed_s
-            assert wait_s > 0, "the run told its first interval too late"
-            at_s = time.monotonic() + wait_s
+            self.measured_from_s = time.monotonic() + self.warmup_s - progress.elapsed_s
+            at_s = self.measured_from_s + self.after_s
+            assert at_s > time.monotonic(), "the run told its first interval too late"
             self._thread = threading.Thread(target=self._act, args=(at_s, progress.run_id))
             self._thread.start()
 
