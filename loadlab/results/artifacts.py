@@ -84,7 +84,7 @@ class IntervalHistogram(NamedTuple):
     source: str
     metric: str
     buckets: NDArray[np.int16]
-    counts: NDArray[np.int64]
+    counts: NDArray[np.int64] | NDArray[np.uint16]
 
 
 @dataclass(frozen=True)

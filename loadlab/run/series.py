@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from sys import intern
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 INTERVAL_S: Final = INTERVAL_NS / 1_000_000_000
 _METRICS: Final = 2
+_MOST_SMALL: Final = np.iinfo(np.uint16).max
 
 _LATENCIES: Final = {
     SEND_LANE: {"send_delay": Metric.SEND_DELAY},
@@ -158,18 +160,21 @@ class Series:
         start_s = index * INTERVAL_S
         for name, counter in rates.items():
             metric = f"{name}_per_s" if name.endswith("_bytes") else f"{name}_records_per_s"
-            self.rows.append(Interval(start_s, source, metric, total.counters[counter] / INTERVAL_S))
+            self.rows.append(Interval(start_s, source, intern(metric), total.counters[counter] / INTERVAL_S))
         for name, latency in latencies.items():
             self.rows += _latency_rows(start_s, source, name, total.histogram(latency))
-            self._keep(start_s, source, f"{name}_us", total.counts[latency])
+            self._keep(start_s, source, intern(f"{name}_us"), total.counts[latency])
 
     def _keep(self, start_s: float, source: str, metric: str, counts: npt.NDArray[np.int64]) -> None:
-        """Keeps a histogram as its filled buckets: a few hundred of thousands."""
+        """Keeps a histogram as its filled buckets, a few hundred of thousands, in as few bytes as they need.
+
+        What the parent keeps until the end is most of its memory in a run of hours.
+        """
         filled = np.flatnonzero(counts)
         if len(filled):
-            self.histograms.append(
-                IntervalHistogram(start_s, source, metric, filled.astype(np.int16), counts[filled])
-            )
+            kept = counts[filled]
+            small = kept.astype(np.uint16) if kept.max() <= _MOST_SMALL else kept
+            self.histograms.append(IntervalHistogram(start_s, source, metric, filled.astype(np.int16), small))
 
     def add_lag(self, samples: Sequence[Sample], groups: Sequence[Group], start_ns: int) -> None:
         """Adds each group's lag, in total and by partition; these rows stand at the times of the samples."""
@@ -207,4 +212,4 @@ def _latency_rows(start_s: float, source: str, name: str, histogram: Histogram) 
     for statistic in _SHOWN:
         value = summary[statistic]
         if value is not None:
-            yield Interval(start_s, source, f"{name}_{statistic}_us", float(value))
+            yield Interval(start_s, source, intern(f"{name}_{statistic}_us"), float(value))

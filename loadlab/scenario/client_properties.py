@@ -70,7 +70,7 @@ def _entries(path: Path) -> list[Entry]:
     try:
         if path.stat().st_size > _LARGEST_BYTES:
             raise UsageError(f"{path} is larger than any such file", fix=_AS_TEXT)
-        return entries(path.read_text(encoding="utf-8"))
+        return entries(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror or error}", fix=_AS_TEXT) from error
     except UnicodeDecodeError as error:

@@ -133,7 +133,8 @@ class TraceRate(Model):
 
 def _plain_rate(value: object) -> object:
     if isinstance(value, str) and not value[:1].isdigit():
-        raise HintedError(f'must be a rate such as "20k/s", or max, not "{value}"', "max" if value else None)
+        meant = f"0{value}" if value.startswith(".") else "max" if value.isalpha() else None
+        raise HintedError(f'must be a rate such as "20k/s", or max, not "{value}"', meant)
     return value
 
 

@@ -38,6 +38,10 @@ def read(tmp_path: Path) -> Read:
     return reads
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_name(read: Read) -> None:
+    assert read("\ufeffsecurity.protocol=ssl") == read("security.protocol=ssl")
+
+
 def test_librdkafka_s_own_names_are_taken_as_they_are(read: Read) -> None:
     lines = ("# comment", "", "security.protocol = SASL_SSL", "sasl.password=a=b c", "! also a comment")
     assert read(*lines) == {"security.protocol": "sasl_ssl", "sasl.password": "a=b c"}
@@ -261,6 +265,7 @@ def test_a_login_that_fails_again_and_again_is_told_once(monkeypatch: pytest.Mon
         ("a=1\na=2", {"a": "2"}),
         ("a=\\ud83d\\ude00", {"a": "😀"}),
         ("a=x\\\\\nb=2", {"a": "x\\", "b": "2"}),
+        ("a=x \t\nb= \\ \\  ", {"a": "x", "b": "  "}),
     ],
 )
 def test_properties_are_read_as_java_reads_them(text: str, expected: dict[str, str]) -> None:

@@ -71,6 +71,32 @@ def test_the_histogram_behind_an_interval_s_percentiles_is_kept_as_its_filled_bu
     assert kept.counts.tolist() == [4, 1]
 
 
+def test_of_a_run_of_hours_little_is_kept_for_each_second() -> None:
+    """Names are the same objects in all rows, and counts take two bytes unless a bucket holds more."""
+    workers = [worker_of(producing(0)), worker_of(producing(1, "refunds"))]
+    for worker in workers:
+        took(worker, ACK_LANE, Metric.PUBLISH_LATENCY, [2_000_000] * 2_000)
+    series = Series(fleet_of(*workers))
+    series.drain(1)
+
+    names = [row.metric for row in series.rows]
+    assert "publish_latency_p99_us" in names
+    assert 2 * len({id(name) for name in names}) == 2 * len(set(names)) == len(names)
+    assert [kept.counts.nbytes for kept in series.histograms] == [2, 2]
+
+
+def test_a_bucket_of_more_than_two_bytes_keeps_its_count() -> None:
+    worker = worker_of(producing())
+    bucket = bucket_of(2_000_000)
+    lane = worker.slab.record["lanes"][0, ACK_LANE]["ring"][0]
+    lane["index"] = 1
+    lane["counts"][Metric.PUBLISH_LATENCY, bucket] = 70_000
+    series = Series(fleet_of(worker))
+    series.drain(1)
+
+    assert [kept.counts.tolist() for kept in series.histograms] == [[70_000]]
+
+
 def test_the_latest_interval_adds_up_all_groups() -> None:
     workers = [worker_of(producing(0)), worker_of(producing(1, "refunds")), worker_of(consuming(2))]
     book(workers[0], SEND_LANE, Counter.ATTEMPTED, 3)
