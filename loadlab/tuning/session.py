@@ -145,6 +145,8 @@ class Session:
         while True:
             if self._default_is_due():
                 self._measure("default", self._default)
+            elif self._batch_is_open():
+                self._propose()
             elif waiting := self._waiting():
                 self._try(self._cheapest(waiting))
             elif self._may_go_on():
@@ -176,13 +178,20 @@ class Session:
     def _proposed(self) -> int:
         return len(self.result.trials) - 1
 
-    def _propose(self) -> None:
-        """Asks for the next trials: for several at once only where their order saves starts of brokers."""
+    @property
+    def _batch(self) -> int:
+        """How many trials are asked for at once: several only where their order saves starts of brokers."""
+        return _BATCH if any(knob.cost == ChangeCost.BROKER for knob in self.study.space.knobs) else 1
+
+    def _batch_is_open(self) -> bool:
+        """Whether a process was killed while it asked for them: none of them knows of another's result."""
         left = self.study.budget.trials
-        wanted = _BATCH if any(knob.cost == ChangeCost.BROKER for knob in self.study.space.knobs) else 1
-        for _ in range(wanted if left is None else min(wanted, left - self._proposed)):
-            planned = self.result.planned[1:][self._proposed :][:1]
-            self.journal.add_trial(self.proposals.propose(planned[0] if planned else None))
+        return self._proposed % self._batch > 0 and (left is None or self._proposed < left)
+
+    def _propose(self) -> None:
+        """Asks for the next trial of a batch."""
+        planned = self.result.planned[1:][self._proposed :][:1]
+        self.journal.add_trial(self.proposals.propose(planned[0] if planned else None))
 
     def _try(self, trial: StudyTrial) -> None:
         self.proposals.tell(trial.number, self._measure("trial", trial.number))

@@ -39,6 +39,7 @@ KNOBS = (
     Knob(CODEC, Choices(("none", "lz4", "zstd")), ChangeCost.CLIENT, default="none"),
 )
 BROKER_KNOB = Knob(THREADS, Choices((4, 8, 16)), ChangeCost.BROKER, default=8)
+WITH_BROKERS = SearchSpace((*KNOBS, BROKER_KNOB))
 
 
 def study(**changes: object) -> LoadedStudy:

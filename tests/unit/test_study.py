@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from bench_samples import (
-    BROKER_KNOB,
     CODEC,
     KNOBS,
     LINGER,
     THREADS,
+    WITH_BROKERS,
     Lab,
     Watcher,
     broken,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from loadlab.results.model_study import Measured, StudyResult
     from loadlab.tuning.space import Assignment
-WITH_BROKERS = SearchSpace((*KNOBS, BROKER_KNOB))
 
 
 def purposes(result: StudyResult) -> list[str]:

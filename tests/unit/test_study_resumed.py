@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING
 
 import optuna
 import pytest
-from bench_samples import Lab, essence, optuna_trials, stop_at, study, tuned
+from bench_samples import WITH_BROKERS, Lab, essence, optuna_trials, stop_at, study, tuned
 
 from loadlab.errors import RunError, UsageError
 from loadlab.results.growing import only_writer
 from loadlab.results.study_store import load_study_result
 from loadlab.tuning import begin, study_database
+from loadlab.tuning.proposals import Proposals
+from loadlab.tuning.study_model import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from loadlab.results.model_study import Planned, StudyTrial
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe", "additive"])
@@ -43,6 +47,28 @@ def test_a_killed_study_goes_on_as_if_it_had_not_been(tmp_path: Path, sampler: s
         resume = stored.result.study_id
     assert stops > 3
     assert essence(stored.result) == whole
+
+
+@pytest.mark.parametrize("proposed", [5, 6, 7])
+def test_a_batch_of_proposals_that_was_cut_short_is_completed_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proposed: int
+) -> None:
+    """Else the rest of it would know of results that it would not have known."""
+    loaded = study(space=WITH_BROKERS, budget=Budget(trials=12), sampler="additive")
+    whole = essence(tuned(tmp_path / "whole", Lab(), loaded).result)
+    propose = Proposals.propose
+
+    def stopped(proposals: Proposals, planned: Planned | None) -> StudyTrial:
+        trial = propose(proposals, planned)
+        if trial.number == proposed:
+            raise KeyboardInterrupt
+        return trial
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Proposals, "propose", stopped)
+        cut = tuned(tmp_path / "cut", Lab(), loaded).result
+    assert len(cut.trials) == proposed
+    assert essence(tuned(tmp_path / "cut", Lab(), loaded, resume=cut.study_id).result) == whole
 
 
 def killed_after(delay_s: float, path: Path, resume: str | None) -> None:
