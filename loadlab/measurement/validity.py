@@ -31,6 +31,9 @@ QUEUE_FULL_LIMIT: Final = 0.05
 ACK_GRACE_S: Final = 0.1
 """How long acks may be on their way at the end of the measure phase without being missed."""
 
+FEWEST_LEFT_OVER: Final = 10
+"""No fewer records are ever said to have been left waiting by the warm-up: at low rates that is chance."""
+
 SEND_DELAY_LIMIT_US: Final = 10_000.0
 """The most that send_delay may be at its 99th percentile while the client queue has room. Fewer than 1,000
 records support no 99th percentile: then the highest that they support is held to the same limit."""
@@ -66,6 +69,7 @@ class ProducerFigures:
         core_wait_share: for how long a worker's threads stood in line for a core, over the phase's length;
             threads are added, so that it may be above 1.
         linger_s: how long records wait for others to go with them, at the most.
+        steady: it was to send alike all through the phase.
     """
 
     name: str
@@ -82,6 +86,7 @@ class ProducerFigures:
     rejected: int = 0
     core_wait_share: float = 0.0
     linger_s: float = 0.0
+    steady: bool = True
 
 
 @dataclass(frozen=True)
@@ -278,13 +283,14 @@ def _left_over(producer: ProducerFigures, measured_s: float) -> Iterator[Finding
     """Records of the warm-up are to be out of the way when measuring begins: those behind them have to wait.
 
     What is on its way at the phase's two ends differs by chance, by as much as is granted to acks and waits
-    for linger.ms.
+    for linger.ms; and where the rate changes, by that.
     """
-    if not producer.intended or measured_s <= 0.0:
+    if not producer.intended or not producer.steady or measured_s <= 0.0:
         return
-    beyond = producer.acked / producer.intended - 1.0
+    left_over = producer.acked - producer.intended
+    beyond = left_over / producer.intended
     limit = 1.0 - ACHIEVED_LIMIT + (ACK_GRACE_S + producer.linger_s) / measured_s
-    if beyond > limit:
+    if beyond > limit and left_over >= FEWEST_LEFT_OVER:
         yield Finding(
             code="drift",
             message=(

@@ -10,6 +10,7 @@ from loadlab.measurement.validity import ProducerFigures
 from loadlab.results.model import Batches, ProducerRecords, ProducerResult, ProducerWorker
 from loadlab.run.readings import cost, cpu_s, errors, latency_block, merged, share, throughput, total
 from loadlab.run.stages import StageSums, stages
+from loadlab.run.steady import is_steady
 from loadlab.run.timeline import NS_PER_S
 from loadlab.workload.schedule import records_due
 
@@ -106,6 +107,7 @@ class ProducerGroup:
             undelivered=records.failed + records.indeterminate,
             core_wait_share=self._core_wait_share(),
             linger_s=self._linger_s(),
+            steady=is_steady(self.spec, self.timeline.elapsed_s(self.timeline.warmup_end_ns)),
         )
 
     def _linger_s(self) -> float:

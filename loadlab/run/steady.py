@@ -71,7 +71,7 @@ def too_few_intervals(timeline: Timeline, scenario: Scenario) -> int | None:
 
 def _of_producers(scenario: Scenario, saturated: frozenset[str]) -> Iterator[Watched]:
     for name, spec in scenario.producers.items():
-        if not _steady_by_intent(spec, scenario.phases.warmup_s):
+        if not is_steady(spec, scenario.phases.warmup_s):
             continue
         source, group = f"producer/{name}", f"of producer {name}"
         yield source, "acked_records_per_s", f"throughput {group}", THROUGHPUT_DRIFT_LIMIT
@@ -89,13 +89,18 @@ def _of_consumers(scenario: Scenario, saturated: frozenset[str]) -> Iterator[Wat
         if not senders or not _follows(spec) or saturated & senders.keys():
             continue
         warmup_s = scenario.phases.warmup_s
-        if all(_steady_by_intent(one, warmup_s) and one.schedule.rate != "max" for one in senders.values()):
+        if all(is_steady(one, warmup_s) and one.schedule.rate != "max" for one in senders.values()):
             what = f"end_to_end_latency p50 of consumer {name}"
             yield f"consumer/{name}", "end_to_end_latency_p50_us", what, LATENCY_DRIFT_LIMIT
 
 
-def _steady_by_intent(spec: ProducerSpec, warmup_s: float) -> bool:
-    """Whether the group sends alike all through the measure phase."""
+def is_steady(spec: ProducerSpec, warmup_s: float) -> bool:
+    """Whether the group is to send alike all through the measure phase.
+
+    Args:
+        spec: the scenario's word on it.
+        warmup_s: the length of the warm-up phase; a ramp is to be over by then.
+    """
     rate = spec.schedule.rate
     risen = isinstance(rate, RampRate) and rate.ramp.over_s <= warmup_s
     return (rate == "max" or isinstance(rate, float) or risen) and spec.schedule.records is None

@@ -8,7 +8,7 @@ percentiles are proportional to 1 / (service rate - arrival rate) (Kleinrock, Qu
 Guesses are kept away from the ends of the bracket, and where two of them did not halve it, it is halved on
 the logarithm of the rate (the safeguard of Brent's method).
 
-A stall of the machine makes a rate fail that would hold, and nothing makes one hold that would fail. So a
+A stall of the machine makes a rate fail that would hold; hardly anything makes one hold that would fail. So a
 rate that fails though it was reached is probed again at once. At last both ends are probed again; a rate is
 what most of its probes say.
 """

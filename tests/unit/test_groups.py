@@ -228,6 +228,24 @@ def test_the_compression_ratio_is_told_whatever_the_property_is_called() -> None
     assert compressed(compression_codec="lz4") == 2.0
 
 
+@pytest.mark.parametrize(
+    ("fields", "linger_s", "steady"),
+    [
+        ({}, 0.005, True),
+        ({"config": {"linger.ms": 250}}, 0.25, True),
+        ({"config": {"queue.buffering.max.ms": 40}}, 0.04, True),
+        ({"schedule": {"rate": {"ramp": {"from": 0, "to": "100/s", "over": "1s"}}}}, 0.005, True),
+        ({"schedule": {"rate": {"bursts": {"rate": "100/s", "every": "2s", "for": "1s"}}}}, 0.005, False),
+    ],
+)
+def test_the_verdict_knows_how_long_records_linger_and_whether_the_rate_was_to_change(
+    fields: dict[str, object], linger_s: float, steady: bool
+) -> None:
+    figures = group_of(sender(), **fields).figures()
+
+    assert (figures.linger_s, figures.steady) == (linger_s, steady)
+
+
 def test_figures_for_the_verdict_are_those_of_the_busiest_and_of_all() -> None:
     busy, idle = sender(0, attempted=400, acked=300), sender(1, attempted=500, acked=500)
     spent(busy, "loop_cpu_ns", warmup=0.5, measure=9.5)

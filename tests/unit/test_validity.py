@@ -94,6 +94,13 @@ def test_a_measure_phase_does_not_begin_with_what_the_warm_up_left(
     assert all("the warm-up had left waiting" in finding.message for finding in judgement.findings)
 
 
+def test_a_few_records_at_a_low_rate_or_a_rate_that_changes_are_not_what_the_warm_up_left() -> None:
+    few = replace(GOOD, intended=90, sent=90, acked=99)
+    assert of(few).status == "valid"
+    assert of(replace(few, acked=100)).status == "suspect"
+    assert of(replace(GOOD, acked=150_000, steady=False)).status == "valid"
+
+
 def test_records_missing_because_the_client_queue_was_full_are_the_clusters_doing() -> None:
     judgement = of(replace(GOOD, sent=60_000, acked=60_000, queue_full_share=0.05))
 
