@@ -68,7 +68,7 @@ class ProducerFigures:
         loop_cpu_share: the busiest worker's produce loop, of a core.
         core_wait_share: for how long a worker's threads stood in line for a core, over the phase's length;
             threads are added, so that it may be above 1.
-        linger_s: how long records wait for others to go with them, at the most.
+        on_their_way_s: for how long records are in the client's hands and on their way, for the most part.
         steady: it was to send alike all through the phase.
     """
 
@@ -85,7 +85,7 @@ class ProducerFigures:
     undelivered: int = 0
     rejected: int = 0
     core_wait_share: float = 0.0
-    linger_s: float = 0.0
+    on_their_way_s: float = 0.0
     steady: bool = True
 
 
@@ -282,14 +282,14 @@ def _generator_at_max(producer: ProducerFigures) -> Iterator[Finding]:
 def _left_over(producer: ProducerFigures, measured_s: float) -> Iterator[Finding]:
     """Records of the warm-up are to be out of the way when measuring begins: those behind them have to wait.
 
-    What is on its way at the phase's two ends differs by chance, by as much as is granted to acks and waits
-    for linger.ms; and where the rate changes, by that.
+    What is on its way at the phase's two ends differs by chance, by as much as is granted to acks and is on
+    its way at any time; and where the rate changes, by that.
     """
     if not producer.intended or not producer.steady or measured_s <= 0.0:
         return
     left_over = producer.acked - producer.intended
     beyond = left_over / producer.intended
-    limit = 1.0 - ACHIEVED_LIMIT + (ACK_GRACE_S + producer.linger_s) / measured_s
+    limit = 1.0 - ACHIEVED_LIMIT + (ACK_GRACE_S + producer.on_their_way_s) / measured_s
     if beyond > limit and left_over >= FEWEST_LEFT_OVER:
         yield Finding(
             code="drift",

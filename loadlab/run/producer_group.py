@@ -106,15 +106,17 @@ class ProducerGroup:
             attempted=records.attempted - records.rejected,
             undelivered=records.failed + records.indeterminate,
             core_wait_share=self._core_wait_share(),
-            linger_s=self._linger_s(),
+            on_their_way_s=self._on_their_way_s(),
             steady=is_steady(self.spec, self.timeline.elapsed_s(self.timeline.warmup_end_ns)),
         )
 
-    def _linger_s(self) -> float:
-        """How long a record waits for others to go with it, at the most."""
+    def _on_their_way_s(self) -> float:
+        """For how long a record waits for others at the most, and half of them for their acks."""
         config = self.spec.config
         given = config.get("linger.ms", config.get("queue.buffering.max.ms"))
-        return float(given) / 1_000.0 if given is not None else _DEFAULT_LINGER_S
+        linger_s = float(given) / 1_000.0 if given is not None else _DEFAULT_LINGER_S
+        half_ns = merged(self.workers, ACK_LANE, Metric.SERVICE_TIME).percentile_ns(50.0)
+        return linger_s + (half_ns or 0.0) / NS_PER_S
 
     def _core_wait_share(self) -> float:
         """How long a worker's threads stood in line for a core, on average, over the measure phase."""

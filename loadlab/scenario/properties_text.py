@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _COMMENT: Final = re.compile(r"\s*([#!]|$)")
 _ENTRY: Final = re.compile(r"\s*(?P<key>(?:\\.|[^\s=:\\])+)(?:\s*[=:]\s*|\s+)(?P<value>.*)", re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
-_BEHIND: Final = re.compile(r"(?<!\\)\s+$")
+_BEHIND: Final = re.compile(r"(?<!\\)((?:\\\\)*)\s+$")
 _LETTERS: Final = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 
 
@@ -54,7 +54,7 @@ def entries(text: str) -> list[Entry]:
             raise HintedError(f"line {number} is not of the form key=value")
         try:
             # Java keeps spaces behind a value; nobody means them, unless they are escaped.
-            key, value = _unescaped(entry["key"]), _unescaped(_BEHIND.sub("", entry["value"]))
+            key, value = _unescaped(entry["key"]), _unescaped(_BEHIND.sub(r"\1", entry["value"]))
         except UnicodeDecodeError:
             raise HintedError(f"line {number} has an escape that is half a character") from None
         if "\0" in key + value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
@@ -133,7 +134,7 @@ class TraceRate(Model):
 
 def _plain_rate(value: object) -> object:
     if isinstance(value, str) and not value[:1].isdigit():
-        meant = f"0{value}" if value.startswith(".") else "max" if value.isalpha() else None
+        meant = f"0{value}" if re.match(r"\.\d", value) else "max" if value.isalpha() else None
         raise HintedError(f'must be a rate such as "20k/s", or max, not "{value}"', meant)
     return value
 

@@ -5,19 +5,19 @@ Where latency is known at both of its ends, the next rate is where it meets its 
 which is too low a guess where latency rises late; or, after a guess that held, by its reciprocal, taken as
 linear in the rate, which is too high a guess where it rises early and exact for an M/M/1 queue, whose
 percentiles are proportional to 1 / (service rate - arrival rate) (Kleinrock, Queueing Systems I, 1975, 3.2).
-Guesses are kept away from the ends of the bracket, and where two of them did not halve it, it is halved on
-the logarithm of the rate (the safeguard of Brent's method).
+Guesses are kept away from the ends of the bracket, and where two probes did not halve it, it is halved on the
+logarithm of the rate (the safeguard of Brent's method).
 
-A stall of the machine makes a rate fail that would hold; hardly anything makes one hold that would fail. So a
-rate that fails though it was reached is probed again at once. At last both ends are probed again; a rate is
-what most of its probes say.
+A stall of the machine makes a rate fail that would hold; hardly anything makes one hold that would fail. So
+the first rate that fails though it was reached is probed again at once, and each one above a rate that holds.
+At last both ends are probed again; a rate is what most of its probes say.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeGuard
+from typing import TYPE_CHECKING, Final
 
 from loadlab.tuning.capacity_levels import MAX_RATE, Probe, Verdict, bracket, levels_of
 
@@ -92,8 +92,9 @@ def next_rate(probes: Sequence[Probe], limits: Limits) -> float | None:
     if undecided is not None:
         return undecided.rate_per_s
     found = bracket(levels)
-    if _may_be_chance(found.high, _reached(probes)) and left > len(found.unsure):
-        return found.high.rate_per_s
+    doubted = _failed_by_chance(found, levels, _reached(probes))
+    if doubted is not None and left > len(found.unsure):
+        return doubted.rate_per_s
     further = None if _is_low_doubtful(found) else _further(found, levels, probes, limits)
     if further is not None and left > len(found.unsure):
         return further
@@ -115,11 +116,18 @@ def _reached(probes: Sequence[Probe]) -> float | None:
     return next((one.outcome.achieved_per_s or 0.0 for one in probes if one.rate_per_s == MAX_RATE), None)
 
 
-def _may_be_chance(high: Level | None, reached_per_s: float | None) -> TypeGuard[Level]:
-    """Whether a rate failed once, though it was reached, as the maximum was above it: a stall does that."""
-    if high is None or high.is_sure or high.verdict is not Verdict.FAILS:
-        return False
-    return high.achieved_per_s is None and high.rate_per_s < (reached_per_s or math.inf)
+def _failed_by_chance(found: Bracket, levels: Sequence[Level], reached_per_s: float | None) -> Level | None:
+    """A rate that may have: probed once, it failed though it was reached and the maximum was above it.
+
+    Where several fail and none holds, the edge is lower: then none of them is doubted.
+    """
+    high = found.high
+    if high is None or len(high.outcomes) > 1 or high.verdict is not Verdict.FAILS:
+        return None
+    if found.low is None and len(levels) > 1:
+        return None
+    was_reached = high.achieved_per_s is None and high.rate_per_s < (reached_per_s or math.inf)
+    return high if was_reached else None
 
 
 def _is_low_doubtful(found: Bracket) -> bool:
@@ -210,8 +218,10 @@ def _meeting_as_power(one: Level, other: Level) -> float:
     """Where strain, a power of the rate through two levels, is 1; infinity where it does not rise."""
     if one.strain is None or other.strain is None or one.strain >= other.strain:
         return math.inf
-    power = math.log(other.strain / one.strain) / math.log(other.rate_per_s / one.rate_per_s)
-    return one.rate_per_s * math.exp(-math.log(one.strain) / power)
+    width = math.log(other.rate_per_s / one.rate_per_s)
+    # Of a latency that hardly rises the edge is beyond any rate.
+    above = -math.log(one.strain) / math.log(other.strain / one.strain) * width
+    return one.rate_per_s * math.exp(above) if above < width else math.inf
 
 
 def _is_slow(probes: Sequence[Probe], width: float) -> bool:

@@ -134,6 +134,47 @@ def test_what_fails_though_it_was_reached_is_probed_again_before_any_other_rate(
     assert next_rate([reached, *scripted("160 holds"), above], Limits(None)) != 210.0
 
 
+def test_a_rate_that_failed_once_and_then_could_not_be_measured_is_not_probed_for_ever() -> None:
+    def probe(rate_per_s: float) -> Outcome:
+        if rate_per_s == MAX_RATE:
+            return Outcome(Verdict.FAILS, 200_000.0)
+        asked.append(rate_per_s)
+        if rate_per_s == 160_000.0:
+            return Outcome(Verdict.FAILS if asked.count(rate_per_s) == 1 else Verdict.UNMEASURED, rate_per_s)
+        return step(122_000.0)(rate_per_s)
+
+    asked: list[float] = []
+    low, high = ends(answer(search(probe, Limits(100_000.0))))
+    assert low == pytest.approx(122_000.0, rel=0.05)
+    assert 122_000.0 < high < 130_000.0
+
+
+def test_a_latency_that_does_not_rise_up_to_what_fails_by_something_else_is_no_guide() -> None:
+    """Readers fall behind from 90,000/s on; the strain differs by one bucket of a histogram."""
+
+    def probe(rate_per_s: float) -> Outcome:
+        if rate_per_s > 90_000.0:
+            return Outcome(Verdict.FAILS, min(rate_per_s, 500_000.0), 0.02008)
+        return Outcome(Verdict.HOLDS, rate_per_s, 0.02)
+
+    assert ends(answer(search(probe, Limits(20_000.0))))[0] == pytest.approx(90_000.0, rel=0.05)
+
+
+@pytest.mark.parametrize("power", [1.0, 3.0])
+@pytest.mark.parametrize("below", [20.0, 60.0])
+def test_an_edge_far_below_the_start_is_come_down_to_without_doubting_each_rate(
+    below: float, power: float
+) -> None:
+    edge_per_s = 10_000.0 / below
+
+    def probe(rate_per_s: float) -> Outcome:
+        strain = (rate_per_s / edge_per_s) ** power
+        return Outcome(Verdict.HOLDS if strain < 1.0 else Verdict.FAILS, min(rate_per_s, 2e4), strain)
+
+    low, _ = ends(answer(search(probe, Limits(10_000.0))))
+    assert low == pytest.approx(edge_per_s, rel=0.2)
+
+
 def test_both_ends_of_the_bracket_are_probed_again() -> None:
     found = answer(search(step(EDGE_PER_S), Limits(100_000.0)))
     assert not found.bracket.unsure

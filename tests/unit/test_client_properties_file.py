@@ -266,6 +266,7 @@ def test_a_login_that_fails_again_and_again_is_told_once(monkeypatch: pytest.Mon
         ("a=\\ud83d\\ude00", {"a": "😀"}),
         ("a=x\\\\\nb=2", {"a": "x\\", "b": "2"}),
         ("a=x \t\nb= \\ \\  ", {"a": "x", "b": "  "}),
+        ("a=x\\\\  \nb=x\\\\ \nc=x\\\\\\ ", {"a": "x\\", "b": "x\\", "c": "x\\ "}),
     ],
 )
 def test_properties_are_read_as_java_reads_them(text: str, expected: dict[str, str]) -> None:

@@ -238,12 +238,15 @@ def test_the_compression_ratio_is_told_whatever_the_property_is_called() -> None
         ({"schedule": {"rate": {"bursts": {"rate": "100/s", "every": "2s", "for": "1s"}}}}, 0.005, False),
     ],
 )
-def test_the_verdict_knows_how_long_records_linger_and_whether_the_rate_was_to_change(
+def test_the_verdict_knows_how_long_records_are_on_their_way_and_whether_the_rate_was_to_change(
     fields: dict[str, object], linger_s: float, steady: bool
 ) -> None:
-    figures = group_of(sender(), **fields).figures()
+    worker = sender()
+    took(worker, ACK_LANE, Metric.SERVICE_TIME, [300_000_000] * 200)
+    figures = group_of(worker, **fields).figures()
 
-    assert (figures.linger_s, figures.steady) == (linger_s, steady)
+    assert figures.on_their_way_s == pytest.approx(linger_s + 0.3, rel=0.01)
+    assert figures.steady == steady
 
 
 def test_figures_for_the_verdict_are_those_of_the_busiest_and_of_all() -> None:

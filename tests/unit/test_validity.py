@@ -75,7 +75,7 @@ def test_the_generator_must_send_nearly_all_that_is_due(sent: int, status: str) 
 
 
 @pytest.mark.parametrize(
-    ("acked", "linger_s", "measured_s", "status"),
+    ("acked", "on_their_way_s", "measured_s", "status"),
     [
         (101_500, 0.0, 10.0, "valid"),
         (101_600, 0.0, 10.0, "suspect"),
@@ -85,9 +85,9 @@ def test_the_generator_must_send_nearly_all_that_is_due(sent: int, status: str) 
     ],
 )
 def test_a_measure_phase_does_not_begin_with_what_the_warm_up_left(
-    acked: int, linger_s: float, measured_s: float, status: str
+    acked: int, on_their_way_s: float, measured_s: float, status: str
 ) -> None:
-    judgement = of(replace(GOOD, acked=acked, linger_s=linger_s), measured_s=measured_s)
+    judgement = of(replace(GOOD, acked=acked, on_their_way_s=on_their_way_s), measured_s=measured_s)
 
     assert judgement.status == status
     assert codes(judgement) == ["drift"] * (status == "suspect")
