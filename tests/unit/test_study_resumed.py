@@ -49,7 +49,7 @@ def test_a_killed_study_goes_on_as_if_it_had_not_been(tmp_path: Path, sampler: s
     assert essence(stored.result) == whole
 
 
-@pytest.mark.parametrize("proposed", [5, 6, 7])
+@pytest.mark.parametrize("proposed", [6])
 def test_a_batch_of_proposals_that_was_cut_short_is_completed_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proposed: int
 ) -> None:
