@@ -12,6 +12,7 @@ from loadlab.run.readings import cost, cpu_s, errors, latency_block, merged, sha
 from loadlab.run.stages import StageSums, stages
 from loadlab.run.steady import is_steady
 from loadlab.run.timeline import NS_PER_S
+from loadlab.scenario.lint.settings import Settings
 from loadlab.workload.schedule import records_due
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from loadlab.run.timeline import Timeline
     from loadlab.scenario import ProducerSpec
 
-_DEFAULT_LINGER_S: Final = 0.005  # librdkafka's
 _PURGED: Final = ("_PURGE_QUEUE", "_PURGE_INFLIGHT")
 _SEND_DELAY_PERCENTILES: Final = (99.0, 95.0, 90.0, 50.0)
 
@@ -112,11 +112,9 @@ class ProducerGroup:
 
     def _on_their_way_s(self) -> float:
         """For how long a record waits for others at the most, and half of them for their acks."""
-        config = self.spec.config
-        given = config.get("linger.ms", config.get("queue.buffering.max.ms"))
-        linger_s = float(given) / 1_000.0 if given is not None else _DEFAULT_LINGER_S
+        linger_ms = Settings.of_client(self.spec.config).number("linger.ms") or 0.0
         half_ns = merged(self.workers, ACK_LANE, Metric.SERVICE_TIME).percentile_ns(50.0)
-        return linger_s + (half_ns or 0.0) / NS_PER_S
+        return linger_ms / 1_000.0 + (half_ns or 0.0) / NS_PER_S
 
     def _core_wait_share(self) -> float:
         """How long a worker's threads stood in line for a core, on average, over the measure phase."""

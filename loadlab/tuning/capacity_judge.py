@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.measurement.histogram import Histogram
-from loadlab.measurement.validity import ACHIEVED_LIMIT, ACK_GRACE_S
+from loadlab.measurement.validity import granted_share
 from loadlab.results.artifacts import read_histograms, read_series
 from loadlab.results.model_capacity import CapacityProbe
 from loadlab.tuning.capacity_levels import MAX_RATE, Outcome, Probe, Verdict
@@ -29,16 +29,11 @@ _FEWEST_SAMPLES: Final = 2
 
 def conditions(measure_s: float) -> tuple[str, ...]:
     """What has to hold beside the thresholds, as people read it: with what a phase of this length grants."""
-    missing = _granted(measure_s)
+    missing = granted_share(measure_s)
     return (
         f"achieved >= {_percent(1.0 - missing)} of the target",
         f"consumer lag grows by <= {_percent(missing)} of it",
     )
-
-
-def _granted(measured_s: float) -> float:
-    """The share of a target that may be missing: some always, and what is on its way at the end."""
-    return 1.0 - ACHIEVED_LIMIT + ACK_GRACE_S / measured_s
 
 
 def _percent(share: float) -> str:
@@ -138,7 +133,7 @@ def _unreached(result: RunResult) -> Iterator[str]:
         if not target or not measured_s:
             continue
         achieved = producer.throughput.records_per_s / target
-        limit = 1.0 - _granted(measured_s)
+        limit = 1.0 - granted_share(measured_s)
         if achieved < limit:
             missed = True
             yield f"{name} achieved {_percent(achieved)} of the target (limit {_percent(limit)})"
@@ -166,7 +161,7 @@ def _growing(result: RunResult, scenario: Scenario, growth: dict[str, float | No
         due_per_s = sum(
             result.producers[producer].target_records_per_s or 0.0 for producer in feeding(scenario, name)
         )
-        limit_per_s = due_per_s * _granted(measured_s) if measured_s else 0.0
+        limit_per_s = due_per_s * granted_share(measured_s) if measured_s else 0.0
         if per_s is not None and per_s > limit_per_s:
             yield f"the lag of {name} grew by {per_s:,.0f} records/s (limit {limit_per_s:,.0f})"
 
