@@ -95,6 +95,8 @@ def _latency(asked: _Question) -> Figure:
     if asked.percentile is not None:
         needed = samples_needed(asked.percentile)
         why = f"{asked.stat} needs {needed:,} samples, and there are {merged.count:,}"
+        if merged.count >= needed:
+            why = f"{asked.stat} is above 137 s, the longest that is told apart"
         return _known(_us(merged.percentile_ns(asked.percentile)), why)
     value_ns = {"mean": merged.mean_ns, "min": merged.min_ns, "max": merged.max_ns}[asked.stat]
     return _known(_us(value_ns), _NO_SAMPLE)

@@ -17,6 +17,7 @@ Value = str | int | float
 _CONFIG: Final = ".config."
 _LATENCY: Final = re.compile(r"\.\w*_us(_per_record)?(\.(mean|min|max|p[0-9]+))?$")
 _BYTES: Final = ("size", "bytes", "heap", "memory")
+_KIB: Final = ".kbytes"  # librdkafka's own word for KiB; such a value is told as the file has it
 
 
 def short_names(paths: Iterable[str]) -> dict[str, str]:
@@ -52,8 +53,8 @@ def value_text(path: str, value: Value) -> str:
 
 
 def is_of_bytes(path: str) -> bool:
-    """Whether a knob's values are sizes."""
-    return path.endswith(_BYTES)
+    """Whether a knob's values are sizes in bytes."""
+    return path.endswith(_BYTES) and not path.endswith(_KIB)
 
 
 def is_latency(field: str) -> bool:

@@ -47,7 +47,7 @@ def judge(threshold: Threshold, evidence: Evidence) -> Judged:
 def failing_for_good(threshold: Threshold, evidence: Evidence, share: float = 1.0) -> Judged | None:
     """A threshold as failed while the run goes on, None where it has not failed or not yet for good.
 
-    What is not measurable yet may be later. A count that only grows may still come to what `==` wants.
+    What is not measurable yet may be later. A count that only grows may still come to what it has to be.
 
     Args:
         threshold: one that can be judged live.
@@ -58,11 +58,10 @@ def failing_for_good(threshold: Threshold, evidence: Evidence, share: float = 1.
     judged = judge(threshold, evidence)
     if judged.passed or judged.measured is None:
         return None
-    may_grow = (
-        threshold.live == "grows"
-        and threshold.condition.op == "=="
-        and judged.measured < threshold.condition.value
+    wants_more = threshold.condition.op in {">", ">="} or (
+        threshold.condition.op == "==" and judged.measured < threshold.condition.value
     )
+    may_grow = threshold.live == "grows" and wants_more
     return None if may_grow or _may_recover(threshold, evidence, share) else judged
 
 

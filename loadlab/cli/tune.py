@@ -18,9 +18,9 @@ from loadlab.cli.options import (
     set_option,
     with_provider,
 )
-from loadlab.cli.output import print_lines
+from loadlab.cli.output import print_json, print_lines
 from loadlab.cli.study_view import print_study
-from loadlab.cli.tune_view import StudyWatcher, plan_lines
+from loadlab.cli.tune_view import StudyWatcher, plan_document, plan_lines
 from loadlab.cli.watching import watching
 from loadlab.errors import EXIT_INTERRUPTED, EXIT_OK
 from loadlab.tuning.study import TuneOptions, refuse_given_brokers, tune
@@ -84,7 +84,10 @@ def tune_command(study: Path, **options: Unpack[TuneKeywords]) -> int:
     )
     if options["plan"]:
         refuse_given_brokers(loaded, choices)
-        print_lines(plan_lines(loaded))
+        if options["output"] == "json":
+            print_json(plan_document(loaded))
+        else:
+            print_lines(plan_lines(loaded))
         return EXIT_OK
     with watching() as observer:
         stored = tune(loaded, choices, StudyWatcher(observer, loaded))

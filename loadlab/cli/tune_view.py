@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from loadlab.analysis.knobs import objective_text
@@ -93,6 +94,18 @@ def plan_lines(loaded: LoadedStudy, result: StudyResult | None = None) -> Iterat
         f" {figures.duration(drain_s)} more for each drain"
     )
     yield from (Line(f"note: {text}", "warn") for text in loaded.warnings)
+
+
+def plan_document(loaded: LoadedStudy) -> dict[str, object]:
+    """The same as data: how many runs of each part, how long one takes, and all of them."""
+    left = estimate(loaded)
+    return {
+        "study": loaded.study.name,
+        **asdict(left),
+        "runs": left.runs,
+        "seconds": left.seconds,
+        "warnings": list(loaded.warnings),
+    }
 
 
 def _parts(left: Estimate, *, extend: bool) -> Iterator[str]:

@@ -207,8 +207,9 @@ def _built(client: Client, config: Mapping[str, str]) -> str | None:
     error = ctypes.create_string_buffer(_ERROR_BYTES)
     configuration = library.rd_kafka_conf_new()
     library.rd_kafka_conf_set_log_cb(configuration, None)
-    group = {"group.id": "check"} if client == "consumer" else {}
-    for name, value in {**config, **group}.items():
+    # Without a property of topics librdkafka does not look at how those of topics and of the client fit.
+    least = {"group.id": "check"} if client == "consumer" else {"acks": "all"}
+    for name, value in {**least, **config}.items():
         library.rd_kafka_conf_set(configuration, name.encode(), value.encode(), error, _ERROR_BYTES)
     handle = library.rd_kafka_new(int(client == "consumer"), configuration, error, _ERROR_BYTES)
     if handle:

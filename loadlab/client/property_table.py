@@ -24,6 +24,17 @@ _TYPE: Final = re.compile(r"\*Type: ([^*]+)\*")
 NOT_BY_TEXT: Final = "see dedicated API"
 """The kind of what only code can set: callbacks and the like."""
 
+CANONICAL: Final[Mapping[str, str]] = {
+    "request.required.acks": "acks",
+    "queue.buffering.max.ms": "linger.ms",
+    "max.in.flight": "max.in.flight.requests.per.connection",
+    "message.send.max.retries": "retries",
+    "message.timeout.ms": "delivery.timeout.ms",
+    "compression.codec": "compression.type",
+    "fetch.message.max.bytes": "max.partition.fetch.bytes",
+}
+"""librdkafka's aliases, and the one name that rules use."""
+
 _WORDS: Final = re.compile(r"[A-Za-z_][\w-]*(, [A-Za-z_][\w-]*)*")
 _RANGE: Final = re.compile(r"(-?[0-9]+) \.\. (-?[0-9]+)")
 _COLUMNS: Final = 6

@@ -173,7 +173,8 @@ class Histogram:
         Returns:
             The midpoint of the bucket that holds the sample of rank ceil(percentile/100 x count), kept
             within the exact minimum and maximum; None where fewer than SAMPLES_BEYOND samples lie
-            beyond it, because such a figure would be one of noise.
+            beyond it, because such a figure would be one of noise, and in the last bucket, which has all that
+            is longer too.
         """
         count = self.count
         beyond_parts = _parts_beyond(percentile)
@@ -181,8 +182,10 @@ class Histogram:
             return None
         return self._at_rank(-(-count * (10_000 - beyond_parts) // 10_000))
 
-    def _at_rank(self, rank: int) -> float:
+    def _at_rank(self, rank: int) -> float | None:
         bucket = int(np.searchsorted(np.cumsum(self.counts), max(rank, 1)))
+        if bucket == len(self.counts) - 1:
+            return None
         midpoint = float(midpoints_ns()[bucket])
         return min(max(midpoint, float(self.min_ns or 0)), float(self.max_ns or 0))
 

@@ -76,7 +76,7 @@ class StudyAnswer(Model):
         cv: the coefficient of variation of the default's runs before the first trial.
         drift: what the repeated default showed.
         use: the values of the trial that are not the default's, by path in the scenario.
-        weakened: those among them that durability hangs on.
+        weakened: the trial's values that durability hangs on and that promise less than the scenario's own.
         limits: the constraints.
         costs: what got worse.
         importances: of the knobs; empty where too few trials were made.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _PROVIDER = ("cluster", "provider")
 _MIN_INSYNC = "min.insync.replicas"
+_OFFSETS_COPIES = "offsets.topic.replication.factor"
 
 
 def provider_fields(view: View) -> Iterator[Finding]:
@@ -92,6 +93,12 @@ def replication(view: View) -> Iterator[Finding]:
         if factor > cluster.brokers:
             message = f"{factor} replicas need {factor} brokers, and the cluster has {cluster.brokers}"
             yield found(path, message, about=(("cluster", "brokers"), _PROVIDER))
+    copies = cluster.config.get(_OFFSETS_COPIES, "1")
+    if cluster.provider != "external" and copies.isdigit() and int(copies) > cluster.brokers:
+        message = f"{copies} replicas need {copies} brokers, and the cluster has {cluster.brokers}"
+        yield found(
+            ("cluster", "config", _OFFSETS_COPIES), message, about=(("cluster", "brokers"), _PROVIDER)
+        )
     yield from _min_insync(view)
 
 

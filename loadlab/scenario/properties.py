@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.client import properties as client_properties
 from loadlab.client.properties import PropertyProblem
+from loadlab.client.property_table import CANONICAL
 from loadlab.hints import HintedError
 from loadlab.scenario import kafka_properties
 from loadlab.scenario.cluster import DEFAULT_KAFKA_VERSION
@@ -86,11 +87,25 @@ def _resolve(properties: _Properties) -> Iterator[Problem]:
         else:
             sound = False
             yield _problem(properties, resolved)
-    if sound and properties.client is not None:
+    twice = list(_twice(properties.values)) if properties.client is not None else []
+    for name, before in twice:
+        yield Problem(
+            (*properties.path, name), f"is the same property as {before}, which is set too", at_key=True
+        )
+    if sound and not twice and properties.client is not None:
         texts = {name: str(value) for name, value in properties.values.items()}
         apart = client_properties.check_together(properties.client, texts)
         if apart is not None:
             yield _problem(properties, apart)
+
+
+def _twice(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Names that are another word for a property that is there already, each with that one."""
+    seen: dict[str, str] = {}
+    for name in names:
+        before = seen.setdefault(CANONICAL.get(name, name), name)
+        if before != name:
+            yield name, before
 
 
 def _problem(properties: _Properties, found: PropertyProblem) -> Problem:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from loadlab.tuning.space import Assignment
 
 _TRIAL: Final = Origin("set", "the trial")
+_THRESHOLDS: Final = "thresholds"
 
 
 def with_values(loaded: LoadedScenario, assignment: Assignment) -> LoadedScenario:
@@ -34,12 +35,18 @@ def without(loaded: LoadedScenario, names: Collection[str]) -> LoadedScenario:
 def changed(loaded: LoadedScenario, settings: Sequence[Setting]) -> LoadedScenario:
     """The scenario with other values, from the same file and with the same warnings.
 
+    Its thresholds are as they were, unchecked: a study's may be of what only some trials have, as a codec.
+
     Raises:
         ScenarioError: it is none that could be run.
     """
-    again = load_document(loaded.scenario.to_secret_document(), settings=settings)
+    document = loaded.scenario.to_secret_document()
+    document.pop(_THRESHOLDS, None)
+    again = load_document(document, settings=settings)
     origins = {
         path: origin if origin.kind == "set" else loaded.origins.get(path, origin)
         for path, origin in again.origins.items()
     }
-    return replace(loaded, scenario=again.scenario, origins=origins)
+    kept = {path: origin for path, origin in loaded.origins.items() if path.startswith(_THRESHOLDS)}
+    scenario = again.scenario.model_copy(update={_THRESHOLDS: loaded.scenario.thresholds})
+    return replace(loaded, scenario=scenario, origins={**origins, **kept})

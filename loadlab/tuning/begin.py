@@ -17,6 +17,7 @@ from loadlab.tuning.presets import presets
 from loadlab.tuning.same import refuse_other_machine
 from loadlab.tuning.space import ChangeCost
 from loadlab.tuning.study_document import study_document
+from loadlab.tuning.targets import is_held
 from loadlab.tuning.warm_start import warm_starts
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from loadlab.results.study_store import StoredStudy
+    from loadlab.tuning.space import SearchSpace
     from loadlab.tuning.study_model import LoadedStudy
 
 _STUDY_SUFFIX = "-study"
@@ -67,6 +69,20 @@ def refuse_given_brokers(loaded: LoadedStudy, options: TuneOptions) -> None:
         raise UsageError(
             f"{', '.join(knobs)} can't be set on a cluster that stands already",
             fix="take them out of the search space, or let the study start its clusters",
+        )
+
+
+def refuse_unheld(space: SearchSpace, provider: str) -> None:
+    """Refuses a study that tunes what the provider at hand, which `auto` may have chosen, does not set.
+
+    Raises:
+        UsageError: with the knobs that it can't have.
+    """
+    knobs = [knob.name for knob in space.knobs if not is_held(knob.name, provider)]
+    if knobs:
+        raise UsageError(
+            f"provider {provider} sets no {', '.join(knobs)}: nothing would be searched",
+            fix="choose another provider by --provider, or take them out of the search space",
         )
 
 

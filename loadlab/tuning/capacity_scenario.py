@@ -22,6 +22,7 @@ DEFAULT_P99_S: Final = 0.1
 
 _AT_MAX_S: Final = 5.0
 _PUBLISH: Final = "publish_latency"
+_END_TO_END: Final = "end_to_end_latency"
 _MARGIN: Final = 1.02
 
 
@@ -67,10 +68,11 @@ class Workload:
         topic = about.get("topic")
         if "consumer" in about:
             topic = self.scenario.consumers[about["consumer"]].topic
+        topics = {spec.topic for spec in self.scenario.producers.values()} if topic is None else {topic}
+        if threshold.metric == _END_TO_END:
+            topics &= {spec.topic for spec in self.scenario.consumers.values()}
         producers = self.scenario.producers
-        return (
-            sum(part for name, part in self.weights.items() if topic in {None, producers[name].topic}) or 1.0
-        )
+        return sum(part for name, part in self.weights.items() if producers[name].topic in topics) or 1.0
 
     def warming(self, limit_per_s: float) -> LoadedScenario:
         """The scenario of a round of warm-up: at once at full load, or at the most that may be sent.

@@ -11,6 +11,7 @@ from loadlab.scenario.expressions import EXPRESSION
 from loadlab.tuning.costs import costs, goal_of
 from loadlab.tuning.decision import decide
 from loadlab.tuning.findings import baseline_values, confirm_rules, confirm_runs, contenders, drift
+from loadlab.tuning.knobs import is_weaker
 from loadlab.tuning.noise import noise_of
 from loadlab.tuning.recommend import LimitHeld, Recommendation
 
@@ -48,12 +49,13 @@ def conclusion(
         decision=decision,
         goal=goal_of(result.objectives[0].field),
         use=use,
-        weakened={name: value for name, value in use.items() if name in study.space.unlocked},
+        weakened=_weakened(study, result, trial),
         unlocked=study.space.unlocked,
         limits=_limits(_confirming(result, trial)),
         costs=costs(result, trial, results_dir) if decision.finding == "beats the default" else (),
         importances=importances,
         drift=drift(result).sentence(),
+        none_left="" if order else _none_left(result),
     )
     return _answer(told, decision, trial, noise.cv)
 
@@ -78,7 +80,7 @@ def _answer(told: Recommendation, decision: Decision, trial: int | None, cv: flo
         use=dict(told.use),
         weakened=dict(told.weakened),
         limits=tuple(StudyLimit(**asdict(one)) for one in told.limits),
-        costs=tuple(StudyCost(**asdict(one)) for one in told.costs),
+        costs=tuple(StudyCost(**asdict(one)) for one in told.costs or ()),
         importances=tuple(StudyImportance(**asdict(one)) for one in told.importances),
     )
 
@@ -90,6 +92,33 @@ def _different(result: StudyResult, trial: int | None) -> dict[str, Value]:
     default = result.trials[0].assignment
     values = result.trial(trial).assignment
     return {name: value for name, value in values.items() if default.get(name) != value}
+
+
+def _weakened(study: Study, result: StudyResult, trial: int | None) -> dict[str, Value]:
+    """The values of a trial that promise less than the scenario's own."""
+    if trial is None:
+        return {}
+    default = result.trials[0].assignment
+    values = result.trial(trial).assignment
+    return {
+        name: values[name]
+        for name in study.space.unlocked
+        if name in values and is_weaker(name, values[name], study.own.get(name, default.get(name)))
+    }
+
+
+def _none_left(result: StudyResult) -> str:
+    """Why no trial came to be confirmed."""
+    tried = result.settled("trial")
+    failed = [run.measured.failure for run in tried if run.measured.failure is not None]
+    broke = sum(not run.measured.feasible for run in tried) - len(failed)
+    lost = {run.trial for run in result.settled("candidate") if not run.measured.feasible}
+    told = [
+        f"{len(failed)} of {len(tried)} trials failed, the first by: {failed[0]}" if failed else "",
+        f"{broke} of {len(tried)} trials broke a constraint" if broke else "",
+        f"{len(lost)} of the best did so or failed when measured again" if lost else "",
+    ]
+    return ", ".join(filter(None, told)) or "no trial but the default was measured"
 
 
 def _confirming(result: StudyResult, trial: int | None) -> list[StudyRun]:

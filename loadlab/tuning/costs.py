@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from loadlab.analysis.headline import Headline, headline_values
 from loadlab.analysis.metric_units import unit_of
+from loadlab.errors import UsageError
 from loadlab.results.reader import load
 from loadlab.tuning.confirm import BLOCK
 from loadlab.tuning.owners import owner_of
@@ -38,18 +39,21 @@ def goal_of(field: str) -> str:
     return " ".join(part.removesuffix("_us").removesuffix("_latency").replace("_", " ") for part in last)
 
 
-def costs(result: StudyResult, trial: int | None, results_dir: Path) -> tuple[Cost, ...]:
-    """What got worse in the confirmation, by its runs that count.
+def costs(result: StudyResult, trial: int | None, results_dir: Path) -> tuple[Cost, ...] | None:
+    """What got worse in the confirmation, by its runs that count; None where these are no longer there.
 
     Of several objectives the first is what is confirmed: what the others lost is a cost like any other.
     """
     confirming = result.settled("confirm")
     block = [run for run in confirming if run.contender == trial and run.measured.counts]
     whole = block[: len(block) // len(BLOCK) * len(BLOCK)]
-    before, after = (
-        _numbers(result, [run for run in whole if run.trial == side], results_dir)
-        for side in (result.trials[0].number, trial)
-    )
+    try:
+        before, after = (
+            _numbers(result, [run for run in whole if run.trial == side], results_dir)
+            for side in (result.trials[0].number, trial)
+        )
+    except UsageError:
+        return None
     return costs_of(before, after, [result.objectives[0].field])
 
 

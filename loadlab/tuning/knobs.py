@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from loadlab.client.property_table import CANONICAL
 from loadlab.cluster.capacity import heap_bytes
-from loadlab.scenario.lint.settings import CANONICAL, DEFAULTS
+from loadlab.hints import HintedError
+from loadlab.scenario.lint.settings import DEFAULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from loadlab.scenario import ProducerSpec, Scenario
     from loadlab.tuning.space import Value
@@ -36,12 +40,13 @@ _DURABLE: Final = frozenset(
         "min.insync.replicas",
         "replication_factor",
         "request.required.acks",
-        "transaction.state.log.min.isr",
         "unclean.leader.election.enable",
     }
 )
 _DURABLE_STARTS: Final = ("flush.", "log.flush.")
-_DURABLE_END: Final = "replication.factor"
+_DURABLE_ENDS: Final = (".min.isr", "replication.factor")
+_TRUE: Final = ("true", True)
+_BROKERS: Final = ("cluster", "brokers")  # of which the brokers' own topics have as many copies, up to three
 
 _IN_FLIGHT: Final = ("max.in.flight", "max.in.flight.requests.per.connection")
 MOST_IN_ORDER: Final = 5
@@ -51,7 +56,33 @@ MOST_IN_ORDER: Final = 5
 def is_durability(target: Target) -> bool:
     """Whether durability hangs on a setting: no study changes it without naming it."""
     name = str(target.path[-1])
-    return name in _DURABLE or name.startswith(_DURABLE_STARTS) or name.endswith(_DURABLE_END)
+    named = name in _DURABLE or name.startswith(_DURABLE_STARTS) or name.endswith(_DURABLE_ENDS)
+    return named or target.path == _BROKERS
+
+
+def is_weaker(path: str, value: Value, than: Value | None) -> bool:
+    """Whether a setting that durability hangs on promises less at a value than at another one.
+
+    Args:
+        path: the setting's, in the scenario.
+        value: what it is, and
+        than: what it was; None where that is not known, and then any value may be less.
+    """
+    if value == than:
+        return False
+    name = path.rpartition(".config.")[2]
+    if than is None or name.startswith(_DURABLE_STARTS):  # the more seldom to the disk, the less
+        return than is None or float(value) > float(than)
+    if name == "unclean.leader.election.enable":
+        return value in _TRUE
+    return _promised(value) < _promised(than)
+
+
+def _promised(value: Value) -> float:
+    """A number that is greater the more a value promises: of acks, of a switch, or of how many copies."""
+    known = {"all": math.inf, "-1": math.inf, "true": 1.0, "false": 0.0}
+    text = str(value).lower()
+    return known[text] if text in known else float(value)
 
 
 def is_idempotent(spec: ProducerSpec) -> bool:
@@ -59,10 +90,10 @@ def is_idempotent(spec: ProducerSpec) -> bool:
     return spec.config.get("enable.idempotence") == "true"
 
 
-def called(config: Mapping[str, str], name: str) -> str:
-    """The one of a property's two names that a scenario uses; the given one where it uses neither."""
+def called(used: Container[str], name: str) -> str:
+    """The one of a property's two names that is among those in use; the given one where neither is."""
     alias = ALIASES.get(name, name)
-    return alias if alias in config else name
+    return alias if alias in used else name
 
 
 def library_default(target: Target, scenario: Scenario) -> Value | None:
@@ -83,8 +114,18 @@ def _client_default(name: str, target: Target, scenario: Scenario) -> Value | No
         return MOST_IN_ORDER
     if name == "fetch.wait.max.ms" and scenario.cluster.provider == "embedded":
         return None  # the mock has consumers wait for less, see loadlab.run.orders
-    default = DEFAULTS["librdkafka"].get(CANONICAL.get(name, name))
-    return None if default is None else target.value(default)
+    default = DEFAULTS["librdkafka"].get(CANONICAL.get(name, name)) or _librdkafka_defaults().get(name)
+    try:
+        return target.value(default) if default else None
+    except HintedError:
+        return None  # of what a scenario could not set to its default either
+
+
+@cache
+def _librdkafka_defaults() -> Mapping[str, str]:
+    from loadlab.client.handle import effective_properties  # noqa: PLC0415 (it needs the compiler)
+
+    return effective_properties({})
 
 
 def _topic_default(name: str, scenario: Scenario) -> Value | None:

@@ -10,6 +10,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from loadlab.client.property_table import CANONICAL
 from loadlab.scenario.secrets import is_secret
 from loadlab.tuning.java_settings import DEFAULT_PARTITIONER_NOTE, JavaClient, java_setting
 from loadlab.tuning.owners import owner_of
@@ -42,6 +43,7 @@ _DYNAMIC: Final = frozenset(
 """Broker properties that kafka-configs sets for all brokers while they run (Kafka's DynamicBrokerConfig)."""
 
 _IDEMPOTENT_IN_FLIGHT: Final = 5
+_ALL: Final = ("all", "-1")
 
 
 @dataclass(frozen=True)
@@ -187,14 +189,23 @@ _DIFFERENT_DEFAULTS: Final[Mapping[JavaClient, Mapping[str, tuple[str, str]]]] =
     "producer": {
         "linger.ms": ("5", "Java's default is 5 from Kafka 4.0 on, and 0 before"),
         "batch.size": ("1000000", "Java's default is 16384"),
+        "delivery.timeout.ms": ("300000", "Java's default is 120000"),
     },
     "consumer": {"isolation.level": ("read_committed", "Java's default is read_uncommitted")},
 }
 """Where Java's default is another, and would change what was measured: librdkafka's, by its name."""
 
-_OTHER_NAMES: Final = {"linger.ms": "queue.buffering.max.ms"}
-_IDEMPOTENCE: Final = (
-    "measured: enable.idempotence=false, librdkafka's default. Java's is true, the safer, and is left so here"
+_OTHER_NAMES: Final = {name: alias for alias, name in CANONICAL.items()}
+_IDEMPOTENCE: Final = "measured: enable.idempotence=false, librdkafka's default. "
+_SAFER: Final = "Java's is true, the safer, and is left so here"
+_OFF_BY_ITSELF: Final = "Java switches it off by itself beside acks or retries that rule it out, as here"
+_IN_FLIGHT: Final = (
+    "measured: max.in.flight=1000000, librdkafka's default. Java's is 5, the most that keeps the order"
+)
+_BUFFER: Final = (
+    "measured: queue.buffering.max.kbytes=1048576 and queue.buffering.max.messages=100000, librdkafka's"
+    " defaults. Java's buffer.memory is 32 MiB, of which each partition takes batch.size while it is written"
+    " to: raise it where batch.size times the partitions of a topic comes near to that"
 )
 
 
@@ -210,8 +221,21 @@ def _java_defaults(client: _Client, seen: dict[str, str]) -> Iterator[str]:
     for name, (value, note) in missing.items():
         yield from (f"# {note}", *_assigned(name, value, seen))
     if client.kind == "producer":
-        yield from [] if "enable.idempotence" in client.config else [f"# {_IDEMPOTENCE}"]
-        yield from [] if "partitioner" in client.config else [f"# {DEFAULT_PARTITIONER_NOTE}"]
+        yield from _of_producers(client)
+
+
+def _of_producers(client: _Client) -> Iterator[str]:
+    """What a producer has as librdkafka's default, and what that is in Java."""
+    given = {CANONICAL.get(name, name): value for name, value in client.config.items()}
+    if "enable.idempotence" not in given:
+        ruled_out = given.get("acks", "all") not in _ALL or given.get("retries") == "0"
+        yield from _comment(_IDEMPOTENCE + (_OFF_BY_ITSELF if ruled_out else _SAFER))
+    if not {"max.in.flight.requests.per.connection", "enable.idempotence"} & given.keys():
+        yield f"# {_IN_FLIGHT}"
+    if "queue.buffering.max.kbytes" not in given:
+        yield from _comment(_BUFFER)
+    if "partitioner" not in given:
+        yield f"# {DEFAULT_PARTITIONER_NOTE}"
 
 
 def _left_out(client: _Client, handover: Handover) -> Iterator[str]:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from optuna.trial import Trial, TrialState
 
-from loadlab.errors import RunError
+from loadlab.errors import RunError, UsageError
 from loadlab.results.model_study import StudyTrial
 from loadlab.tuning.samplers import sampler_of
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Collection
 
     import optuna
     from optuna.storages import RDBStorage
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from loadlab.tuning.study_model import Sampler
 
 _MOST_REFUSED: Final = 200
+
+
+class NoProposalError(RunError):
+    """The sampler finds nothing that keeps the rules between knobs."""
 
 
 @dataclass(eq=False)
@@ -44,8 +48,17 @@ class Proposals:
     _asked: dict[int, Trial] = field(default_factory=dict)
     _orphans: list[int] = field(default_factory=list)
 
-    def adopt(self, known: Container[int]) -> None:
-        """Takes over what a killed process was just proposing: the next proposals are those trials."""
+    def adopt(self, known: Collection[int]) -> None:
+        """Takes over what a killed process was just proposing: the next proposals are those trials.
+
+        Raises:
+            UsageError: trials are known that Optuna has not.
+        """
+        if max(known, default=-1) >= (there := len(self.study.get_trials(deepcopy=False))):
+            raise UsageError(
+                f"study.db has {there} trials and study.json {len(known)}: it is an older copy",
+                fix="put the study.db beside it that belongs to it; or begin a new study with --warm-start",
+            )
         running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         self._orphans = [trial.number for trial in running if trial.number not in known]
 
@@ -56,7 +69,7 @@ class Proposals:
             planned: what it is to be; None: what the sampler proposes.
 
         Raises:
-            RunError: the sampler finds nothing that keeps the rules between knobs.
+            NoProposalError: the sampler finds nothing that keeps the rules between knobs.
         """
         if planned is not None and not self._orphans and not self._waiting():
             self.study.enqueue_trial(self.space.parameters(planned.assignment))
@@ -69,7 +82,7 @@ class Proposals:
                 origin = "sampled" if planned is None else planned.origin
                 return StudyTrial(number=trial.number, origin=origin, assignment=dict(assignment))
             self._refuse(trial, broken)
-        raise RunError(
+        raise NoProposalError(
             f"{_MOST_REFUSED} proposals in a row break the rules between knobs; the last: {broken[0]}",
             fix="narrow the search space to where the rules hold",
         )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from loadlab.scenario import Scenario, Threshold
 
 _JUST_BROKEN = sys.float_info.epsilon
+_THROUGHPUT = ".throughput."
+"""Objectives that are of interest at a rate that is not reached, too."""
 
 
 def measured(
@@ -43,7 +45,7 @@ def measured(
     ]
     ended_early = any(judged.ended_run_at_s is not None for judged in result.thresholds)
     # A run that was ended early is too short for verdicts and percentiles: that it broke a constraint stands.
-    failure = None if ended_early else _failure(result, objectives, values)
+    failure = None if ended_early else _failure(result, scenario, objectives, values)
     counts = failure is None and not ended_early
     return Measured(
         run_id=result.run_id,
@@ -56,11 +58,16 @@ def measured(
     )
 
 
-def _failure(result: RunResult, objectives: Sequence[str], values: Sequence[float | None]) -> str | None:
+def _failure(
+    result: RunResult, scenario: Scenario, objectives: Sequence[str], values: Sequence[float | None]
+) -> str | None:
     """Why a run does not count; None where it does."""
     if result.verdict.status == "invalid":
         reasons = (reason for reason in result.verdict.reasons if reason.severity == "invalid")
         return "; ".join(f"{reason.code}: {reason.message}" for reason in reasons)
+    paced = all(spec.schedule.rate != "max" for spec in scenario.producers.values())
+    if paced and result.verdict.saturated and not any(_THROUGHPUT in field for field in objectives):
+        return "saturated: the cluster did not take the scenario's rate, so it was measured at a lower one"
     for judged in result.thresholds:
         if judged.not_measurable is not None:
             return f"{judged.expression} could not be measured: {judged.not_measurable}"

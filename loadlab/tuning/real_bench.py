@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from loadlab.errors import LoadlabError, UsageError
 from loadlab.results.model_study import Measured
 from loadlab.results.reader import load
 from loadlab.run.repetitions import repetition_seed
 from loadlab.run.runner import RunOptions, open_cluster, run_scenario
+from loadlab.scenario.providers import fitted
 from loadlab.tuning.apply import with_values
-from loadlab.tuning.begin import stands_already
+from loadlab.tuning.begin import refuse_unheld, stands_already
 from loadlab.tuning.capacity import CapacityOptions, find_capacity
 from loadlab.tuning.capacity_judge import acked_per_s
 from loadlab.tuning.capacity_levels import MAX_RATE
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from loadlab.run.opening import OpenCluster
     from loadlab.run.progress import RunObserver
     from loadlab.scenario import LoadedScenario, Threshold
+    from loadlab.scenario.cluster import Provider
     from loadlab.tuning.begin import TuneOptions
     from loadlab.tuning.bench import Bench, Terms
     from loadlab.tuning.journal import TuneObserver
@@ -86,6 +88,7 @@ class _RealBench:
     cluster: ClusterUsed | None = None
     _opened: OpenCluster | None = None
     _wanted: str | None = None
+    _provider: str | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
 
     @property
@@ -97,6 +100,8 @@ class _RealBench:
         default = presets(self.loaded.study)[0][1]
         opened = self._cluster(with_values(self.loaded.loaded, default))
         refuse_other_cluster(self.stored.result.study_id, self.stored.result.cluster, opened.cluster)
+        refuse_unheld(self.loaded.study.space, opened.cluster.info.provider)
+        self._provider = opened.cluster.info.provider
 
     @property
     def _fields(self) -> list[str]:
@@ -157,6 +162,7 @@ class _RealBench:
     def _cluster(self, loaded: LoadedScenario) -> OpenCluster:
         """The cluster that the scenario needs: the one that is open, where it is of the same settings."""
         wanted = loaded.scenario.cluster.model_dump_json()
+        loaded = self._pinned(loaded)
         if self._opened is None or wanted != self._wanted:
             self.close()
             opening = open_cluster(loaded, self.options, self.observer, interrupts=self.interrupts)
@@ -165,6 +171,14 @@ class _RealBench:
             if self.warms_up and self._opened.cluster.info.kind == "kafka":
                 self._warm_up(loaded, self._opened)
         return self._opened
+
+    def _pinned(self, loaded: LoadedScenario) -> LoadedScenario:
+        """On the provider that the study began with: `auto` might choose another one meanwhile."""
+        spec = loaded.scenario.cluster
+        if self._provider is None or spec.provider != "auto":
+            return loaded
+        cluster, _ = fitted(spec, cast("Provider", self._provider))
+        return replace(loaded, scenario=loaded.scenario.model_copy(update={"cluster": cluster}))
 
     def _warm_up(self, loaded: LoadedScenario, opened: OpenCluster) -> None:
         """Loads a fresh cluster until it is warm: else the first runs would be of another system."""

@@ -83,12 +83,13 @@ class Recommendation:
         goal: the objective for people: "records a second".
         use: the values of the configuration that was confirmed, or failed to be, where they are not the
             default's, by path in the scenario.
-        weakened: the values among them that durability depends on.
+        weakened: its values that durability hangs on and that promise less than the scenario's own.
         unlocked: what the study searched of that, by path in the scenario, changed or not.
         limits: the constraints.
-        costs: what got worse.
+        costs: what got worse; None where the runs that would tell are gone.
         importances: of the knobs; empty where too few trials were made.
         drift: what the repeated default showed, one sentence without a full stop.
+        none_left: why no trial came to be confirmed; empty where one did.
     """
 
     decision: Decision
@@ -97,9 +98,10 @@ class Recommendation:
     weakened: Mapping[str, Value]
     unlocked: Sequence[str]
     limits: Sequence[LimitHeld]
-    costs: Sequence[Cost]
+    costs: Sequence[Cost] | None
     importances: Sequence[Importance]
     drift: str
+    none_left: str = ""
 
     @property
     def beats(self) -> bool:
@@ -135,14 +137,15 @@ class Recommendation:
 
     def _weakened(self) -> str:
         if self.weakened:
-            return f", and {assignment_text(self.weakened)} may lose records"
-        return f" ({', '.join(short_names(self.unlocked).values())}); what is recommended leaves it as it was"
+            return f", and {assignment_text(self.weakened)} may lose or double records"
+        names = ", ".join(short_names(self.unlocked).values())
+        return f" ({names}); what is recommended promises no less than the scenario"
 
     def _broken(self) -> Iterator[str]:
         """What spoke against contenders other than noise."""
         tried = self.decision.attempts
         if not tried:
-            yield "no trial met all constraints each time that it was run"
+            yield self.none_left
         broke, failed = (
             sum(attempt.state == state for attempt in tried) for state in ("breaks a constraint", "fails")
         )
@@ -165,6 +168,8 @@ class Recommendation:
         return f" at {', '.join(each)}" if each else ""
 
     def _costs(self) -> str:
+        if self.costs is None:
+            return "not known, as runs of the confirmation are no longer stored"
         return ", ".join(map(_cost, self.costs)) or "none seen"
 
     def _more(self) -> str:

@@ -18,6 +18,7 @@ from loadlab.tuning.findings import best_trials, confirm_rules, confirm_runs, co
 from loadlab.tuning.hand_over import hand_over
 from loadlab.tuning.importance import importances
 from loadlab.tuning.noise import judge_noise
+from loadlab.tuning.proposals import NoProposalError
 from loadlab.tuning.ranking import shuffled
 from loadlab.tuning.space import ChangeCost
 
@@ -57,6 +58,7 @@ class Session:
     proposals: Proposals
     bench: Bench
     observer: TuneObserver
+    _searched: bool = False
 
     @property
     def study(self) -> Study:
@@ -147,7 +149,9 @@ class Session:
                 self._measure("default", self._default)
             elif self._batch_is_open():
                 self._propose()
-            elif waiting := self._waiting():
+            elif (waiting := self._waiting()) and not self._in_time():
+                self._give_up(waiting[0])
+            elif waiting:
                 self._try(self._cheapest(waiting))
             elif self._may_go_on():
                 self._propose()
@@ -169,10 +173,14 @@ class Session:
         return min(waiting, key=lambda trial: (self.study.space.cost(now, trial.assignment), trial.number))
 
     def _may_go_on(self) -> bool:
-        budget = self.study.budget
+        most = self.study.budget.trials
+        return (most is None or self._proposed < most) and self._in_time() and not self._searched
+
+    def _in_time(self) -> bool:
+        """Whether there is something left of the minutes."""
+        minutes = self.study.budget.minutes
         spent_s = sum(run.measured.took_s for run in self.result.runs if run.purpose in {"trial", "default"})
-        in_trials = budget.trials is None or self._proposed < budget.trials
-        return in_trials and (budget.minutes is None or spent_s < budget.minutes * _S_PER_MINUTE)
+        return minutes is None or spent_s < minutes * _S_PER_MINUTE
 
     @property
     def _proposed(self) -> int:
@@ -185,13 +193,36 @@ class Session:
 
     def _batch_is_open(self) -> bool:
         """Whether a process was killed while it asked for them: none of them knows of another's result."""
-        left = self.study.budget.trials
-        return self._proposed % self._batch > 0 and (left is None or self._proposed < left)
+        return self._proposed % self._batch > 0 and self._may_go_on()
 
     def _propose(self) -> None:
-        """Asks for the next trial of a batch."""
+        """Asks for the next trial of a batch; where there is none, the search is over.
+
+        Raises:
+            NoProposalError: and there was none before.
+        """
         planned = self.result.planned[1:][self._proposed :][:1]
-        self.journal.add_trial(self.proposals.propose(planned[0] if planned else None))
+        try:
+            self.journal.add_trial(self.proposals.propose(planned[0] if planned else None))
+        except NoProposalError as error:
+            if not self._proposed:
+                raise
+            self.observer.note(f"the search is over: {error.message}")
+            self._searched = True
+
+    def _give_up(self, trial: StudyTrial) -> None:
+        """Leaves a trial out that was proposed when there was time."""
+        run = StudyRun(
+            purpose="trial",
+            trial=trial.number,
+            contender=None,
+            settled=True,
+            measure_scale=self.result.measure_scale,
+            started_at=datetime.now(UTC),
+            measured=Measured(run_id=None, failure="the minutes of the budget were over", took_s=0.0),
+        )
+        self.journal.add_run(run)
+        self.proposals.tell(trial.number, run.measured)
 
     def _try(self, trial: StudyTrial) -> None:
         self.proposals.tell(trial.number, self._measure("trial", trial.number))

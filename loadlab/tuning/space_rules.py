@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from loadlab.hints import HintedError
 from loadlab.scenario.expressions import HOLDS
 from loadlab.scenario.problems import Problem
 from loadlab.tuning.knobs import MOST_IN_ORDER, called, value_in
 from loadlab.tuning.rules import Rule, parse_rule, plain
-from loadlab.tuning.space import Choices, Knob, When
+from loadlab.tuning.space import Choices, Knob, Range, When
 from loadlab.tuning.targets import target_of
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from loadlab.scenario import Scenario
     from loadlab.scenario.document import Path
     from loadlab.tuning.space import Value
+
+_OF_BROKERS: Final = "cluster.config.message.max.bytes"  # what a topic without its own has
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,12 @@ def _own_rules(scenario: Scenario, knobs: Mapping[str, Knob]) -> Iterator[Rule]:
     """What Kafka and librdkafka have between settings, as far as it is about what is searched."""
     for owner, spec in scenario.producers.items():
         at = f"producers.{owner}.config."
-        batch, codec = f"{at}batch.size", f"{at}{called(spec.config, 'compression.type')}"
+        used = {*spec.config, *(name.removeprefix(at) for name in knobs if name.startswith(at))}
+        batch, codec = f"{at}batch.size", f"{at}{called(used, 'compression.type')}"
         topic = f"topics.{spec.topic}.config.max.message.bytes"
-        in_flight = f"{at}{called(spec.config, 'max.in.flight')}"
+        if _OF_BROKERS in knobs and "max.message.bytes" not in scenario.topics[spec.topic].config:
+            topic = topic if topic in knobs else _OF_BROKERS
+        in_flight = f"{at}{called(used, 'max.in.flight')}"
         idempotent = (When(f"{at}enable.idempotence", ("true",)),)
         rules = [
             Rule(batch, "<=", f"{at}message.max.bytes", reason="librdkafka makes no larger batch"),
@@ -120,6 +125,12 @@ def _never_kept(
     left, right = (_bounds(side, knobs, fixed) for side in (rule.left, rule.right))
     if left is None or right is None:
         return
+    if rule.op == "==" and all(isinstance(side, str) and _is_range(knobs.get(side)) for side in rule.names):
+        message = (
+            f"{rule.left} and {rule.right} are drawn by themselves and hardly ever equal: give them choices"
+        )
+        yield Problem(at, message)
+        return
     holds = HOLDS[rule.op]
     if rule.op in {"<", "<="}:
         kept = holds(left[0], right[1])
@@ -132,6 +143,10 @@ def _never_kept(
         because = f": {rule.reason}" if rule.reason else ""
         told = sides if isinstance(rule.right, str) else f"{rule.left} is {_span(left)}"
         yield Problem(at, f"no trial can keep {rule.text}{because} ({told})")
+
+
+def _is_range(knob: Knob | None) -> bool:
+    return knob is not None and isinstance(knob.domain, Range)
 
 
 def _bounds(

@@ -16,9 +16,10 @@ from loadlab.scenario.problems import Problem, scenario_error
 from loadlab.scenario.reader import parse
 from loadlab.scenario.source import is_missing, read_text
 from loadlab.scenario.validation import Form, build, overlaps
-from loadlab.tuning.apply import without
+from loadlab.tuning.apply import with_values, without
 from loadlab.tuning.capacity_scenario import refuse_old_records
 from loadlab.tuning.objectives import capped_by_schedule, check_objective
+from loadlab.tuning.presets import presets
 from loadlab.tuning.space_file import read_space
 from loadlab.tuning.study_model import CAPACITY, LoadedStudy, Maximize, Objective, Study, StudyFile
 from loadlab.tuning.targets import target_of
@@ -76,7 +77,11 @@ def load_study(
     if problems:
         raise scenario_error(problems, document)
     judged = replace(loaded, scenario=loaded.scenario.model_copy(update={"thresholds": constraints}))
-    return _assembled(path, file, judged, space)
+    study = _assembled(path, file, judged, space)
+    with_values(
+        study.loaded, presets(study.study)[0][1]
+    )  # what can't even begin is said before anything is stored
+    return study
 
 
 def _scenario(file: StudyFile, document: Document, problems: list[Problem], load_it: _Load) -> LoadedScenario:

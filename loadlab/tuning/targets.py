@@ -25,7 +25,7 @@ from loadlab.scenario.workload import ConsumerSpec, ProducerSpec, TopicSpec
 from loadlab.tuning.space import ChangeCost
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from loadlab.client.property_table import Client
     from loadlab.scenario import Scenario
@@ -52,6 +52,7 @@ _FIELDS: Final[Mapping[tuple[str, ...], tuple[type[Model], Kind]]] = {
     ("cluster", "resources", "heap"): (Resources, "whole"),
 }
 """Settings that are no properties and may be searched; trials have all else of the scenario in common."""
+_OF_TOPICS: Final = (".partitions", ".replication_factor")
 _SIZES: Final = ("memory", "heap")
 _WHOLE: Final = ("INT", "LONG", "SHORT", "integer")
 _DOUBLE: Final = ("DOUBLE", "float")
@@ -158,13 +159,26 @@ def _general(path: Path) -> tuple[str, ...]:
     return tuple("*" if place == 1 and path[0] != "cluster" else str(key) for place, key in enumerate(path))
 
 
+def is_held(name: str, provider: str) -> bool:
+    """Whether a provider sets what a path in a scenario names; the mock takes no properties of topics."""
+    part, *rest = name.split(".")
+    if part == "topics":
+        return provider != "embedded" or name.endswith(_OF_TOPICS)
+    return part != "cluster" or (rest[0] in PROVIDER_FIELDS[provider] and not _is_limited(rest, provider))
+
+
+def _is_limited(rest: Sequence[str], provider: str) -> bool:
+    """Whether it is a resource that JVM processes can't be held to."""
+    return provider == "local" and rest[0] == "resources" and rest[-1] not in LOCAL_RESOURCES
+
+
 def _refuse_other_provider(path: Path, scenario: Scenario) -> None:
     """Refuses what the cluster, or a topic that is there already, won't let loadlab set."""
     provider = scenario.cluster.provider
     rest = tuple(map(str, path[1:]))
     if path[0] == "cluster" and rest:
         taken = PROVIDER_FIELDS[provider]
-        limited = provider == "local" and rest[0] == "resources" and rest[-1] not in LOCAL_RESOURCES
+        limited = _is_limited(rest, provider)
         if rest[0] not in {*taken, "provider"} or limited:
             raise HintedError(refusal(rest if limited else rest[:1], provider))
     if path[0] == "topics" and len(path) > 1 and scenario.topics[str(path[1])].existing:

@@ -136,6 +136,7 @@ def test_every_property_that_can_be_set_is_refused_or_taken_but_never_raises() -
     [
         ("producer", {"acks": "1", "enable.idempotence": "true"}, "acks"),
         ("producer", {"message.timeout.ms": "1000", "linger.ms": "5000"}, "message.timeout.ms"),
+        ("producer", {"linger.ms": "360000"}, "linger.ms"),
         ("consumer", {"group.protocol": "consumer", "session.timeout.ms": "6000"}, "session.timeout.ms"),
         ("consumer", {"partition.assignment.strategy": "foo"}, "partition.assignment.strategy"),
         ("consumer", {"fetch.max.bytes": "100"}, "fetch.max.bytes"),

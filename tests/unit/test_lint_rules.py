@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from loadlab.client.property_table import _printed_table, known_properties
+from loadlab.client.property_table import CANONICAL, _printed_table, known_properties
 from loadlab.scenario import load, load_document
 from loadlab.scenario.lint import RULES, SEVERITIES, lint, lint_scenario, of_properties
-from loadlab.scenario.lint.settings import CANONICAL, DEFAULTS
+from loadlab.scenario.lint.settings import DEFAULTS
 from loadlab.scenario.lint.subject import of_scenario
 
 ROOT = Path(__file__).parents[2]

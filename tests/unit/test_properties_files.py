@@ -145,6 +145,17 @@ def test_librdkafkas_defaults_are_told_where_java_has_others() -> None:
     assert found["linger.ms"] == "5"
     assert found["isolation.level"] == "read_committed"
     assert "Java's default is 16384" in text
+    assert found["delivery.timeout.ms"] == "300000"
+    assert "Java's is true, the safer" in text
+    assert "# measured: max.in.flight=1000000, librdkafka's default" in text
+    assert "Java's buffer.memory is 32 MiB" in text.replace("\n# ", " ")
+
+
+@pytest.mark.parametrize("config", [{"acks": 1}, {"request.required.acks": 0}, {"retries": 0}])
+def test_what_rules_idempotence_out_is_told_to_switch_it_off_in_java(config: dict[str, object]) -> None:
+    text = java_properties(with_producer_config(**config)).replace("\n# ", " ")
+    assert "Java switches it off by itself" in text
+    assert "the safer" not in text
 
 
 def test_more_in_flight_than_java_lets_idempotent_producers_have_is_not_written() -> None:

@@ -9,18 +9,22 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from bench_samples import BROKER_KNOB, SCENARIO, Lab, Watcher, study
+from bench_samples import BROKER_KNOB, SCENARIO, THREADS, WITH_BROKERS, Lab, Watcher, study
 from capacity_samples import capacity, probe
 from click.testing import CliRunner
+from result_samples import result
 from study_samples import loaded as of_file
 
 from loadlab.cli.main import cli
 from loadlab.errors import UsageError
+from loadlab.results.model import Verdict
 from loadlab.results.model_capacity import CapacityAnswer
 from loadlab.run.opening import RunOptions
 from loadlab.scenario import load_document
 from loadlab.tuning import real_bench
-from loadlab.tuning.space import SearchSpace
+from loadlab.tuning.apply import with_values
+from loadlab.tuning.reading import measured
+from loadlab.tuning.space import ChangeCost, Choices, Knob, SearchSpace
 from loadlab.tuning.study import TuneOptions, tune
 
 if TYPE_CHECKING:
@@ -68,7 +72,7 @@ def test_only_a_cluster_that_the_study_starts_is_warmed_up(
     @contextmanager
     def opened(*_: object, **__: object) -> Iterator[SimpleNamespace]:
         yield SimpleNamespace(
-            cluster=SimpleNamespace(info=SimpleNamespace(kind="kafka")),
+            cluster=SimpleNamespace(info=SimpleNamespace(kind="kafka", provider=provider)),
             interrupts=SimpleNamespace(came=False),
         )
 
@@ -107,3 +111,64 @@ def test_brokers_that_stand_already_are_not_planned_for(tmp_path: Path) -> None:
     assert CliRunner().invoke(cli, plan).exit_code == 0
     told = CliRunner().invoke(cli, [*plan, "--cluster", "lab"])
     assert "num.io.threads can't be set on a cluster that stands already" in told.output
+
+
+def opened_on(provider: str, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has `auto` come to a provider; what is asked for is noted."""
+
+    @contextmanager
+    def opened(loaded: LoadedScenario, *_: object, **__: object) -> Iterator[SimpleNamespace]:
+        asked.append(loaded.scenario.cluster.provider)
+        yield SimpleNamespace(cluster=SimpleNamespace(info=SimpleNamespace(kind="mock", provider=provider)))
+
+    monkeypatch.setattr(real_bench, "open_cluster", opened)
+    monkeypatch.setattr(real_bench, "refuse_other_cluster", lambda *_: None)
+
+
+def test_what_the_provider_at_hand_does_not_set_is_not_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened_on("embedded", [], monkeypatch)
+    retention = Knob("topics.orders.config.retention.ms", Choices((1, 2)), ChangeCost.TOPIC)
+    loaded = study(space=SearchSpace((*WITH_BROKERS.knobs, retention)))
+    stored = SimpleNamespace(result=SimpleNamespace(study_id="", cluster=None))
+    words = "provider embedded sets no cluster.config.num.io.threads, topics.orders.config.retention.ms"
+    with (
+        pytest.raises(UsageError, match=words),
+        real_bench.open_bench(loaded, stored, TuneOptions(tmp_path), Watcher(), None),  # type: ignore[arg-type]
+    ):
+        pass
+
+
+def test_a_study_stays_on_the_provider_that_auto_chose_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    opened_on("local", asked, monkeypatch)
+    loaded = study(space=WITH_BROKERS)
+    stored = SimpleNamespace(result=SimpleNamespace(study_id="", cluster=None))
+    with real_bench.open_bench(loaded, stored, TuneOptions(tmp_path), Watcher(), None) as bench:  # type: ignore[arg-type]
+        assert isinstance(bench, real_bench._RealBench)
+        bench._cluster(with_values(loaded.loaded, {THREADS: 16}))
+        bench._cluster(with_values(loaded.loaded, {THREADS: 16}))
+    assert asked == ["auto", "local"]
+
+
+@pytest.mark.parametrize(
+    ("rate", "field", "counts"),
+    [
+        ("20k/s", "publish_latency_us.p99", False),
+        ("20k/s", "cpu_us_per_record", False),
+        ("20k/s", "throughput.records_per_s", True),
+        ("max", "cpu_us_per_record", True),
+    ],
+)
+def test_a_run_that_did_not_take_its_rate_tells_only_of_its_throughput(
+    rate: str, field: str, counts: bool
+) -> None:
+    saturated = result(verdict=Verdict(status="valid", saturated=True))
+    sends = {**SCENARIO["producers"]["checkout"], "schedule": {"rate": rate}}  # type: ignore[index]
+    scenario = load_document({**SCENARIO, "producers": {"checkout": sends}}).scenario
+    told = measured(saturated, scenario, [f"producers.checkout.{field}"], took_s=1.0)
+    assert told.counts == counts
+    assert (told.failure or "saturated").startswith("saturated")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import sqlite3
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from bench_samples import (
     invalid,
     lz4_wins,
     optuna_trials,
+    stop_at,
     study,
     tuned,
 )
@@ -30,6 +32,7 @@ from loadlab.cli.study_view import study_lines
 from loadlab.errors import ClusterError, RunError, UsageError
 from loadlab.results.study_store import JAVA_FILE, load_study_result
 from loadlab.tuning import session
+from loadlab.tuning.proposals import NoProposalError, Proposals
 from loadlab.tuning.rules import Rule
 from loadlab.tuning.space import ChangeCost, Choices, Knob, SearchSpace
 from loadlab.tuning.study import TuneOptions, tune
@@ -38,7 +41,7 @@ from loadlab.tuning.study_model import Budget
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loadlab.results.model_study import Measured, StudyResult
+    from loadlab.results.model_study import Measured, Planned, StudyResult, StudyTrial
     from loadlab.tuning.space import Assignment
 
 
@@ -271,6 +274,54 @@ def test_a_budget_of_minutes_is_spent_on_trials(tmp_path: Path) -> None:
     result = tuned(tmp_path, Lab(), study(budget=Budget(minutes=5))).result
     spent = [run for run in result.runs if run.purpose in {"trial", "default"}]
     assert sum(run.measured.took_s for run in spent) == 5 * 60
+
+
+def test_what_was_proposed_is_left_untried_when_the_minutes_are_over(tmp_path: Path) -> None:
+    stored = tuned(tmp_path, Lab(), study(space=WITH_BROKERS, budget=Budget(minutes=1)))
+    spent = [run.measured for run in stored.result.settled("trial")]
+    assert [run.failure for run in spent] == [None, None, *["the minutes of the budget were over"] * 2]
+    assert stored.result.finished
+    assert {trial.state.name for trial in optuna_trials(stored)} == {"COMPLETE", "FAIL"}
+
+
+def test_a_search_that_finds_nothing_more_within_the_rules_goes_on_to_its_confirmation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    propose, asked = Proposals.propose, []
+
+    def thrice(self: Proposals, planned: Planned | None) -> StudyTrial:
+        asked.append(planned)
+        if len(asked) > 3:
+            raise NoProposalError("200 proposals in a row break the rules between knobs")
+        return propose(self, planned)
+
+    monkeypatch.setattr(Proposals, "propose", thrice)
+    result = tuned(tmp_path, Lab()).result
+    assert result.finished
+    assert len(result.settled("trial")) == len(result.trials) - 1 == 2
+
+
+def test_why_no_trial_came_to_be_confirmed_is_told(tmp_path: Path) -> None:
+    def judge(assignment: Assignment, measured: Measured) -> Measured:
+        fails = measured.model_copy(update={"values": (), "failure": "no leader"})
+        return measured if assignment == {LINGER: 5.0, CODEC: "none"} else fails
+
+    answer = tuned(tmp_path, Lab(judge=judge)).result.answer
+    assert answer is not None
+    assert answer.sentences.startswith(
+        "Nothing is recommended: 6 of 6 trials failed, the first by: no leader."
+    )
+
+
+def test_a_database_older_than_its_study_is_refused(tmp_path: Path) -> None:
+    stored = tuned(tmp_path, Lab(before=stop_at(8)))
+    connection = sqlite3.connect(stored.database)
+    with connection:
+        connection.execute("DELETE FROM trials WHERE number > 1")
+    connection.close()
+
+    with pytest.raises(UsageError, match="older copy"):
+        tuned(tmp_path, Lab(), resume=stored.result.study_id)
 
 
 def test_what_breaks_a_rule_is_refused_before_a_run_is_spent(tmp_path: Path) -> None:

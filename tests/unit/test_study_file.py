@@ -10,6 +10,7 @@ from study_samples import CHECKOUT, SCENARIO, STUDIES, THROUGHPUT, TRACKER, load
 
 from loadlab.errors import ScenarioError
 from loadlab.scenario import load
+from loadlab.tuning.apply import with_values
 from loadlab.tuning.objectives import value_of
 from loadlab.tuning.space import ChangeCost
 from loadlab.tuning.study_document import study_document
@@ -89,6 +90,35 @@ def test_constraints_are_judged_beside_the_scenarios_thresholds(tmp_path: Path) 
 
     assert [one.text for one in judged] == ["p99 < 1s", "p50 < 5ms"]
     assert found.study.constraints == found.loaded.scenario.thresholds
+
+
+def test_a_constraint_may_be_of_what_only_some_trials_have(tmp_path: Path) -> None:
+    """The default has no codec: what a trial is run with is still a sound scenario."""
+    space = {f"{CHECKOUT}.compression.type": {"choices": ["none", "lz4"]}}
+    constraints = {"compression_ratio{producer=checkout}": ["value > 2"]}
+    found = loaded(tmp_path, search_space=space, constraints=constraints)
+    default = with_values(found.loaded, found.study.space.default())
+
+    assert default.scenario.thresholds == found.loaded.scenario.thresholds
+
+
+def test_rules_see_what_is_searched_by_either_name(tmp_path: Path) -> None:
+    in_flight = f"{CHECKOUT}.max.in.flight.requests.per.connection"
+    space = loaded(tmp_path, search_space={in_flight: {"low": 1, "high": 20}}).study.space
+
+    assert space.violations({in_flight: 6})
+    assert not space.violations({in_flight: 5})
+
+
+def test_the_largest_batch_is_held_against_what_brokers_are_set_to_take(tmp_path: Path) -> None:
+    batch, most = f"{CHECKOUT}.batch.size", "cluster.config.message.max.bytes"
+    space = {batch: {"low": "1MB", "high": "2MB"}, most: {"choices": [1_000_000, 16_000_000]}}
+    scenario = {**SCENARIO, "producers": {"checkout": {**SCENARIO["producers"]["checkout"]}}}  # type: ignore[index]
+    scenario["producers"]["checkout"]["config"] = {"message.max.bytes": 8_000_000}  # type: ignore[index]
+    found = loaded(tmp_path, scenario, search_space=space).study.space
+
+    assert not found.violations({batch: 2_000_000, most: 16_000_000})
+    assert found.violations({batch: 2_000_000, most: 1_000_000})
 
 
 def test_several_objectives_keep_their_order(tmp_path: Path) -> None:

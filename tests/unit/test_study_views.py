@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from bench_samples import CODEC, KNOBS, LINGER, THROUGHPUT, Lab, broken, invalid, study
 from click.testing import CliRunner
+from study_samples import loaded as of_file
 from test_cli_display import PROGRESS
 
 from loadlab.analysis.knobs import assignment_text, is_latency, objective_text, short_names
@@ -81,6 +82,14 @@ def test_the_plan_counts_the_runs_of_each_part() -> None:
     ]
 
 
+def test_the_plan_is_data_where_that_is_asked_for(tmp_path: Path) -> None:
+    of_file(tmp_path)
+    told = CliRunner().invoke(cli, ["tune", str(tmp_path / "study.yaml"), "--plan", "--output", "json"])
+    document = json.loads(told.stdout)
+    assert (document["study"], document["baseline"], document["trials"]) == ("sample", 8, 15)
+    assert document["seconds"] == document["runs"] * document["run_s"]
+
+
 def test_each_run_has_a_line_and_each_trial_one_of_its_coordinates(
     told: tuple[StoredStudy, list[str]],
 ) -> None:
@@ -107,6 +116,9 @@ def test_values_are_written_as_in_scenarios() -> None:
     assert assignment_text(values) == "batch.size=256KiB partitions=12 linger.ms=5"
     assert assignment_text({"producers.web.config.queue.buffering.max.messages": 2_000_000}) == (
         "queue.buffering.max.messages=2000000"
+    )
+    assert assignment_text({"producers.web.config.queue.buffering.max.kbytes": 65536}) == (
+        "queue.buffering.max.kbytes=65536"
     )
     assert assignment_text({"cluster.config.socket.send.buffer.bytes": -1}) == "socket.send.buffer.bytes=-1"
     assert short_names([LINGER, "producers.billing.config.linger.ms"]) == {

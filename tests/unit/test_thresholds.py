@@ -11,7 +11,7 @@ from run_samples import scenario_of
 
 from loadlab.analysis.evidence import Evidence
 from loadlab.analysis.thresholds import all_thresholds, failing_for_good, judge
-from loadlab.measurement.histogram import BUCKETS, PERCENTILES, Histogram, bucket_of
+from loadlab.measurement.histogram import BUCKETS, LARGEST_NS, PERCENTILES, Histogram, bucket_of
 from loadlab.results.model import (
     Backlog,
     Batches,
@@ -402,9 +402,9 @@ def test_a_worker_that_died_leaves_no_figure_of_what_workers_took() -> None:
 
 
 def live(expression: str, key: str = "records") -> tuple[Scenario, Threshold]:
-    of = scenario(key, {"expression": expression, "abort_on_fail": True})
+    of = scenario(key, expression)  # a study's may end a trial where a scenario's may not
     (threshold,) = all_thresholds(of)
-    return of, threshold
+    return of, threshold.model_copy(update={"abort_on_fail": True})
 
 
 @pytest.mark.parametrize(
@@ -415,6 +415,8 @@ def live(expression: str, key: str = "records") -> tuple[Scenario, Threshold]:
         ("failed == 10", 5, False),
         ("failed == 10", 11, True),
         ("failed == 0", 1, True),
+        ("failed >= 10", 5, False),
+        ("failed > 10", 10, False),
     ],
 )
 def test_a_count_ends_a_run_only_when_it_can_not_come_right_any_more(
@@ -501,3 +503,12 @@ def _no_levels() -> dict[object, object]:
 
 def test_the_percentiles_that_results_tell_have_the_names_of_thresholds() -> None:
     assert {name: percentile_of(name) for name in METRIC_PERCENTILES} == PERCENTILES
+
+
+def test_a_percentile_longer_than_what_is_told_apart_has_failed_as_not_measurable() -> None:
+    backlog = durations((900, 1.0), (100, LARGEST_NS / MS))
+    outcome = judged("publish_latency", "p99 < 3m", **latencies(shop=backlog))
+
+    assert not outcome.passed
+    assert outcome.measured is None
+    assert outcome.not_measurable == "p99 is above 137 s, the longest that is told apart"

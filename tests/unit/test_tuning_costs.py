@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from bench_samples import CODEC, THROUGHPUT, Lab, broken, invalid, study, tuned
+from bench_samples import CODEC, KNOBS, THROUGHPUT, Lab, broken, invalid, study, tuned
 
 from loadlab.errors import RunError
-from loadlab.tuning.study_model import LoadedStudy, Objective
+from loadlab.tuning.knobs import is_weaker
+from loadlab.tuning.space import ChangeCost, Choices, Knob, SearchSpace
+from loadlab.tuning.study_model import Budget, LoadedStudy, Objective
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,3 +79,68 @@ def test_a_limit_is_named_by_its_metric_and_stat_however_it_is_written(
     assert answer is not None
     assert [limit.label for limit in answer.limits] == [label]
     assert f"{label} 40 ms (limit 50 ms)" in answer.sentences
+
+
+def test_costs_of_runs_that_are_gone_are_not_known_and_the_answer_is_told(tmp_path: Path) -> None:
+    def judge(_: Assignment, measured: Measured) -> Measured:
+        return measured.model_copy(update={"run_id": "20260101T000000-orders-gone"})
+
+    answer = tuned(tmp_path, Lab(judge=judge)).result.answer
+    assert answer is not None
+    assert answer.recommends
+    assert "; cost: not known, as runs of the confirmation are no longer stored." in answer.sentences
+
+
+ACKS, REPLICAS = "producers.checkout.config.acks", "topics.orders.config.min.insync.replicas"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "than", "weaker"),
+    [
+        (ACKS, "1", "all", True),
+        (ACKS, "0", "1", True),
+        (ACKS, "all", "1", False),
+        (ACKS, "-1", "all", False),
+        (REPLICAS, 1, 2, True),
+        (REPLICAS, 2, 1, False),
+        ("topics.orders.replication_factor", 1, 3, True),
+        ("producers.checkout.config.enable.idempotence", "false", "true", True),
+        ("producers.checkout.config.enable.idempotence", "true", "false", False),
+        ("cluster.config.unclean.leader.election.enable", "true", "false", True),
+        ("cluster.config.unclean.leader.election.enable", "false", "true", False),
+        ("topics.orders.config.flush.messages", 1000, 1, True),
+        ("cluster.config.log.flush.interval.ms", 1, 1000, False),
+        ("cluster.brokers", 1, 3, True),
+        (REPLICAS, 2, None, True),
+    ],
+)
+def test_durability_is_weaker_where_less_is_promised(
+    path: str, value: str | int, than: str | int | None, weaker: bool
+) -> None:
+    assert is_weaker(path, value, than) == weaker
+
+
+@pytest.mark.parametrize(
+    ("own", "winner", "warning"),
+    [
+        ("true", "false", "enable.idempotence=false may lose or double records"),
+        ("false", "true", "what is recommended promises no less than the scenario"),
+        ("false", "false", "what is recommended promises no less than the scenario"),
+    ],
+)
+def test_durability_is_held_against_the_scenario_and_not_against_the_default(
+    tmp_path: Path, own: str, winner: str, warning: str
+) -> None:
+    name = "producers.checkout.config.enable.idempotence"
+    knob = Knob(name, Choices(("true", "false")), ChangeCost.CLIENT, default="false")
+    space = SearchSpace((*KNOBS, knob), unlocked=(name,))
+
+    def surface(assignment: Assignment) -> float:
+        return 200_000.0 if (assignment[CODEC], assignment[name]) == ("lz4", winner) else 100_000.0
+
+    loaded = study(space=space, own={name: own}, budget=Budget(trials=20))
+    answer = tuned(tmp_path, Lab(surface), loaded).result.answer
+    assert answer is not None
+    assert answer.recommends
+    assert answer.sentences.startswith("Warning: durability was searched")
+    assert warning in answer.sentences

@@ -105,10 +105,10 @@ def test_a_gain_below_the_floor_is_told_and_not_recommended() -> None:
 
 def test_searched_durability_comes_first() -> None:
     said = recommendation(weakened={f"{AT}.acks": "1"}, unlocked=(f"{AT}.acks",)).sentences()
-    assert said.startswith("Warning: durability was searched, and acks=1 may lose records. Use ")
+    assert said.startswith("Warning: durability was searched, and acks=1 may lose or double records. Use ")
     kept = recommendation(unlocked=(f"{AT}.acks",)).sentences()
     assert kept.startswith(
-        "Warning: durability was searched (acks); what is recommended leaves it as it was."
+        "Warning: durability was searched (acks); what is recommended promises no less than the scenario."
     )
 
 
@@ -122,7 +122,6 @@ def tried(*states: State) -> Decision:
 @pytest.mark.parametrize(
     ("decision", "reason", "noise"),
     [
-        (tried(), "no trial met all constraints each time that it was run", False),
         (tried("breaks a constraint"), "the only contender broke a constraint in half of its runs", False),
         (tried("fails", "does not lead"), "1 of 2 contenders failed.", True),
         (tried("breaks a constraint", "fails"), "or more; 1 of 2 contenders failed.", False),
@@ -135,6 +134,12 @@ def test_what_spoke_against_contenders_other_than_noise_is_said(
     assert said.startswith("Nothing is recommended: ")
     assert reason in said
     assert ("by more than noise" in said) == noise
+
+
+def test_why_no_trial_came_to_be_confirmed_is_said() -> None:
+    said = recommendation(tried(), none_left="15 of 15 trials failed, the first by: no leader").sentences()
+    assert said.startswith("Nothing is recommended: 15 of 15 trials failed, the first by: no leader.")
+    assert "by more than noise" not in said
 
 
 def test_a_recommendation_without_costs_says_so() -> None:

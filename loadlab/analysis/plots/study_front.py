@@ -53,7 +53,11 @@ def study_front(result: StudyResult) -> StudyFront | None:
     on_front = set(result.front())
     points = {run.trial: (run.measured.values[0], run.measured.values[1]) for run in runs}
     feasible = {run.trial for run in runs if run.measured.feasible}
-    baseline = [run.measured.values for run in result.settled("baseline") if run.measured.counts]
+    baseline = [
+        run.measured.values
+        for run in result.settled("baseline")
+        if run.measured.counts and run.measure_scale == result.measure_scale
+    ]
     return StudyFront(
         objectives=(result.objectives[0].field, result.objectives[1].field),
         front=tuple(sorted(points[trial] for trial in points if trial in on_front)),

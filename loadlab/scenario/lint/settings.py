@@ -6,21 +6,12 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
+from loadlab.client.property_table import CANONICAL
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Flavour = Literal["librdkafka", "java"]
-
-CANONICAL: Final[Mapping[str, str]] = {
-    "request.required.acks": "acks",
-    "queue.buffering.max.ms": "linger.ms",
-    "max.in.flight": "max.in.flight.requests.per.connection",
-    "message.send.max.retries": "retries",
-    "message.timeout.ms": "delivery.timeout.ms",
-    "compression.codec": "compression.type",
-    "fetch.message.max.bytes": "max.partition.fetch.bytes",
-}
-"""librdkafka's aliases, and the one name that rules use."""
 
 _SHARED: Final = {
     "acks": "all",
