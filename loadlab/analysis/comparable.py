@@ -108,6 +108,9 @@ def _pairs(baseline: RunResult, contender: RunResult) -> Iterator[_Pair]:
     yield None, "cluster.kind", baseline.cluster.kind, contender.cluster.kind
     for path, one, other in _scenario_differences(baseline, contender, "load"):
         yield "scenario", f"scenario.{path}", one, other
+    traces = baseline.environment.traces, contender.environment.traces
+    for name in sorted(traces[0].keys() & traces[1].keys()):
+        yield "scenario", f"environment.traces.{name}", traces[0][name], traces[1][name]
     yield from _machines(baseline, contender)
     for name in ("provider", "network"):
         yield "provider", f"cluster.{name}", *_both(baseline.cluster, contender.cluster, name)

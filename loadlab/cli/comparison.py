@@ -136,6 +136,8 @@ def as_document(compared: Compared) -> dict[str, object]:
 def sentence(comparison: Comparison) -> str:
     """What was found, in one sentence: first what differs, then where nothing was seen."""
     labels = Counter(row.headline.label for row in comparison.rows)
+    if not comparison.rows:
+        return "A and B have no headline number in common: their groups are called otherwise."
     if all(row.finding == "not known" for row in comparison.rows):
         return "No interval can be made of these runs, so no difference is claimed."
     parts = [_claim(row, _name(row, labels)) for row in comparison.rows if row.finding in {"higher", "lower"}]
@@ -230,6 +232,8 @@ def counts(comparison: Comparison) -> Iterator[tuple[str, bool]]:
 def method(comparison: Comparison) -> str:
     """How figures and intervals were made."""
     methods = sorted({row.effect.interval.method for row in comparison.rows if row.effect.interval})
+    if not comparison.rows:
+        return "numbers are compared by the groups' names in the scenario"
     if not methods:
         return "a side with one run tells nothing of how far runs differ: repeat it (--repeat)"
     figure = "median" if methods == ["bootstrap"] else "geometric mean (where one is 0: the median)"

@@ -6,6 +6,7 @@ copy of its own.
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import os
 from dataclasses import dataclass
@@ -44,6 +45,13 @@ class Trace:
     keys: npt.NDArray[np.uint8]
     has_sizes: bool
     has_keys: bool
+
+    @property
+    def sha256(self) -> str:
+        """What tells it from other traces: a digest of times, sizes and keys as they are replayed."""
+        digest = hashlib.sha256(self.rows.data)
+        digest.update(self.keys.data)
+        return digest.hexdigest()
 
     def share(self) -> int:
         """Lays the trace into a memory file and gives its descriptor, which the caller closes."""

@@ -45,11 +45,12 @@ class Drift:
     change: float
 
 
-def find_drift(series: npt.NDArray[np.float64]) -> Drift | None:
+def find_drift(series: npt.NDArray[np.float64], resolution: float = 0.0) -> Drift | None:
     """Looks for a change in a series of one value an interval.
 
     Args:
         series: shape (intervals,), in the order of time, not negative.
+        resolution: in which values are known: 1 for counts, of which 1.5 an interval are 1 and 2 in turns.
 
     Returns:
         The larger of trend and step; None where there is neither, or the series is too short to tell.
@@ -60,7 +61,7 @@ def find_drift(series: npt.NDArray[np.float64]) -> Drift | None:
     level = float(np.median(values) or np.mean(values))
     if level <= 0.0:
         return None
-    found = [Drift("trend", _trend(values) / level), Drift("step", _step(values) / level)]
+    found = [Drift("trend", _trend(values) / level), Drift("step", _step(values, resolution) / level)]
     largest = max(found, key=lambda drift: abs(drift.change))
     return largest if largest.change else None
 
@@ -91,7 +92,7 @@ def _mann_kendall_p(values: npt.NDArray[np.float64], score: float) -> float:
     return math.erfc(max(0.0, abs(score) - 1.0) / math.sqrt(2.0 * variance))
 
 
-def _step(values: npt.NDArray[np.float64]) -> float:
+def _step(values: npt.NDArray[np.float64], resolution: float) -> float:
     """The largest difference of medians before and after a point; 0 where the spread explains it."""
     shortest = max(_SHORTEST_SIDE, math.ceil(len(values) * _SIDE_SHARE))
     points = range(shortest, len(values) - shortest + 1)
@@ -100,5 +101,5 @@ def _step(values: npt.NDArray[np.float64]) -> float:
     point, step = points[place], steps[place]
     sides = (values[:point], values[point:])
     residuals = np.concatenate([side - np.median(side) for side in sides])
-    spread = _MAD_TO_SIGMA * float(np.median(np.abs(residuals)))
+    spread = max(_MAD_TO_SIGMA * float(np.median(np.abs(residuals))), resolution)
     return step if abs(step) > STEP_SPREADS * spread else 0.0

@@ -187,11 +187,11 @@ def is_saturated(producer: ProducerFigures, measured_s: float) -> bool:
     """
     if producer.rejected > (producer.intended or 0) * (1.0 - ACHIEVED_LIMIT):
         return True
-    if producer.intended is None or _share(producer.sent, producer.intended) < ACHIEVED_LIMIT:
+    if producer.intended is None or _reached(producer.sent, producer.intended) < ACHIEVED_LIMIT:
         return producer.queue_full_share >= QUEUE_FULL_LIMIT
     granted = producer.intended * ACK_GRACE_S / measured_s if measured_s > 0.0 else 0.0
     answered = producer.acked + producer.undelivered
-    return answered + granted < producer.intended * ACHIEVED_LIMIT
+    return answered + max(granted, 1.0) < producer.intended * ACHIEVED_LIMIT
 
 
 def _is_starved(producer: ProducerFigures, run: RunFigures) -> bool:
@@ -219,15 +219,16 @@ def _starvation(producer: ProducerFigures) -> Finding:
     )
 
 
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 1.0
+def _reached(sent: int, due: int) -> float:
+    """The share of what was due that was sent; one at the phase's very end may be sent a moment after it."""
+    return 1.0 if due - sent <= 1 else sent / due
 
 
 def _generator(producer: ProducerFigures) -> Iterator[Finding]:
     if producer.intended is None:
         yield from _generator_at_max(producer)
         return
-    achieved = _share(producer.sent, producer.intended)
+    achieved = _reached(producer.sent, producer.intended)
     if achieved < ACHIEVED_LIMIT and producer.queue_full_share < QUEUE_FULL_LIMIT:
         yield Finding(
             code="generator_limited",
@@ -312,7 +313,7 @@ def _left_over(producer: ProducerFigures, measured_s: float) -> Iterator[Finding
 def _errors(producer: ProducerFigures) -> Iterator[Finding]:
     if not producer.undelivered:
         return
-    failed = _share(producer.undelivered, producer.attempted)
+    failed = producer.undelivered / max(producer.attempted, 1)
     message = (
         f"{failed:.1%} of the records of producer {producer.name} failed or may have (limit "
         f"{DELIVERY_ERROR_LIMIT:.1%})"

@@ -53,6 +53,7 @@ class Environment(HostEnvironment):
             not tell.
         broker_config: properties of the brokers that aren't their default; empty where they did not tell.
         topic_config: by topic: all properties as in force; empty where the brokers did not tell.
+        traces: by producer: the SHA-256 of the trace that it replayed; without those that have none.
         client_config: by group: all properties as in force, librdkafka's defaults included.
     """
 
@@ -64,6 +65,7 @@ class Environment(HostEnvironment):
     flush: dict[str, str] = Field(default_factory=dict)
     broker_config: dict[str, str] = Field(default_factory=dict)
     topic_config: dict[str, dict[str, str]] = Field(default_factory=dict)
+    traces: dict[str, str] = Field(default_factory=dict)
     client_config: dict[str, dict[str, str]] = Field(default_factory=dict)
 
 

@@ -47,13 +47,14 @@ _KAFKA_NEVER_FLUSHES: Final = "9223372036854775807"
 def _throughput(run: Measured, samples: list[Sample], partitions: list[Partition]) -> Throughput | None:
     """Growth between the measure phase's first and last sample over their distance; None without two.
 
+    They are the first and the last that have all partitions: one that did not answer would be missing.
     Bytes are the records' mean size, as acked, times their number: brokers tell offsets, not sizes.
     """
-    if len(samples) < 2:  # noqa: PLR2004
+    whole = [sample for sample in samples if sample.ends.keys() >= set(partitions)]
+    if len(whole) < 2:  # noqa: PLR2004
         return None
-    first, last = samples[0], samples[-1]
-    known = [partition for partition in partitions if partition in first.ends and partition in last.ends]
-    grown = sum(last.ends[partition] - first.ends[partition] for partition in known)
+    first, last = whole[0], whole[-1]
+    grown = sum(last.ends[partition] - first.ends[partition] for partition in partitions)
     records_per_s = grown * NS_PER_S / (last.at_ns - first.at_ns)
     record_bytes = _record_bytes(run, partitions[0][0])
     return Throughput(records_per_s=records_per_s, bytes_per_s=records_per_s * record_bytes)
@@ -113,6 +114,9 @@ def _environment(run: Measured) -> Environment:
         flush=flush,
         broker_config=broker_config,
         topic_config=topic_config,
+        traces={
+            name: spec.trace.sha256 for name, spec in run.scenario.producers.items() if spec.trace is not None
+        },
         client_config=_client_configurations(run),
     )
 
@@ -188,10 +192,15 @@ def _warnings(run: Measured, evicted: int) -> Iterator[Warned]:
     for text in run.load.plan.warnings:
         yield Warned(message=text)
     negative, beyond = _out_of_range(run)
-    if negative or beyond:
+    if negative:
         yield Warned(
-            message=f"{negative:,} durations below zero and {beyond:,} above 137 s: out of range",
+            message=f"{negative:,} durations are below zero and left out",
             fix="are producers and consumers on one clock?",
+        )
+    if beyond:
+        yield Warned(
+            message=f"{beyond:,} durations are above 137 s, the longest that are told apart",
+            fix="lower the rate, or let consumers begin earlier: percentiles that are so long are not told",
         )
     if evicted and run.cluster.info.kind == "mock":
         yield Warned(

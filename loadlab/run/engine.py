@@ -47,12 +47,15 @@ def await_compiled(compiling: subprocess.Popen[str] | None) -> None:
         return
     try:
         _, errors = compiling.communicate(timeout=_TIMEOUT_S)
-    except BaseException:
+    except BaseException as error:
         compiling.kill()
         compiling.wait()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise RunError(f"the load engine was not compiled in {_TIMEOUT_S:g} s") from error
         raise
     if compiling.returncode:
-        raise RunError(f"the load engine can't be compiled: {errors.strip().splitlines()[-1]}")
+        words = errors.strip().splitlines() or [f"its process ended with {compiling.returncode}"]
+        raise RunError(f"the load engine can't be compiled: {words[-1]}")
     cache_directory().mkdir(parents=True, exist_ok=True)
     (cache_directory() / _READY_FILE).touch()
     _forget_older()

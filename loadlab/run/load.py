@@ -14,6 +14,7 @@ from loadlab.run.heartbeats import Heartbeats
 from loadlab.run.machine import MachineWatch
 from loadlab.run.offsets import positions
 from loadlab.run.timeline import NS_PER_S, Timeline
+from loadlab.scenario.lint.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,11 +127,25 @@ class Load:
     def _drain(self) -> Sample | None:
         """Waits for the last acks; returns the log ends after them, None where they can't be known.
 
-        With no time left nobody waits for reads, and the ends are asked for once more in any case.
+        With no time left nobody waits for reads, and the ends are asked for once more in any case. Where acks
+        say nothing of the log, its ends are the last once they are so twice.
         """
         while self._time_left() and any(self._sends(place) for place in range(len(self.fleet.producers))):
             self._tick()
-        return self.sampler.take() if self._time_left() else None
+        ends = self.sampler.take() if self._time_left() else None
+        while self._acks_tell_nothing and ends is not None and self._time_left():
+            before = ends.ends
+            self._tick()
+            ends = self.sampler.take()
+            if ends is not None and ends.ends == before:
+                break
+        return ends
+
+    @property
+    def _acks_tell_nothing(self) -> bool:
+        """Whether brokers may append after the last ack: with acks=0 that is a write to a socket."""
+        acks = (Settings.of_client(producer.config).text("acks") for producer in self.plan.producers)
+        return "0" in acks
 
     def _sends(self, place: int) -> bool:
         worker = self.fleet.producers[place]

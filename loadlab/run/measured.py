@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from loadlab.results.model_environment import HostEnvironment
     from loadlab.run.account import Account
     from loadlab.run.load import Load
-    from loadlab.run.offsets import Group, Partition
+    from loadlab.run.offsets import Group, Partition, Sample
     from loadlab.run.timeline import Timeline
     from loadlab.scenario import Scenario
 
@@ -85,17 +85,20 @@ def producer_groups(load: Load, scenario: Scenario, timeline: Timeline) -> dict[
 
 def consumer_groups(load: Load, scenario: Scenario, timeline: Timeline) -> dict[str, ConsumerGroup]:
     """The consumer groups of a load by name, with what they did by the end of a timeline."""
-    return {group.name: _consumer(load, scenario, timeline, group) for group in load.sampler.groups}
+    samples = tuple(load.sampler.samples)  # of one moment for all groups: they are taken meanwhile
+    return {group.name: _consumer(load, scenario, timeline, group, samples) for group in load.sampler.groups}
 
 
-def _consumer(load: Load, scenario: Scenario, timeline: Timeline, group: Group) -> ConsumerGroup:
+def _consumer(
+    load: Load, scenario: Scenario, timeline: Timeline, group: Group, samples: Sequence[Sample]
+) -> ConsumerGroup:
     senders = [worker for worker in load.fleet.producers if worker.order.group in group.producers]
     sent_ns = max((int(worker.slab.record["last_acked_ns"][0]) for worker in senders), default=0)
     return ConsumerGroup(
         group=group,
         workers=load.fleet.group(group.name, produces=False),
         timeline=timeline,
-        samples=load.sampler.samples,
+        samples=samples,
         final=load.final,
         drained_ns=load.drained_ns.get(group.name),
         sent_ns=sent_ns or timeline.measure_end_ns,

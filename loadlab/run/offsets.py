@@ -45,6 +45,7 @@ class Group:
         start: where it begins in each of them.
         producers: the groups that send what it reads.
         existing: whether its topics were there before, so that others may write to them.
+        stamped: whether each record that the run sends it has a stamp.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Group:
     start: npt.NDArray[np.int64]
     producers: tuple[str, ...]
     existing: bool = False
+    stamped: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,11 @@ def positions(workers: Sequence[WorkerProcess], group: Group) -> npt.NDArray[np.
     for worker in workers:
         furthest = np.maximum(furthest, worker.slab.positions)
     return np.where(furthest == NO_POSITION, group.start, furthest)
+
+
+def _unanswered(failed: Mapping[Partition, str]) -> str:
+    (topic, number), error = next(iter(failed.items()))
+    return f"no log end of {len(failed)} partitions, {topic} {number} among them: {error}"
 
 
 def _total(worker: WorkerProcess, lane: int, counter: Counter) -> int:
@@ -179,6 +186,8 @@ class OffsetSampler:
                 ends = self.cluster.end_offsets(self.partitions, timeout_s=self._timeout_s)
                 self._answered = bool(ends.offsets)
                 sample = self._sample(ends)
+                if ends.failed:
+                    self.failures.append(_unanswered(ends.failed))
             except Exception as error:  # noqa: BLE001 (a sample that fails must not end what is measured)
                 self._answered = False
                 self.failures.append(str(error) or repr(error))
@@ -223,7 +232,8 @@ class OffsetSampler:
         workers = self.fleet.group(group.name, produces=False)
         consumed = sum(_total(worker, CONSUME_LANE, Counter.CONSUMED) for worker in workers)
         if group.existing:
-            consumed -= sum(_total(worker, CONSUME_LANE, Counter.FOREIGN) for worker in workers)
+            others = [Counter.FOREIGN, *([Counter.UNSTAMPED] if group.stamped else [])]
+            consumed -= sum(_total(worker, CONSUME_LANE, other) for worker in workers for other in others)
         acked = sum(
             _total(worker, ACK_LANE, Counter.ACKED)
             for name in group.producers

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from loadlab.measurement.histogram import LARGEST_NS, samples_needed
 from loadlab.measurement.slab import ACK_LANE, SEND_LANE, Counter, Metric, Phase
 from loadlab.measurement.validity import ProducerFigures
 from loadlab.results.model import Batches, ProducerRecords, ProducerResult, ProducerWorker
@@ -130,9 +131,9 @@ class ProducerGroup:
         """The highest percentile that the sample supports, 99 at most, and its send_delay in microseconds."""
         delays = merged(self.workers, SEND_LANE, Metric.OWN_SEND_DELAY)
         for percentile in _SEND_DELAY_PERCENTILES:
-            delay_ns = delays.percentile_ns(percentile)
-            if delay_ns is not None:
-                return percentile, delay_ns / 1_000
+            if delays.count >= samples_needed(percentile):
+                delay_ns = delays.percentile_ns(percentile)
+                return percentile, (LARGEST_NS if delay_ns is None else delay_ns) / 1_000
         return _SEND_DELAY_PERCENTILES[0], None
 
     def _limit_reached(self) -> bool:

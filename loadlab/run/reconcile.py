@@ -62,7 +62,15 @@ def reconcile(run: Measured) -> Reconciliation:
         return _with_ledger(run, told, run.account, found)
     surplus = None if log_end_growth is None else log_end_growth - acked
     unexplained = None if surplus is None else _unexplained(run, surplus, told.indeterminate)
-    return told.model_copy(update={"unexplained": unexplained})
+    evicted = skipped(run) if _keeps_each_offset(run) else told.evicted
+    return told.model_copy(update={"unexplained": unexplained, "evicted": evicted})
+
+
+def _keeps_each_offset(run: Measured) -> bool:
+    """Whether each offset of the run's topics is a record, until retention takes it."""
+    existing = any(topic.existing for topic in run.scenario.topics.values())
+    policies = (topic.config.get("cleanup.policy", "") for topic in run.load.plan.topics)
+    return not existing and not any("compact" in policy for policy in policies)
 
 
 def _with_ledger(run: Measured, told: Reconciliation, account: Account, found: Found) -> Reconciliation:

@@ -291,12 +291,14 @@ class _Run:
         )
         start = np.array([starts[partition] for partition in read], dtype=np.int64)
         existing = self._scenario.topics[self._scenario.consumers[name].topic].existing
-        return Group(name, identity, tuple(read), start, senders, existing)
+        sent = [self._scenario.producers[sender] for sender in senders]
+        stamped = all(spec.stamped and not spec.records.tombstones for spec in sent)
+        return Group(name, identity, tuple(read), start, senders, existing, stamped)
 
     def _store(self, measured: Measured, series: Series, live: LiveThresholds) -> StoredRun:
         load = measured.load
-        with tempfile.TemporaryDirectory(prefix="loadlab-logs-") as scratch:
-            logs = self._logs(load, Path(scratch))
+        with ExitStack() as stack:
+            logs = self._logs(load, stack)
             result = judged(measured, make_result(measured), live)
             artifacts = Artifacts(
                 intervals=series.rows,
@@ -306,12 +308,12 @@ class _Run:
                 logs=logs,
             )
             stored = save(result, artifacts, self._options.results_dir, secrets=_secrets(load.cluster))
-        if load.failure is not None:
+        if load.failure is not None and not load.interrupted:
             raise RunError(f"{load.failure}; what was measured is in {stored.path}", stored_in=stored.path)
         return stored
 
-    def _logs(self, load: Load, scratch: Path) -> dict[str, Path]:
-        """The logs of what died: of workers and of brokers."""
+    def _logs(self, load: Load, stack: ExitStack) -> dict[str, Path]:
+        """The logs of what died: of workers and of brokers, whose copies are there as long as the stack."""
         logs = {
             f"worker-{worker.order.worker}.log": worker.log_path
             for worker in load.fleet.workers
@@ -319,7 +321,8 @@ class _Run:
         }
         if load.dead_brokers:
             try:
-                logs |= {path.name: path for path in load.cluster.save_logs(scratch)}
+                scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="loadlab-logs-"))
+                logs |= {path.name: path for path in load.cluster.save_logs(Path(scratch))}
             except (OSError, LoadlabError) as error:
                 load.events.trouble("logs_missing", f"the brokers' logs could not be kept: {error}")
         return logs

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from loadlab.scenario import ConsumerSpec, ProducerSpec, Scenario
 
 _PERCENTILES: Final = {"p50": LATENCY_DRIFT_LIMIT, "p99": TAIL_DRIFT_LIMIT}
+_THROUGHPUT: Final = "acked_records_per_s"
 
 Watched = tuple[str, str, str, float]
 """A series that is to be steady: its source and metric, what people call it, and its limit."""
@@ -49,7 +50,8 @@ def drifts(
     watched = [*_of_producers(scenario, saturated), *_of_consumers(scenario, saturated)]
     found = []
     for source, metric, what, limit in watched:
-        drift = find_drift(_measured(rows, timeline, source, metric))
+        resolution = 1.0 / INTERVAL_S if metric == _THROUGHPUT else 0.0
+        drift = find_drift(_measured(rows, timeline, source, metric), resolution)
         if drift is not None:
             found.append(SeriesDrift(what, drift, limit))
     return found
@@ -74,7 +76,7 @@ def _of_producers(scenario: Scenario, saturated: frozenset[str]) -> Iterator[Wat
         if not is_steady(spec, scenario.phases.warmup_s):
             continue
         source, group = f"producer/{name}", f"of producer {name}"
-        yield source, "acked_records_per_s", f"throughput {group}", THROUGHPUT_DRIFT_LIMIT
+        yield source, _THROUGHPUT, f"throughput {group}", THROUGHPUT_DRIFT_LIMIT
         latency = "service_time" if spec.schedule.rate == "max" else "publish_latency"
         if name not in saturated or spec.schedule.rate == "max":
             for percentile, limit in _PERCENTILES.items():

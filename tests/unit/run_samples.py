@@ -163,7 +163,8 @@ class FakeCluster:
             raise ClusterError(self.broken)
         now_ns = time.monotonic_ns()
         offsets = {partition: self.ends[partition] for partition in partitions if partition in self.ends}
-        return OffsetSample(now_ns, now_ns + 10, offsets)
+        failed = {one: "LEADER_NOT_AVAILABLE" for one in partitions if one not in self.ends}
+        return OffsetSample(now_ns, now_ns + 10, offsets, failed)
 
     def committed_offsets(
         self,

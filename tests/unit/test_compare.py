@@ -195,6 +195,19 @@ def test_what_the_scenario_sets_of_clients_may_differ_and_is_listed(compared: Co
     assert "config.acks" not in told.stdout
 
 
+def test_another_trace_in_the_same_file_is_another_load(compared: Compared) -> None:
+    one, other = (
+        environment().model_copy(update={"traces": {"checkout": digest}}) for digest in ("aa", "bb")
+    )
+    compared.keep(run("a", environment=one), run("b", environment=other), run("c", environment=one))
+
+    refused = compared.told("a", "b")
+    assert refused.exit_code == 2
+    assert "environment.traces.checkout is aa in A, bb in B" in refused.stderr
+    assert compared.told("a", "b", "--allow", "scenario").exit_code == 0
+    assert compared.told("a", "c").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("topics", "cluster"),
     [

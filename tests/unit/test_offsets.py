@@ -80,15 +80,24 @@ def test_backlog_is_what_was_acked_and_not_consumed() -> None:
     assert sample.groups["billing"].backlog == 12
 
 
-@pytest.mark.parametrize(("existing", "backlog"), [(False, 0), (True, 88)])
+@pytest.mark.parametrize(
+    ("existing", "stamped", "counter", "backlog"),
+    [
+        (False, True, Counter.FOREIGN, 0),
+        (True, True, Counter.FOREIGN, 88),
+        (True, False, Counter.FOREIGN, 88),
+        (True, True, Counter.UNSTAMPED, 88),
+        (True, False, Counter.UNSTAMPED, 0),
+    ],
+)
 def test_records_without_our_stamp_are_of_others_only_in_topics_of_others(
-    *, existing: bool, backlog: int
+    *, existing: bool, stamped: bool, counter: Counter, backlog: int
 ) -> None:
     producer, consumer = worker_of(producing()), worker_of(consuming())
     book(producer, ACK_LANE, Counter.ACKED, 88)
     book(consumer, CONSUME_LANE, Counter.CONSUMED, 88)
-    book(consumer, CONSUME_LANE, Counter.FOREIGN, 88)
-    group = replace(group_from(0, 0, 0), existing=existing)
+    book(consumer, CONSUME_LANE, counter, 88)
+    group = replace(group_from(0, 0, 0), existing=existing, stamped=stamped)
     cluster = FakeCluster(ends(1, 1, 1)).as_cluster()
     sample = OffsetSampler(cluster, fleet_of(producer, consumer), PARTITIONS, [group]).take()
 
@@ -153,3 +162,10 @@ def test_samples_taken_at_once_are_kept_in_the_order_of_time() -> None:
 
     times = [sample.at_ns for sample in sampler.samples]
     assert times == sorted(times)
+
+
+def test_a_partition_without_an_answer_is_noted() -> None:
+    sampler = sampler_of(FakeCluster(ends(8, 10)), worker_of(consuming()))
+
+    assert sampler.take() is not None
+    assert sampler.failures == ["no log end of 1 partitions, orders 2 among them: LEADER_NOT_AVAILABLE"]

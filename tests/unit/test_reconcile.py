@@ -19,7 +19,7 @@ from loadlab.run.collect import _topics
 from loadlab.run.events import Events
 from loadlab.run.interrupts import Interrupts
 from loadlab.run.load import Load
-from loadlab.run.measured import Measured
+from loadlab.run.measured import Measured, consumer_groups
 from loadlab.run.offsets import Group, GroupSample, OffsetSampler, Sample
 from loadlab.run.plan import plan_scenario
 from loadlab.run.progress import SilentObserver
@@ -27,6 +27,8 @@ from loadlab.run.reconcile import growth, make_verdict, reconcile, unread
 from loadlab.run.timeline import Timeline
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from loadlab.results.model_environment import HostEnvironment
     from loadlab.run.fleet import Fleet
     from loadlab.run.offsets import Partition
@@ -82,9 +84,13 @@ def measured(  # noqa: PLR0913 - what a run is told by
     acks: str = "all",
     kind: str = "kafka",
     baseline: int = 1_000,
+    topic: dict[str, object] | None = None,
 ) -> Measured:
     """A run of one producer and one consumer whose topic held records before."""
-    loaded = scenario_of(producers={"checkout": producer(schedule={"rate": 10}, config={"acks": acks})})
+    loaded = scenario_of(
+        topics={"orders": topic or {"partitions": 3}},
+        producers={"checkout": producer(schedule={"rate": 10}, config={"acks": acks})},
+    )
     sender, reader = worker_of(producing(0)), worker_of(consuming(1))
     book(sender, SEND_LANE, Counter.ATTEMPTED, attempted)
     book(sender, ACK_LANE, Counter.ACKED, acked)
@@ -161,9 +167,14 @@ def test_records_not_yet_read_are_unseen() -> None:
     assert (told.unseen, told.evicted) == (10, 0)
 
 
-@pytest.mark.parametrize(("kind", "evicted"), [("mock", 25), ("kafka", 0)])
-def test_records_that_the_mock_let_go_before_they_were_read_are_evicted(kind: str, evicted: int) -> None:
-    assert reconcile(measured(consumed=75, kind=kind)).evicted == evicted
+@pytest.mark.parametrize("kind", ["mock", "kafka"])
+def test_records_that_were_gone_before_they_were_read_are_evicted(kind: str) -> None:
+    assert reconcile(measured(consumed=75, kind=kind)).evicted == 25
+
+
+@pytest.mark.parametrize("topic", [{"existing": True}, {"config": {"cleanup.policy": "compact,delete"}}])
+def test_offsets_that_need_not_be_records_are_not_called_evicted(topic: dict[str, object]) -> None:
+    assert reconcile(measured(consumed=75, topic=topic)).evicted == 0
 
 
 def test_a_verdict_carries_what_was_found() -> None:
@@ -201,3 +212,40 @@ def test_a_partition_whose_log_end_is_not_told_leaves_a_run_unreconciled() -> No
     verdict = make_verdict(run, reconcile(run))
 
     assert ("unreconciled", "invalid") in [(reason.code, reason.severity) for reason in verdict.reasons]
+
+
+@pytest.mark.parametrize("ends", [{}, dict.fromkeys(PARTITIONS[:2], 5_000)])
+def test_a_sample_without_all_partitions_tells_no_throughput_of_their_topic(
+    ends: dict[Partition, int],
+) -> None:
+    """The last one, with the brokers not answering, would tell of no growth at all, or of too little."""
+    run = measured()
+    whole = run.load.sampler.samples.pop()
+    run.load.sampler.samples += [
+        replace(whole, at_ns=2 * S, ends=dict(run.baseline)),
+        replace(whole, at_ns=12 * S - S // 2),
+        replace(whole, at_ns=12 * S, ends=ends),
+    ]
+
+    throughput = _topics(run)["orders"].throughput
+    assert throughput is not None
+    assert throughput.records_per_s == pytest.approx(100 / 9.5)
+
+    del run.load.sampler.samples[1]
+    assert _topics(run)["orders"].throughput is None
+
+
+def test_groups_are_judged_on_the_same_samples_though_another_is_taken_meanwhile() -> None:
+    run = measured()
+    groups = run.load.sampler.groups
+    run.load.sampler.groups = [*groups, replace(groups[0], name="audit")]
+
+    class Growing(list[Sample]):
+        def __iter__(self) -> Iterator[Sample]:
+            yield from [*super().__iter__()]
+            self.append(self[0])
+
+    run.load.sampler.samples = Growing(run.load.sampler.samples)
+    billing, audit = consumer_groups(run.load, run.scenario, run.load.timeline).values()
+
+    assert len(billing.samples) == len(audit.samples)

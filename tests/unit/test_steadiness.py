@@ -86,3 +86,20 @@ def test_a_stall_of_more_than_half_the_time_is_a_step() -> None:
 
 def test_nothing_at_all_is_steady() -> None:
     assert find_drift(np.zeros(30)) is None
+
+
+@pytest.mark.parametrize("rate", [0.5, 1.5, 9.5])
+@pytest.mark.parametrize("length", [10, 30, 31])
+def test_a_rate_that_is_no_whole_number_is_steady(rate: float, length: int) -> None:
+    counts = np.diff(np.floor(rate * np.arange(length + 1)))
+
+    drift = find_drift(counts, resolution=1.0)
+
+    assert drift is None
+
+
+def test_a_cliff_of_whole_counts_is_found() -> None:
+    drift = find_drift(np.repeat([100.0, 60.0], [20, 10]), resolution=1.0)
+
+    assert drift is not None
+    assert drift.change == pytest.approx(-0.4)

@@ -285,3 +285,13 @@ def test_a_load_that_could_not_go_on_makes_a_run_invalid() -> None:
 
     assert (finding.code, finding.severity) == ("ended_early", "invalid")
     assert "900 MiB" in finding.message
+
+
+def test_one_record_on_its_way_at_the_end_limits_nobody() -> None:
+    """Of 50 records due one was sent a moment after the phase, or acked then."""
+    late = replace(GOOD, intended=50, sent=49, acked=49)
+    unacked = replace(GOOD, intended=50, sent=50, acked=49)
+
+    assert (of(late).status, of(late).saturated) == ("valid", False)
+    assert (of(unacked).status, of(unacked).saturated) == ("valid", False)
+    assert of(replace(unacked, acked=48)).saturated
