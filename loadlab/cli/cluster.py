@@ -22,6 +22,7 @@ from loadlab.cli.output import print_json, print_note, print_text
 from loadlab.cluster import ListedCluster, clean_leftovers, down, list_clusters, refuse_taken, start_cluster
 from loadlab.cluster.specs import check_name, cluster_spec
 from loadlab.errors import EXIT_OK, UsageError
+from loadlab.run.interrupts import Interrupts
 from loadlab.scenario import load
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def up(  # noqa: PLR0913  (click gives each option as a keyword)
     if spec.provider == "external":
         raise UsageError("an external cluster stands already", fix="run the scenario without --cluster")
     run_id = f"{name}-{secrets.token_hex(3)}"
-    cluster = start_cluster(spec, progress=print_note, run_id=run_id, standing_name=name)
+    with Interrupts().handled():
+        cluster = start_cluster(spec, progress=print_note, run_id=run_id, standing_name=name)
     cluster.stop()  # which only disconnects: it stands under its name
     listed = next(one for one in list_clusters() if one.run_id == run_id)
     if output == "json":

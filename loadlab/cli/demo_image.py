@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from loadlab.cluster.docker import Engine
 from loadlab.cluster.image import build_image, find_image
 from loadlab.errors import ClusterError
+from loadlab.run.interrupts import Interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,7 @@ def ensure_image(cluster: ClusterSpec, message: Callable[[str], None]) -> None:
             message(
                 f"no image of Kafka {cluster.kafka_version} is at hand: building one, which takes minutes"
             )
-            build_image(engine, cluster.kafka_version, message)
+            with Interrupts().handled():
+                build_image(engine, cluster.kafka_version, message)
     except ClusterError as error:
         message(f"no containers: {error.message}")

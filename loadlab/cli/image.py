@@ -10,6 +10,7 @@ from loadlab.cluster.docker import Engine
 from loadlab.cluster.image import build_image
 from loadlab.cluster.specs import cluster_spec
 from loadlab.errors import EXIT_OK
+from loadlab.run.interrupts import Interrupts
 from loadlab.scenario.cluster import ClusterSpec
 
 _NEWEST = str(ClusterSpec.model_fields["kafka_version"].default)
@@ -36,7 +37,8 @@ def build(versions: tuple[str, ...], output: OutputFormat) -> int:
     """Build the image of a Kafka version from a Debian root and Maven's jars; quick where it is built."""
     specs = [cluster_spec({"kafka_version": version}) for version in versions]
     engine = Engine()
-    images = [build_image(engine, spec.kafka_version, print_note) for spec in specs]
+    with Interrupts().handled():
+        images = [build_image(engine, spec.kafka_version, print_note) for spec in specs]
     if output == "json":
         print_json({"images": images})
     else:

@@ -25,7 +25,13 @@ def children_on(cpuset: str | None) -> Iterator[None]:
         return
     before = os.sched_getaffinity(0)  # of the calling thread; children inherit it from there
     check_cores(cpuset)
-    os.sched_setaffinity(0, cpuset_cores(cpuset))
+    try:
+        os.sched_setaffinity(0, cpuset_cores(cpuset))
+    except OSError as error:
+        raise UsageError(
+            f"cluster.cpuset {cpuset}: {error.strerror}",
+            fix=f"choose of the cores that may be used here: {', '.join(map(str, sorted(before)))}",
+        ) from error
     try:
         yield
     finally:

@@ -105,13 +105,15 @@ class DockerCluster(AdministeredCluster):
 
     def broker_states(self) -> list[BrokerState]:
         """Say which brokers live."""
-        return self._containers.states()
+        with self._engine.impatient():
+            return self._containers.states()
 
     def process_ids(self) -> tuple[int, ...] | None:
         """Return the living containers' first processes, where the engine's are this machine's."""
         if not self._engine.shares_loopback:
             return None
-        return self._containers.process_ids()
+        with self._engine.impatient():
+            return self._containers.process_ids()
 
     def log_size_bytes(self) -> int | None:
         """Add up the disk blocks of all brokers' data; from inside where volumes can't be read here."""

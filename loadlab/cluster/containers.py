@@ -18,7 +18,7 @@ from loadlab.cluster.docker import (
 from loadlab.cluster.image import find_image
 from loadlab.cluster.logs import failed_start, keep_logs, shows_port_clash
 from loadlab.cluster.ports import LOOPBACK, HeldPorts, PortClashError, with_other_ports
-from loadlab.cluster.processes import ProcessIdentity
+from loadlab.cluster.processes import ProcessIdentity, signals_held
 from loadlab.cluster.properties import (
     BrokerEndpoints,
     Endpoint,
@@ -54,6 +54,12 @@ class DockerProvider:
             engine = Engine()
         except ClusterError as error:
             return Availability(available=False, reason=error.message, fix=error.fix)
+        if not engine.is_near:
+            return Availability(
+                available=False,
+                reason=f"{engine.version} is on another machine, whose loopback address is not this one's",
+                fix="unset DOCKER_HOST, or start a cluster there and use provider external",
+            )
         if spec.network == "host" and not engine.shares_loopback:
             return Availability(
                 available=False,
@@ -107,10 +113,12 @@ class _Start:
                 ReadinessWait(servers, containers.ending, _READY_TIMEOUT_S).wait()
             except ClusterError as error:
                 failure = self._failure(error, containers)
-                containers.end()
+                with signals_held():
+                    containers.end()
                 raise failure from error
             except BaseException:
-                containers.end()
+                with signals_held():
+                    containers.end()
                 raise
         return DockerCluster(containers, ends_with_owner=self._request.standing_name is None)
 

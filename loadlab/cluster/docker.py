@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urlsplit
 
 import docker
 import requests
@@ -31,8 +32,10 @@ RUN_LABEL = "loadlab.run"
 OWNER_LABEL = "loadlab.owner"
 NAME_LABEL = "loadlab.name"
 DATA_PATH = "/var/lib/kafka/data"
+_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 _CONNECT_TIMEOUT_S = 5
 _CALL_TIMEOUT_S = 60
+_LOOK_TIMEOUT_S = 3
 _BUILD_TIMEOUT_S = 600
 _PIDS_LIMIT = 8192
 _LOG_BYTES = "16m"
@@ -114,6 +117,12 @@ class Engine:
     def identity(self) -> str:
         """Tell it from other engines: its host's name, and where it keeps its data there."""
         return f"{self._info.get('Name', '?')}:{self._info.get('DockerRootDir', '?')}"
+
+    @property
+    def is_near(self) -> bool:
+        """Whether its ports can be published where this machine reaches them: on 127.0.0.1."""
+        url = urlsplit(str(self._client.api.base_url))
+        return url.hostname != "ssh" if url.scheme == "http+docker" else url.hostname in _LOOPBACK_HOSTS
 
     @property
     def shares_loopback(self) -> bool:
@@ -218,6 +227,15 @@ class Engine:
         """Create a bridge network."""
         with _translated(f"network {name}"):
             self._client.networks.create(name, driver="bridge", labels=dict(labels))
+
+    @contextlib.contextmanager
+    def impatient(self) -> Iterator[None]:
+        """Waits for no answer longer than a moment: for what is asked while a load goes on."""
+        before, self._client.api.timeout = self._client.api.timeout, _LOOK_TIMEOUT_S
+        try:
+            yield
+        finally:
+            self._client.api.timeout = before
 
     def containers(self, run_id: str | None = None) -> list[Marked]:
         """List our containers, of one run or of all."""

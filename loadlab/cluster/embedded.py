@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import socket
 import subprocess
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 _ANSWER_TIMEOUT_S = 10.0
 _SOCKET = "control"
 _ERRORS = "errors.log"
+_PREFIX = "loadlab-mock-"
+_LONGEST_SOCKET_PATH = 107  # unix(7): sun_path has 108 bytes, the last of which is 0
 
 
 class EmbeddedCluster(AdministeredCluster):
@@ -139,13 +142,13 @@ class EmbeddedProvider:
     def start(self, spec: ClusterSpec, request: StartRequest) -> EmbeddedCluster:
         """Start the process; it prints where it answers as soon as it does."""
         request.progress("starting mock brokers (librdkafka): not Kafka")
-        directory = Path(tempfile.mkdtemp(prefix="loadlab-mock-"))
+        directory = _directory()
         process = _launch(directory, spec, request)
         bootstrap_servers = process.stdout.readline().strip() if process.stdout else ""
         identity = ProcessIdentity.of(process.pid)
         if not bootstrap_servers or identity is None:
             process.communicate()
-            detail = " ".join(tail(directory / _ERRORS))
+            detail = " ".join(tail(directory / _ERRORS)[-1:])
             shutil.rmtree(directory, ignore_errors=True)
             raise ClusterError(f"the embedded mock did not start: {detail}")
         broker = BrokerProcess(1, identity, str(directory), ())
@@ -164,6 +167,24 @@ class EmbeddedProvider:
             EmbeddedCluster(record, process).stop()
             raise
         return EmbeddedCluster(record, process if request.standing_name is None else None)
+
+
+def _directory() -> Path:
+    """A directory for the process, whose socket must not have a long path.
+
+    Raises:
+        UsageError: there is no place for temporary files.
+    """
+    try:
+        directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        if len(os.fsencode(directory / _SOCKET)) > _LONGEST_SOCKET_PATH:
+            directory.rmdir()
+            directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp"))
+    except OSError as error:
+        raise UsageError(
+            f"no temporary directory can be made: {error}", fix="set TMPDIR to a folder that can be written"
+        ) from error
+    return directory
 
 
 def _launch(directory: Path, spec: ClusterSpec, request: StartRequest) -> subprocess.Popen[str]:

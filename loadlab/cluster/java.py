@@ -61,4 +61,5 @@ def _probe(launcher: Path, source: str) -> Java | None:
     found = _VERSION.search(said)
     if found is None or int(found[1]) < OLDEST:
         return None
-    return Java(launcher, said.splitlines()[0], source)
+    # Above it stand options that the environment gives each JVM.
+    return Java(launcher, next(line for line in said.splitlines() if _VERSION.search(line)), source)

@@ -18,7 +18,7 @@ from loadlab.cluster.local_cluster import Brokers, LocalCluster
 from loadlab.cluster.logs import failed_start, keep_logs, shows_port_clash
 from loadlab.cluster.maven import has_maven
 from loadlab.cluster.ports import LOOPBACK, HeldPorts, PortClashError, with_other_ports
-from loadlab.cluster.processes import ProcessIdentity
+from loadlab.cluster.processes import ProcessIdentity, signals_held
 from loadlab.cluster.properties import (
     BrokerEndpoints,
     Endpoint,
@@ -90,10 +90,12 @@ class _Start:
                 ReadinessWait(servers, brokers.ending, _READY_TIMEOUT_S).wait()
             except ClusterError as error:
                 failure = self._failure(error, brokers)
-                brokers.end()
+                with signals_held():
+                    brokers.end()
                 raise failure from error
             except BaseException:
-                brokers.end()
+                with signals_held():
+                    brokers.end()
                 raise
         return LocalCluster(brokers, ends_with_owner=self._request.standing_name is None)
 

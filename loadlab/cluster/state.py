@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from loadlab.cluster.api import ClusterInfo
 from loadlab.cluster.processes import ProcessIdentity, boot_id, host_id
 from loadlab.errors import ClusterError, UsageError
+from loadlab.scenario.secrets import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,7 +126,7 @@ class ClusterRecord:
         draft = self.path.with_suffix(f".{os.getpid()}.tmp")
         usable(_records_dir(), STATE_VARIABLE)
         try:
-            draft.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+            draft.write_text(json.dumps(redacted(asdict(self)), indent=1), encoding="utf-8")
             draft.replace(self.path)
         except OSError as error:
             raise unusable(_records_dir(), STATE_VARIABLE, error) from error

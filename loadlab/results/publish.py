@@ -23,23 +23,30 @@ if TYPE_CHECKING:
 TEMPORARY_PREFIX = ".incomplete-"
 _LOCK_FILE = ".lock"
 _READ_ONLY_FILE = 0o444
+_LEAST_FREE_BYTES = 16 << 20
+"""A result takes some hundred kilobytes, one of hours some megabytes."""
 
 
 def ensure_writable(results_dir: Path) -> None:
     """Make the folder for results and see that it can be written, before anything is measured.
 
     Raises:
-        UsageError: it can't be made or written.
+        UsageError: it can't be made or written, or has no room.
     """
     try:
         results_dir.mkdir(parents=True, exist_ok=True)
         with _locked(results_dir):
-            pass
+            free_bytes = shutil.disk_usage(results_dir).free
     except OSError as error:
         raise UsageError(
             f"results can't be written to {results_dir}: {error.strerror}",
             fix="name a folder that can be written with --results-dir or LOADLAB_RESULTS_DIR",
         ) from error
+    if free_bytes < _LEAST_FREE_BYTES:
+        raise UsageError(
+            f"results can't be written to {results_dir}: its disk has {free_bytes >> 10} KiB left",
+            fix="free disk space, or name another folder with --results-dir",
+        )
 
 
 @contextlib.contextmanager
@@ -86,7 +93,8 @@ def _fix_for(error: OSError) -> str:
 @contextlib.contextmanager
 def _locked(results_dir: Path) -> Iterator[None]:
     """Hold the folder's lock: for making, publishing and clearing away only, never while data is written."""
-    descriptor = os.open(results_dir / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    # A lock needs no right to write: the file may be that of another user who shares the folder.
+    descriptor = os.open(results_dir / _LOCK_FILE, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

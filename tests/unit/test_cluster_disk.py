@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +16,7 @@ from loadlab.cluster.processes import ProcessIdentity
 from loadlab.cluster.state import ClusterRecord
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from loadlab.cluster.docker import Engine
@@ -33,6 +35,9 @@ class FakeEngine:
 
     answer: str
     data_root: None = None
+
+    def impatient(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def containers(self, run_id: str) -> list[Marked]:
         return [Marked("container", f"loadlab-{run_id}-1", {}, "running", "Up")]

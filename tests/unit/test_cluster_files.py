@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import tempfile
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import docker
 import pytest
 
-from loadlab.cluster import artifacts, image, standing
+from loadlab.cluster import artifacts, containers, embedded, image, standing
 from loadlab.cluster.api import ClusterInfo
-from loadlab.cluster.docker import Marked
+from loadlab.cluster.docker import Engine, Marked
 from loadlab.cluster.java import Java, _probe
 from loadlab.cluster.logs import evidence, failed_start, shows_port_clash, tail
 from loadlab.cluster.mock_process import answer
-from loadlab.cluster.processes import ProcessIdentity
+from loadlab.cluster.processes import ProcessIdentity, signals_held
 from loadlab.cluster.state import BrokerProcess, ClusterRecord, cache_dir, records, state_dir
 from loadlab.cluster.state import standing as find_standing
-from loadlab.errors import ClusterError
+from loadlab.errors import ClusterError, UsageError
+from loadlab.scenario.cluster import ClusterSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -235,3 +241,77 @@ def test_the_mock_answers_a_wrong_request_with_an_error(line: str) -> None:
             return {}
 
     assert "error" in json.loads(answer(Mock(), line))  # type: ignore[arg-type]
+
+
+def test_a_runtime_tells_its_version_below_what_the_environment_gives_it(tmp_path: Path) -> None:
+    launcher = tmp_path / "java"
+    launcher.write_text(
+        "#!/bin/sh\necho 'Picked up JAVA_TOOL_OPTIONS: -Xss2m' >&2\necho 'openjdk version \"17.0.15\"' >&2\n"
+    )
+    launcher.chmod(0o755)
+
+    found = _probe(launcher, "PATH")
+    assert found is not None
+    assert found.version == 'openjdk version "17.0.15"'
+
+
+def test_a_cluster_s_record_holds_no_secret() -> None:
+    config = {"ssl.keystore.password": "hunter2", "num.io.threads": "4"}
+    secretive = replace(record("run-1"), info=replace(INFO, config=config))
+    secretive.save()
+
+    text = secretive.path.read_text(encoding="utf-8")
+    assert "hunter2" not in text
+    assert '"num.io.threads": "4"' in text
+
+
+def test_a_mock_under_a_long_path_for_temporary_files_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("x" * 120)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    directory = embedded._directory()
+    assert not directory.is_relative_to(long)
+    directory.rmdir()
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(UsageError, match="no temporary directory can be made") as refused:
+        embedded._directory()
+    assert "TMPDIR" in (refused.value.fix or "")
+
+
+def test_signals_wait_until_what_has_to_end_has_ended() -> None:
+    seen = []
+
+    def end() -> None:
+        with signals_held():
+            os.kill(os.getpid(), signal.SIGINT)
+            seen.append("ended")
+
+    with pytest.raises(KeyboardInterrupt):
+        end()
+    assert seen == ["ended"]
+
+
+@pytest.mark.parametrize(
+    ("host", "near"),
+    [
+        ("unix:///var/run/docker.sock", True),
+        ("tcp://localhost:2375", True),
+        ("tcp://127.0.0.1:2375", True),
+        ("tcp://build.example:2375", False),
+    ],
+)
+def test_an_engine_on_another_machine_is_no_place_for_brokers(
+    monkeypatch: pytest.MonkeyPatch, host: str, near: bool
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", host)
+    monkeypatch.setattr(docker.DockerClient, "info", lambda _: {"ServerVersion": "29"})
+    monkeypatch.setattr(docker.APIClient, "_retrieve_server_version", lambda _: "1.41")
+    assert Engine().is_near == near
+
+    monkeypatch.setattr(containers, "find_image", lambda *_: "apache/kafka:4.3.1")
+    available = containers.DockerProvider().check(ClusterSpec.model_validate({"provider": "docker"}))
+    assert available.available == near
+    assert ("another machine" in available.reason) != near

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -183,6 +185,7 @@ def test_what_a_killed_writer_left_is_ignored_and_removed_by_the_next(tmp_path: 
     killed = f"""
 import os, signal
 from pathlib import Path
+from types import SimpleNamespace
 from loadlab.results.publish import published
 with published(Path({str(tmp_path)!r}), "killed") as folder:
     (folder / "result.json").write_text("{{}}")
@@ -270,3 +273,23 @@ def test_every_schema_version_stays_readable(tmp_path: Path, fixture: Path) -> N
     shutil.copy(fixture, folder / "result.json")
 
     assert load("run", tmp_path).result.producers["checkout"].publish_latency_us.p99 == 4_500.0
+
+
+def test_a_full_disk_is_said_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100_000))
+    with pytest.raises(UsageError, match="its disk has 97 KiB left"):
+        ensure_writable(tmp_path)
+
+
+def test_a_lock_that_another_user_made_needs_no_right_to_write(tmp_path: Path) -> None:
+    """Root may write anything: the open file's own mode is what is looked at."""
+    ensure_writable(tmp_path)
+    with publish._locked(tmp_path):
+        opened = [
+            fcntl.fcntl(int(fd.name), fcntl.F_GETFL) & os.O_ACCMODE
+            for fd in Path("/proc/self/fd").iterdir()
+            if fd.resolve() == tmp_path / ".lock"
+        ]
+    assert opened == [os.O_RDONLY]
