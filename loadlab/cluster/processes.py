@@ -7,6 +7,7 @@ import functools
 import os
 import signal
 import socket
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +24,23 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextlib.contextmanager
 def signals_held() -> Iterator[None]:
-    """Ends what has to end: signals to this thread come after the block."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    """Ends what has to end: a signal that comes meanwhile is handled after the block.
+
+    A mask would not do: a signal to the process goes to any thread that has none, and is handled at once.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    held = [number for number in _SIGNALS if callable(signal.getsignal(number))]
+    before = {one: signal.signal(one, lambda number, _: came.append(number)) for one in held}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)
 
 
 @dataclass(frozen=True)
