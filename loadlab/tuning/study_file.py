@@ -78,9 +78,9 @@ def load_study(
         raise scenario_error(problems, document)
     judged = replace(loaded, scenario=loaded.scenario.model_copy(update={"thresholds": constraints}))
     study = _assembled(path, file, judged, space)
-    with_values(
-        study.loaded, presets(study.study)[0][1]
-    )  # what can't even begin is said before anything is stored
+    # What can't even begin is said before anything is stored.
+    _, baseline = presets(study.study)[0]
+    with_values(study.loaded, baseline)
     return study
 
 

@@ -14,7 +14,7 @@ from loadlab.client.properties import PropertyProblem
 from loadlab.client.property_table import known_properties
 from loadlab.hints import HintedError
 from loadlab.scenario import kafka_properties
-from loadlab.scenario.cluster import LOCAL_RESOURCES, PROVIDER_FIELDS, ClusterSpec, Resources
+from loadlab.scenario.cluster import LOCAL_RESOURCES, PROVIDER_FIELDS, ClusterSpec, Resources, set_aside
 from loadlab.scenario.document import Path, is_property, value_at
 from loadlab.scenario.fields import property_text
 from loadlab.scenario.overrides import resolve_path
@@ -25,7 +25,7 @@ from loadlab.scenario.workload import ConsumerSpec, ProducerSpec, TopicSpec
 from loadlab.tuning.space import ChangeCost
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from loadlab.client.property_table import Client
     from loadlab.scenario import Scenario
@@ -164,12 +164,7 @@ def is_held(name: str, provider: str) -> bool:
     part, *rest = name.split(".")
     if part == "topics":
         return provider != "embedded" or name.endswith(_OF_TOPICS)
-    return part != "cluster" or (rest[0] in PROVIDER_FIELDS[provider] and not _is_limited(rest, provider))
-
-
-def _is_limited(rest: Sequence[str], provider: str) -> bool:
-    """Whether it is a resource that JVM processes can't be held to."""
-    return provider == "local" and rest[0] == "resources" and rest[-1] not in LOCAL_RESOURCES
+    return part != "cluster" or not set_aside({rest[0]: {rest[-1]: None}}, provider)
 
 
 def _refuse_other_provider(path: Path, scenario: Scenario) -> None:
@@ -178,7 +173,7 @@ def _refuse_other_provider(path: Path, scenario: Scenario) -> None:
     rest = tuple(map(str, path[1:]))
     if path[0] == "cluster" and rest:
         taken = PROVIDER_FIELDS[provider]
-        limited = _is_limited(rest, provider)
+        limited = provider == "local" and rest[0] == "resources" and rest[-1] not in LOCAL_RESOURCES
         if rest[0] not in {*taken, "provider"} or limited:
             raise HintedError(refusal(rest if limited else rest[:1], provider))
     if path[0] == "topics" and len(path) > 1 and scenario.topics[str(path[1])].existing:
