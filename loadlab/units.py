@@ -20,7 +20,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
-from typing import Final, TypeGuard
+from typing import Final, Literal, TypeGuard
 
 from loadlab.hints import HintedError
 
@@ -124,6 +124,19 @@ def count(value: object) -> int:
     if unit not in COUNT_UNITS:
         raise UnitError(f'"{value}" is no whole number: write it as 1000, "50k" or "2M"')
     return _whole(number * COUNT_UNITS[unit], value)
+
+
+def amount(value: str, kind: Literal["size", "count"]) -> float:
+    """A size in bytes or a count that need not be whole, as a mean of such: ``1.5``, ``2.5k``, ``100.5B``.
+
+    Raises:
+        UnitError: neither.
+    """
+    known = {"": Fraction(1), **SIZE_UNITS} if kind == "size" else COUNT_UNITS
+    number, unit = _split(value, 'a number such as "1.5"')
+    if unit not in known:
+        raise UnitError(f'"{value}" has a unit that is none here: {", ".join(filter(None, known))}')
+    return float(number * known[unit])
 
 
 def property_value(name: str, value: str) -> str:

@@ -227,6 +227,7 @@ class History:
             somewhere = chance % (len(log) + 1)
             views["log_start"][:, partition] = (0, UNKNOWN, somewhere, 0)[chance % 4]
             views["log_end"][:, partition] = (len(log), UNKNOWN, len(log), somewhere)[chance // 4 % 4]
+            views["binding"][:, partition] = chance // 64 % 4 != 1
             views["compacted"][:, partition] = chance // 16 % 4 == 1
         views["whole"] = (
             (views["start"] == 0)

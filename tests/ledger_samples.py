@@ -208,7 +208,7 @@ class Judgement:
 def whole_views(ledger: Ledger, log_ends: int) -> npt.NDArray[np.void]:
     """Views of groups that have read all partitions from 0 to one log end."""
     views = np.zeros(ledger.passages.shape, dtype=VIEW)
-    views["passed"], views["log_end"], views["whole"] = log_ends, log_ends, 1
+    views["passed"], views["log_end"], views["binding"], views["whole"] = log_ends, log_ends, 1, 1
     return views
 
 
@@ -317,7 +317,7 @@ def missing(view: np.void, offset: int) -> Fate:
     start_known, end_known = view["log_start"] != UNKNOWN, view["log_end"] != UNKNOWN
     if start_known and offset < view["log_start"]:
         return Fate.EVICTED
-    beyond_log = end_known and offset >= view["log_end"]
+    beyond_log = view["binding"] and end_known and offset >= view["log_end"]
     passed = offset < view["passed"]
     if not passed and not beyond_log:
         return Fate.UNSEEN

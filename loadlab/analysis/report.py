@@ -18,7 +18,7 @@ import nbformat
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbconvert import HTMLExporter
 
 from loadlab.analysis.export.files import write_files
@@ -123,7 +123,7 @@ def execute(notebook: NotebookNode, folder: Path | None = None) -> NotebookNode:
         if error.ename == UsageError.__name__:
             raise UsageError(error.evalue) from error
         raise RunError(f"the report's notebook failed: {error.ename}: {error.evalue}") from error
-    except (CellTimeoutError, DeadKernelError) as error:
+    except (CellTimeoutError, RuntimeError) as error:  # a kernel that does not start is a bare RuntimeError
         raise RunError(f"the report's notebook did not end: {' '.join(str(error).split())}") from error
 
 

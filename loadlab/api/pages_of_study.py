@@ -184,5 +184,7 @@ def repeat_study(result: StudyResult) -> Page:
     command = ["loadlab", "tune", f"{result.name}.yaml"]
     if result.cluster is not None:
         command += ["--provider", result.cluster.provider]
+    if result.forced:
+        command.append("--force")
     files = {f"{result.name}-scenario.yaml": result.scenario, f"{result.name}.yaml": study}
     return page(element("pre", element("code", as_files(files, command))))

@@ -16,7 +16,6 @@ from loadlab.cli.options import (
     output_option,
     provider_option,
     set_option,
-    with_provider,
 )
 from loadlab.cli.output import print_json, print_note, print_text
 from loadlab.cluster import ListedCluster, clean_leftovers, down, list_clusters, refuse_taken, start_cluster
@@ -24,8 +23,11 @@ from loadlab.cluster.specs import check_name, cluster_spec
 from loadlab.errors import EXIT_OK, UsageError
 from loadlab.run.interrupts import Interrupts
 from loadlab.scenario import load
+from loadlab.scenario.overrides import PROVIDER_VARIABLE, SET_VARIABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from loadlab.scenario.cluster import ClusterSpec
 
 _COLUMNS = ("NAME", "PROVIDER", "KAFKA", "BROKERS", "AGE", "OWNER", "BOOTSTRAP SERVERS")
@@ -65,7 +67,7 @@ def up(  # noqa: PLR0913  (click gives each option as a keyword)
     check_name(name)
     refuse_taken(name)
     options = {"brokers": brokers, "kafka_version": kafka_version}
-    spec = _spec(scenario, {**options, "provider": provider}, with_provider(overrides, provider))
+    spec = _spec(scenario, {**options, "provider": provider}, overrides)
     if spec.provider == "external":
         raise UsageError("an external cluster stands already", fix="run the scenario without --cluster")
     run_id = f"{name}-{secrets.token_hex(3)}"
@@ -83,14 +85,26 @@ def up(  # noqa: PLR0913  (click gives each option as a keyword)
     return EXIT_OK
 
 
-def _spec(scenario: Path | None, options: dict[str, object], overrides: list[str]) -> ClusterSpec:
+def _spec(scenario: Path | None, options: dict[str, object], overrides: Sequence[str]) -> ClusterSpec:
     """What a scenario asks for, or what options do; options over a scenario are overrides like any other."""
     if scenario is None:
-        if any(not override.startswith("cluster.provider=") for override in overrides):
-            raise UsageError("--set changes a scenario, and none is given", fix="name a scenario file")
-        return cluster_spec(options)
+        changes = [
+            *(["--set"] if overrides else []),
+            *(name for name in os.environ if name.startswith(SET_VARIABLE)),
+        ]
+        if changes:
+            raise UsageError(
+                f"{changes[0]} changes a scenario, and none is given",
+                fix="name a scenario file, or say it by options (loadlab cluster up --help)",
+            )
+        return cluster_spec(
+            {**options, "provider": options["provider"] or os.environ.get(PROVIDER_VARIABLE) or None}
+        )
     given = [f"cluster.{name}={value}" for name, value in options.items() if value is not None]
-    return load(scenario, [*overrides, *given], os.environ).scenario.cluster
+    loaded = load(scenario, [*overrides, *given], os.environ)
+    for warning in loaded.warnings:
+        print_note(f"warning: {warning}")
+    return loaded.scenario.cluster
 
 
 @cluster_group.command("down", epilog=examples("loadlab cluster down --name lab"))

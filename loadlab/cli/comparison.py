@@ -91,6 +91,7 @@ def text_lines(compared: Compared) -> list[Line]:
         Line(_aligned(_TABLE_HEAD, widths), "dim"),
         *(Line(_aligned(cells, widths), _style(row)) for row, cells in rows),
         *(Line(text, "warn" if alarming else "plain") for text, alarming in counts(compared.comparison)),
+        *(Line(text, "warn") for text in missing(compared)),
         Line(""),
         *(Line(remark, "warn") for remark in compared.chosen.remarks),
         Line(method(compared.comparison), "dim"),
@@ -111,6 +112,7 @@ def as_markdown(compared: Compared) -> str:
         *(f"| {' | '.join(map(plain, row))} |" for row in cells),
         "",
         *(f"- {plain(text)}" for text, _ in counts(compared.comparison)),
+        *(f"- {plain(text)}" for text in missing(compared)),
         *(f"- {plain(remark)}" for remark in compared.chosen.remarks),
         f"- {plain(method(compared.comparison))}",
     ]
@@ -220,6 +222,16 @@ def differences(comparison: Comparison) -> Iterator[str]:
         yield f"{each.field}: {each.baseline} → {each.contender}"
 
 
+def missing(compared: Compared) -> Iterator[str]:
+    """Numbers that are not known of all runs, a line each: those that are missing may be the worst."""
+    baseline, contender = compared.chosen.baseline, compared.chosen.contender
+    labels = Counter(row.headline.label for row in compared.comparison.rows)
+    for row in compared.comparison.rows:
+        for letter, values, runs in (("A", row.baseline, baseline), ("B", row.contender, contender)):
+            if len(values) < len(runs):
+                yield f"{_name(row, labels)}: known of {len(values)} of {len(runs)} runs of {letter}"
+
+
 def counts(comparison: Comparison) -> Iterator[tuple[str, bool]]:
     """Lost records always, others where there are any."""
     for count in comparison.counts:
@@ -236,7 +248,9 @@ def method(comparison: Comparison) -> str:
         return "numbers are compared by the groups' names in the scenario"
     if not methods:
         return "a side with one run tells nothing of how far runs differ: repeat it (--repeat)"
-    figure = "median" if methods == ["bootstrap"] else "geometric mean (where one is 0: the median)"
+    figure = "geometric mean (where one is 0: the median)"
+    if "bootstrap" in methods:
+        figure = "median" if len(methods) == 1 else "geometric mean, or the median by bootstrap,"
     pairs = "pairs" if comparison.paired else "sides apart"
     return (
         f"each figure is the {figure} of a side's runs; intervals by {' and '.join(methods)}, {pairs};"

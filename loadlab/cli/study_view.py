@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -102,11 +103,23 @@ def _trials(result: StudyResult) -> Iterator[Line]:
     on_front = result.front() if len(result.objectives) > 1 else ()
     if on_front:
         yield Line("trials marked * are not bettered by another in all objectives; each was run once")
+        yield from _default(result)
     for trial in result.trials[1:]:
         text, style = came_to(result, runs.get(trial.number))
         marked = "*" if trial.number in on_front else " "
         values = assignment_text(trial.assignment)
         yield Line(f"{marked}{trial.number:>3}  {text:<24} {trial.origin:<12} {values}", style)
+
+
+def _default(result: StudyResult) -> Iterator[Line]:
+    """What the default came to in the median of its runs, to hold the trials against."""
+    values = [run.measured.values for run in result.settled("baseline") if run.measured.values]
+    if values:
+        middle = [statistics.median(column) for column in zip(*values, strict=True)]
+        told = zip(result.objectives, middle, strict=True)
+        text = " · ".join(objective_text(one.field, value) for one, value in told)
+        first = result.trials[0]
+        yield Line(f"   0  {text:<24} {first.origin:<12} {assignment_text(first.assignment)}")
 
 
 def came_to(result: StudyResult, run: StudyRun | None) -> tuple[str, Style]:

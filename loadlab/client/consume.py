@@ -24,7 +24,7 @@ from loadlab.measurement.intrinsics import (
 from loadlab.measurement.lane import count, count_error, enter_interval, phase_at, record_duration
 from loadlab.measurement.ledger import UNKNOWN
 from loadlab.measurement.ledger_read import STRANGER, enter, gather, reading_at
-from loadlab.measurement.slab import COMMAND_OFFSET, CONSUME_LANE, SLAB, Command, Counter, Metric
+from loadlab.measurement.slab import COMMAND_OFFSET, CONSUME_LANE, NO_POSITION, SLAB, Command, Counter, Metric
 from loadlab.measurement.stamp import (
     INTENDED_WORD,
     RUN_WORD,
@@ -51,6 +51,7 @@ CONSUMPTION: Final = np.dtype(
         ("queue", "<u8"),  # rd_kafka_queue_t *
         ("slab", "<u8"),
         ("positions", "<u8"),
+        ("begins", "<u8"),
         ("position_count", "<i8"),
         ("topics", "<u8"),  # address of TOPIC records
         ("topic_count", "<i8"),
@@ -120,7 +121,11 @@ def _note_position(work: Record, message: Record, position: int) -> int:
     if message.partition >= topic.partitions:
         return UNKNOWN
     positions = carray(pointer_to(work.positions), work.position_count, np.int64)
-    positions[topic.first_position + message.partition] = position
+    begins = carray(pointer_to(work.begins), work.position_count, np.int64)
+    place = topic.first_position + message.partition
+    positions[place] = position
+    if begins[place] == NO_POSITION:
+        begins[place] = message.offset
     return topic.first_partition + message.partition
 
 

@@ -97,6 +97,7 @@ class Consumer:
         work["queue"] = self._queue
         work["slab"] = self._slab.record.ctypes.data
         work["positions"] = self._slab.positions.ctypes.data
+        work["begins"] = self._slab.begins.ctypes.data
         work["position_count"] = len(self._slab.positions)
         work["topics"] = topics.ctypes.data
         work["topic_count"] = len(topics)

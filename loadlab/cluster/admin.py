@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 REQUEST_TIMEOUT_S = 10.0
+_BACKOFF = {"reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 500}
 
 
 class KafkaAdmin:
@@ -31,11 +32,13 @@ class KafkaAdmin:
     def __init__(self, bootstrap_servers: str, client_properties: Mapping[str, str] | None = None) -> None:
         self.bootstrap_servers = bootstrap_servers
         self.connection_errors: dict[str, None] = {}  # an ordered set of what librdkafka said
+        given = client_properties or {}
+        # The user's own, as soon as one of the two is given: they must fit each other.
+        backoff = {} if _BACKOFF.keys() & given.keys() else _BACKOFF
         self.properties: dict[str, Any] = {  # the stubs know no callbacks
-            "reconnect.backoff.ms": 20,
-            "reconnect.backoff.max.ms": 500,
+            **backoff,
             "log_level": 0,  # errors come by error_cb; librdkafka's own lines would run into the display
-            **(client_properties or {}),
+            **given,
             "bootstrap.servers": bootstrap_servers,
             "error_cb": self._note_error,
         }

@@ -120,12 +120,14 @@ class OffsetSample:
         after_ns: when the last answer was here.
         offsets: by topic and partition.
         failed: partitions whose leader gave none in time, with Kafka's name of the error.
+        epochs: of the leaders that answered, where they tell them.
     """
 
     before_ns: int
     after_ns: int
     offsets: Mapping[Partition, int]
     failed: Mapping[Partition, str] = field(default_factory=dict)
+    epochs: Mapping[Partition, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

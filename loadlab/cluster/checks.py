@@ -53,8 +53,15 @@ def _engine_checks(version: str) -> Iterator[Check]:
     except ClusterError as error:
         yield Check("container engine", ok=False, detail=error.message, fix=error.fix, needed_by="docker")
         return
+    if not engine.is_near:
+        yield Check("container engine", ok=False, detail=engine.why_far, needed_by="docker")
+        return
     yield Check("container engine", ok=True, detail=engine.version, needed_by="docker")
-    image = find_image(engine, version)
+    try:
+        image = find_image(engine, version)
+    except ClusterError as error:
+        yield Check("Kafka image", ok=False, detail=error.message, fix=error.fix, needed_by="docker")
+        return
     detail = image or f"neither apache/kafka:{version} nor {built_image(version)}"
     yield Check(
         "Kafka image",

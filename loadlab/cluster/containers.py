@@ -57,7 +57,7 @@ class DockerProvider:
         if not engine.is_near:
             return Availability(
                 available=False,
-                reason=f"{engine.version} is on another machine, whose loopback address is not this one's",
+                reason=engine.why_far,
                 fix="unset DOCKER_HOST, or start a cluster there and use provider external",
             )
         if spec.network == "host" and not engine.shares_loopback:
@@ -66,7 +66,10 @@ class DockerProvider:
                 reason=f"{engine.version} does not share this machine's loopback address",
                 fix="cluster.network: bridge",
             )
-        image = find_image(engine, spec.kafka_version)
+        try:
+            image = find_image(engine, spec.kafka_version)
+        except ClusterError as error:
+            return Availability(available=False, reason=error.message, fix=error.fix)
         if image is None:
             return Availability(
                 available=False,

@@ -41,6 +41,7 @@ _PIDS_LIMIT = 8192
 _LOG_BYTES = "16m"
 _Failure: TypeAlias = tuple[type[BaseException], ...]
 _FAILURES: _Failure = (errors.DockerException, requests.exceptions.RequestException)
+_NO_ENGINE: _Failure = (*_FAILURES, ValueError)  # the last of a DOCKER_HOST that is no address
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class Engine:
             self._client = docker.from_env(timeout=_CONNECT_TIMEOUT_S)
             self._info: dict[str, Any] = self._client.info()
             self._client.api.timeout = _CALL_TIMEOUT_S
-        except _FAILURES as error:
+        except _NO_ENGINE as error:
             raise ClusterError(
                 f"no container engine answers ({_why_no_engine(error)})",
                 fix=_way_to_an_engine(),
@@ -123,6 +124,11 @@ class Engine:
         """Whether its ports can be published where this machine reaches them: on 127.0.0.1."""
         url = urlsplit(str(self._client.api.base_url))
         return url.hostname != "ssh" if url.scheme == "http+docker" else url.hostname in _LOOPBACK_HOSTS
+
+    @property
+    def why_far(self) -> str:
+        """What stands against an engine that is not near."""
+        return f"{self.version} is on another machine, whose loopback address is not this one's"
 
     @property
     def shares_loopback(self) -> bool:

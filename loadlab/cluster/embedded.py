@@ -27,7 +27,7 @@ from loadlab.cluster.api import (
 from loadlab.cluster.base import AdministeredCluster
 from loadlab.cluster.leftovers import marker
 from loadlab.cluster.logs import tail
-from loadlab.cluster.processes import ProcessIdentity
+from loadlab.cluster.processes import ProcessIdentity, signals_held
 from loadlab.cluster.state import BrokerProcess, ClusterRecord
 from loadlab.cluster.topic_errors import topics_exist
 from loadlab.cluster.topics import described
@@ -144,12 +144,23 @@ class EmbeddedProvider:
         request.progress("starting mock brokers (librdkafka): not Kafka")
         directory = _directory()
         process = _launch(directory, spec, request)
+        try:
+            return self._started(process, directory, spec, request)
+        except BaseException:
+            with signals_held():
+                process.kill()
+                process.communicate()
+                shutil.rmtree(directory, ignore_errors=True)
+            raise
+
+    def _started(
+        self, process: subprocess.Popen[str], directory: Path, spec: ClusterSpec, request: StartRequest
+    ) -> EmbeddedCluster:
         bootstrap_servers = process.stdout.readline().strip() if process.stdout else ""
         identity = ProcessIdentity.of(process.pid)
         if not bootstrap_servers or identity is None:
             process.communicate()
             detail = " ".join(tail(directory / _ERRORS)[-1:])
-            shutil.rmtree(directory, ignore_errors=True)
             raise ClusterError(f"the embedded mock did not start: {detail}")
         broker = BrokerProcess(1, identity, str(directory), ())
         record = ClusterRecord(
@@ -163,8 +174,8 @@ class EmbeddedProvider:
         )
         try:
             record.save()
-        except UsageError:
-            EmbeddedCluster(record, process).stop()
+        except BaseException:
+            record.forget()
             raise
         return EmbeddedCluster(record, process if request.standing_name is None else None)
 

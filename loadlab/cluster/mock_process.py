@@ -16,6 +16,7 @@ when the process that started it ends, however that happens. A request is a line
 from __future__ import annotations
 
 import base64
+import contextlib
 import ctypes
 import json
 import selectors
@@ -117,6 +118,16 @@ def answer(cluster: MockCluster, line: str) -> str:
         return json.dumps({"error": str(error)})
 
 
+def _answered(cluster: MockCluster, connection: socket.socket) -> bool:
+    """Answer the one request of a connection; say no where it is to end."""
+    with connection.makefile("rw", encoding="utf-8") as stream:
+        line = stream.readline().strip()
+        if line == "end":
+            return False
+        stream.write(answer(cluster, line) + "\n")
+    return True
+
+
 def _serve(cluster: MockCluster, listener: socket.socket, *, owned: bool) -> None:
     """Answer requests until `end` comes or, if owned, standard input ends."""
     with selectors.DefaultSelector() as selector:
@@ -128,11 +139,10 @@ def _serve(cluster: MockCluster, listener: socket.socket, *, owned: bool) -> Non
                 if key.fileobj is not listener:
                     return
                 connection, _ = listener.accept()
-                with connection, connection.makefile("rw", encoding="utf-8") as stream:
-                    line = stream.readline().strip()
-                    if line == "end":
+                # A client that has gone, or says what is no text, ends nothing for the others.
+                with contextlib.suppress(OSError, ValueError), connection:
+                    if not _answered(cluster, connection):
                         return
-                    stream.write(answer(cluster, line) + "\n")
 
 
 def main(library: str, path: str, brokers: str, round_trip_ms: str, mode: str) -> None:

@@ -13,7 +13,7 @@ from loadlab.cluster.api import OffsetSample, Partition
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from confluent_kafka.admin import OffsetSpec
+    from confluent_kafka.admin import ListOffsetsResultInfo, OffsetSpec
 
 _POLL_S = 0.02
 _NO_OFFSET = "no offset"
@@ -24,6 +24,8 @@ _PASSING = frozenset(
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.FENCED_LEADER_EPOCH,
         KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.OFFSET_NOT_AVAILABLE,  # a new leader does not know yet how far its followers are
+        KafkaError.KAFKA_STORAGE_ERROR,
         KafkaError.REPLICA_NOT_AVAILABLE,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError._NOENT,  # noqa: SLF001  (librdkafka's own codes begin so)
@@ -48,7 +50,7 @@ class OffsetReader:
         """Ask for offsets: one request a leader, repeated for what fails in passing."""
         before_ns = time.monotonic_ns()
         deadline_s = time.monotonic() + timeout_s
-        found: dict[Partition, int] = {}
+        found: dict[Partition, ListOffsetsResultInfo] = {}
         failed: dict[Partition, str] = dict.fromkeys(partitions, "")
         while failed:
             left_s = max(0.1, deadline_s - time.monotonic())
@@ -58,18 +60,22 @@ class OffsetReader:
                 break
             time.sleep(_POLL_S)
             self._admin.refresh(max(0.1, deadline_s - time.monotonic()))
-        return OffsetSample(before_ns, time.monotonic_ns(), found, failed)
+        offsets = {partition: told.offset for partition, told in found.items()}
+        epochs = {
+            partition: told.leader_epoch for partition, told in found.items() if told.leader_epoch is not None
+        }
+        return OffsetSample(before_ns, time.monotonic_ns(), offsets, failed, epochs)
 
     def _ask(
         self, partitions: Sequence[Partition], spec: OffsetSpec, timeout_s: float
-    ) -> tuple[dict[Partition, int], dict[Partition, str], bool]:
+    ) -> tuple[dict[Partition, ListOffsetsResultInfo], dict[Partition, str], bool]:
         """Ask once: what was answered, why the rest was not, and whether asking again may help."""
         futures = self._admin.client.list_offsets(
             {TopicPartition(topic, number): spec for topic, number in partitions},
             isolation_level=IsolationLevel.READ_UNCOMMITTED,
             request_timeout=timeout_s,
         )
-        found: dict[Partition, int] = {}
+        found: dict[Partition, ListOffsetsResultInfo] = {}
         failed: dict[Partition, str] = {}
         is_passing = False
         for one, future in futures.items():
@@ -79,11 +85,11 @@ class OffsetReader:
                 is_passing |= error.args[0].code() in _PASSING
             elif error is not None:
                 raise error
-            elif (offset := future.result().offset) < 0:
+            elif (told := future.result()).offset < 0:
                 failed[one.topic, one.partition] = _NO_OFFSET
                 is_passing = True
             else:
-                found[one.topic, one.partition] = offset
+                found[one.topic, one.partition] = told
         return found, failed, is_passing
 
     def committed(

@@ -99,9 +99,8 @@ PASSAGE: Final = np.dtype(
     [
         ("next", "<i8"),  # behind the furthest offset that the group has read; 0: it has read none
         ("late", "<i8"),  # behind the offset read last by a member that another was ahead of
-        ("first", "<i8"),  # behind the first offset that the group has read; 0: it has read none
         ("found", "<i8", (len(Anomaly),)),
-        ("spare", "<i8", (2,)),  # a cache line each: two members never wait for one line
+        ("spare", "<i8", (3,)),  # a cache line each: two members never wait for one line
     ],
 )
 """How a group goes through one partition: shape (groups, partitions)."""

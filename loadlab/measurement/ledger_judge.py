@@ -54,6 +54,7 @@ VIEW: Final = np.dtype(
         ("passed", "<i8"),  # behind the furthest offset that it has read
         ("log_start", "<i8"),  # after the last read; UNKNOWN where the log can't be asked
         ("log_end", "<i8"),  # likewise
+        ("binding", "<i8"),  # what was acked is below that end or gone; else the end may not be there yet
         ("compacted", "<i8"),  # records may vanish by the topic's own rule
         ("whole", "<i8"),  # it has read all that the run wrote there, and nothing of it can have vanished
     ],
@@ -119,7 +120,7 @@ def _missing_fate(view: Record, offset: int) -> int:
         return _EARLIER
     if offset < view.log_start:  # never where that is UNKNOWN
         return _EVICTED
-    behind_log = view.log_end != UNKNOWN and offset >= view.log_end
+    behind_log = view.binding and view.log_end != UNKNOWN and offset >= view.log_end
     if offset >= view.passed and not behind_log:
         return _UNSEEN
     # Nothing behind the log's end was ever evicted; below it that takes the log's start to be known.

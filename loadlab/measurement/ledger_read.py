@@ -164,9 +164,7 @@ def _move_on(reading: Record) -> int:
     """Notes how far the group has come; returns how far it had: what is not below that is read first now."""
     address = _passage_address(reading)
     before = atomic_max(address + _NEXT_AT, reading.behind)
-    if before == 0:
-        carray(pointer_to(address), 1, PASSAGE)[0].first = reading.begin + 1
-    elif before > reading.begin:
+    if before > reading.begin:
         store_release(address + _LATE_AT, min(before, reading.behind))
     return before
 

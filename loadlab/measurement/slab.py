@@ -1,7 +1,8 @@
 """The slab: shared memory into which one worker writes all that it measures.
 
 The parent makes a slab before it starts the worker, and reads it while the worker runs and after it died.
-A slab is one SLAB record, and behind it one 64-bit position for each partition that a consumer may read.
+A slab is one SLAB record, and behind it two 64-bit offsets for each partition that a consumer may read: all
+its positions, then all its first ones.
 Each lane of it is written by one thread only, so that nothing is ever locked or lost.
 
 Two groupings of the same events are kept, because they answer different questions:
@@ -23,7 +24,7 @@ import numpy.typing as npt
 
 from loadlab.measurement.histogram import BUCKETS, HISTOGRAM
 
-SLAB_VERSION: Final = 2
+SLAB_VERSION: Final = 3
 INTERVAL_NS: Final = 1_000_000_000
 RING_INTERVALS: Final = 120
 ERROR_CODES: Final = 32
@@ -115,7 +116,7 @@ USAGE = np.dtype(
     [
         ("cpu_ns", "<i8"),  # of the whole process
         ("loop_cpu_ns", "<i8"),  # of the producing or consuming thread
-        ("wait_ns", "<i8"),  # for which its living threads could have run, and stood in line for a core
+        ("wait_ns", "<i8"),  # for which its threads could have run, and stood in line for a core
     ],
 )
 STAGE_SUMS = np.dtype(
@@ -155,6 +156,7 @@ SLAB = np.dtype(
         ("stages", STAGE_SUMS, (_PHASES,)),  # by intent; the report thread writes it
         ("usage", USAGE, (_PHASES,)),  # at the end of each phase, cumulative
         ("loop_cpu_ns", "<i8"),  # of the thread of the loop, once that has ended
+        ("loop_wait_ns", "<i8"),  # likewise: for which it could have run, and stood in line for a core
         ("lanes", LANE, (2,)),
     ],
 )
@@ -170,11 +172,13 @@ class Slab:
         fd: the memory's file descriptor, to be inherited by the worker.
         record: the SLAB record, shape (1,).
         positions: next offset to be read by partition, shape (partitions,); NO_POSITION: none yet.
+        begins: the first offset that was read, or at which the log ended; likewise.
     """
 
     fd: int
     record: npt.NDArray[np.void]
     positions: npt.NDArray[np.int64]
+    begins: npt.NDArray[np.int64]
 
     @property
     def state(self) -> State:
@@ -198,21 +202,19 @@ def create_slab(partitions: int = 0) -> Slab:
     """
     fd = os.memfd_create("loadlab-slab", os.MFD_CLOEXEC)
     try:
-        os.posix_fallocate(fd, 0, SLAB.itemsize + 8 * partitions)
+        os.posix_fallocate(fd, 0, SLAB.itemsize + 2 * 8 * partitions)
         slab = attach_slab(fd)
     except OSError:
         os.close(fd)
         raise
     slab.record["version"] = SLAB_VERSION
     slab.positions.fill(NO_POSITION)
+    slab.begins.fill(NO_POSITION)
     return slab
 
 
 def attach_slab(fd: int) -> Slab:
     """Maps a slab that `create_slab` made, here or in the parent process."""
     memory = mmap.mmap(fd, os.fstat(fd).st_size)
-    return Slab(
-        fd=fd,
-        record=np.frombuffer(memory, dtype=SLAB, count=1),
-        positions=np.frombuffer(memory, dtype=np.int64, offset=SLAB.itemsize),
-    )
+    positions, begins = np.frombuffer(memory, dtype=np.int64, offset=SLAB.itemsize).reshape(2, -1)
+    return Slab(fd, np.frombuffer(memory, dtype=SLAB, count=1), positions, begins)

@@ -163,7 +163,17 @@ class TopicResult(Model):
 
 
 RecordClass = Literal[
-    "lost", "unseen", "duplicated", "reordered", "seen_failed", "found", "unresolved", "never_sent"
+    "lost",
+    "unseen",
+    "evicted",
+    "duplicated",
+    "redelivered",
+    "reordered",
+    "seen_failed",
+    "found",
+    "absent",
+    "unresolved",
+    "never_sent",
 ]
 
 

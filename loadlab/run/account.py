@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import psutil
 
-from loadlab.client.settings import LATEST
 from loadlab.cluster import Capability
 from loadlab.errors import ClusterError
 from loadlab.measurement.ledger import (
@@ -24,7 +23,9 @@ from loadlab.measurement.ledger import (
 from loadlab.measurement.ledger_fold import make_folder
 from loadlab.measurement.ledger_judge import FATES, TOTALS, VIEW, Fate, judge_worker
 from loadlab.measurement.slab import SEND_LANE, Counter
+from loadlab.run.offsets import begins
 from loadlab.run.readings import counted
+from loadlab.scenario.lint.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -163,11 +164,12 @@ class Account:
         views["log_start"] = self._offsets(_log_starts(run, self.partitions))
         views["log_end"] = self._offsets({} if run.load.final is None else run.load.final.ends)
         compacted = _compacted(run)
+        views["binding"] = _binding(run, self.partitions)
         views["compacted"] = [topic in compacted for topic, _ in self.partitions]
         baseline = self._offsets(run.baseline)
         for number, group in enumerate(run.load.sampler.groups):
             view, passages = views[number], self.ledger.passages[number]
-            view["start"] = self._starts(run, group, passages["first"])
+            view["start"] = self._starts(run, group)
             view["passed"] = np.maximum(passages["next"], view["start"])
             view["whole"] = (
                 (view["start"] >= 0)
@@ -180,16 +182,10 @@ class Account:
             )
         return views
 
-    def _starts(
-        self, run: Measured, group: Group, first_read: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.int64]:
+    def _starts(self, run: Measured, group: Group) -> npt.NDArray[np.int64]:
         """The first offsets that concern a group; UNKNOWN in partitions that it does not read."""
-        starts = self._offsets(dict(zip(group.partitions, group.start.tolist(), strict=True)))
-        config = next(plan.config for plan in run.load.plan.consumers if plan.name == group.name)
-        if config.get("auto.offset.reset") in LATEST:
-            # It begins where the log ended when it was asked for, and only its first record shows where.
-            starts = np.maximum(starts, first_read - 1)
-        return starts
+        first = begins(run.load.fleet.group(group.name, produces=False), group)
+        return self._offsets(dict(zip(group.partitions, first.tolist(), strict=True)))
 
     def _offsets(self, known: Mapping[Partition, int]) -> npt.NDArray[np.int64]:
         return np.array([known.get(each, UNKNOWN) for each in self.partitions], dtype=np.int64)
@@ -216,6 +212,25 @@ def _log_starts(run: Measured, partitions: Sequence[Partition]) -> Mapping[Parti
     except ClusterError as error:
         run.load.events.note("log_starts_unknown", f"the cluster did not tell where its logs begin: {error}")
         return {}
+
+
+def _binding(run: Measured, partitions: Sequence[Partition]) -> list[bool]:
+    """Whether what was acked is below the end of each log, or gone.
+
+    The end that a log tells is the one for its readers, which waits for the followers in sync. With acks=all
+    an ack does so too. With others it comes before; then only a change of the leader can have lost a record.
+    """
+    producers, final = run.load.plan.producers, run.load.final
+    early = {
+        topic
+        for producer in producers
+        if not Settings.of_client(producer.config).acks_all
+        for topic in producer.topics
+    }
+    return [
+        partition[0] not in early or final is None or not run.load.sampler.kept_leader(final, partition)
+        for partition in partitions
+    ]
 
 
 def _compacted(run: Measured) -> set[str]:

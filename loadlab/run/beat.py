@@ -39,9 +39,13 @@ class Beat:
         )
         self._thread.start()
 
+    def cancel(self) -> None:
+        """Ends it after the call under way, which is not waited for."""
+        self._stop.set()
+
     def stop(self) -> None:
         """Ends it; a call under way is waited for."""
-        self._stop.set()
+        self.cancel()
         if self._thread is not None:
             self._thread.join()
 

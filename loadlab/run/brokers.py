@@ -63,6 +63,10 @@ class BrokerSampler:
         if self._works:
             self.take()
 
+    def cancel(self) -> None:
+        """Ends the sampling after the request under way, which is not waited for."""
+        self._beat.cancel()
+
     def take(self) -> None:
         """Takes one sample of each broker; one that gives none is counted."""
         sample = self.cluster.telemetry()

@@ -20,13 +20,16 @@ if TYPE_CHECKING:
 _SHOWN_FATES: Final[dict[RecordClass, Fate]] = {
     "lost": Fate.LOST,
     "unseen": Fate.UNSEEN,
+    "evicted": Fate.EVICTED,
     "seen_failed": Fate.SEEN_FAILED,
     "found": Fate.FOUND,
+    "absent": Fate.ABSENT,
     "unresolved": Fate.UNRESOLVED,
     "never_sent": Fate.NEVER_SENT,
 }
 _SHOWN_ANOMALIES: Final[dict[RecordClass, Anomaly]] = {
     "duplicated": Anomaly.DUPLICATED,
+    "redelivered": Anomaly.REDELIVERED,
     "reordered": Anomaly.REORDERED,
 }
 

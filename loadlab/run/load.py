@@ -17,14 +17,14 @@ from loadlab.run.timeline import NS_PER_S, Timeline
 from loadlab.scenario.lint.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from loadlab.cluster import Cluster
     from loadlab.run.brokers import BrokerSampler
     from loadlab.run.events import Events
     from loadlab.run.fleet import Fleet
     from loadlab.run.interrupts import Interrupts
-    from loadlab.run.offsets import OffsetSampler, Sample
+    from loadlab.run.offsets import OffsetSampler, Partition, Sample
     from loadlab.run.plan import RunPlan
 
 _LEAD_NS: Final = 100_000_000
@@ -79,6 +79,7 @@ class Load:
     _answering: bool = True
     _checked_ns: int = 0
     _intervals: int = 0
+    _brokers_alive: int = 0
 
     def __post_init__(self) -> None:
         """Begins to follow machine and workers."""
@@ -87,6 +88,14 @@ class Load:
 
     def run(self) -> int:
         """Carries the load through; returns when it ended, CLOCK_MONOTONIC in nanoseconds."""
+        try:
+            return self._carry_through()
+        finally:
+            # Whatever ends the load, nobody asks the cluster any more.
+            self.sampler.cancel()
+            self.brokers.cancel()
+
+    def _carry_through(self) -> int:
         self._start()
         while time.monotonic_ns() < self.timeline.measure_end_ns:
             self._tick()
@@ -94,9 +103,11 @@ class Load:
                 self._fail("all workers are gone")
         self.machine.tick(self.timeline)
         self._phase_event(Phase.DRAIN)
-        final = self._drain()
-        while final is not None and not self._all_read(final) and self._time_left():
+        ends = self._drain()
+        acked_ns = time.monotonic_ns()
+        while not self._all_read(ends) and self._time_left() and (ends or self._brokers_alive):
             self._tick()
+            self._complete(ends, acked_ns)
         # A signal that came too late to cut anything short still says how the run ended.
         self.interrupted |= self.interrupts.requested
         self.sampler.stop()
@@ -124,41 +135,54 @@ class Load:
     def _time_left(self) -> bool:
         return time.monotonic_ns() < self.timeline.stop_ns
 
-    def _drain(self) -> Sample | None:
-        """Waits for the last acks; returns the log ends after them, None where they can't be known.
+    def _drain(self) -> dict[Partition, int]:
+        """Waits for the last acks; returns the log ends after them, as far as they are known.
 
-        With no time left nobody waits for reads, and the ends are asked for once more in any case. Where acks
-        say nothing of the log, its ends are the last once they are so twice.
+        With no time left nobody waits for reads, and the ends are asked for once more in any case.
         """
         while self._time_left() and any(self._sends(place) for place in range(len(self.fleet.producers))):
             self._tick()
-        ends = self.sampler.take() if self._time_left() else None
-        while self._acks_tell_nothing and ends is not None and self._time_left():
-            before = ends.ends
+        taken = self.sampler.take() if self._time_left() else None
+        before: Mapping[Partition, int] = {}
+        while taken is not None and self._time_left() and not self._are_last(taken, before):
+            before = taken.ends
             self._tick()
-            ends = self.sampler.take()
-            if ends is not None and ends.ends == before:
-                break
-        return ends
+            taken = self.sampler.take()
+        return {} if taken is None else dict(taken.ends)
 
-    @property
-    def _acks_tell_nothing(self) -> bool:
-        """Whether brokers may append after the last ack: with acks=0 that is a write to a socket."""
-        acks = (Settings.of_client(producer.config).text("acks") for producer in self.plan.producers)
-        return "0" in acks
+    def _are_last(self, taken: Sample, before: Mapping[Partition, int]) -> bool:
+        """Whether log ends that were taken after the last ack are those behind all that was acked.
+
+        With acks=1 they may lag behind what was acked: a log ends for its readers where the followers in sync
+        have come. With acks=0 an ack is a write to a socket; and where a leader has changed, not all that was
+        acked need be there: then ends are the last once they are so twice.
+        """
+        senders = [Settings.of_client(producer.config) for producer in self.plan.producers]
+        if all(sender.acks_all for sender in senders):
+            return True
+        by_socket = any(sender.text("acks") == "0" for sender in senders)
+        if by_socket or not self.sampler.kept_leaders(taken):
+            return taken.ends == before
+        return self.sampler.holds_all_acked(taken)
+
+    def _complete(self, ends: dict[Partition, int], acked_ns: int) -> None:
+        """Adds log ends that were not told at first; those that are known stay, since others may write on."""
+        latest = self.sampler.samples[-1] if self.sampler.samples else None
+        if latest is not None and latest.at_ns > acked_ns:
+            ends |= {partition: end for partition, end in latest.ends.items() if partition not in ends}
 
     def _sends(self, place: int) -> bool:
         worker = self.fleet.producers[place]
         return worker.alive and worker.slab.state is not State.FINISHED
 
-    def _all_read(self, final: Sample) -> bool:
+    def _all_read(self, last: Mapping[Partition, int]) -> bool:
         """Whether every group has read up to the log ends; notes when each one had."""
         for group in self.sampler.groups:
             if group.name in self.drained_ns:
                 continue
             workers = self.fleet.group(group.name, produces=False)
             at = positions(workers, group)
-            ends = (final.ends.get(partition) for partition in group.partitions)
+            ends = (last.get(partition) for partition in group.partitions)
             if all(end is not None and position >= end for end, position in zip(ends, at, strict=True)):
                 self.drained_ns[group.name] = time.monotonic_ns()
         return len(self.drained_ns) == len(self.sampler.groups)
@@ -216,7 +240,9 @@ class Load:
             self._answering = True
 
     def _check_brokers(self) -> None:
-        for broker in self.cluster.broker_states():
+        states = self.cluster.broker_states()
+        self._brokers_alive = sum(broker.alive for broker in states)
+        for broker in states:
             if not broker.alive and broker.broker_id not in self.dead_brokers:
                 at_s = self.timeline.elapsed_s(time.monotonic_ns())
                 death = Death(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Partition = tuple[str, int]
 
+_NONE: Final = np.iinfo(np.int64).max
 _MARGIN_NS: Final = 250_000_000
 _TIMEOUT_S: Final = 3.0
 _HURRIED_TIMEOUT_S: Final = 1.0
@@ -46,6 +47,7 @@ class Group:
         producers: the groups that send what it reads.
         existing: whether its topics were there before, so that others may write to them.
         stamped: whether each record that the run sends it has a stamp.
+        late: by partition, whether it begins where the log ends when it comes; None: nowhere.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Group:
     producers: tuple[str, ...]
     existing: bool = False
     stamped: bool = False
+    late: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,11 +87,13 @@ class Sample:
         at_ns: CLOCK_MONOTONIC in the middle of the request for log ends.
         ends: log end by partition; those that answered.
         groups: by consumer name.
+        epochs: of the leaders that answered, by partition.
     """
 
     at_ns: int
     ends: Mapping[Partition, int]
     groups: Mapping[str, GroupSample]
+    epochs: Mapping[Partition, int] = field(default_factory=dict)
 
 
 class _Taken(Protocol):
@@ -118,6 +123,29 @@ def positions(workers: Sequence[WorkerProcess], group: Group) -> npt.NDArray[np.
     return np.where(furthest == NO_POSITION, group.start, furthest)
 
 
+def begins(workers: Sequence[WorkerProcess], group: Group) -> npt.NDArray[np.int64]:
+    """The first offset that concerns the group by partition.
+
+    Where a group begins at the log's end only its members' first record shows it, or their first end of the
+    log; its start where there was neither yet.
+    """
+    if group.late is None:
+        return group.start
+    first = np.full(len(group.partitions), _NONE, dtype=np.int64)
+    for worker in workers:
+        seen = worker.slab.begins
+        first = np.minimum(first, np.where(seen == NO_POSITION, _NONE, seen))
+    return np.where(group.late & (first != _NONE), first, group.start)
+
+
+def _not_begun(workers: Sequence[WorkerProcess], group: Group) -> npt.NDArray[np.bool_]:
+    """The partitions of which the group does not read yet what is there already."""
+    none = np.zeros(len(group.partitions), dtype=bool) if group.late is None else group.late.copy()
+    for worker in workers:
+        none &= worker.slab.begins == NO_POSITION
+    return none
+
+
 def _unanswered(failed: Mapping[Partition, str]) -> str:
     (topic, number), error = next(iter(failed.items()))
     return f"no log end of {len(failed)} partitions, {topic} {number} among them: {error}"
@@ -125,6 +153,10 @@ def _unanswered(failed: Mapping[Partition, str]) -> str:
 
 def _total(worker: WorkerProcess, lane: int, counter: Counter) -> int:
     return int(worker.slab.record["lanes"][0, lane]["by_moment"][:, counter].sum())
+
+
+def _acked(workers: Sequence[WorkerProcess]) -> int:
+    return sum(_total(worker, ACK_LANE, Counter.ACKED) for worker in workers)
 
 
 @dataclass(eq=False)
@@ -138,6 +170,7 @@ class OffsetSampler:
         groups: whose lag is followed.
         samples: in the order of time.
         failures: rounds that got no answer, with the error.
+        before: log ends before the load; None where nobody has asked.
         hurried: the run is being ended before its time: nobody is waited for longer than a moment, and a
             cluster that gave no answer is not asked once more.
     """
@@ -148,9 +181,10 @@ class OffsetSampler:
     groups: Sequence[Group]
     samples: list[Sample] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    before: OffsetSample | None = None
     hurried: bool = False
     _answered: bool = True
-    _ask_coordinator_from_s: float = 0.0
+    _ask_coordinator_from_s: dict[str, float] = field(default_factory=dict)
     _last_ends: dict[Partition, int] = field(default_factory=dict)
     _taking: threading.Lock = field(default_factory=threading.Lock)
 
@@ -171,12 +205,34 @@ class OffsetSampler:
         """Ends the sampling; a request under way is waited for."""
         self._beat.stop()
 
+    def cancel(self) -> None:
+        """Ends the sampling after the request under way, which is not waited for."""
+        self._beat.cancel()
+
+    def kept_leader(self, sample: Sample, partition: Partition) -> bool:
+        """Whether a partition has had one leader since before the load, so that it lacks nothing acked."""
+        begun = -1 if self.before is None else self.before.epochs.get(partition, -1)
+        return 0 <= begun == sample.epochs.get(partition)
+
+    def kept_leaders(self, sample: Sample) -> bool:
+        """Whether each partition has."""
+        return all(self.kept_leader(sample, partition) for partition in self.partitions)
+
+    def holds_all_acked(self, sample: Sample) -> bool:
+        """Whether the logs have grown by as many records as were acked."""
+        if self.before is None:
+            return True
+        grown = sum(end - self.before.offsets.get(partition, end) for partition, end in sample.ends.items())
+        return grown >= _acked(self.fleet.producers)
+
     @property
     def _timeout_s(self) -> float:
         return _HURRIED_TIMEOUT_S if self.hurried else _TIMEOUT_S
 
     def take_last(self) -> Sample | None:
-        """Takes the last sample of a run."""
+        """Takes the last sample of a run; coordinators that were silent are asked once more."""
+        if not self.hurried:
+            self._ask_coordinator_from_s.clear()
         return self.take() if self._answered or not self.hurried else None
 
     def take(self) -> Sample | None:
@@ -197,7 +253,7 @@ class OffsetSampler:
 
     def _sample(self, ends: OffsetSample) -> Sample:
         groups = {group.name: self._group_sample(group, ends) for group in self.groups}
-        return Sample((ends.before_ns + ends.after_ns) // 2, ends.offsets, groups)
+        return Sample((ends.before_ns + ends.after_ns) // 2, ends.offsets, groups, ends.epochs)
 
     def _group_sample(self, group: Group, ends: OffsetSample) -> GroupSample:
         workers = self.fleet.group(group.name, produces=False)
@@ -205,24 +261,27 @@ class OffsetSampler:
         self._last_ends |= ends.offsets
         known = all(partition in ends.offsets for partition in group.partitions)
         log_ends = np.array([self._last_ends.get(partition, NO_POSITION) for partition in group.partitions])
-        lag = np.maximum(log_ends - at, 0)
-        committed = self._committed(group) if known else None
+        # What is sent before a group that begins at the end has come is no lag of it.
+        waiting = _not_begun(workers, group)
+        lag = np.where(waiting, 0, np.maximum(log_ends - at, 0))
+        start = np.where(waiting, log_ends, begins(workers, group))
+        committed = self._committed(group, start) if known else None
         committed_lag = None if committed is None else int(np.maximum(log_ends - committed, 0).sum())
         return GroupSample(lag, committed_lag, self._backlog(group), committed)
 
-    def _committed(self, group: Group) -> npt.NDArray[np.int64] | None:
+    def _committed(self, group: Group, start: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
         """What the group committed; a coordinator that did not answer is left alone for a while."""
-        if time.monotonic() < self._ask_coordinator_from_s:
+        if time.monotonic() < self._ask_coordinator_from_s.get(group.name, 0.0):
             return None
         try:
             offsets = self.cluster.committed_offsets(group.group_id, group.partitions, self._timeout_s)
         except ClusterError as error:
             self.failures.append(str(error))
-            self._ask_coordinator_from_s = time.monotonic() + _SILENT_COORDINATOR_S
+            self._ask_coordinator_from_s[group.name] = time.monotonic() + _SILENT_COORDINATOR_S
             return None
         known = [offsets.get(partition) for partition in group.partitions]
-        pairs = zip(known, group.start, strict=True)
-        return np.array([start if offset is None else offset for offset, start in pairs], dtype=np.int64)
+        pairs = zip(known, start, strict=True)
+        return np.array([first if offset is None else offset for offset, first in pairs], dtype=np.int64)
 
     def _backlog(self, group: Group) -> int:
         """Records acked less records consumed; the consumer may hold one before its ack is served.
@@ -234,9 +293,5 @@ class OffsetSampler:
         if group.existing:
             others = [Counter.FOREIGN, *([Counter.UNSTAMPED] if group.stamped else [])]
             consumed -= sum(_total(worker, CONSUME_LANE, other) for worker in workers for other in others)
-        acked = sum(
-            _total(worker, ACK_LANE, Counter.ACKED)
-            for name in group.producers
-            for worker in self.fleet.group(name, produces=True)
-        )
+        acked = sum(_acked(self.fleet.group(name, produces=True)) for name in group.producers)
         return max(0, acked - consumed)

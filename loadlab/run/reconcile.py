@@ -9,9 +9,10 @@ from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, Counter, Phase
 from loadlab.measurement.validity import Judgement, RunFigures, is_saturated, judge
 from loadlab.results.model import Reason, Reconciliation, Verdict
 from loadlab.run.findings import examples, group_reconciliations
-from loadlab.run.offsets import positions
+from loadlab.run.offsets import begins, positions
 from loadlab.run.readings import total
 from loadlab.run.steady import drifts
+from loadlab.scenario.lint.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +106,7 @@ def skipped(run: Measured) -> int:
 def _passed(group: ConsumerGroup) -> int:
     """Offsets that a group has gone past, read or not."""
     at = positions(group.workers, group.group)
-    return int((at - group.group.start).sum())
+    return int((at - begins(group.workers, group.group)).sum())
 
 
 def unread(run: Measured) -> dict[str, int] | None:
@@ -125,17 +126,23 @@ def _unexplained(run: Measured, surplus: int, doubtful: int) -> int | None:
         doubtful: records that may or may not be among them.
 
     Returns:
-        None where acks=0, by which an ack says nothing of the log, leaves it open.
+        None where acks that the producers chose leave it open: with acks=0 one says nothing of the log, with
+        acks=1 it may come before the log's end has moved, which waits for the followers.
     """
     if 0 <= surplus <= doubtful:
         return 0
-    if surplus < 0 and any(_unacknowledged_by_choice(group) for group in run.producers().values()):
+    if surplus < 0 and any(_is_acked_early(run, group) for group in run.producers().values()):
         return None
     return surplus - doubtful if surplus > 0 else surplus
 
 
-def _unacknowledged_by_choice(group: ProducerGroup) -> bool:
-    return group.spec.config.get("acks", group.spec.config.get("request.required.acks")) == "0"
+def _is_acked_early(run: Measured, group: ProducerGroup) -> bool:
+    """Whether a record may be acked, kept, and not be below the log's end that readers get."""
+    settings = Settings.of_client(group.spec.config)
+    if settings.text("acks") == "0":
+        return True
+    final = run.load.final
+    return not settings.acks_all and final is not None and run.load.sampler.kept_leaders(final)
 
 
 def _verdict(run: Measured, reconciliation: Reconciliation) -> Judgement:

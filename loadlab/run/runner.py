@@ -198,7 +198,12 @@ class _Run:
     def _account(self, partitions: dict[str, int]) -> Iterator[Account | None]:
         """The run's ledger, where there is one."""
         everywhere = _everywhere(partitions)
-        account = open_account(self._scenario, self._plan, everywhere) if self._options.ledger else None
+        account = None
+        if self._options.ledger:
+            try:
+                account = open_account(self._scenario, self._plan, everywhere)
+            except OSError as error:
+                self._events.note("ledger_stopped", f"there is no ledger: {error.strerror or error}")
         try:
             yield account
         finally:
@@ -231,12 +236,13 @@ class _Run:
         self._spawn(cluster, partitions, fleet, account)
         brokers = follow_brokers(cluster, self._events)
         everywhere = _everywhere(partitions)
-        baseline = dict(cluster.end_offsets(everywhere).offsets)
+        before = cluster.end_offsets(everywhere)
+        baseline = dict(before.offsets)
         groups = [self._group(cluster, name, partitions, baseline) for name in self._scenario.consumers]
         begun_ns = time.monotonic_ns()
         fleet.command(Command.CONNECT)
         fleet.await_ready()
-        sampler = OffsetSampler(cluster, fleet, everywhere, groups)
+        sampler = OffsetSampler(cluster, fleet, everywhere, groups, before=before)
         series = Series(fleet)
         watched = (self._run_id, self._plan, fleet, sampler, series)
         watcher = Watcher(*watched, self._observer, self._events, account)
@@ -279,21 +285,25 @@ class _Run:
         read = [(topic, number) for topic in planned.topics for number in range(partitions[topic])]
         identity = group_id(self._run_id, planned)
         starts = dict.fromkeys(read, 0)
-        if planned.config.get("auto.offset.reset") in LATEST:
+        begins_late = planned.config.get("auto.offset.reset") in LATEST
+        if begins_late:
             starts |= {partition: baseline.get(partition, 0) for partition in read}
         else:
             starts |= cluster.start_offsets(read).offsets
+        committed: dict[Partition, int] = {}
         if planned.group_id is not None:
-            committed = cluster.committed_offsets(identity, read)
-            starts |= {partition: at for partition, at in committed.items() if at is not None}
+            told = cluster.committed_offsets(identity, read)
+            committed = {partition: at for partition, at in told.items() if at is not None}
+        starts |= committed
         senders = tuple(
             producer.name for producer in self._plan.producers if set(producer.topics) & set(planned.topics)
         )
         start = np.array([starts[partition] for partition in read], dtype=np.int64)
+        late = np.array([begins_late and partition not in committed for partition in read], dtype=bool)
         existing = self._scenario.topics[self._scenario.consumers[name].topic].existing
         sent = [self._scenario.producers[sender] for sender in senders]
         stamped = all(spec.stamped and not spec.records.tombstones for spec in sent)
-        return Group(name, identity, tuple(read), start, senders, existing, stamped)
+        return Group(name, identity, tuple(read), start, senders, existing, stamped, late)
 
     def _store(self, measured: Measured, series: Series, live: LiveThresholds) -> StoredRun:
         load = measured.load

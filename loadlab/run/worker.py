@@ -99,19 +99,21 @@ class Watch:
             usage["loop_cpu_ns"] = time.clock_gettime_ns(clock)
         else:
             usage["loop_cpu_ns"] = self._record["loop_cpu_ns"]
-        usage["wait_ns"] = _waited_ns()
+        loop = str(self._loop.native_id)
+        threads = Path("/proc/self/task").iterdir()
+        others_ns = sum(_waited_ns(thread) for thread in threads if thread.name != loop)
+        left_ns = int(self._record["loop_wait_ns"][0])
+        usage["wait_ns"] = others_ns + (left_ns or _waited_ns(Path("/proc/self/task") / loop))
 
 
-def _waited_ns() -> int:
-    """For how long this process's threads have stood in line for a core; 0 where the kernel does not tell.
+def _waited_ns(thread: Path) -> int:
+    """For how long a thread has stood in line for a core; 0 where it has ended or the kernel does not tell.
 
     The second figure of /proc/PID/task/TID/schedstat (Documentation/scheduler/sched-stats.rst of Linux).
     """
-    waited_ns = 0
-    for thread in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(OSError):  # a thread that has just ended, or a kernel without schedstat
-            waited_ns += int((thread / "schedstat").read_text(encoding="ascii").split()[1])
-    return waited_ns
+    with contextlib.suppress(OSError):
+        return int((thread / "schedstat").read_text(encoding="ascii").split()[1])
+    return 0
 
 
 def _most_memory_bytes() -> int:
@@ -123,7 +125,7 @@ def _most_memory_bytes() -> int:
 
 
 class Loop(threading.Thread):
-    """The thread of a compiled loop; it leaves its own CPU time behind when it ends.
+    """The thread of a compiled loop; it leaves its own CPU and waiting times behind when it ends.
 
     Args:
         slab: the worker's slab.
@@ -143,6 +145,7 @@ class Loop(threading.Thread):
         except Exception as error:  # noqa: BLE001 (handed on by `check`)
             self._failure = error
         self._slab.record["loop_cpu_ns"] = time.thread_time_ns()
+        self._slab.record["loop_wait_ns"] = _waited_ns(Path("/proc/thread-self"))
 
     def check(self) -> None:
         """Raises what ended the loop, if it did not end by itself.

@@ -101,7 +101,9 @@ def parse_expression(metric: str, text: str) -> Condition:
     known = stat_of(metric, stat)
     if known is None:
         raise _unknown_stat(metric, stat)
-    return Condition(stat, cast("Operator", found[2]), _value(found[3], known.unit), known.unit)
+    return Condition(
+        stat, cast("Operator", found[2]), _value(found[3], known.unit, mean=stat.endswith("mean")), known.unit
+    )
 
 
 def _unknown_stat(metric: str, stat: str) -> HintedError:
@@ -141,7 +143,9 @@ def _stat_name(metric: Metric, written: str) -> str:
     return next(same, written)
 
 
-def _value(text: str, unit: Unit) -> float:  # noqa: PLR0911 - one line a unit
+def _value(text: str, unit: Unit, *, mean: bool) -> float:  # noqa: PLR0911 - one line a unit
+    if mean and unit in {"records", "count", "bytes"}:
+        return units.amount(text, "size" if unit == "bytes" else "count")
     match unit:
         case "us":
             return round(units.duration_s(text) * 1e6, 3)

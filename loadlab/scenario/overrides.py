@@ -21,13 +21,13 @@ from loadlab import units
 from loadlab.errors import ScenarioError
 from loadlab.hints import HintedError, near
 from loadlab.scenario import shape
-from loadlab.scenario.document import Document, Origin, Path, is_number, is_property, lines_of, value_at
+from loadlab.scenario.document import Document, Origin, Path, is_property, lines_of, value_at
 from loadlab.scenario.problems import Problem
 from loadlab.scenario.reader import parse_value
 from loadlab.scenario.secrets import redacted_line
 
-_PROVIDER = "LOADLAB_PROVIDER"
-_SET = "LOADLAB_SET"
+PROVIDER_VARIABLE = "LOADLAB_PROVIDER"
+SET_VARIABLE = "LOADLAB_SET"
 _FORM = "must be PATH=VALUE, such as producers.checkout.workers=2"
 
 
@@ -79,10 +79,10 @@ def apply_overrides(document: Document, environ: Mapping[str, str], sets: Sequen
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[_Override]:
-    if provider := environ.get(_PROVIDER):
-        yield _override(f"cluster.provider={provider}", "environment", _PROVIDER)
+    if provider := environ.get(PROVIDER_VARIABLE):
+        yield _override(f"cluster.provider={provider}", "environment", PROVIDER_VARIABLE)
     for name in sorted(environ):
-        if name == _SET or name.startswith(f"{_SET}_"):
+        if name == SET_VARIABLE or name.startswith(f"{SET_VARIABLE}_"):
             for number, line in enumerate(lines_of(environ[name]), start=1):
                 # What begins like no path may be the next line of a secret: it is not told.
                 known = line.partition("=")[0].strip().partition(".")[0] in shape.keys(shape.shape_at(()))
@@ -99,14 +99,14 @@ def _apply(document: Document, override: _Override) -> Iterator[Problem]:
     """Applies one override; yields what is wrong with it."""
     try:
         path_text, value_text = _split(override.text)
-        value = parse_value(value_text, "the value")
+        # By its place: 0123 is text in a map of properties, and a number elsewhere.
+        value = parse_value(value_text, "the value", resolve_path(path_text, document.data))
     except (_PathError, ScenarioError) as error:
         message = error.message if isinstance(error, ScenarioError) else str(error)
         suggestion = error.suggestion if isinstance(error, _PathError) else None
         yield Problem((), message, suggestion, place=override.origin.place)
     else:
-        written = value_text if is_number(value) else None
-        yield from _set(document, Setting(path_text, value, override.origin, written))
+        yield from _set(document, Setting(path_text, value, override.origin))
 
 
 def _set(document: Document, setting: Setting) -> Iterator[Problem]:

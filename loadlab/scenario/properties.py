@@ -15,6 +15,7 @@ from loadlab.scenario.cluster import DEFAULT_KAFKA_VERSION
 from loadlab.scenario.document import Path, value_at
 from loadlab.scenario.fields import property_text
 from loadlab.scenario.problems import Problem
+from loadlab.scenario.secrets import REDACTED, is_secret
 
 if TYPE_CHECKING:
     from loadlab.client.property_table import Client
@@ -77,6 +78,10 @@ def _client_resolver(client: Client) -> Resolver:
 def _resolve(properties: _Properties) -> Iterator[Problem]:
     sound = True
     for name, value in list(properties.values.items()):
+        if value == REDACTED and is_secret(name):
+            sound = False
+            yield Problem((*properties.path, name), "is a secret that was left out of a result: set it again")
+            continue
         try:
             resolved = properties.resolve(name, property_text(value))
         except HintedError:

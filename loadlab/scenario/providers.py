@@ -23,7 +23,7 @@ def fit_to_override(document: Document) -> tuple[str, ...]:
     if _ASKED not in document.overrides or not isinstance(cluster, dict) or not isinstance(provider, str):
         return ()
     paths = [("cluster", *path) for path in set_aside(cluster, provider)]
-    dropped = [path for path in paths if document.origin(path).kind == "file"]
+    dropped = [path for path in paths if document.origin(path).kind not in {"set", "environment"}]
     for path in dropped:
         parent = value_at(document.data, path[:-1])
         if isinstance(parent, dict):

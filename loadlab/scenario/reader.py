@@ -64,13 +64,18 @@ def parse(text: str, name: str) -> tuple[Document, list[Problem]]:
     return document, problems
 
 
-def parse_value(text: str, name: str) -> object:
+def parse_value(text: str, name: str, place: Path) -> object:
     """Reads one value, as ``--set`` takes it.
+
+    Args:
+        text: the value.
+        name: what messages call it.
+        place: where it is to stand in the scenario.
 
     Raises:
         ScenarioError: not YAML, or YAML that a scenario may not have.
     """
-    value, problems = _Reader(text, Document(name, [], {})).read()
+    value, problems = _Reader(text, Document(name, [], {}), place).read()
     if problems:
         raise ScenarioError(f"{name}: {problems[0].message}")
     return value
@@ -79,10 +84,11 @@ def parse_value(text: str, name: str) -> object:
 class _Reader:
     """Turns the events of ruamel.yaml into plain data and places."""
 
-    def __init__(self, text: str, document: Document) -> None:
+    def __init__(self, text: str, document: Document, place: Path = ()) -> None:
         self._events: Iterator[Event] = YAML(typ="safe", pure=True).parse(text)
         self._text = text
         self._document = document
+        self._place = place
         self._nodes = 0
         self._at: Path = ()
         self._problems: list[Problem] = []
@@ -101,6 +107,10 @@ class _Reader:
         except YAMLError as error:
             first = str(error).partition("\n")[0]
             raise ScenarioError(f"{self._document.name}: is not YAML: {first}") from None
+        except (ValueError, OverflowError):
+            # By ruamel.yaml, of an escape beyond Unicode and the like.
+            why = "an escape or a version has a number beyond what there is"
+            raise ScenarioError(f"{self._document.name}: is not YAML: {why}") from None
 
     def _where(self, error: MarkedYAMLError) -> Mark:
         """The place of an error; where that is only the end of the text, the start of what is not closed."""
@@ -134,7 +144,11 @@ class _Reader:
         if isinstance(event, SequenceStartEvent):
             return self._sequence(path, depth)
         if isinstance(event, ScalarEvent):
-            value = event.value if event.style else _resolved(event.value, as_property=is_property(path))
+            value = (
+                event.value
+                if event.style
+                else _resolved(event.value, as_property=is_property((*self._place, *path)))
+            )
             if is_number(value):
                 self._document.numbers[path] = event.value
             return value

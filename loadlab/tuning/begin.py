@@ -126,7 +126,8 @@ def _planned(loaded: LoadedStudy, options: TuneOptions) -> tuple[Planned, ...]:
     space = loaded.study.space
     default, *others = presets(loaded.study)
     if options.warm_start is not None:
-        others += warm_starts(load_study_result(options.warm_start, options.results_dir), space)
+        earlier = load_study_result(options.warm_start, options.results_dir)
+        others += warm_starts(earlier, space, loaded.study.objectives[0])
     kept = [Planned(origin=default[0], assignment=dict(default[1]))]
     for origin, assignment in others:
         known = any(one.assignment == assignment for one in kept)

@@ -95,8 +95,12 @@ _IN_FLIGHT: Final = _Rule(
 )
 _LINGER: Final = _Rule("linger.ms", _whole_ms, "a whole number of ms in Java; librdkafka takes fractions")
 _RETRIES: Final = _Rule("retries", note="message.send.max.retries is librdkafka's other name for it")
+_FOR_EVER: Final = "2147483647"
 _DELIVERY: Final = _Rule(
-    "delivery.timeout.ms", note="Java refuses less than linger.ms and request.timeout.ms together"
+    "delivery.timeout.ms",
+    lambda value: _FOR_EVER if value == "0" else value,
+    "Java refuses less than linger.ms and request.timeout.ms together; 0, for ever in librdkafka, is"
+    f" {_FOR_EVER} there",
 )
 _PARTITION_FETCH: Final = _Rule("max.partition.fetch.bytes")
 
@@ -148,6 +152,14 @@ _UNKNOWN: Final[Mapping[str, str]] = {
 }
 _NO_COUNTERPART: Final = "Java's clients have no such property"
 _SECURITY: Final = ("sasl.", "ssl.", "security.", "https.", "enable.ssl.", "enable.sasl.")
+
+# lz4's levels below 3 are liblz4's fast compressor, and Java's is that of its default level, 9 (KIP-390;
+# LZ4HC_CLEVEL_MIN of liblz4, Lz4BlockOutputStream of Kafka).
+_LZ4_FAST: Final = "this is lz4's fast compressor, which is Java's default: leave compression.lz4.level out"
+_LZ4_APART: Final[Mapping[int, str]] = {
+    **dict.fromkeys(range(3), _LZ4_FAST),
+    9: "Java's lz4 level 9 is its fast compressor, and librdkafka's is not: take compression.lz4.level=10",
+}
 
 _PARTITIONERS: Final[Mapping[str, tuple[str | None, str | None, str]]] = {
     "murmur2": (
@@ -212,6 +224,10 @@ def _level(client: JavaClient, value: str, config: Mapping[str, str], kafka_vers
             None, None, f"{java_name} is best left out: -1 is librdkafka's word for the default"
         )
     level = int(value)
+    if codec == "lz4" and level in _LZ4_APART:
+        return JavaSetting(None, None, _LZ4_APART[level])
+    if codec == "lz4":
+        note += "; lz4's is its high compressor, as in librdkafka from 3 on"
     if (known.lowest is not None and level < known.lowest) or (
         known.highest is not None and level > known.highest
     ):

@@ -64,10 +64,11 @@ def presets(study: Study) -> list[tuple[str, Assignment]]:
 
 
 def _baseline(study: Study) -> tuple[str, Assignment]:
-    default = study.space.default()
     if study.baseline == "defaults":
-        return DEFAULT, default
-    return SCENARIO, study.space.active({**default, **study.own})
+        return DEFAULT, study.space.default()
+    # What is active depends on what the scenario sets: a level has its default beside the scenario's codec.
+    defaults = {knob.name: knob.default for knob in study.space.knobs if knob.default is not None}
+    return SCENARIO, study.space.active({**defaults, **study.own})
 
 
 def _others(study: Study) -> Iterator[tuple[str, Assignment]]:

@@ -247,9 +247,18 @@ def _left_out(client: _Client, handover: Handover) -> Iterator[str]:
 
 def _elsewhere(handover: Handover) -> Iterator[str]:
     """Settings of topics and brokers, as comments."""
-    lines = [*_topics(handover), *_brokers(handover)]
+    lines = [*_processes(handover), *_topics(handover), *_brokers(handover)]
     if lines:
         yield from ("", "# Not the client's to set:", *(f"# {line}" for line in lines))
+
+
+def _processes(handover: Handover) -> Iterator[str]:
+    """The processes of a group, where the study chose how many."""
+    scenario = handover.scenario
+    for kind, groups in (("producer", scenario.producers), ("consumer", scenario.consumers)):
+        for name, spec in groups.items():
+            if "workers" in handover.chosen_of(f"{kind}s.{name}"):
+                yield f"{kind} {name}: measured with {spec.workers} processes, each with a client of its own"
 
 
 def _topics(handover: Handover) -> Iterator[str]:

@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.errors import UsageError
+
 if TYPE_CHECKING:
     from loadlab.results.model_study import StudyResult
     from loadlab.results.study_store import StoredStudy
     from loadlab.tuning.space import Assignment, SearchSpace
+    from loadlab.tuning.study_model import Objective
 
 _MOST: Final = 3
 
 
-def warm_starts(earlier: StoredStudy, space: SearchSpace) -> list[tuple[str, Assignment]]:
+def warm_starts(
+    earlier: StoredStudy, space: SearchSpace, objective: Objective
+) -> list[tuple[str, Assignment]]:
     """The best trials of an earlier study, as near to them as the new search space allows.
 
     The one that was confirmed goes first; then those with the best mean of all their runs.
@@ -23,8 +28,13 @@ def warm_starts(earlier: StoredStudy, space: SearchSpace) -> list[tuple[str, Ass
     Args:
         earlier: of a similar workload; it may have other knobs.
         space: of the new study.
+        objective: its first one.
+
+    Raises:
+        UsageError: the earlier study says nothing of what this one looks for.
     """
     result = earlier.result
+    _refuse_unlike(result, space, objective)
     maximized = result.objectives[0].direction == "maximize"
     best = sorted(_values(result).items(), key=lambda item: item[1], reverse=maximized)
     order = dict.fromkeys(
@@ -33,6 +43,24 @@ def warm_starts(earlier: StoredStudy, space: SearchSpace) -> list[tuple[str, Ass
     return [
         (result.study_id, space.fitted(result.trial(number).assignment)) for number in list(order)[:_MOST]
     ]
+
+
+def _refuse_unlike(result: StudyResult, space: SearchSpace, objective: Objective) -> None:
+    """Refuses a study by another objective, of other knobs, or without a good trial."""
+    before = result.objectives[0]
+    knobs = {knob.name for knob in space.knobs}
+    if (before.field, before.direction) != (objective.field, objective.direction):
+        why = f"its objective was to {before.direction} {before.field}"
+    elif not any(knobs & set(trial.assignment) for trial in result.trials):
+        why = "it has none of this study's knobs"
+    elif not _values(result):
+        why = "none of its trials was good"
+    else:
+        return
+    raise UsageError(
+        f"{result.study_id} can't be begun from: {why}",
+        fix="name a study of a similar workload, or leave --warm-start out",
+    )
 
 
 def _values(result: StudyResult) -> dict[int, float]:

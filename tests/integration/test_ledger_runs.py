@@ -166,3 +166,5 @@ def test_what_a_killed_member_had_not_committed_is_redelivered_and_not_doubled(t
     group = found.groups["billing"]
     assert group.seen == found.acked
     assert 0 < group.redelivered == found.consumed["billing"] - found.acked
+    assert {each.record_class for each in found.examples} == {"redelivered"}
+    assert len(found.examples) == min(group.redelivered, 20)

@@ -136,6 +136,7 @@ class FakeCluster:
     Attributes:
         ends: log ends by partition; what is missing here has no leader.
         committed: committed offsets by partition.
+        epochs: of the leaders.
         broken: why nothing is answered, or None.
         asked: how often log ends were asked for.
         telemetries: what brokers tell, one after the other; the last one again and again.
@@ -143,6 +144,7 @@ class FakeCluster:
 
     ends: dict[Partition, int] = field(default_factory=dict)
     committed: dict[Partition, int | None] = field(default_factory=dict)
+    epochs: dict[Partition, int] = field(default_factory=dict)
     broken: str | None = None
     asked: int = 0
     brokers: list[BrokerState] = field(default_factory=list)
@@ -164,7 +166,7 @@ class FakeCluster:
         now_ns = time.monotonic_ns()
         offsets = {partition: self.ends[partition] for partition in partitions if partition in self.ends}
         failed = {one: "LEADER_NOT_AVAILABLE" for one in partitions if one not in self.ends}
-        return OffsetSample(now_ns, now_ns + 10, offsets, failed)
+        return OffsetSample(now_ns, now_ns + 10, offsets, failed, self.epochs)
 
     def committed_offsets(
         self,

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from ledger_samples import Member, ack, ack_many, doubt
 from run_samples import S, book, producing, scenario_of, worker_of
@@ -86,6 +87,10 @@ class Run:
             consumers={"billing": {"topic": "orders", "config": self.consumer_config}},
         )
         run.load.plan = plan_scenario(loaded)
+        if self.consumer_config:
+            group = run.load.sampler.groups[0]
+            run.load.sampler.groups = [replace(group, late=np.ones(3, dtype=bool))]
+            run.load.fleet.consumers[0].slab.begins[:] = BASELINE + self.read_from
         with closing(opened(loaded)) as account:
             self.enter(account.ledger)
             account.fold(run.load.fleet.producers, run.load.events)
@@ -107,6 +112,10 @@ class Run:
                 sequence += 1
         for behind in range(self.acked_behind):
             ack(address, 0, sequence + behind, 2, BASELINE + 30 + behind)
+
+
+def shown(told: Reconciliation) -> list[tuple[str, int]]:
+    return [(each.record_class, each.sequence) for each in told.examples]
 
 
 def test_records_that_were_acked_and_read_leave_nothing_to_tell() -> None:
@@ -154,6 +163,7 @@ def test_what_retention_removed_is_evicted_and_never_lost() -> None:
     told, run = Run(Cluster(log_start=BASELINE + 10), missed=(5, 15)).told()
 
     assert (told.lost, told.evicted) == (1, 1)
+    assert shown(told) == [("lost", 15), ("evicted", 5)]
     assert any("retention" in warned.message for warned in _warnings(run, told.evicted))
 
 
@@ -196,6 +206,7 @@ def test_indeterminate_records_are_resolved_by_what_was_read() -> None:
 
     group = told.groups["billing"]
     assert (group.found, group.absent, group.unresolved) == (2, 1, 0)
+    assert shown(told) == [("found", 3), ("found", 50), ("absent", 51)]
     # The log has grown by 100; 97 were acked, two were found, and the third is somebody else's record.
     assert told.unexplained == 1
 

@@ -5,26 +5,32 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import tempfile
+import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import docker
 import pytest
 
-from loadlab.cluster import artifacts, containers, embedded, image, standing
+from loadlab.cluster import artifacts, containers, embedded, image, mock_process, standing, start_cluster
+from loadlab.cluster.admin import KafkaAdmin
 from loadlab.cluster.api import ClusterInfo
 from loadlab.cluster.docker import Engine, Marked
 from loadlab.cluster.java import Java, _probe
 from loadlab.cluster.logs import evidence, failed_start, shows_port_clash, tail
 from loadlab.cluster.mock_process import answer
 from loadlab.cluster.processes import ProcessIdentity, signals_held
+from loadlab.cluster.specs import cluster_spec
 from loadlab.cluster.state import BrokerProcess, ClusterRecord, cache_dir, records, state_dir
 from loadlab.cluster.state import standing as find_standing
 from loadlab.errors import ClusterError, UsageError
 from loadlab.scenario.cluster import ClusterSpec
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 INFO = ClusterInfo("local", "kafka", "4.3.1", 1, None, {"a": "b"}, "asked for", "id")
@@ -315,3 +321,71 @@ def test_an_engine_on_another_machine_is_no_place_for_brokers(
     available = containers.DockerProvider().check(ClusterSpec.model_validate({"provider": "docker"}))
     assert available.available == near
     assert ("another machine" in available.reason) != near
+
+
+def test_a_client_that_goes_away_ends_no_mock(tmp_path: Path) -> None:
+    class Cluster:
+        create = delete = None
+
+        def ids(self) -> list[int]:
+            time.sleep(0.2)
+            return [1]
+
+    path = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        serving = threading.Thread(
+            target=mock_process._serve, args=(Cluster(), listener), kwargs={"owned": False}, daemon=True
+        )
+        serving.start()
+        for text in (b"ids\n", b"\xff\xff\n"):
+            with socket.socket(socket.AF_UNIX) as gone:
+                gone.connect(path)
+                gone.sendall(text)
+        time.sleep(0.3)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+            client.sendall(b"ids\n")
+            assert client.recv(100) == b'{"result": [1]}\n'
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+            client.sendall(b"end\n")
+        serving.join(5.0)
+    assert not serving.is_alive()
+
+
+def test_a_mock_whose_start_is_interrupted_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    launched: list[subprocess.Popen[str]] = []
+    launch = embedded._launch
+
+    def interrupted(*arguments: object) -> subprocess.Popen[str]:
+        launched.append(launch(*arguments))  # type: ignore[arg-type]
+        return launched[-1]
+
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(embedded, "_launch", interrupted)
+    monkeypatch.setattr(ClusterRecord, "save", interrupt)
+    spec = cluster_spec({"provider": "embedded"})
+    with pytest.raises(KeyboardInterrupt):
+        start_cluster(spec, progress=lambda _: None, run_id="lab-1", standing_name="lab")
+
+    assert launched[0].returncode is not None
+    assert list(records()) == []
+
+
+def test_an_address_of_an_engine_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://localhost:99999")
+
+    with pytest.raises(ClusterError, match="no container engine answers"):
+        Engine()
+
+
+def test_a_user_s_own_backoff_is_taken_alone() -> None:
+    admin = KafkaAdmin("127.0.0.1:1", {"reconnect.backoff.ms": "1000"})
+    try:
+        assert "reconnect.backoff.max.ms" not in admin.properties
+    finally:
+        admin.close()

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from run_samples import FakeCluster, FakeProcess, consuming, fleet_of, producing, scenario_of, worker_of
+from run_samples import FakeCluster, FakeProcess, book, consuming, fleet_of, producing, scenario_of, worker_of
 
-from loadlab.cluster import BrokerState
+from loadlab.cluster import BrokerState, OffsetSample
 from loadlab.cluster.capacity import LOW_DISK_BYTES
-from loadlab.measurement.slab import Command, State
+from loadlab.measurement.slab import ACK_LANE, Command, Counter, State
 from loadlab.run.brokers import BrokerSampler
 from loadlab.run.events import Events
 from loadlab.run.interrupts import Interrupts
@@ -101,6 +101,63 @@ def test_the_last_sample_is_taken_after_the_last_read() -> None:
     load.run()
 
     assert load.sampler.samples[-1].groups["billing"].lag.sum() == 0
+
+
+def test_a_log_end_that_is_told_late_is_waited_for_and_read_up_to() -> None:
+    cluster = FakeCluster(dict.fromkeys(PARTITIONS[1:], 10))
+    load = load_of(sender(), reader(), cluster=cluster, drain_s=5.0)
+
+    def leader_comes() -> None:
+        if load.events.lines[-1]["event"] == "phase" and len(load.sampler.samples) >= 3:
+            cluster.ends[PARTITIONS[0]] = 10
+
+    load.fleet.consumers[0].process.on_poll = leader_comes  # type: ignore[attr-defined]
+    ended_ns = load.run()
+
+    assert list(load.drained_ns) == ["billing"]
+    assert ended_ns < load.timeline.stop_ns
+
+
+@pytest.mark.parametrize(("acks", "reads_all"), [("1", True), ("all", False)])
+def test_acks_of_leaders_are_waited_for_until_followers_let_all_of_it_be_read(
+    acks: str, *, reads_all: bool
+) -> None:
+    """The log ends are high watermarks: 8 records are acked, 5 of them can be read at first."""
+    low = {**dict.fromkeys(PARTITIONS, 0), PARTITIONS[0]: 5}
+    cluster = FakeCluster(dict(low))
+    late = reader(5, 0, 0)
+    load = load_of(sender(), late, cluster=cluster)
+    producers = [replace(one, config={**one.config, "acks": acks}) for one in load.plan.producers]
+    load.plan = replace(load.plan, producers=tuple(producers))
+    book(load.fleet.producers[0], ACK_LANE, Counter.ACKED, 8)
+    cluster.epochs = dict.fromkeys(PARTITIONS, 1)
+    load.sampler.before = OffsetSample(0, 0, dict.fromkeys(PARTITIONS, 0), epochs=cluster.epochs)
+
+    def followers_come() -> None:
+        if len(load.sampler.samples) >= 5:
+            cluster.ends[PARTITIONS[0]] = 8
+            late.slab.positions[0] = 8
+
+    late.process.on_poll = followers_come  # type: ignore[attr-defined]
+    load.run()
+
+    assert bool(late.slab.positions[0] == 8) is reads_all
+
+
+def test_a_load_that_breaks_off_asks_the_cluster_nothing_more() -> None:
+    load = load_of(sender(), reader(), measure_s=60.0)
+
+    def breaks(_: int, __: object) -> None:
+        raise KeyboardInterrupt
+
+    load.each_interval = breaks
+    with pytest.raises(KeyboardInterrupt):
+        load.run()
+    thread = load.sampler._beat._thread
+    assert thread is not None
+    thread.join(5.0)
+
+    assert not thread.is_alive()
 
 
 def test_an_interrupt_cuts_the_load_short_and_keeps_it() -> None:

@@ -9,8 +9,10 @@ import pytest
 from engine_samples import until
 from run_samples import FakeCluster, book, consuming, fleet_of, producing, worker_of
 
+from loadlab.cluster import OffsetSample
+from loadlab.errors import ClusterError
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, Counter
-from loadlab.run.offsets import Group, OffsetSampler, positions
+from loadlab.run.offsets import Group, OffsetSampler, Sample, begins, positions
 
 PARTITIONS = tuple(("orders", number) for number in range(3))
 
@@ -67,6 +69,59 @@ def test_committed_lag_counts_from_the_start_where_nothing_is_committed() -> Non
 
     assert sample is not None
     assert sample.groups["billing"].committed_lag == 6 + 7 + 1
+
+
+def test_what_was_sent_before_a_group_that_begins_at_the_end_has_come_is_no_lag_of_it() -> None:
+    worker = worker_of(consuming())
+    worker.slab.positions[:2] = [10, 7]
+    worker.slab.begins[:2] = [6, 7]
+    group = replace(group_from(0, 0, 0), late=np.array([True, True, True]))
+    cluster = FakeCluster(ends(15, 7, 90), committed={PARTITIONS[0]: 8})
+    sample = OffsetSampler(cluster.as_cluster(), fleet_of(worker), PARTITIONS, [group]).take()
+
+    assert sample is not None
+    assert sample.groups["billing"].lag.tolist() == [5, 0, 0]
+    assert sample.groups["billing"].committed_lag == 7
+
+
+def test_a_group_that_begins_at_the_end_begins_where_its_first_member_did() -> None:
+    one, other = worker_of(consuming(1)), worker_of(consuming(2))
+    one.slab.begins[:2] = [6, 7]
+    other.slab.begins[:2] = [9, 3]
+    group = replace(group_from(1, 1, 1), late=np.array([True, False, True]))
+
+    assert begins([one, other], group).tolist() == [6, 1, 1]
+    assert begins([one, other], group_from(1, 1, 1)).tolist() == [1, 1, 1]
+
+
+def test_a_coordinator_that_is_silent_keeps_no_other_from_being_asked_and_is_asked_in_the_end() -> None:
+    asked: list[str] = []
+
+    class Cluster(FakeCluster):
+        def committed_offsets(self, group_id: str, *_: object) -> dict[tuple[str, int], int | None]:
+            asked.append(group_id)
+            if group_id == "silent":
+                raise ClusterError("no coordinator")
+            return {}
+
+    groups = [replace(group_from(0, 0, 0), name=name, group_id=name) for name in ("silent", "well")]
+    cluster = Cluster(ends(1, 1, 1)).as_cluster()
+    sampler = OffsetSampler(cluster, fleet_of(worker_of(consuming())), PARTITIONS, groups)
+    sampler.take()
+    sampler.take()
+    sampler.take_last()
+
+    assert asked == ["silent", "well", "well", "silent", "well"]
+
+
+def test_leaders_are_the_same_only_where_all_tell_the_epoch_that_they_had_before() -> None:
+    before = OffsetSample(0, 0, ends(0, 0, 0), epochs=dict.fromkeys(PARTITIONS, 4))
+    sampler = OffsetSampler(FakeCluster().as_cluster(), fleet_of(), PARTITIONS, [], before=before)
+
+    assert sampler.kept_leaders(Sample(1, {}, {}, dict.fromkeys(PARTITIONS, 4)))
+    assert not sampler.kept_leaders(Sample(1, {}, {}, {**dict.fromkeys(PARTITIONS, 4), PARTITIONS[1]: 5}))
+    assert not sampler.kept_leaders(Sample(1, {}, {}, {PARTITIONS[0]: 4}))
+    assert not replace(sampler, before=None).kept_leaders(Sample(1, {}, {}, {}))
 
 
 def test_backlog_is_what_was_acked_and_not_consumed() -> None:

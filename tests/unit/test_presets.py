@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,11 @@ def test_the_production_preset_is_the_production_scenario(name: str) -> None:
     value = PRESETS["production"]["producers", name]
 
     assert config[name] == str(value).removesuffix(".0")
+
+
+def test_a_baseline_by_the_scenario_has_what_is_active_beside_its_own_codec(tmp_path: Path) -> None:
+    codec, level = f"{CHECKOUT}.compression.type", f"{CHECKOUT}.compression.level"
+    study = loaded(tmp_path, search_space={codec: "default", level: "default"}, baseline="scenario").study
+    own = {codec: "zstd"}
+
+    assert presets(replace(study, own=own))[0] == ("scenario", {codec: "zstd", level: -1})

@@ -247,3 +247,29 @@ def test_the_names_in_the_table_are_librdkafkas_and_javas_own() -> None:
     assert set(_RULES) | set(_UNKNOWN) <= own
     assert {rule.name for rule in _RULES.values() if rule.name} <= java
     assert not set(_UNKNOWN) & java
+
+
+@pytest.mark.parametrize(
+    ("level", "java"),
+    [("1", None), ("2", None), ("3", "3"), ("8", "8"), ("9", None), ("12", "12")],
+)
+def test_levels_of_lz4_are_those_of_its_high_compressor_alone(level: str, java: str | None) -> None:
+    config = {"compression.type": "lz4", "compression.level": level}
+    setting = java_setting("producer", "compression.level", level, config, VERSION)
+
+    assert setting.value == java
+    assert "compressor" in (setting.note or "")
+
+
+def test_for_ever_is_said_as_java_has_it() -> None:
+    setting = java_setting("producer", "message.timeout.ms", "0", {}, VERSION)
+
+    assert (setting.name, setting.value) == ("delivery.timeout.ms", "2147483647")
+
+
+def test_a_number_of_processes_is_handed_over_too() -> None:
+    producer = {**SCENARIO["producers"]["checkout"], "workers": 4}  # type: ignore[index]
+    chosen = (*CHOSEN, "producers.checkout.workers")
+    told = librdkafka_properties(handover({**SCENARIO, "producers": {"checkout": producer}}, chosen))
+
+    assert "# producer checkout: measured with 4 processes, each with a client of its own" in told

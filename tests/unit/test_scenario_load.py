@@ -295,3 +295,42 @@ def test_a_property_that_looks_like_a_number_stays_as_it_is_written(tmp_path: Pa
     overridden = load(QUICKSTART, [f"producers.checkout.config.sasl.password={written}"])
     for loaded in (load(path), overridden):
         assert loaded.scenario.producers["checkout"].config["sasl.password"] == written
+
+
+@pytest.mark.parametrize(
+    ("override", "name", "value"),
+    [
+        ("producers.checkout.config={sasl.password: 0123456}", "sasl.password", "0123456"),
+        ("producers.checkout.config={sasl.username: 0x10, acks: all}", "sasl.username", "0x10"),
+        ("producers.checkout.config.sasl.password=0123456", "sasl.password", "0123456"),
+    ],
+)
+def test_properties_that_are_set_as_a_map_stay_as_they_are_written(
+    override: str, name: str, value: str
+) -> None:
+    assert load(QUICKSTART, [override]).scenario.producers["checkout"].config[name] == value
+
+
+@pytest.mark.parametrize("text", ['description: "\\UFFFFFFFF"', 'description: "\\U00110000"'])
+def test_an_escape_beyond_unicode_is_no_yaml(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_text(f"name: odd\n{text}\n", encoding="utf-8")
+
+    with pytest.raises(ScenarioError, match="is not YAML: an escape"):
+        load(path)
+
+
+def test_plain_data_goes_to_another_provider_as_a_file_does() -> None:
+    document = load(EVERY_KEY, ["cluster.provider=docker"]).scenario.to_document()
+    loaded = load_document(document, ["cluster.provider=embedded"])
+
+    assert loaded.scenario.cluster.provider == "embedded"
+    assert any("is set aside: provider embedded" in warning for warning in loaded.warnings)
+
+
+def test_a_secret_that_a_result_left_out_is_asked_for_again() -> None:
+    config = "producers.checkout.config={sasl.password: hunter2, sasl.username: x}"
+    document = load(QUICKSTART, [config]).scenario.to_document()
+
+    with pytest.raises(ScenarioError, match=r"sasl\.password: is a secret that was left out"):
+        load_document(document)

@@ -29,7 +29,7 @@ def test_a_fresh_slab_is_zero_but_for_its_version_and_its_positions() -> None:
     slab = create_slab(partitions=3)
 
     assert slab.record["version"][0] == SLAB_VERSION
-    assert slab.positions.tolist() == [NO_POSITION] * 3
+    assert slab.positions.tolist() == slab.begins.tolist() == [NO_POSITION] * 3
     slab.record["version"] = 0
     assert not slab.record.view(np.uint8).any()
     slab.close()
@@ -41,10 +41,12 @@ def test_both_processes_see_one_memory() -> None:
 
     attached.record["state"] = State.READY
     attached.positions[1] = 42
+    attached.begins[0] = 7
     created.command(Command.GO)
 
     assert created.state is State.READY
     assert created.positions.tolist() == [NO_POSITION, 42]
+    assert created.begins.tolist() == [7, NO_POSITION]
     assert attached.record["command"][0] == Command.GO
     created.close()
 
@@ -62,7 +64,7 @@ def test_a_slab_takes_its_space_when_it_is_made() -> None:
     slab = create_slab(partitions=1_000)
     status = os.fstat(slab.fd)
 
-    assert status.st_size == SLAB.itemsize + 8_000
+    assert status.st_size == SLAB.itemsize + 16_000
     assert status.st_blocks * 512 >= status.st_size
     slab.close()
 

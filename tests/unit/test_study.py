@@ -6,6 +6,7 @@ import importlib.util
 import itertools
 import sqlite3
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,7 +37,7 @@ from loadlab.tuning.proposals import NoProposalError, Proposals
 from loadlab.tuning.rules import Rule
 from loadlab.tuning.space import ChangeCost, Choices, Knob, SearchSpace
 from loadlab.tuning.study import TuneOptions, tune
-from loadlab.tuning.study_model import Budget
+from loadlab.tuning.study_model import Budget, Objective
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -390,3 +391,15 @@ def test_the_sampler_gp_says_what_it_needs(tmp_path: Path) -> None:
         tuned(tmp_path, Lab(), study(sampler="gp"))
     assert "loadlab[gp]" in str(told.value.fix)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_study_is_not_begun_from_one_that_says_nothing_of_it(tmp_path: Path) -> None:
+    before = tuned(tmp_path, Lab()).result
+    loaded = study()
+    other = replace(loaded.study, objectives=(Objective("producers.checkout.cpu_us_per_record", "minimize"),))
+    with pytest.raises(UsageError, match="its objective was to maximize"):
+        tuned(tmp_path, Lab(), replace(loaded, study=other), warm_start=before.study_id)
+
+    knob = Knob("topics.orders.partitions", Choices(("1", "2")), ChangeCost.TOPIC, default="1")
+    with pytest.raises(UsageError, match="none of this study's knobs"):
+        tuned(tmp_path, Lab(), study(space=SearchSpace((knob,))), warm_start=before.study_id)

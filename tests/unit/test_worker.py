@@ -56,7 +56,9 @@ def test_a_producing_worker_sends_measures_and_finishes(
     assert cpu_ns[0] > 0
     assert cpu_ns == sorted(cpu_ns)
     assert record["usage"]["loop_cpu_ns"][Phase.DRAIN] == record["loop_cpu_ns"] > 0
-    assert record["usage"]["wait_ns"][Phase.DRAIN] > 0
+    waits_ns = record["usage"]["wait_ns"].tolist()
+    assert waits_ns[Phase.DRAIN] > record["loop_wait_ns"] > 0
+    assert waits_ns == sorted(waits_ns)
     assert record["max_rss_bytes"] > 10 << 20
     assert record["heartbeat_ns"] > record["measure_end_ns"]
 

@@ -133,7 +133,7 @@ RULES: Final = (
     Rule(
         "starts-at-the-end",
         "high",
-        "What was sent before the group had its partitions is never read: it counts as unseen, and lag and"
+        "What was sent before the group had its partitions is never read: it counts as earlier, and lag and"
         " end-to-end latency are those of the rest.",
         "Kafka documentation, Consumer Configs: auto.offset.reset",
         "auto.offset.reset: earliest",
