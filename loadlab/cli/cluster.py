@@ -18,7 +18,7 @@ from loadlab.cli.options import (
     set_option,
 )
 from loadlab.cli.output import print_json, print_note, print_text
-from loadlab.cluster import ListedCluster, clean_leftovers, down, list_clusters, refuse_taken, start_cluster
+from loadlab.cluster import ListedCluster, claimed, clean_leftovers, down, list_clusters, start_cluster
 from loadlab.cluster.specs import check_name, cluster_spec
 from loadlab.errors import EXIT_OK, UsageError
 from loadlab.run.interrupts import Interrupts
@@ -65,13 +65,12 @@ def up(  # noqa: PLR0913  (click gives each option as a keyword)
 ) -> int:
     """Start a cluster that stands until `cluster down`: SCENARIO's, or one by options."""
     check_name(name)
-    refuse_taken(name)
     options = {"brokers": brokers, "kafka_version": kafka_version}
     spec = _spec(scenario, {**options, "provider": provider}, overrides)
     if spec.provider == "external":
         raise UsageError("an external cluster stands already", fix="run the scenario without --cluster")
     run_id = f"{name}-{secrets.token_hex(3)}"
-    with Interrupts().handled():
+    with claimed(name), Interrupts().handled():
         cluster = start_cluster(spec, progress=print_note, run_id=run_id, standing_name=name)
     cluster.stop()  # which only disconnects: it stands under its name
     listed = next(one for one in list_clusters() if one.run_id == run_id)

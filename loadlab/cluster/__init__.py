@@ -16,10 +16,10 @@ from loadlab.cluster.providers import start_cluster
 from loadlab.cluster.standing import (
     ListedCluster,
     attach,
+    claimed,
     clean_leftovers,
     down,
     list_clusters,
-    refuse_taken,
 )
 from loadlab.cluster.telemetry import BrokerTelemetry, RequestTimes, TelemetrySample, Timed
 
@@ -40,10 +40,10 @@ __all__ = [
     "TopicDescription",
     "TopicRequest",
     "attach",
+    "claimed",
     "clean_leftovers",
     "doctor_checks",
     "down",
     "list_clusters",
-    "refuse_taken",
     "start_cluster",
 ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,10 +15,12 @@ from loadlab.cluster.embedded import EmbeddedCluster
 from loadlab.cluster.leftovers import remove_processes
 from loadlab.cluster.local_cluster import Brokers, LocalCluster
 from loadlab.cluster.processes import ProcessIdentity, boot_id
-from loadlab.cluster.state import ClusterRecord, records, standing
+from loadlab.cluster.state import ClusterRecord, lock_of, records, standing
 from loadlab.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from loadlab.cluster.api import Cluster
 
 
@@ -61,6 +66,26 @@ def attach(name: str) -> Cluster:
             fix=f"loadlab cluster down --name {name}, then loadlab cluster up --name {name}",
         )
     return cluster
+
+
+@contextlib.contextmanager
+def claimed(name: str) -> Iterator[None]:
+    """Keep a name for the cluster that is started under it meanwhile; a killed process loses its claim.
+
+    Raises:
+        UsageError: a cluster stands under it, or another process is starting one.
+    """
+    lock = os.open(lock_of(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        refuse_taken(name)
+        yield
+    except BlockingIOError as error:
+        raise UsageError(
+            f"another process is starting a cluster under the name {name!r}", fix="take another name, or wait"
+        ) from error
+    finally:
+        os.close(lock)
 
 
 def refuse_taken(name: str) -> None:

@@ -169,6 +169,15 @@ def standing(name: str) -> ClusterRecord:
     return named[name]
 
 
+def lock_of(name: str) -> Path:
+    """The file that is locked while a cluster is started under a name.
+
+    Raises:
+        UsageError: there is no place for it.
+    """
+    return usable(_records_dir(), STATE_VARIABLE) / f"{name}.lock"
+
+
 def _records_dir() -> Path:
     return state_dir() / "clusters"
 

@@ -114,21 +114,16 @@ def _trials(study: Study, each_s: float) -> int:
     return min(limits)
 
 
-def _starting_s(loaded: LoadedStudy, result: StudyResult | None) -> float:
-    """What starting brokers adds to a run where they are tuned: nothing is known of it before a trial.
-
-    Runs of the baseline share one cluster.
-    """
-    brokers = any(knob.cost == ChangeCost.BROKER for knob in loaded.study.space.knobs)
-    tried = any(run.purpose not in {"baseline", "default"} for run in _comparable(result))
-    return _CLUSTER_START_S if brokers and not tried else 0.0
-
-
 def _run_s(loaded: LoadedStudy, result: StudyResult | None) -> float:
-    took = [run.measured.took_s for run in _comparable(result) if run.measured.took_s > 0]
-    starting_s = _starting_s(loaded, result)
-    if took:
-        return fmean(took) + starting_s
+    brokers = any(knob.cost == ChangeCost.BROKER for knob in loaded.study.space.knobs)
+    starting_s = _CLUSTER_START_S if brokers else 0.0
+    runs = [run for run in _comparable(result) if run.measured.took_s > 0]
+    tried = [run.measured.took_s for run in runs if run.purpose not in {"baseline", "default"}]
+    if tried:
+        return fmean(tried)
+    if runs:
+        # The default's share one cluster, and tell nothing of how long it takes to start others.
+        return fmean(run.measured.took_s for run in runs) + starting_s
     phases = loaded.loaded.scenario.phases
     measure_s = phases.measure_s * (1 if result is None else result.measure_scale)
     searches = any(objective.field == CAPACITY for objective in loaded.study.objectives)

@@ -156,3 +156,15 @@ def test_a_record_that_names_no_machine_and_no_engine_is_one_of_this_machine() -
     record.path.write_text(json.dumps(fields))
     (read,) = records()
     assert (read.is_here, read.engine) == (True, None)
+
+
+def test_a_name_is_held_while_a_cluster_is_started_under_it() -> None:
+    with standing.claimed("lab"):
+        with standing.claimed("other"):
+            pass
+        with pytest.raises(UsageError, match="another process is starting"), standing.claimed("lab"):
+            pytest.fail("two have the name")
+    with standing.claimed("lab"):
+        local_of(ENDED, host_id()).save()
+    with pytest.raises(UsageError, match="already"), standing.claimed("lab"):
+        pytest.fail("the name is taken")

@@ -436,3 +436,16 @@ def test_groups_of_one_label_are_told_by_their_names(compared: Compared) -> None
     compared.keep(result(run_id="a", producers=both), result(run_id="b", producers=both))
 
     assert "publish p99 (refunds)" in compared.told("a", "b").stdout
+
+
+def test_numbers_that_some_runs_lack_are_told(compared: Compared) -> None:
+    def without_p99(number: int) -> RunResult:
+        group = producer().model_dump()
+        group["publish_latency_us"]["p99"] = None
+        return run(f"b{number}", producers={"checkout": group})
+
+    compared.keep_set("a", *(run(f"a{number}") for number in range(3)))
+    compared.keep_set("b", run("b0"), without_p99(1), without_p99(2))
+
+    for told in (compared.told("a", "b"), compared.told("a", "b", "--format", "markdown")):
+        assert "publish p99: known of 1 of 3 runs of B" in told.stdout

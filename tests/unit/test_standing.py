@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from run_samples import FakeCluster
 
+from loadlab.cli import cluster as cluster_commands
 from loadlab.cluster import ClusterInfo
 from loadlab.cluster.specs import cluster_spec
-from loadlab.errors import ClusterError
+from loadlab.errors import ClusterError, UsageError
 from loadlab.run import opening
 from loadlab.run.events import Events
 from loadlab.run.interrupts import Interrupts
@@ -19,6 +20,7 @@ from loadlab.run.standing import ignored_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from loadlab.run.opening import OpenCluster
 
@@ -113,3 +115,30 @@ def test_a_standing_cluster_whose_disk_is_too_small_is_refused_and_let_go(
     with pytest.raises(ClusterError, match=told):
         opened(cluster, monkeypatch, {}, needed_disk_bytes=4 * GIB)
     assert cluster.stopped == ["stopped"]
+
+
+def test_options_without_a_scenario_are_all_that_a_cluster_is_made_by(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options: dict[str, object] = {"brokers": 3, "kafka_version": None, "provider": None}
+    monkeypatch.setenv("LOADLAB_PROVIDER", "embedded")
+    made = cluster_commands._spec(None, options, [])
+    assert (made.provider, made.brokers) == ("embedded", 3)
+    assert cluster_commands._spec(None, {**options, "provider": "local"}, []).provider == "local"
+
+    with pytest.raises(UsageError, match="--set changes a scenario"):
+        cluster_commands._spec(None, options, ["cluster.provider=local"])
+    monkeypatch.setenv("LOADLAB_SET", "cluster.brokers=5")
+    with pytest.raises(UsageError, match="LOADLAB_SET changes a scenario"):
+        cluster_commands._spec(None, options, [])
+
+
+def test_what_a_scenario_s_cluster_loses_by_another_provider_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "name: x\ncluster: {provider: docker, resources: {cpus: 1}}\ntopics: {t: {partitions: 1}}\n"
+    text += "producers: {p: {topic: t, schedule: {rate: 1/s}, records: {size: 100}}}\nphases: {measure: 1s}\n"
+    (tmp_path / "x.yaml").write_text(text, encoding="utf-8")
+    cluster_commands._spec(tmp_path / "x.yaml", {"provider": "local"}, [])
+
+    assert "warning: cluster.resources.cpus is set aside" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from bench_samples import CODEC, KNOBS, LINGER, THROUGHPUT, Lab, broken, invalid, study
+from bench_samples import CODEC, KNOBS, LINGER, THROUGHPUT, WITH_BROKERS, Lab, broken, invalid, study
 from click.testing import CliRunner
 from study_samples import loaded as of_file
 from test_cli_display import PROGRESS
@@ -277,3 +277,20 @@ def test_what_went_wrong_is_told_at_any_time_of_a_study() -> None:
     watcher.warn("topics could not be ended: nobody answered")
 
     assert recorder.lines == ["topics could not be ended: nobody answered"]
+
+
+def test_starts_of_brokers_are_reckoned_with_until_a_trial_has_told_how_long_they_take(
+    tmp_path: Path,
+) -> None:
+    loaded = study(space=WITH_BROKERS)
+    result = tune(loaded, TuneOptions(tmp_path), StudyWatcher(Recorder(), loaded), Lab().open).result
+    measured = [run.measured.model_copy(update={"took_s": 10.0}) for run in result.runs]
+    runs = [
+        run.model_copy(update={"measured": each}) for run, each in zip(result.runs, measured, strict=True)
+    ]
+    tried = next(place for place, run in enumerate(runs) if run.purpose == "trial")
+
+    def run_s(amount: int) -> float:
+        return estimate(loaded, result.model_copy(update={"runs": tuple(runs[:amount])})).run_s
+
+    assert (run_s(tried), run_s(tried + 1)) == (70.0, 10.0)
