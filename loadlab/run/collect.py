@@ -18,6 +18,7 @@ from loadlab.results.model import (
     ClusterUsed,
     Environment,
     MachineUse,
+    Reconciliation,
     RunResult,
     Startup,
     Throughput,
@@ -232,6 +233,16 @@ def _warnings(run: Measured, evicted: int) -> Iterator[Warned]:
         yield Warned(message=f"a lag sample is missing: {failure}")
 
 
+def _not_readable(told: Reconciliation) -> Iterator[Warned]:
+    """What was acked, and is not below the log ends that readers get."""
+    short = 0 if told.log_end_growth is None else told.acked - told.log_end_growth
+    if told.unexplained is None and short > 0:
+        yield Warned(
+            message=f"{short:,} acked records could not be read when the run ended",
+            fix="acks: all, by which brokers ack what can be read; or a longer phases.drain",
+        )
+
+
 def _out_of_range(run: Measured) -> tuple[int, int]:
     negative = beyond = 0
     for worker in run.load.fleet.workers:
@@ -266,7 +277,7 @@ def make_result(run: Measured) -> RunResult:
         topics=_topics(run),
         brokers=brokers,
         reconciliation=reconciliation,
-        warnings=tuple(_warnings(run, reconciliation.evicted)),
+        warnings=(*_warnings(run, reconciliation.evicted), *_not_readable(reconciliation)),
         events=len(run.load.events.lines),
     )
 

@@ -125,6 +125,30 @@ class Failover:
         return int(self._admin.list_topics(TOPIC, timeout=10.0).topics[TOPIC].partitions[0].leader)
 
 
+@dataclass
+class Freeze:
+    """Freezes the followers of partition 0 for a while: what its leader acks can't be read meanwhile.
+
+    Attributes:
+        brokers: the cluster.
+        lasts_s: for how long.
+    """
+
+    brokers: Started
+    lasts_s: float
+
+    def __call__(self, _run_id: str) -> None:
+        admin = AdminClient({"bootstrap.servers": self.brokers.servers, "log_level": 0})
+        leader = int(admin.list_topics(TOPIC, timeout=10.0).topics[TOPIC].partitions[0].leader)
+        brokers = containers(self.brokers.run_id)
+        followers = [one for one in brokers if int(one.name.rpartition("-")[2]) != leader]
+        for follower in followers:
+            follower.pause()
+        time.sleep(self.lasts_s)
+        for follower in followers:
+            follower.unpause()
+
+
 def assert_all_accounted_for(result: RunResult) -> None:
     records = result.producers["checkout"].records
     ended = records.acked + records.failed + records.indeterminate + records.rejected
@@ -220,3 +244,29 @@ def test_the_tail_that_a_failover_loses_is_told_record_by_record(
         "exact",
         reached=found.lost == len(missing) and named == missing[:20],
     )
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.docker
+def test_what_followers_keep_from_readers_for_a_while_is_waited_for_and_never_lost(
+    brokers: Started, table: Table, tmp_path: Path
+) -> None:
+    """They are frozen until three seconds after the load: its last records are acked, and can't be read."""
+    document = scenario(
+        brokers.spec,
+        {"schedule": {"rate": "1k/s"}, "config": {"acks": 1}},
+        topics={TOPIC: {"replication_factor": 3}},
+        consumers=CONSUMERS,
+        phases={"warmup": "3s", "measure": "10s", "drain": "60s"},
+    )
+    result = run(document, tmp_path, At(11.0, Freeze(brokers, 5.0)), keep_topics=True).result
+    assert_all_accounted_for(result)
+    found, drain_s = result.reconciliation, result.consumers["billing"].drain_s
+    assert table.add(
+        "acks=1, followers frozen beyond the load: lost, never read, drain",
+        "0, 0, about 3 s",
+        f"{found.lost}, {found.unseen}, {drain_s} s",
+        "0, 0, 2 to 5 s",
+        reached=(found.lost, found.unseen) == (0, 0) and drain_s is not None and 2.0 <= drain_s <= 5.0,
+    )
+    assert len(sequences(read_log(brokers.servers))) == found.acked

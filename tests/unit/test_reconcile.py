@@ -12,10 +12,11 @@ import pytest
 from run_samples import FakeCluster, S, book, consuming, fleet_of, producing, scenario_of, worker_of
 from test_plan import producer
 
+from loadlab.cluster import OffsetSample
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, SEND_LANE, Counter
 from loadlab.measurement.validity import Death
 from loadlab.run.brokers import BrokerSampler
-from loadlab.run.collect import _topics
+from loadlab.run.collect import _not_readable, _topics
 from loadlab.run.events import Events
 from loadlab.run.interrupts import Interrupts
 from loadlab.run.load import Load
@@ -146,6 +147,21 @@ def test_a_log_that_grew_by_what_was_acked_leaves_nothing_to_explain() -> None:
 )
 def test_what_nothing_accounts_for_is_unexplained(parts: dict[str, object], unexplained: int | None) -> None:
     assert reconcile(measured(**parts)).unexplained == unexplained  # type: ignore[arg-type]
+
+
+def test_what_a_leader_acked_and_readers_do_not_get_yet_is_not_missing() -> None:
+    run = measured(grown=(39, 30, 30), acks="1")
+    assert reconcile(run).unexplained == -1
+    assert list(_not_readable(reconcile(run))) == []
+
+    epochs = dict.fromkeys(PARTITIONS, 3)
+    assert run.load.final is not None
+    run.load.final = replace(run.load.final, epochs=epochs)
+    run.load.sampler.before = OffsetSample(0, 0, {}, epochs=epochs)
+    assert reconcile(run).unexplained is None
+    assert [each.message[:36] for each in _not_readable(reconcile(run))] == [
+        "1 acked records could not be read wh"
+    ]
 
 
 def test_a_log_that_was_not_asked_explains_nothing() -> None:
