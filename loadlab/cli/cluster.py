@@ -87,15 +87,11 @@ def up(  # noqa: PLR0913  (click gives each option as a keyword)
 def _spec(scenario: Path | None, options: dict[str, object], overrides: Sequence[str]) -> ClusterSpec:
     """What a scenario asks for, or what options do; options over a scenario are overrides like any other."""
     if scenario is None:
-        changes = [
-            *(["--set"] if overrides else []),
-            *(name for name in os.environ if name.startswith(SET_VARIABLE)),
-        ]
-        if changes:
-            raise UsageError(
-                f"{changes[0]} changes a scenario, and none is given",
-                fix="name a scenario file, or say it by options (loadlab cluster up --help)",
-            )
+        if overrides:
+            raise UsageError("--set changes a scenario, and none is given", fix="name a scenario file")
+        for name in os.environ:
+            if name.startswith(SET_VARIABLE):
+                print_note(f"{name} changes scenarios, and none is given: it is not used")
         return cluster_spec(
             {**options, "provider": options["provider"] or os.environ.get(PROVIDER_VARIABLE) or None}
         )
