@@ -259,7 +259,7 @@ def test_what_followers_keep_from_readers_for_a_while_is_waited_for_and_never_lo
         consumers=CONSUMERS,
         phases={"warmup": "3s", "measure": "10s", "drain": "60s"},
     )
-    result = run(document, tmp_path, At(11.0, Freeze(brokers, 5.0)), keep_topics=True).result
+    result = run(document, tmp_path, At(8.0, Freeze(brokers, 5.0)), keep_topics=True).result
     assert_all_accounted_for(result)
     found, drain_s = result.reconciliation, result.consumers["billing"].drain_s
     assert table.add(
