@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from loadlab.cluster import Cluster
 
 
+@pytest.mark.beside
 def test_a_run_accounts_for_every_record(tmp_path: Path, provider: str) -> None:
     stored = run({"cluster": {"provider": provider}}, tmp_path)
     result = stored.result
@@ -38,6 +39,7 @@ def test_a_run_accounts_for_every_record(tmp_path: Path, provider: str) -> None:
     assert load(result.run_id, tmp_path).result == result
 
 
+@pytest.mark.beside
 def test_latencies_contain_one_another(tmp_path: Path, provider: str) -> None:
     result = run({"cluster": {"provider": provider}}, tmp_path).result
     producer, consumer = result.producers["checkout"], result.consumers["billing"]
