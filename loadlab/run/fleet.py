@@ -18,7 +18,7 @@ from loadlab.measurement.slab import CONSUME_LANE, Command, State, create_slab
 from loadlab.run.readings import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from loadlab.measurement.slab import Slab
     from loadlab.run.order import Order
@@ -189,8 +189,23 @@ class Fleet:
         Raises:
             WorkerError: a worker ended, or one was not ready in time.
         """
+        self._await(self._ready)
+
+    def connect(self) -> None:
+        """Lets all workers connect at once, as soon as each has loaded what it needs.
+
+        Members that join one after the other make a group rebalance, and on the mock wait for a session
+        timeout.
+
+        Raises:
+            WorkerError: a worker ended, or one had not come so far in time.
+        """
+        self._await(lambda: all(worker.slab.record["heartbeat_ns"][0] for worker in self.workers))
+        self.command(Command.CONNECT)
+
+    def _await(self, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _READY_TIMEOUT_S
-        while not self._ready():
+        while not done():
             self._refuse_dead()
             if time.monotonic() > deadline:
                 raise self._late()

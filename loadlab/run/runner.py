@@ -16,7 +16,6 @@ import numpy as np
 from loadlab.client.settings import LATEST
 from loadlab.cluster import TopicRequest
 from loadlab.errors import LoadlabError, RunError, UsageError, WorkerError
-from loadlab.measurement.slab import Command
 from loadlab.results.artifacts import Artifacts
 from loadlab.results.environment import capture_host
 from loadlab.results.run_id import new_run_id
@@ -240,7 +239,7 @@ class _Run:
         baseline = dict(before.offsets)
         groups = [self._group(cluster, name, partitions, baseline) for name in self._scenario.consumers]
         begun_ns = time.monotonic_ns()
-        fleet.command(Command.CONNECT)
+        fleet.connect()
         fleet.await_ready()
         sampler = OffsetSampler(cluster, fleet, everywhere, groups, before=before)
         series = Series(fleet)

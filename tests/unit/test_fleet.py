@@ -40,6 +40,18 @@ def test_a_worker_that_does_not_get_ready_is_named() -> None:
         fleet_of(late, worker_of(producing(8))).await_ready()
 
 
+def test_workers_are_to_connect_once_all_have_come_so_far() -> None:
+    first, second = worker_of(producing(7)), worker_of(producing(8), state=State.STARTING)
+    first.slab.record["heartbeat_ns"] = 1
+    with pytest.raises(WorkerError, match=r"not ready within .*: checkout \(worker 8\)"):
+        fleet_of(first, second).connect()
+    assert first.slab.record["command"][0] == Command.WAIT
+
+    second.slab.record["heartbeat_ns"] = 1
+    fleet_of(first, second).connect()
+    assert {int(worker.slab.record["command"][0]) for worker in (first, second)} == {Command.CONNECT}
+
+
 def test_a_group_that_lacks_a_partition_is_not_ready() -> None:
     with pytest.raises(WorkerError, match="did not form"):
         fleet_of(holding(2)).await_ready()
