@@ -246,7 +246,7 @@ def _left_out(client: _Client, handover: Handover) -> Iterator[str]:
 
 
 def _elsewhere(handover: Handover) -> Iterator[str]:
-    """Settings of topics and brokers, as comments."""
+    """Numbers of processes, and settings of topics and brokers, as comments."""
     lines = [*_processes(handover), *_topics(handover), *_brokers(handover)]
     if lines:
         yield from ("", "# Not the client's to set:", *(f"# {line}" for line in lines))

@@ -87,6 +87,11 @@ def sequences(records: list[tuple[bytes, bytes | None]]) -> Counter[int]:
     return Counter(STAMP.unpack_from(value)[3] for value, _ in records)
 
 
+def leader_by(admin: AdminClient) -> int:
+    """The broker that leads partition 0; -1 where none does."""
+    return int(admin.list_topics(TOPIC, timeout=10.0).topics[TOPIC].partitions[0].leader)
+
+
 @dataclass
 class Failover:
     """Kills the leader of partition 0, having frozen its followers for a while if so asked.
@@ -122,7 +127,7 @@ class Failover:
         self.took_s = time.monotonic() - killed_s
 
     def _leader(self) -> int:
-        return int(self._admin.list_topics(TOPIC, timeout=10.0).topics[TOPIC].partitions[0].leader)
+        return leader_by(self._admin)
 
 
 @dataclass
@@ -139,7 +144,7 @@ class Freeze:
 
     def __call__(self, _run_id: str) -> None:
         admin = AdminClient({"bootstrap.servers": self.brokers.servers, "log_level": 0})
-        leader = int(admin.list_topics(TOPIC, timeout=10.0).topics[TOPIC].partitions[0].leader)
+        leader = leader_by(admin)
         brokers = containers(self.brokers.run_id)
         followers = [one for one in brokers if int(one.name.rpartition("-")[2]) != leader]
         for follower in followers:
