@@ -15,6 +15,7 @@ PRODUCER: Final = 0
 CONSUMER: Final = 1
 
 _ERROR_BYTES: Final = 512
+_AS_THE_CLIENT: Final = "inherit"  # what a topic's compression.codec is unless it is set for the topic
 
 
 def new_configuration(properties: Mapping[str, str]) -> int:
@@ -91,7 +92,9 @@ def effective_properties(properties: Mapping[str, str]) -> dict[str, str]:
     configuration = new_configuration({"acks": "all", **properties})
     topics = library.rd_kafka_conf_get_default_topic_conf(configuration)
     effective = _dumped(library.rd_kafka_conf_dump, configuration)
-    effective |= _dumped(library.rd_kafka_topic_conf_dump, topics)
+    for name, value in _dumped(library.rd_kafka_topic_conf_dump, topics).items():
+        if value != _AS_THE_CLIENT:
+            effective[name] = value
     library.rd_kafka_conf_destroy(configuration)
     return effective
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -31,8 +31,14 @@ from loadlab.measurement.stamp import (
     WORKER_WORD,
 )
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 BATCH_RECORDS: Final = 128
 """How many records are handed over in one call at the most."""
+
+ROUNDS_BEGIN_WITHIN: Final = 8
+"""Rounds through the pool begin in this part of it, the first eighth."""
 
 PRODUCTION: Final = np.dtype(
     [
@@ -47,8 +53,9 @@ PRODUCTION: Final = np.dtype(
         ("reject_when_full", "<i8"),
         ("topics", "<u8"),  # address of rd_kafka_topic_t pointers; the records go round them in turn
         ("topic_count", "<i8"),
-        ("pool", "<u8"),  # address of the values' bytes, as words; stamps are written into it
+        ("pool", "<u8"),  # address of the values' bytes, as words
         ("pool_words", "<i8"),
+        ("covered", "<u8"),  # address of the words that the stamps of this hand-over stand on
         ("messages", "<u8"),  # address of BATCH_RECORDS MESSAGE records
         ("keys", "<u8"),  # address of their keys
         ("arguments", "<u8"),  # address of the ARGUMENT records of one rd_kafka_produceva call
@@ -59,6 +66,7 @@ PRODUCTION: Final = np.dtype(
         ("full_since_ns", "<i8"),  # 0: there is room
         ("handed_over_ns", "<i8"),  # when the loop last handed records over
         ("cursor", "<i8"),  # where the next value begins in the pool, in words
+        ("round_at", "<i8"),  # where this round through the pool began, likewise
     ],
 )
 """All that one producer worker's loop reads and writes."""
@@ -106,9 +114,21 @@ def intended_ns(work: Record, record: int, now_ns: int) -> int:
 
 
 @inlined
-def _write_stamp(work: Record, place: int, sequence: int, due: int) -> None:
-    address = work.pool + place * _WORD_BYTES
-    stamp = carray(pointer_to(address), STAMP_WORDS, np.int64)
+def _covered(work: Record, place: int) -> npt.NDArray[np.int64]:
+    """Where the words are kept that the stamp of a message of the current hand-over stands on."""
+    return carray(pointer_to(work.covered + place * STAMP_BYTES), STAMP_WORDS, np.int64)
+
+
+@inlined
+def _stamp_of(message: Record) -> npt.NDArray[np.int64]:
+    return carray(pointer_to(message.payload), STAMP_WORDS, np.int64)
+
+
+@inlined
+def _write_stamp(work: Record, message: Record, place: int, sequence: int, due: int) -> None:
+    stamp, covered = _stamp_of(message), _covered(work, place)
+    for word in range(STAMP_WORDS):
+        covered[word] = stamp[word]
     stamp[RUN_WORD] = plan_of(work).run_tag
     stamp[WORKER_WORD] = plan_of(work).worker_word
     stamp[SEQUENCE_WORD] = sequence
@@ -121,19 +141,34 @@ def _is_stamped(work: Record, length: int) -> bool:
 
 
 @inlined
-def _fill_value(work: Record, message: Record, length: int, sequence: int, due: int) -> None:
+def _next_stretch(work: Record, words: int) -> int:
+    """Takes the next words of the pool; returns where they begin.
+
+    Each round through it begins one value further: where records go round partitions, and a round holds a
+    multiple of their number, every partition would get the same few values again and again.
+    """
+    if work.cursor + words > work.pool_words:
+        work.round_at += words
+        if work.round_at + words > work.pool_words // ROUNDS_BEGIN_WITHIN:
+            work.round_at = 0
+        work.cursor = work.round_at
+    begin = work.cursor
+    work.cursor = begin + words
+    return begin
+
+
+@inlined
+def _fill_value(work: Record, message: Record, place: int, length: int, due: int) -> None:
     """Points a message at the next stretch of the pool and writes the stamp into it."""
     if length == NULL_LENGTH:
         message.payload = 0
         message.len = 0
         return
     words = (length + _WORD_BYTES - 1) // _WORD_BYTES
-    place = work.cursor if work.cursor + words <= work.pool_words else 0
-    work.cursor = place + words
-    if _is_stamped(work, length):
-        _write_stamp(work, place, sequence, due)
-    message.payload = work.pool + place * _WORD_BYTES
+    message.payload = work.pool + _next_stretch(work, words) * _WORD_BYTES
     message.len = length
+    if _is_stamped(work, length):
+        _write_stamp(work, message, place, work.sent + place, due)
 
 
 @inlined
@@ -183,8 +218,22 @@ def fill(work: Record, amount: int, now_ns: int) -> None:
         record = record_number(work, place)
         due = intended_ns(work, record, now_ns)
         message = message_at(work, place)
-        _fill_value(work, message, value_length(plan_of(work), record), work.sent + place, due)
+        _fill_value(work, message, place, value_length(plan_of(work), record), due)
         _fill_key(work, message, place, record)
         _take_slot(work, message, place, due)
         message.err = symbols.ERR_NO_ERROR
     store_release(work.delivery + TAKEN_OFFSET, delivery_of(work).taken + amount)
+
+
+@compiled
+def take_stamps_out(work: Record, amount: int) -> None:
+    """Gives the pool back what the stamps of a hand-over stand on; the client has copies of its values.
+
+    Stamps that stayed would take the place of more and more random bytes, and a codec finds much in them.
+    """
+    for place in range(amount):
+        message = message_at(work, place)
+        if _is_stamped(work, message.len):
+            stamp, covered = _stamp_of(message), _covered(work, place)
+            for word in range(STAMP_WORDS):
+                stamp[word] = covered[word]

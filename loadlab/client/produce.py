@@ -22,6 +22,7 @@ from loadlab.client.messages import (
     message_at,
     plan_of,
     record_number,
+    take_stamps_out,
 )
 from loadlab.client.pacing import share_of_worker
 from loadlab.client.records import has_headers
@@ -253,6 +254,7 @@ def _hand_over(work: Record, overdue: int, now_ns: int) -> int:
     sent_ns = monotonic_ns()
     _count_attempts(work, amount, sent_ns)
     _send(work, amount)
+    take_stamps_out(work, amount)
     done = _settle(work, amount, sent_ns)
     work.sent += done
     work.handed_over_ns = sent_ns

@@ -17,7 +17,7 @@ from loadlab.client.delivery import (
 )
 from loadlab.client.handle import PRODUCER, await_metadata, new_client, new_configuration, property_of
 from loadlab.client.library import librdkafka
-from loadlab.client.messages import BATCH_RECORDS, PRODUCTION
+from loadlab.client.messages import BATCH_RECORDS, PRODUCTION, ROUNDS_BEGIN_WITHIN
 from loadlab.client.pacing import SEGMENT, share_of_worker
 from loadlab.client.produce import FIRST_HEADER, produce
 from loadlab.client.records import KEY_BYTES, RECORDS
@@ -25,7 +25,7 @@ from loadlab.client.schedule import GroupSchedule, make_schedule, trace_schedule
 from loadlab.client.stages import follow_requests
 from loadlab.client.statistics import BatchSums, batch_sums
 from loadlab.client.trace import TRACE_ROW, attach_trace
-from loadlab.measurement.stamp import run_tag, worker_word
+from loadlab.measurement.stamp import STAMP_WORDS, run_tag, worker_word
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -47,7 +47,7 @@ class Producer:
     Args:
         settings: what it is to do.
         slab: where it writes what it measures.
-        pool: the bytes of its values; they are written to.
+        pool: the bytes of its values; stamps stand in them while they are handed over.
         alias_table: likelihoods and aliases of weighted keys; empty for any other keys.
         ledger: where its acks are entered; None where nobody reads what it sends.
 
@@ -140,6 +140,7 @@ class Producer:
         work["topic_count"] = len(self._topics)
         work["pool"] = pool.ctypes.data
         work["pool_words"] = len(pool)
+        work["covered"] = self._keep(np.zeros((BATCH_RECORDS, STAMP_WORDS), dtype=np.int64))
         work["messages"] = self._keep(np.zeros(BATCH_RECORDS, dtype=symbols.MESSAGE))
         work["keys"] = self._keep(np.zeros((BATCH_RECORDS, KEY_BYTES), dtype=np.uint8))
         arguments = FIRST_HEADER + settings.records.header_count
@@ -219,11 +220,12 @@ def _limit(settings: ProducerSettings) -> int:
 def _batch_records(settings: ProducerSettings, pool_bytes: int) -> int:
     """How many records are handed over in one call, at most.
 
-    Values lie side by side in the pool until the call returns; where they reach its end they go on at its
-    beginning, and must not meet the first of them there.
+    Values lie side by side in the pool until the call returns; where they reach its end they go on where a
+    round may begin, and must not meet the first of them there.
     """
     largest = max(settings.records.sizes_bytes) + _WORD_BYTES
-    return max(1, min(BATCH_RECORDS, pool_bytes // largest - 1))
+    round_bytes = pool_bytes - pool_bytes // ROUNDS_BEGIN_WITHIN
+    return max(1, min(BATCH_RECORDS, round_bytes // largest - 1))
 
 
 def _queue_records(configuration: int) -> int:

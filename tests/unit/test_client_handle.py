@@ -65,3 +65,8 @@ def test_the_version_is_librdkafkas() -> None:
     major, minor, *_ = version().split(".")
 
     assert (int(major), int(minor)) >= (2, 3)
+
+
+def test_effective_properties_tell_the_codec_that_topics_inherit() -> None:
+    assert effective_properties({"compression.type": "lz4"})["compression.codec"] == "lz4"
+    assert effective_properties({})["compression.codec"] == "none"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections import Counter as Tally
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from loadlab.client.records import ROUND_ROBIN_KEYS, UNIFORM_KEYS, WEIGHTED_KEYS
 from loadlab.client.settings import TopicSettings
 from loadlab.errors import WorkerError
 from loadlab.measurement.slab import ACK_LANE, SEND_LANE, Counter, Metric, Phase, create_slab
-from loadlab.measurement.stamp import run_tag
+from loadlab.measurement.stamp import STAMP_BYTES, run_tag
 from loadlab.workload.payload import pool_bytes
 
 if TYPE_CHECKING:
@@ -401,3 +402,25 @@ def test_large_records_in_one_hand_over_keep_their_own_stamps(mock: MockCluster)
     assert driven.acked == 100
     read = read_back(mock.bootstrap_servers, topic, amount=100)
     assert sorted(record.stamp.sequence for record in read) == list(range(100))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "pool_kib", "partitions"),
+    [((480, 600, 720, 1_000), 64, 1), ((1_024,), 1_024, 64)],
+    ids=["sizes that vary", "a round of values goes round the partitions evenly"],
+)
+def test_a_codec_finds_nothing_in_random_values_however_long_the_run(
+    mock: MockCluster, sizes: tuple[int, ...], pool_kib: int, partitions: int
+) -> None:
+    """What one of the partitions would get that records go round, after many rounds through a small pool."""
+    topic = new_topic(mock)
+    records = records_of(*sizes, pool_bytes=pool_kib << 10)
+    settings = producer_settings(mock.bootstrap_servers, topic, records=records, schedule=constant(10_000.0))
+    assert drive(settings, measure_s=0.4).acked == 4_000
+
+    read = sorted(
+        read_back(mock.bootstrap_servers, topic, amount=4_000), key=lambda record: record.stamp.sequence
+    )
+    assert len(read) == 4_000
+    batch = b"".join((record.value or b"")[STAMP_BYTES:] for record in read[-40 * partitions :: partitions])
+    assert len(batch) / len(zlib.compress(batch, 6)) < 1.01
