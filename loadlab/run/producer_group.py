@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from loadlab.measurement.generator import ACK_GRACE_S, ProducerFigures
 from loadlab.measurement.histogram import LARGEST_NS, samples_needed
 from loadlab.measurement.slab import ACK_LANE, SEND_LANE, Counter, Metric, Phase
-from loadlab.measurement.validity import ProducerFigures
 from loadlab.results.model import Batches, ProducerRecords, ProducerResult, ProducerWorker
 from loadlab.run.readings import cost, cpu_s, errors, latency_block, merged, share, throughput, total
 from loadlab.run.stages import StageSums, stages
 from loadlab.run.steady import is_steady
 from loadlab.run.timeline import NS_PER_S
-from loadlab.scenario.lint.settings import Settings
+from loadlab.scenario.client_settings import Settings
 from loadlab.workload.schedule import records_due
 
 if TYPE_CHECKING:
@@ -108,6 +108,8 @@ class ProducerGroup:
             undelivered=records.failed + records.indeterminate,
             core_wait_share=self._core_wait_share(),
             on_their_way_s=self._on_their_way_s(),
+            due_last=self._due_last(),
+            acked_until_share=self._acked_until_share(),
             steady=is_steady(self.spec, self.timeline.elapsed_s(self.timeline.warmup_end_ns)),
         )
 
@@ -116,6 +118,19 @@ class ProducerGroup:
         linger_ms = Settings.of_client(self.spec.config).number("linger.ms") or 0.0
         half_ns = merged(self.workers, ACK_LANE, Metric.SERVICE_TIME).percentile_ns(50.0)
         return linger_ms / 1_000.0 + (half_ns or 0.0) / NS_PER_S
+
+    def _due_last(self) -> int:
+        """Records due so late in the measure phase that their acks may come after it."""
+        end_s = self.timeline.elapsed_s(self.timeline.measure_end_ns)
+        grace_s = max(ACK_GRACE_S, self._on_their_way_s())
+        begin_s = max(self.timeline.elapsed_s(self.timeline.warmup_end_ns), end_s - grace_s)
+        return 0 if self.due is None else records_due(self.plan.schedule, begin_s, end_s)
+
+    def _acked_until_share(self) -> float:
+        """The share of the measure phase that was over when the last ack came; 1 where it came later."""
+        last_ns = max(int(worker.slab.record["last_acked_ns"][0]) for worker in self.workers)
+        acked_s = (last_ns - self.timeline.warmup_end_ns) / NS_PER_S
+        return min(1.0, max(0.0, share(acked_s, self.timeline.measure_s) or 0.0))
 
     def _core_wait_share(self) -> float:
         """How long a worker's threads stood in line for a core, on average, over the measure phase."""

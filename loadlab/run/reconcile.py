@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loadlab.measurement.correctness import Correctness
+from loadlab.measurement.generator import is_saturated
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, Counter, Phase
-from loadlab.measurement.validity import Judgement, RunFigures, is_saturated, judge
+from loadlab.measurement.validity import Judgement, RunFigures, judge
 from loadlab.results.model import Reason, Reconciliation, Verdict
 from loadlab.run.findings import examples, group_reconciliations
 from loadlab.run.offsets import begins, positions
 from loadlab.run.readings import total
 from loadlab.run.steady import drifts
-from loadlab.scenario.lint.settings import Settings
+from loadlab.scenario.client_settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loadlab.measurement.validity import ProducerFigures
+    from loadlab.measurement.generator import ProducerFigures
     from loadlab.run.account import Account, Found
     from loadlab.run.consumer_group import ConsumerGroup
     from loadlab.run.measured import Measured
@@ -151,7 +152,7 @@ def _verdict(run: Measured, reconciliation: Reconciliation) -> Judgement:
     waiting = sum(group.unsent + group.purged for group in groups)
     producers = [group.figures() for group in groups]
     measured_s = load.timeline.measure_s
-    saturated = frozenset(one.name for one in producers if is_saturated(one, measured_s))
+    saturated = frozenset(one.name for one in producers if is_saturated(one))
     figures = RunFigures(
         producers=producers,
         dead_workers=list(load.dead_workers.values()),

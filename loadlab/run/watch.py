@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from loadlab.measurement.generator import ACHIEVED_LIMIT, QUEUE_FULL_LIMIT
 from loadlab.measurement.slab import Counter, Metric
-from loadlab.measurement.validity import ACHIEVED_LIMIT, QUEUE_FULL_LIMIT
 from loadlab.run.progress import PhaseName, Progress
 from loadlab.run.series import INTERVAL_S
 from loadlab.run.timeline import NS_PER_S

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.measurement.generator import granted_share
 from loadlab.measurement.histogram import Histogram
-from loadlab.measurement.validity import granted_share
 from loadlab.results.artifacts import read_histograms, read_series
 from loadlab.results.model_capacity import CapacityProbe
 from loadlab.tuning.capacity_levels import MAX_RATE, Outcome, Probe, Verdict

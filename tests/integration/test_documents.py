@@ -24,7 +24,7 @@ from pydantic import BaseModel
 import loadlab
 from loadlab.cli.main import SUBCOMMANDS
 from loadlab.errors import EXIT_THRESHOLD_FAILED
-from loadlab.measurement import circumstances, correctness, validity
+from loadlab.measurement import circumstances, correctness, generator, validity
 from loadlab.results.model import RunResult
 from loadlab.results.model_capacity import CapacityResult
 from loadlab.results.model_groups import LatencyBlock
@@ -263,13 +263,13 @@ def test_every_reason_of_a_verdict_is_documented_with_its_severity_and_limit() -
     assert documented == set(_findings())
     limits = " ".join(limit.replace(",", "") for _, limit, _ in rows)
     for limit in ("ACHIEVED_LIMIT", "QUEUE_FULL_LIMIT", "SEND_DELAY_LIMIT_US", "WORKER_CPU_LIMIT"):
-        assert f"{getattr(validity, limit):g}" in limits, limit
+        assert f"{getattr(generator, limit):g}" in limits, limit
 
 
 def _findings() -> Iterator[tuple[str, str]]:
     """Code and severity of each finding that the rules can make, as their source has them."""
     order = ("code", "message", "fix", "figure", "limit", "severity")
-    rules = [Path(module.__file__) for module in (validity, circumstances, correctness)]
+    rules = [Path(module.__file__) for module in (validity, generator, circumstances, correctness)]
     for node in (node for path in rules for node in ast.walk(ast.parse(_text(path)))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":
             values = dict(zip(order, node.args, strict=False))

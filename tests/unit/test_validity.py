@@ -6,14 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loadlab.measurement.circumstances import MachineFigures
-from loadlab.measurement.validity import (
-    Death,
-    Judgement,
-    ProducerFigures,
-    RunFigures,
-    is_saturated,
-    judge,
-)
+from loadlab.measurement.generator import ProducerFigures, is_saturated
+from loadlab.measurement.validity import Death, Judgement, RunFigures, judge
 
 if TYPE_CHECKING:
     from loadlab.measurement.finding import Finding
@@ -134,6 +128,16 @@ def test_a_queue_that_was_full_for_a_moment_excuses_no_missing_records() -> None
     assert (judgement.status, judgement.saturated) == ("invalid", False)
 
 
+def test_a_queue_that_was_full_for_as_long_as_is_missing_excuses_that() -> None:
+    """A stall of the last second of thirty, which the generator had no time to catch up on."""
+    stalled = replace(GOOD, intended=6_000_000, sent=5_800_000, acked=5_700_000, queue_full_share=0.033)
+    judgement = of(stalled, measured_s=30.0)
+
+    assert (judgement.status, judgement.saturated) == ("valid", True)
+    short = of(replace(stalled, queue_full_share=0.028), measured_s=30.0)
+    assert (short.status, short.saturated) == ("invalid", False)
+
+
 @pytest.mark.parametrize(
     ("delay_us", "status"), [(None, "valid"), (10_000.0, "valid"), (10_001.0, "invalid")]
 )
@@ -154,6 +158,16 @@ def test_at_the_maximum_rate_the_client_queue_must_have_been_full(share: float, 
     assert of(replace(AT_MAX, queue_full_share=share)).status == status
 
 
+@pytest.mark.parametrize(("share", "status"), [(0.985, "valid"), (0.984, "suspect"), (0.17, "suspect")])
+def test_at_the_maximum_rate_a_limit_that_is_reached_early_makes_no_rate_of_the_phase(
+    share: float, status: str
+) -> None:
+    judgement = of(replace(AT_MAX, limit_reached=True, acked_until_share=share))
+
+    assert judgement.status == status
+    assert codes(judgement) == ["limit_reached"] * (status == "suspect")
+
+
 def test_at_the_maximum_rate_a_busy_loop_is_as_it_should_be() -> None:
     assert of(AT_MAX).status == "valid"
 
@@ -164,16 +178,17 @@ def test_at_the_maximum_rate_a_busy_loop_is_as_it_should_be() -> None:
         (GOOD, False),
         (AT_MAX, True),
         (replace(AT_MAX, queue_full_share=0.0), False),
-        # 10,000 a second for 10 s: 500 may be missing, and 1,000 on their way at the end.
-        (replace(GOOD, acked=98_499), True),
-        (replace(GOOD, acked=98_500), False),
+        # 10,000 a second for 10 s: 500 may be missing, and what was due last may be on its way at the end.
+        (replace(GOOD, acked=98_499, due_last=1_000), True),
+        (replace(GOOD, acked=98_500, due_last=1_000), False),
+        (replace(GOOD, acked=60_000, due_last=40_000), False),
         (replace(GOOD, intended=0, sent=0, acked=0), False),
     ],
 )
 def test_the_cluster_was_the_limit_where_it_held_records_up(
     producer: ProducerFigures, saturated: bool
 ) -> None:
-    assert is_saturated(producer, 10.0) == saturated
+    assert is_saturated(producer) == saturated
 
 
 def test_saturation_is_no_fault_of_the_measurement() -> None:
