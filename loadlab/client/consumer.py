@@ -105,6 +105,7 @@ class Consumer:
         work["returns"] = self._returns.ctypes.data
         work["reading"] = self._make_reading()
         work["run_tag"] = run_tag(self._settings.run_id)
+        work["allowance"] = 1.0  # a group forms while its members ask for records
         work["rate_per_ns"] = (self._settings.max_rate_per_s or 0.0) / 1e9
         return work
 

@@ -12,7 +12,7 @@ from loadlab.client.records import NO_KEYS
 from loadlab.client.symbols import PARTITION_UA
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 STATISTICS_INTERVAL_MS: Final = 1_000
@@ -25,6 +25,11 @@ CONSUMER_DEFAULTS: Final[Mapping[str, str]] = {
     "auto.commit.interval.ms": "1000",
 }
 """What loadlab sets for its consumers, unless the scenario does."""
+
+NEW_PROTOCOL: Final = "consumer"
+"""The group.protocol in which the brokers assign partitions."""
+
+_RANGE: Final = "range"
 
 LATEST: Final = frozenset({"latest", "end", "largest"})
 """librdkafka's words for auto.offset.reset that have a new group begin behind what is there."""
@@ -43,6 +48,20 @@ class TopicSettings:
     name: str
     partitions: int
     first_partition: int = 0
+
+
+def most_holders(properties: Mapping[str, str], topics: Sequence[TopicSettings]) -> int:
+    """How many members of a consumer group can hold a partition at once.
+
+    The assignor "range", the classic protocol's unless another is set, begins at the first member with each
+    topic: ten topics of one partition are all the first member's.
+    """
+    if properties.get("group.protocol") == NEW_PROTOCOL:
+        by_topic = properties.get("group.remote.assignor") == _RANGE
+    else:
+        by_topic = properties.get("partition.assignment.strategy", _RANGE).startswith(_RANGE)
+    partitions = [topic.partitions for topic in topics]
+    return max(partitions) if by_topic else sum(partitions)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from loadlab.measurement.ledger_judge import FATES, TOTALS, VIEW, Fate, judge_wo
 from loadlab.measurement.slab import SEND_LANE, Counter
 from loadlab.run.offsets import begins
 from loadlab.run.readings import counted
-from loadlab.scenario.lint.settings import Settings
+from loadlab.scenario.client_settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from loadlab.client.settings import ConsumerSettings
+from loadlab.client.settings import NEW_PROTOCOL, ConsumerSettings, most_holders
 from loadlab.cluster.processes import signal_name
 from loadlab.errors import WorkerError
 from loadlab.measurement.slab import CONSUME_LANE, Command, State, create_slab
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _POLL_S: Final = 0.01
 _READY_TIMEOUT_S: Final = 60.0
 _LAST_LINES: Final = 5
-_NEW_PROTOCOL: Final = "consumer"  # KIP-848
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,14 +82,6 @@ class WorkerProcess:
         if code < 0:
             return f"killed by {signal_name(-code)}"
         return "finished" if code == 0 else f"exit code {code}"
-
-
-def _most_holders(settings: ConsumerSettings) -> int:
-    """How many members of a group of the new protocol can hold a partition."""
-    partitions = [topic.partitions for topic in settings.topics]
-    # The assignor "range" begins at the first member with each topic.
-    by_topic = settings.properties.get("group.remote.assignor") == "range"
-    return max(partitions) if by_topic else sum(partitions)
 
 
 def _held(workers: Sequence[WorkerProcess]) -> list[int]:
@@ -223,9 +214,10 @@ class Fleet:
         if not isinstance(settings, ConsumerSettings) or settings.start_after_s is not None:
             return True
         held = _held(workers)
-        if settings.properties.get("group.protocol") == _NEW_PROTOCOL:
+        if settings.properties.get("group.protocol") == NEW_PROTOCOL:
             # There a member that gets no partition is told nothing.
-            joined = sum(map(bool, held)) == min(len(workers), _most_holders(settings))
+            most = most_holders(settings.properties, settings.topics)
+            joined = sum(map(bool, held)) == min(len(workers), most)
         else:
             joined = all(worker.slab.record["assignments"][0] for worker in workers)
         return joined and sum(held) == workers[0].order.partitions

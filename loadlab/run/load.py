@@ -14,7 +14,7 @@ from loadlab.run.heartbeats import Heartbeats
 from loadlab.run.machine import MachineWatch
 from loadlab.run.offsets import positions
 from loadlab.run.timeline import NS_PER_S, Timeline
-from loadlab.scenario.lint.settings import Settings
+from loadlab.scenario.client_settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from loadlab.cluster import Cluster
     from loadlab.run.brokers import BrokerSampler
     from loadlab.run.events import Events
-    from loadlab.run.fleet import Fleet
+    from loadlab.run.fleet import Fleet, WorkerProcess
     from loadlab.run.interrupts import Interrupts
-    from loadlab.run.offsets import OffsetSampler, Partition, Sample
-    from loadlab.run.plan import RunPlan
+    from loadlab.run.offsets import Group, OffsetSampler, Partition, Sample
+    from loadlab.run.plan import PlannedProducer, RunPlan
 
 _LEAD_NS: Final = 100_000_000
 _TICK_S: Final = 0.02
@@ -80,6 +80,7 @@ class Load:
     _checked_ns: int = 0
     _intervals: int = 0
     _brokers_alive: int = 0
+    _early_ends: dict[str, Mapping[Partition, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Begins to follow machine and workers."""
@@ -140,8 +141,9 @@ class Load:
 
         With no time left nobody waits for reads, and the ends are asked for once more in any case.
         """
-        while self._time_left() and any(self._sends(place) for place in range(len(self.fleet.producers))):
+        while self._time_left() and any(map(self._sends, self.fleet.producers)):
             self._tick()
+            self._note_early_readers()
         taken = self.sampler.take() if self._time_left() else None
         before: Mapping[Partition, int] = {}
         while taken is not None and self._time_left() and not self._are_last(taken, before):
@@ -157,10 +159,9 @@ class Load:
         have come. With acks=0 an ack is a write to a socket; and where a leader has changed, not all that was
         acked need be there: then ends are the last once they are so twice.
         """
-        senders = [Settings.of_client(producer.config) for producer in self.plan.producers]
-        if all(sender.acks_all for sender in senders):
+        if all(map(_acks_all, self.plan.producers)):
             return True
-        by_socket = any(sender.text("acks") == "0" for sender in senders)
+        by_socket = any(Settings.of_client(each.config).text("acks") == "0" for each in self.plan.producers)
         if by_socket or not self.sampler.kept_leaders(taken):
             return taken.ends == before
         return self.sampler.holds_all_acked(taken)
@@ -171,21 +172,38 @@ class Load:
         if latest is not None and latest.at_ns > acked_ns:
             ends |= {partition: end for partition, end in latest.ends.items() if partition not in ends}
 
-    def _sends(self, place: int) -> bool:
-        worker = self.fleet.producers[place]
+    def _sends(self, worker: WorkerProcess) -> bool:
         return worker.alive and worker.slab.state is not State.FINISHED
+
+    def _note_early_readers(self) -> None:
+        """Notes the groups that have read all, while producers of topics that are not theirs still send.
+
+        The log ends are asked for once, when the last ack of such a group's own producers is there. Where an
+        ack does not say that the end has moved, the group is judged with the others.
+        """
+        early = {producer.name for producer in self.plan.producers if _acks_all(producer)}
+        for group in self.sampler.groups:
+            senders = [worker for worker in self.fleet.producers if worker.order.group in group.producers]
+            if not early.issuperset(group.producers) or any(map(self._sends, senders)):
+                continue
+            if group.name not in self._early_ends:
+                taken = self.sampler.take()
+                self._early_ends[group.name] = {} if taken is None else taken.ends
+            self._note_if_read(group, self._early_ends[group.name])
 
     def _all_read(self, last: Mapping[Partition, int]) -> bool:
         """Whether every group has read up to the log ends; notes when each one had."""
         for group in self.sampler.groups:
-            if group.name in self.drained_ns:
-                continue
-            workers = self.fleet.group(group.name, produces=False)
-            at = positions(workers, group)
-            ends = (last.get(partition) for partition in group.partitions)
-            if all(end is not None and position >= end for end, position in zip(ends, at, strict=True)):
-                self.drained_ns[group.name] = time.monotonic_ns()
+            self._note_if_read(group, last)
         return len(self.drained_ns) == len(self.sampler.groups)
+
+    def _note_if_read(self, group: Group, last: Mapping[Partition, int]) -> None:
+        if group.name in self.drained_ns:
+            return
+        at = positions(self.fleet.group(group.name, produces=False), group)
+        ends = (last.get(partition) for partition in group.partitions)
+        if all(end is not None and position >= end for end, position in zip(ends, at, strict=True)):
+            self.drained_ns[group.name] = time.monotonic_ns()
 
     def _tick(self) -> None:
         """One round of the watch."""
@@ -256,3 +274,7 @@ class Load:
         if free_bytes is not None and free_bytes < LOW_DISK_BYTES and self.failure is None:
             limit_mib = LOW_DISK_BYTES >> 20
             self._fail(f"the brokers' disk has {free_bytes >> 20} MiB left, less than {limit_mib} MiB")
+
+
+def _acks_all(producer: PlannedProducer) -> bool:
+    return Settings.of_client(producer.config).acks_all

@@ -13,14 +13,16 @@ from loadlab.client.settings import (
     RecordSettings,
     TopicSettings,
     TraceSettings,
+    most_holders,
 )
 from loadlab.client.symbols import PARTITION_UA
 from loadlab.errors import UsageError
 from loadlab.run.cores import pinned_cores
 from loadlab.run.order import Order
 from loadlab.scenario import Headers
+from loadlab.scenario.client_settings import DEFAULTS
 from loadlab.workload.payload import pool_bytes
-from loadlab.workload.schedule import arrival_seed
+from loadlab.workload.schedule import group_seed
 from loadlab.workload.sizes import size_table
 
 if TYPE_CHECKING:
@@ -36,7 +38,6 @@ _KEY_KINDS: Final = {
     "zipf": WEIGHTED_KEYS,
     "trace": NO_KEYS,
 }
-_LIBRDKAFKA_BATCH_BYTES: Final = 1_000_000
 _MOCK_FETCH_WAIT_MS: Final = "5"
 _NO_HEADERS: Final = Headers(share=0.0)
 
@@ -119,7 +120,7 @@ def _partition(spec: ProducerSpec, topics: Sequence[TopicSettings]) -> int:
 def _record_settings(spec: ProducerSpec, seed: int, topics: Sequence[TopicSettings]) -> RecordSettings:
     records = spec.records
     headers = records.headers or _NO_HEADERS
-    batch_bytes = int(spec.config.get("batch.size", _LIBRDKAFKA_BATCH_BYTES))
+    batch_bytes = int(spec.config.get("batch.size", DEFAULTS["librdkafka"]["batch.size"]))
     return RecordSettings(
         sizes_bytes=tuple(int(size) for size in size_table(records)) or (spec.largest_bytes,),
         compressibility=records.compressibility,
@@ -158,9 +159,9 @@ def _producer_orders(
     traces: Mapping[str, int],
 ) -> list[Order]:
     spec = scenario.producers[producer.name]
-    seed = arrival_seed(scenario.seed, producer.name)
+    seed = group_seed(scenario.seed, producer.name)
     topics = _topics(producer.topics, target)
-    records = _record_settings(spec, scenario.seed, topics)
+    records = _record_settings(spec, seed, topics)
     segments = producer.schedule.segment_rows()
     settings = [
         ProducerSettings(
@@ -190,7 +191,7 @@ def _consumer_orders(
     spec = scenario.consumers[consumer.name]
     topics = _topics(consumer.topics, target)
     # Of workers that hold no partition none reads its share of the rate.
-    reading = min(len(consumer.workers), sum(topic.partitions for topic in topics))
+    reading = min(len(consumer.workers), most_holders(consumer.config, topics))
     orders = []
     for worker in consumer.workers:
         properties = _properties(run_id, worker, target, consumer.config)

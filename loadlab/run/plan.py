@@ -9,7 +9,7 @@ from loadlab.measurement.ledger import BLOCK_RECORDS, MOST_MEMORY_BYTES, block_b
 from loadlab.run.cores import check_pinned
 from loadlab.run.traces import PlannedTrace, planned_trace, trace_warnings
 from loadlab.scenario.lint import lint_scenario
-from loadlab.workload.schedule import arrival_seed, group_schedule, records_due
+from loadlab.workload.schedule import group_schedule, group_seed, records_due
 from loadlab.workload.sizes import mean_size
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _producer(scenario: Scenario, name: str, spec: ProducerSpec, ids: Iterator[i
     phases = scenario.phases
     sending_s = phases.warmup_s + phases.measure_s
     at_max = spec.schedule.rate == "max"
-    schedule = group_schedule(spec.schedule, sending_s, arrival_seed(scenario.seed, name))
+    schedule = group_schedule(spec.schedule, sending_s, group_seed(scenario.seed, name))
     measured = None if at_max else records_due(schedule, phases.warmup_s, sending_s)
     return PlannedProducer(
         name=name,

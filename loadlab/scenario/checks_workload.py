@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab import units
 from loadlab.hints import HintedError, near
 from loadlab.scenario.checks_trace import sizes_known, trace_of
+from loadlab.scenario.client_settings import DEFAULTS
 from loadlab.scenario.finding import Finding, View, found
 from loadlab.scenario.records import STAMP_BYTES
 from loadlab.scenario.schedule import BurstsRate
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 _MAX_BYTES: Final = "message.max.bytes"
 _TOPIC_S: Final = "max.message.bytes"
-_CLIENT_MAX_BYTES: Final = 1_000_000
 _TOPIC_MAX_BYTES: Final = 1_048_588
 _BATCH_OVERHEAD_BYTES: Final = 100
 _HEADER_OVERHEAD_BYTES: Final = 17  # its name, and two lengths of five bytes at the most
@@ -107,7 +107,7 @@ def _place_in_trace(producer: ProducerSpec, size_bytes: int) -> str:
 def _limits(view: View, name: str, producer: ProducerSpec) -> Iterator[tuple[int, str, tuple[Path, ...]]]:
     """The limits on a record of a producer: bytes of a value, what sets it, and where it is set."""
     config: Path = ("producers", name, "config")
-    own = producer.config.get(_MAX_BYTES, str(_CLIENT_MAX_BYTES))
+    own = producer.config.get(_MAX_BYTES, DEFAULTS["librdkafka"][_MAX_BYTES])
     if units.is_digits(own):
         what = f"producers.{name}.config.{_MAX_BYTES}"
         yield int(own) - _BATCH_OVERHEAD_BYTES, what, ((*config, _MAX_BYTES),)

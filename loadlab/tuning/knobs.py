@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.client.property_table import CANONICAL
 from loadlab.cluster.capacity import heap_bytes
 from loadlab.hints import HintedError
-from loadlab.scenario.lint.settings import DEFAULTS
+from loadlab.scenario.client_settings import DEFAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping

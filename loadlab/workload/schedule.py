@@ -32,7 +32,7 @@ def group_schedule(schedule: Schedule, sending_s: float, seed: int) -> GroupSche
     Args:
         schedule: the scenario's.
         sending_s: how long the group sends at most: warm-up and measure phase.
-        seed: of the group's arrivals, from `arrival_seed`.
+        seed: of the group's arrivals, from `group_seed`.
 
     Returns:
         After the last piece the rate stays what it was at its end; where `schedule.records` limits the group,
@@ -47,11 +47,11 @@ def group_schedule(schedule: Schedule, sending_s: float, seed: int) -> GroupSche
     return made if schedule.records is None else made.limited(schedule.records)
 
 
-def arrival_seed(seed: int, group: str) -> int:
-    """The seed of a group's arrivals, 0 to 2^63 - 1.
+def group_seed(seed: int, group: str) -> int:
+    """The seed of a group's arrivals and records, 0 to 2^63 - 1.
 
     Groups of one scenario have seeds of their own: the sum of their arrivals would be no Poisson process if
-    they all sent at the same moments.
+    they all sent at the same moments, and equal keys at the same moments would meet in one partition.
 
     Args:
         seed: the scenario's.

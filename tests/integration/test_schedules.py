@@ -14,7 +14,7 @@ from loadlab.cluster import start_cluster
 from loadlab.cluster.specs import cluster_spec
 from loadlab.run.runner import RunOptions, run_scenario
 from loadlab.scenario import load_document
-from loadlab.workload.schedule import arrival_seed, group_schedule
+from loadlab.workload.schedule import group_schedule, group_seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def replayed(
     loaded = load_document(parts)
     stored = run_scenario(loaded, RunOptions(results_dir, keep_topics=True), Recorder())
     spec = loaded.scenario.producers["checkout"].schedule
-    intended = group_schedule(spec, 4.0, arrival_seed(loaded.scenario.seed, "checkout"))
+    intended = group_schedule(spec, 4.0, group_seed(loaded.scenario.seed, "checkout"))
     amount = stored.result.reconciliation.acked
     return stored.result, dict(_read(cluster.bootstrap_servers, topic, amount)), intended
 

@@ -14,7 +14,7 @@ from loadlab.client.arrivals import FAN_OUT, LEVELS, MOST_ARRIVALS, arrival, arr
 from loadlab.client.pacing import NEVER_NS
 from loadlab.client.schedule import GroupSchedule, make_schedule
 from loadlab.scenario import Schedule
-from loadlab.workload.schedule import arrival_seed, group_schedule, records_due, table
+from loadlab.workload.schedule import group_schedule, group_seed, records_due, table
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -129,10 +129,10 @@ def test_the_same_seed_gives_the_same_arrivals_and_another_one_others() -> None:
 
 
 def test_groups_of_one_scenario_have_seeds_of_their_own_that_never_change() -> None:
-    assert arrival_seed(1, "checkout") == arrival_seed(1, "checkout")
-    assert len({arrival_seed(seed, name) for seed in (1, 2) for name in ("a", "b")}) == 4
+    assert group_seed(1, "checkout") == group_seed(1, "checkout")
+    assert len({group_seed(seed, name) for seed in (1, 2) for name in ("a", "b")}) == 4
     # As documented: the first 8 bytes of SHA-256 of "SEED NAME", without the lowest bit.
-    assert arrival_seed(1, "checkout") == 0x1EC3E2C4A0D72A01
+    assert group_seed(1, "checkout") == 0x1EC3E2C4A0D72A01
 
 
 SHAPES: dict[str, object] = {

@@ -11,8 +11,8 @@ import pytest
 
 from loadlab.client.property_table import CANONICAL, _printed_table, known_properties
 from loadlab.scenario import load, load_document
+from loadlab.scenario.client_settings import DEFAULTS
 from loadlab.scenario.lint import RULES, SEVERITIES, lint, lint_scenario, of_properties
-from loadlab.scenario.lint.settings import DEFAULTS
 from loadlab.scenario.lint.subject import of_scenario
 
 ROOT = Path(__file__).parents[2]

@@ -258,3 +258,18 @@ def test_workers_that_have_all_finished_are_not_gone() -> None:
     load.run()
 
     assert load.failure is None
+
+
+@pytest.mark.parametrize(("acks", "early"), [("all", True), ("1", False)])
+def test_a_group_has_read_all_while_producers_of_other_topics_still_send(acks: str, *, early: bool) -> None:
+    """Billing's producer is done when the drain begins; the other one sends for as long as it lasts."""
+    other = worker_of(producing(2, "audit"), FakeProcess(), State.READY)
+    load = load_of(sender(), other, reader(), drain_s=0.4)
+    producers = [replace(one, config={**one.config, "acks": acks}) for one in load.plan.producers]
+    load.plan = replace(load.plan, producers=tuple(producers))
+    load.run()
+
+    assert list(load.drained_ns) == ["billing"] * early
+    if early:
+        drain_s = (load.drained_ns["billing"] - load.timeline.measure_end_ns) / 1e9
+        assert drain_s < 0.3

@@ -12,6 +12,7 @@ from loadlab.errors import UsageError
 from loadlab.run.orders import Target, make_orders
 from loadlab.run.plan import plan_scenario
 from loadlab.scenario import load
+from loadlab.workload.schedule import group_seed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,7 +148,12 @@ def test_records_are_as_the_scenario_says() -> None:
     made = producers(orders_of(scenario_of(seed=99, producers={"a": producer(records=records)})))[0].records
 
     assert set(made.sizes_bytes) == {100, 300}
-    assert (made.compressibility, made.seed, made.stamped, made.partition) == (0.25, 99, True, 2)
+    assert (made.compressibility, made.seed, made.stamped, made.partition) == (
+        0.25,
+        group_seed(99, "a"),
+        True,
+        2,
+    )
     assert (made.key_kind, made.key_count, made.key_exponent, made.null_key_share) == (3, 50, 1.3, 0.1)
     assert (made.tombstone_share, made.header_share, made.header_count, made.header_bytes) == (
         0.2,
@@ -176,3 +182,24 @@ def test_what_clients_need_of_the_cluster_is_not_shown() -> None:
 
     assert SECRET not in repr(target)
     assert SECRET not in repr(orders_of(scenario_of(), **{"sasl.password": SECRET}))
+
+
+@pytest.mark.parametrize(
+    ("config", "reading"),
+    [
+        ({}, 2),
+        ({"partition.assignment.strategy": "roundrobin"}, 4),
+        ({"partition.assignment.strategy": "cooperative-sticky"}, 4),
+        ({"group.protocol": "consumer"}, 4),
+        ({"group.protocol": "consumer", "group.remote.assignor": "range"}, 2),
+    ],
+)
+def test_a_limit_is_shared_by_the_workers_that_hold_partitions(config: dict[str, str], reading: int) -> None:
+    """With "range" the first workers hold all of ten topics of two partitions."""
+    scenario = scenario_of(
+        topics={"orders": {"count": 10, "partitions": 2, "replication_factor": 1}},
+        consumers={"billing": {"topic": "orders", "workers": 4, "max_rate": "1k/s", "config": config}},
+    )
+    made = consumers(orders_of(scenario))
+
+    assert [each.max_rate_per_s for each in made] == [1_000 / reading] * 4

@@ -11,7 +11,7 @@ from loadlab.scenario.lint.rule import Hit, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadlab.scenario.lint.settings import Settings
+    from loadlab.scenario.client_settings import Settings
     from loadlab.scenario.lint.subject import Producer, Subject, Topic
 
 _MOST_IN_FLIGHT: Final = 5

@@ -11,10 +11,10 @@ from loadlab.client.java_translation import Translated, of_another_codec, transl
 from loadlab.client.property_table import CANONICAL, known_properties
 from loadlab.errors import UsageError
 from loadlab.hints import HintedError, near
+from loadlab.scenario.client_settings import Flavour, Settings
 from loadlab.scenario.cluster import DEFAULT_KAFKA_VERSION
 from loadlab.scenario.kafka_properties import definitions
 from loadlab.scenario.lint.refused_values import refused_by_broker, refused_by_client
-from loadlab.scenario.lint.settings import Flavour, Settings
 from loadlab.scenario.lint.subject import TOPIC_DEFAULTS, Consumer, Producer, Subject, Topic, of_brokers
 from loadlab.scenario.properties_text import entries
 from loadlab.scenario.source import read_text

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from loadlab.client.property_table import Client
-    from loadlab.scenario.lint.settings import Flavour
+    from loadlab.scenario.client_settings import Flavour
 
 _WHOLE: Final = re.compile(r"[-+]?[0-9]+")
 _NUMBER: Final = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")

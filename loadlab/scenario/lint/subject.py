@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from loadlab.scenario.checks_trace import sizes_known
-from loadlab.scenario.lint.settings import Settings
+from loadlab.scenario.client_settings import Settings
 from loadlab.scenario.records import LognormalForm, UniformForm, WeightedForm
 from loadlab.scenario.schedule import BurstsRate, RampRate, StepsRate, TraceRate
 
