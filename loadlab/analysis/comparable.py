@@ -10,12 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
+from loadlab.client.property_table import CANONICAL
+from loadlab.scenario.client_settings import Settings
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pydantic import JsonValue
 
-    from loadlab.results.model import ClusterUsed, RunResult
+    from loadlab.results.model import RunResult
 
 Kind = Literal[
     "scenario",
@@ -38,6 +41,7 @@ _MEMORY_TOLERANCE: Final = 0.01
 """Of what a kernel calls all memory, some is its own: that varies from boot to boot."""
 
 _NOT_KNOWN: Final = "not known"
+_NOT_SET: Final = "not set"
 _CLIENT_DURABILITY: Final = ("request.required.acks", "enable.idempotence")
 _TOPIC_DURABILITY: Final = ("min.insync.replicas", "flush.messages", "flush.ms")
 _IN_FORCE: Final = frozenset(
@@ -49,6 +53,26 @@ _IN_FORCE: Final = frozenset(
         "log.flush.interval.ms",
     }
 )
+_NAMES_OF_CLIENTS: Final = ("client.id", "group.id", "group.instance.id", "bootstrap.servers")
+_NAMES_OF_BROKERS: Final = (
+    "advertised.listeners",
+    "broker.id",
+    "controller.listener.names",
+    "controller.quorum.bootstrap.servers",
+    "controller.quorum.voters",
+    "inter.broker.listener.name",
+    "listener.security.protocol.map",
+    "listeners",
+    "log.dir",
+    "log.dirs",
+    "metadata.log.dir",
+    "node.id",
+    "process.roles",
+)
+_OF_CLUSTERS: Final = ("brokers", "cores")
+_NOT_COMPARED: Final = _IN_FORCE.union(_NAMES_OF_CLIENTS, _NAMES_OF_BROKERS)
+"""Properties that are judged, or name the client or broker."""
+
 _NOTED: Final = ("python", "numba", "numpy", "confluent_kafka")
 
 
@@ -57,7 +81,7 @@ class Difference:
     """Something that the two sides don't have alike.
 
     Attributes:
-        field: where it stands in result.json.
+        field: where it stands in result.json; of a property the path by which a scenario sets it.
         baseline: what the baseline has, and
         contender: what the contender has, as text.
     """
@@ -81,25 +105,50 @@ class Mismatch(Difference):
 def mismatches(baseline: RunResult, contender: RunResult) -> list[Mismatch]:
     """All that speaks against comparing two runs, but for their verdicts."""
     return [
-        Mismatch(field, _text(first), _text(second), kind)
+        Mismatch(field, _text(first, _missing(kind)), _text(second, _missing(kind)), kind)
         for kind, field, first, second in _pairs(baseline, contender)
         if first != second
     ]
 
 
+def _missing(kind: Kind | None) -> str:
+    """What stands for a value that a side lacks: what a scenario leaves out is known to be so."""
+    return _NOT_SET if kind == "scenario" else _NOT_KNOWN
+
+
 def under_test(baseline: RunResult, contender: RunResult) -> list[Difference]:
-    """What differs and may: clusters, what the scenarios set, and versions that touch the figures little."""
-    pairs = [
-        *_clusters(baseline.cluster, contender.cluster),
-        *_scenario_differences(baseline, contender, "under test"),
+    """What differs and may: clusters, properties, what else is set, and versions that matter little.
+
+    Properties are those in force wherever both runs tell them, else those that the scenarios set.
+    """
+    told = _told_in_force(baseline, contender)
+    asked = [
+        pair
+        for pair in _scenario_differences(baseline, contender, "under test")
+        if tuple(pair[0].split(".", maxsplit=3)[:3]) not in told
     ]
     environments = baseline.environment, contender.environment
-    pairs += [(f"environment.{name}", *_both(*environments, name)) for name in _NOTED]
-    return [Difference(path, _text(first), _text(second)) for path, first, second in pairs if first != second]
+    noted = [(f"environment.{name}", *_both(*environments, name)) for name in _NOTED]
+    used = [(f"cluster.{name}", *_both(baseline.cluster, contender.cluster, name)) for name in _OF_CLUSTERS]
+    return [
+        *_differences(used, _NOT_KNOWN),
+        *_broker_differences(baseline, contender),
+        *_differences(_property_pairs(told), _NOT_SET),
+        *_differences(asked, _NOT_SET),
+        *_differences(noted, _NOT_KNOWN),
+    ]
+
+
+def _differences(pairs: Iterable[tuple[str, object, object]], missing: str) -> Iterator[Difference]:
+    """Of paths and both sides' values those that differ, as text."""
+    for path, first, second in pairs:
+        if first != second:
+            yield Difference(path, _text(first, missing), _text(second, missing))
 
 
 _Pair: TypeAlias = tuple[Kind | None, str, object, object]
 _Path: TypeAlias = tuple[str, ...]
+_Properties: TypeAlias = "Mapping[str, str]"
 _Meaning: TypeAlias = Literal["nothing", "judged in force", "under test", "load"]
 
 
@@ -124,12 +173,39 @@ def _pairs(baseline: RunResult, contender: RunResult) -> Iterator[_Pair]:
     yield from _durability(baseline, contender)
 
 
-def _clusters(first: ClusterUsed, second: ClusterUsed) -> Iterator[tuple[str, object, object]]:
-    """What is under test of the clusters as used, which need not be those that the scenarios ask for."""
-    for name in ("brokers", "cores"):
-        yield f"cluster.{name}", *_both(first, second, name)
-    for name in sorted((first.config.keys() | second.config.keys()) - _IN_FORCE):
-        yield f"cluster.config.{name}", first.config.get(name), second.config.get(name)
+def _told_in_force(baseline: RunResult, contender: RunResult) -> dict[_Path, tuple[_Properties, _Properties]]:
+    """What both sides tell of clients and topics, by the path of the scenario that sets such properties."""
+    found: dict[_Path, tuple[_Properties, _Properties]] = {}
+    one, other = baseline.environment.client_config, contender.environment.client_config
+    for client in sorted(one.keys() & other.keys()):
+        role, _, name = client.partition("/")
+        found[f"{role}s", name, "config"] = _usual_names(one[client]), _usual_names(other[client])
+    one, other = baseline.environment.topic_config, contender.environment.topic_config
+    for topic in sorted(one.keys() & other.keys()):
+        found["topics", topic, "config"] = one[topic], other[topic]
+    return found
+
+
+def _usual_names(properties: _Properties) -> _Properties:
+    """A client's properties by the names that Kafka's documentation has: linger.ms, acks."""
+    return {CANONICAL.get(name, name): value for name, value in properties.items()}
+
+
+def _property_pairs(
+    told: Mapping[_Path, tuple[_Properties, _Properties]],
+) -> Iterator[tuple[str, str | None, str | None]]:
+    for path, (first, second) in told.items():
+        for name in sorted((first.keys() | second.keys()) - _NOT_COMPARED):
+            yield ".".join((*path, name)), first.get(name), second.get(name)
+
+
+def _broker_differences(baseline: RunResult, contender: RunResult) -> Iterator[Difference]:
+    """The properties of the brokers as used, which need not be those that the scenarios ask for."""
+    first, second = baseline.environment.broker_config, contender.environment.broker_config
+    if not (first and second):  # a cluster that did not tell
+        first, second = baseline.cluster.config, contender.cluster.config
+    missing = _NOT_SET if first and second else _NOT_KNOWN
+    return _differences(_property_pairs({("cluster", "config"): (first, second)}), missing)
 
 
 def _both(first: object, second: object, name: str) -> tuple[object, object]:
@@ -152,10 +228,13 @@ def _machines(baseline: RunResult, contender: RunResult) -> Iterator[_Pair]:
 def _durability(baseline: RunResult, contender: RunResult) -> Iterator[_Pair]:
     """What an ack promises, as it was in force."""
     first, second = baseline.environment, contender.environment
-    for group in sorted(first.client_config.keys() & second.client_config.keys()):
-        if group.startswith("producer/"):
-            clients = first.client_config[group], second.client_config[group]
-            yield from _properties(f"environment.client_config.{group}", *clients, _CLIENT_DURABILITY)
+    for group in sorted(baseline.producers.keys() & contender.producers.keys()):
+        where, client = f"environment.client_config.producer/{group}", f"producer/{group}"
+        if client in first.client_config and client in second.client_config:
+            clients = first.client_config[client], second.client_config[client]
+            yield from _properties(where, *clients, _CLIENT_DURABILITY)
+        else:
+            yield from _asked_durability(group, baseline, contender)
     where, one, other = "environment.topic_config", first.topic_config, second.topic_config
     if not (one and other):  # a cluster that did not tell
         where, one, other = "scenario.topics", *map(_set_of_topics, (baseline, contender))
@@ -167,6 +246,24 @@ def _durability(baseline: RunResult, contender: RunResult) -> Iterator[_Pair]:
     for path in sorted(asked.keys() & asked_too.keys()):
         if path[0] == "topics" and path[2:] == ("replication_factor",):
             yield "durability", f"scenario.{'.'.join(path)}", asked[path], asked_too[path]
+
+
+def _asked_durability(group: str, baseline: RunResult, contender: RunResult) -> Iterator[_Pair]:
+    """What the scenarios ask for of a producer, librdkafka's defaults included."""
+    one, other = (Settings.of_client(_set_of_producer(group, side)) for side in (baseline, contender))
+    where = f"scenario.producers.{group}.config"
+    yield "durability", f"{where}.acks", _acks(one), _acks(other)
+    yield "durability", f"{where}.enable.idempotence", one.idempotent, other.idempotent
+
+
+def _acks(settings: Settings) -> str:
+    return "all" if settings.acks_all else settings.text("acks")
+
+
+def _set_of_producer(group: str, result: RunResult) -> dict[str, str]:
+    """The properties that a scenario sets for a producer."""
+    where = ("producers", group, "config")
+    return {path[3]: str(value) for path, value in _flat(result.scenario) if path[:3] == where}
 
 
 def _set_of_topics(result: RunResult) -> dict[str, dict[str, str]]:
@@ -229,5 +326,5 @@ def _flat(document: Mapping[str, JsonValue], prefix: _Path = ()) -> Iterator[tup
             yield (*prefix, key), value
 
 
-def _text(value: object) -> str:
-    return _NOT_KNOWN if value is None else str(value)
+def _text(value: object, missing: str) -> str:
+    return missing if value is None else str(value)

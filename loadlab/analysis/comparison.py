@@ -53,13 +53,17 @@ class Count:
 
     Attributes:
         name: the field of `reconciliation`.
-        baseline: None where it is not known of a run, as is
+        baseline: of the runs that tell; None where none does, as is
         contender.
+        baseline_unknown: how many runs do not tell, as is
+        contender_unknown.
     """
 
     name: str
     baseline: int | None
     contender: int | None
+    baseline_unknown: int = 0
+    contender_unknown: int = 0
 
 
 @dataclass(frozen=True)
@@ -137,10 +141,12 @@ def _finding(found: Effect, adjusted_p: float | None) -> Finding:
 
 
 def _count(name: str, baseline: Sequence[RunResult], contender: Sequence[RunResult]) -> Count:
-    return Count(name, _added(name, baseline), _added(name, contender))
+    (first, first_unknown), (second, second_unknown) = (_added(name, side) for side in (baseline, contender))
+    return Count(name, first, second, first_unknown, second_unknown)
 
 
-def _added(name: str, results: Sequence[RunResult]) -> int | None:
-    """All runs' together; None where it is not known of one of them."""
+def _added(name: str, results: Sequence[RunResult]) -> tuple[int | None, int]:
+    """The sum over the runs that tell, None where none does; and how many do not."""
     numbers = [getattr(result.reconciliation, name) for result in results]
-    return None if None in numbers else sum(numbers)
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known else None, len(numbers) - len(known)

@@ -179,6 +179,10 @@ def runs_frame(results_dir: Path) -> pd.DataFrame:
     """
     rows = [vars(run_row(entry)) for entry in list_runs(results_dir)]
     frame = pd.DataFrame(rows, columns=[column.name for column in fields(RunRow)])
+    for column in fields(RunRow):
+        if column.type == "int | None":
+            # A column that lacks one would be of floats, which have no room for a seed's 63 bits.
+            frame[column.name] = pd.array([row[column.name] for row in rows], dtype="Int64")
     return frame.astype({"started_at": "datetime64[us, UTC]"})
 
 

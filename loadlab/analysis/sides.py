@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.analysis.comparable import Kind, mismatches
 from loadlab.analysis.headline import cut_short
 from loadlab.errors import UsageError
+from loadlab.results.model import MOCK_NOTE
 from loadlab.results.reader import RESULT_FILE, StoredSet, load_any
 from loadlab.results.versions import schema_version
 
@@ -104,7 +105,7 @@ def choose(baseline: Side, contender: Side, *, allowed: Collection[Kind], paired
     """
     sides = baseline, contender
     objections = [
-        *_objections(baseline, contender),
+        *_objections(baseline, contender, allowed),
         *_doubts(baseline, allowed),
         *_doubts(contender, allowed),
     ]
@@ -112,6 +113,7 @@ def choose(baseline: Side, contender: Side, *, allowed: Collection[Kind], paired
     first, second = (side.fitting(allowed) for side in sides)
     left_out = [_left_out(side, kept) for side, kept in zip(sides, (first, second), strict=True)]
     if paired:
+        left_out += [_alone(baseline, first, second), _alone(contender, second, first)]
         first, second = _in_pairs(first, second)
     kept = tuple(first.values()), tuple(second.values())
     remarks = [
@@ -135,15 +137,20 @@ def counted(side: Side, allowed: Collection[Kind]) -> tuple[tuple[RunResult, ...
     return runs, (*_left_out(side, kept), *_remarks(side.letter, runs))
 
 
-def _objections(baseline: Side, contender: Side) -> Iterator[_Objection]:
+def _objections(baseline: Side, contender: Side, allowed: Collection[Kind]) -> Iterator[_Objection]:
     ids = [{run.run_id for run in side.runs.values()} for side in (baseline, contender)]
     if shared := sorted(ids[0] & ids[1]):
         yield _Objection("same-run", f"both sides have the run {shared[0]}: it can't differ from itself")
     if baseline.schema_versions != contender.schema_versions:
         versions = (", ".join(map(str, side.schema_versions)) for side in (baseline, contender))
         yield _Objection("schema", "schema_version is {} in A, {} in B".format(*versions))
-    for found in mismatches(*(next(iter(side.runs.values())) for side in (baseline, contender))):
+    for found in mismatches(*(_typical(side, allowed) for side in (baseline, contender))):
         yield _Objection(found.kind, f"{found.field} is {found.baseline} in A, {found.contender} in B")
+
+
+def _typical(side: Side, allowed: Collection[Kind]) -> RunResult:
+    """The run by which a side is held against the other: the first that counts."""
+    return next(iter((side.fitting(allowed) or side.runs).values()))
 
 
 def _doubts(side: Side, allowed: Collection[Kind]) -> Iterator[_Objection]:
@@ -191,6 +198,14 @@ def _left_out(side: Side, kept: dict[int, RunResult]) -> Iterator[str]:
         yield f"left out of {side.letter}: run {', '.join(numbers)} of {len(side.runs)} {fault}"
 
 
+def _alone(side: Side, kept: dict[int, RunResult], others: dict[int, RunResult]) -> Iterator[str]:
+    """The runs of a side that count by themselves and have no fellow on the other."""
+    alone = [str(number) for number in kept if number not in others]
+    if alone:
+        runs = f"run {', '.join(alone)} of {len(side.runs)}"
+        yield f"left out of {side.letter}: {runs}, with no fellow to be paired with"
+
+
 def _in_pairs(
     first: dict[int, RunResult], second: dict[int, RunResult]
 ) -> tuple[dict[int, RunResult], dict[int, RunResult]]:
@@ -202,6 +217,8 @@ def _in_pairs(
 
 def _remarks(letter: str, runs: Sequence[RunResult]) -> Iterator[str]:
     """What the reader has to know of the runs that count."""
+    if any(run.cluster.kind == "mock" for run in runs):
+        yield f"{letter}: {MOCK_NOTE}"
     suspect = [run for run in runs if run.verdict.status == "suspect"]
     if suspect:
         reasons = (reason for run in suspect for reason in run.verdict.reasons)

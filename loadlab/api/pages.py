@@ -10,6 +10,7 @@ from loadlab.analysis import numbers
 from loadlab.api.markup import Element, Page, details, element, page, table
 from loadlab.cli.summary import cluster_text
 from loadlab.cli.summary_thresholds import measured_text
+from loadlab.results.model import MOCK_NOTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -64,7 +65,7 @@ def _notes(result: RunResult) -> Iterator[str]:
     if result.interrupted:
         yield "interrupted: the figures are those until then"
     if result.cluster.kind == "mock":
-        yield "mock broker: not Kafka"
+        yield MOCK_NOTE
     if result.verdict.saturated:
         yield "saturated: the cluster was the limit, not the generator"
     for warning in result.warnings:

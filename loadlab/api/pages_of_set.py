@@ -48,15 +48,15 @@ def verdict(stored: StoredRun | StoredSet, shown: StoredRun) -> Page:
 
 def _set_box(runs: RunSet) -> Element:
     used = sum(each.used for each in runs.runs)
-    whole = used == runs.requested and all(each.status == "valid" for each in runs.runs)
+    doubted = [each for each in runs.runs if each.reasons or each.thresholds_failed or not each.used]
+    whole = used == runs.requested and not doubted
     status = "valid" if whole else "suspect" if used else "invalid"
     counted = f"{used} of {numbers.counted(runs.requested, 'run')} {'counts' if used == 1 else 'count'}"
-    left_first = sorted(runs.runs, key=lambda each: each.used)
-    doubted = [element("li", _why(each)) for each in left_first if each.reasons or not each.used]
+    left_first = sorted(doubted, key=lambda each: each.used)
     return element(
         "div",
         element("strong", counted),
-        element("ul", *(element("li", text) for text in _ended(runs)), *doubted),
+        element("ul", *(element("li", text) for text in [*_ended(runs), *map(_why, left_first)])),
         css=f"box {status}",
     )
 
@@ -70,9 +70,15 @@ def _ended(runs: RunSet) -> Iterator[str]:
 
 
 def _why(each: Repetition) -> str:
-    reasons = "; ".join(f"{reason.code}: {reason.message}" for reason in each.reasons)
+    reasons = _reasons(each)
     left_out = "" if each.used else ", left out"
     return f"run {each.repetition} ({_state(each)}{left_out})" + (f": {reasons}" if reasons else "")
+
+
+def _reasons(each: Repetition) -> str:
+    """What its verdict tells, and the thresholds that failed."""
+    told = [f"{reason.code}: {reason.message}" for reason in each.reasons]
+    return "; ".join([*told, *(f"threshold failed: {expression}" for expression in each.thresholds_failed)])
 
 
 def _state(each: Repetition) -> str:
@@ -87,7 +93,7 @@ def runs_of(runs: RunSet) -> Page:
             each.run_id,
             _state(each),
             "counts" if each.used else "left out",
-            "; ".join(f"{reason.code}: {reason.message}" for reason in each.reasons),
+            _reasons(each),
         )
         for each in runs.runs
     ]

@@ -16,10 +16,10 @@ from loadlab.api import pages
 from loadlab.api.markup import Page, details, element, page, table
 from loadlab.api.pages import with_scenario
 from loadlab.cli.capacity_view import PROBE_WORDS, answer_text
-from loadlab.cli.comparison import counts, differences, method, sentence, table_rows
+from loadlab.cli.comparison import counts, differences, method, missing, sentence, table_rows
 from loadlab.cli.summary import cluster_text
 from loadlab.errors import UsageError
-from loadlab.results.model import RunResult
+from loadlab.results.model import MOCK_NOTE, RunResult
 from loadlab.results.model_capacity import DEFAULT_MAX_PROBES, DEFAULT_PRECISION, default_lowest_per_s
 from loadlab.results.reader import StoredRun, StoredSet
 
@@ -78,7 +78,8 @@ def comparison_box(found: Compared) -> Page:
             ("B", found.contender, found.chosen.contender),
         )
     )
-    said = [*sides, *(text for text, _ in counts(found.comparison)), *found.chosen.remarks]
+    counted = (text for text, _ in counts(found.comparison))
+    said = [*sides, *counted, *missing(found), *found.chosen.remarks]
     status = "suspect" if found.chosen.remarks else "valid"
     return page(
         element(
@@ -152,7 +153,7 @@ def _doubts(search: CapacityResult) -> Iterator[str]:
     if search.cluster is not None:
         yield cluster_text(search.cluster)
         if search.cluster.kind == "mock":
-            yield "mock broker: not Kafka"
+            yield MOCK_NOTE
     if not search.finished:
         yield f"interrupted: the same command with --resume {search.capacity_id} goes on"
     if not search.answer.sure:

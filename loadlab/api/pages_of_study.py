@@ -11,6 +11,7 @@ from loadlab.api.markup import Page, element, page, table
 from loadlab.api.pages import as_files
 from loadlab.cli.study_view import came_to
 from loadlab.cli.summary import cluster_text
+from loadlab.results.model import MOCK_NOTE
 from loadlab.tuning.findings import baseline_values
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _notes(result: StudyResult) -> Iterator[str]:
     if result.cluster is not None:
         yield cluster_text(result.cluster)
         if result.cluster.kind == "mock":
-            yield "mock broker: not Kafka"
+            yield MOCK_NOTE
     if not result.finished:
         yield f"not finished: the same command with --resume {result.study_id} goes on"
     if result.forced:

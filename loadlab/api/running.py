@@ -14,7 +14,6 @@ from loadlab.api.stored import folder_of_results
 from loadlab.cli.watching import watching
 from loadlab.cluster.specs import cluster_spec
 from loadlab.errors import UsageError
-from loadlab.results.reader import StoredRun
 from loadlab.run.opening import OpenCluster, RunOptions, open_spec
 from loadlab.run.progress import SilentObserver
 from loadlab.run.runner import run_scenario
@@ -35,7 +34,7 @@ def load_scenario(
     """Read and check a scenario.
 
     Args:
-        scenario: a file, or plain data as a file has it. Over a file go LOADLAB_PROVIDER and LOADLAB_SET.
+        scenario: a file, or plain data as a file has it; over both go LOADLAB_PROVIDER and LOADLAB_SET.
         overrides: values over the scenario's own: ``{"producers.checkout.config.linger.ms": 20}``, or texts
             as those of `--set`.
         provider: where the cluster comes from; over all other values.
@@ -52,7 +51,7 @@ def load_scenario(
             raise UsageError("a loaded scenario stays as it is", fix="give overrides to load_scenario")
         return scenario
     if isinstance(scenario, Mapping):
-        return load_document(scenario, texts)
+        return load_document(scenario, texts, os.environ)
     return load(Path(scenario), texts, os.environ)
 
 
@@ -183,8 +182,7 @@ def run(  # noqa: PLR0913 (keywords, as the options of `loadlab run`)
     if fresh_cluster:
         raise UsageError("fresh_cluster says how to repeat", fix="say how often: repeat=5")
     with observed(progress=progress) as observer:
-        stored = run_scenario(loaded, options, observer, cluster=_opened(cluster))
-    return Result(StoredRun(stored.result, stored.path))
+        return Result(run_scenario(loaded, options, observer, cluster=_opened(cluster)))
 
 
 def _opened(cluster: str | OpenCluster | None) -> OpenCluster | None:

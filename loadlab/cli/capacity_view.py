@@ -10,6 +10,7 @@ from loadlab.cli.output import Line, print_document, print_lines
 from loadlab.cli.sections import row
 from loadlab.cli.summary import cluster_text
 from loadlab.results.capacity_store import CAPACITY_FILE
+from loadlab.results.model import MOCK_NOTE
 from loadlab.units import duration_s
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def capacity_lines(search: StoredCapacity) -> Iterator[Line]:
     if result.cluster is not None:
         yield from row("cluster", cluster_text(result.cluster))
         if result.cluster.kind == "mock":
-            yield Line("mock broker: not Kafka", "warn")
+            yield Line(MOCK_NOTE, "warn")
     made = figures.counted(len(result.probes), "probe")
     if search.result.warm_up_per_s:
         rounds = ", ".join(figures.rate(rate) for rate in result.warm_up_per_s)

@@ -43,9 +43,9 @@ class CiReport:
             threshold.expression for thresholds in scenario.thresholds.values() for threshold in thresholds
         ]
 
-    def take(self, result: RunResult, error: str | None = None) -> None:
-        """Adds a run that has a result."""
-        self._suites.append(junit.suite_of(result, error))
+    def take(self, result: RunResult, error: str | None = None, number: int | None = None) -> None:
+        """Adds a run that has a result; `number` is the repetition's, from 1, where there are several."""
+        self._suites.append(junit.suite_of(result, error, number))
         self._pages.append(step_summary.markdown_of(result, error))
 
     def fail(self, error: BaseException) -> None:

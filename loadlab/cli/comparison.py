@@ -233,12 +233,22 @@ def missing(compared: Compared) -> Iterator[str]:
 
 
 def counts(comparison: Comparison) -> Iterator[tuple[str, bool]]:
-    """Lost records always, others where there are any."""
+    """Lost records wherever they are known, others where there are any; and whether there are."""
     for count in comparison.counts:
-        sides = count.baseline, count.contender
-        if any(sides) or (count.name == "lost" and None not in sides):
-            first, second = ("not known" if side is None else figures.count(side) for side in sides)
-            yield f"{count.name} records: {first} in A, {second} in B", any(sides)
+        known = [number for number in (count.baseline, count.contender) if number is not None]
+        if any(known) or (count.name == "lost" and known):
+            first = _counted(count.baseline, count.baseline_unknown)
+            second = _counted(count.contender, count.contender_unknown)
+            yield f"{count.name} records: {first} in A, {second} in B", any(known)
+
+
+def _counted(number: int | None, unknown: int) -> str:
+    """The records of a side, of which some runs may not tell."""
+    if number is None:
+        return "not known"
+    if not unknown:
+        return figures.count(number)
+    return f"at least {figures.count(number)} (not known of {figures.counted(unknown, 'run')})"
 
 
 def method(comparison: Comparison) -> str:

@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 _NOT_IN_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def suite_of(result: RunResult, error: str | None = None) -> ET.Element:
+def suite_of(result: RunResult, error: str | None = None, number: int | None = None) -> ET.Element:
     """A run that has a result, as a testsuite.
 
     Args:
         result: the run's.
         error: why it failed all the same; None where it did not.
+        number: of the repetition, from 1; None where it is the only run. Some servers drop what they take
+            for the same test, so that repetitions need names of their own.
     """
-    suite = _suite(result.name, result.duration_s)
+    suite = _suite(result.name if number is None else f"{result.name}.run-{number}", result.duration_s)
     suite.set("timestamp", result.started_at.strftime("%Y-%m-%dT%H:%M:%S"))
     properties = ET.SubElement(suite, "properties")
     ET.SubElement(properties, "property", name="run_id", value=result.run_id)

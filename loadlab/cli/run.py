@@ -26,8 +26,7 @@ from loadlab.cli.options import (
 from loadlab.cli.quickstart import quickstart_scenario
 from loadlab.cli.stored import print_run, print_set
 from loadlab.cli.watching import watching
-from loadlab.errors import EXIT_INTERRUPTED
-from loadlab.results.reader import StoredRun
+from loadlab.errors import EXIT_INTERRUPTED, LoadlabError
 from loadlab.run.runner import RunOptions, run_scenario
 from loadlab.scenario import load
 
@@ -135,7 +134,7 @@ def _run(scenario: Path, options: RunKeywords, *, builds_image: bool = False) ->
                 ensure_image(loaded.scenario.cluster, observer.message)
             stored = run_scenario(loaded, choices, observer)
         report.take(stored.result)
-        print_run(StoredRun(stored.result, stored.path), options["output"])
+        print_run(stored, options["output"])
     return exit_code(stored.result, strict=options["strict"])
 
 
@@ -148,8 +147,11 @@ def _repeat(scenario: Path, options: RunKeywords, repetitions: int, *, fresh_clu
             raise click.UsageError("--fresh-cluster and --cluster contradict each other")
         with watching(options["metrics_host"], options["metrics_port"]) as observer:
             repeated = repeat_scenario(loaded, choices, RepeatOptions(repetitions, fresh_clusters), observer)
-        for result in repeated.results:
-            report.take(result)
+        for number, result in enumerate(repeated.results, start=1):
+            report.take(result, number=number)
+        if isinstance(repeated.error, KeyboardInterrupt):
+            made = f"{len(repeated.results)} of {repetitions} repetitions"
+            report.fail(LoadlabError(f"interrupted: {made} were made"))
         print_set(repeated.stored, options["output"])
         if repeated.error is not None and not repeated.stored.runs.interrupted:
             raise repeated.error

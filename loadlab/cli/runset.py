@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from loadlab.cli import figures
 from loadlab.cli.output import Line
+from loadlab.cli.summary import cluster_text
+from loadlab.results.model import MOCK_NOTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +25,7 @@ def set_lines(stored: StoredSet) -> list[Line]:
     return [
         Line(f"{runs.name} · {_count(runs)} · {runs.set_id}", "good" if _whole(runs) else "warn"),
         *_ended(runs),
-        _row("clusters", "each run had one of its own" if runs.fresh_clusters else "one for all runs"),
+        *_clusters(runs),
         *_headline(runs),
         *_unsuited(runs),
         _row("result", str(stored.path)),
@@ -35,7 +37,23 @@ def _count(runs: RunSet) -> str:
 
 
 def _whole(runs: RunSet) -> bool:
-    return len(runs.runs) == runs.requested and all(run.status == "valid" for run in runs.runs)
+    """Whether all runs were made, and there is nothing to say of any."""
+    return len(runs.runs) == runs.requested and not any(map(_has_a_story, runs.runs))
+
+
+def _has_a_story(run: Repetition) -> bool:
+    """Whether a run is not plainly valid, or its verdict or thresholds tell something all the same."""
+    return bool(run.status != "valid" or run.cut_short or run.reasons or run.thresholds_failed)
+
+
+def _clusters(runs: RunSet) -> Iterator[Line]:
+    whose = "each run had one of its own" if runs.fresh_clusters else "one for all runs"
+    if runs.cluster is None:
+        yield _row("clusters", whose)
+        return
+    yield _row("clusters", f"{cluster_text(runs.cluster)} · {whose}")
+    if runs.cluster.kind == "mock":
+        yield Line(MOCK_NOTE, "warn")
 
 
 def _ended(runs: RunSet) -> Iterator[Line]:
@@ -67,12 +85,14 @@ def _figure(headline: HeadlineFigure) -> str:
 
 
 def _unsuited(runs: RunSet) -> Iterator[Line]:
-    """The verdicts, and each run that is not plainly valid with why."""
+    """The verdicts, and each run of which more is to be said than that it is valid."""
     verdicts = Counter(run.status for run in runs.runs)
     yield _row("verdicts", " · ".join(f"{number} {status}" for status, number in verdicts.items()))
     for run in runs.runs:
-        if run.status != "valid" or run.cut_short:
+        if _has_a_story(run):
             yield Line(f"  {run.repetition}: {run.run_id} {_why(run)}", "warn" if run.used else "bad")
+        for expression in run.thresholds_failed:
+            yield Line(f"     FAILED  {expression}", "bad")
 
 
 def _why(run: Repetition) -> str:

@@ -18,15 +18,17 @@ class Section:
     Attributes:
         blocks: the most important first.
         shown: how many of them have room.
+        spare: it may be left out where there is room for nothing more.
     """
 
     blocks: tuple[Block, ...]
     shown: int
+    spare: bool = False
 
     @classmethod
-    def of(cls, *blocks: Block) -> Section:
+    def of(cls, *blocks: Block, spare: bool = False) -> Section:
         """A section that shows all its blocks."""
-        return cls(blocks, len(blocks))
+        return cls(blocks, len(blocks), spare)
 
     def lines(self) -> list[Line]:
         """The blocks that have room, and a line that counts the rest."""
@@ -49,14 +51,23 @@ def row(label: str, text: str) -> Block:
 def fit(sections: list[Section], max_lines: int) -> list[Line]:
     """Put sections together; the longest ones give up blocks until all fit.
 
-    Each section keeps its first block, so a limit that is too tight for that is exceeded.
+    Each section keeps its first block; where that is still too much, those that are spare go, the last first.
+    A limit that is too tight for the others is exceeded.
     """
-    while sum(len(section.lines()) for section in sections) > max_lines:
+    while _length(sections) > max_lines:
         longest = max(range(len(sections)), key=lambda index: _can_give(sections[index]))
         if not _can_give(sections[longest]):
             break
         sections = [*sections[:longest], sections[longest].shorter(), *sections[longest + 1 :]]
+    spare = [section for section in sections if section.spare and section.blocks]
+    while _length(sections) > max_lines and spare:
+        sections = [section for section in sections if section is not spare[-1]]
+        spare.pop()
     return [line for section in sections for line in section.lines()]
+
+
+def _length(sections: list[Section]) -> int:
+    return sum(len(section.lines()) for section in sections)
 
 
 def _can_give(section: Section) -> int:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from loadlab.cli.markdown import plain
+from loadlab.cli.summary import SATURATED, cluster_text
 from loadlab.cli.summary_groups import group_sections
 from loadlab.cli.summary_thresholds import measured_text
+from loadlab.results.model import MOCK_NOTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +43,13 @@ def _head(result: RunResult, error: str | None) -> Iterator[str]:
         yield f"- the run failed: {plain(error)}"
     for reason in result.verdict.reasons:
         yield f"- {plain(reason.code)}: {plain(reason.message)}"
+    yield f"- cluster: {plain(cluster_text(result.cluster))}"
+    if result.cluster.kind == "mock":
+        yield f"- {MOCK_NOTE}"
+    if result.verdict.saturated and not any(reason.code == "saturated" for reason in result.verdict.reasons):
+        yield f"- {SATURATED}"
+    for warning in result.warnings:
+        yield f"- warning: {plain(warning.message)}"
     yield ""
 
 

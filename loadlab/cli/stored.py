@@ -98,8 +98,9 @@ def _told(entry: RunEntry) -> str:
     if entry.result is None:
         return f"can't be read: {entry.problem}"
     result = entry.result
-    status = f"{result.verdict.status}{', interrupted' if result.interrupted else ''}"
-    return f"{status:<20} {figures.duration(result.duration_s):>12}  {_rates(result)}"
+    mock = ", mock" if result.cluster.kind == "mock" else ""
+    status = f"{result.verdict.status}{', interrupted' if result.interrupted else ''}{mock}"
+    return f"{status:<26} {figures.duration(result.duration_s):>12}  {_rates(result)}"
 
 
 def _rates(result: RunResult) -> str:

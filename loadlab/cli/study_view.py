@@ -11,6 +11,7 @@ from loadlab.cli import figures
 from loadlab.cli.output import Line, print_document, print_lines
 from loadlab.cli.sections import row
 from loadlab.cli.summary import cluster_text
+from loadlab.results.model import MOCK_NOTE
 from loadlab.results.study_store import JAVA_FILE, LIBRDKAFKA_FILE, STUDY_FILE
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def study_lines(stored: StoredStudy) -> Iterator[Line]:
     if result.cluster is not None:
         yield from row("cluster", cluster_text(result.cluster))
         if result.cluster.kind == "mock":
-            yield Line("mock broker: not Kafka", "warn")
+            yield Line(MOCK_NOTE, "warn")
     yield from row("runs", _made(result))
     yield from row("knobs", _mattered(result))
     yield from _trials(result)

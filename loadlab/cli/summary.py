@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from loadlab.cli import figures
 from loadlab.cli.output import Line, Style
@@ -11,6 +11,7 @@ from loadlab.cli.sections import Block, Section, fit, row
 from loadlab.cli.summary_brokers import broker_section
 from loadlab.cli.summary_groups import group_sections
 from loadlab.cli.summary_thresholds import threshold_section
+from loadlab.results.model import MOCK_NOTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ MAX_LINES = 25
 _ERROR_NAMES_SHOWN = 5
 _STATUS_STYLE: dict[VerdictStatus, Style] = {"valid": "good", "suspect": "warn", "invalid": "bad"}
 _LOST = "records_lost"
-_SATURATED = "saturated: the cluster was the limit, not the generator"
+SATURATED: Final = "saturated: the cluster was the limit, not the generator"
 
 
 def summary_lines(stored: StoredRun) -> list[Line]:
@@ -61,14 +62,14 @@ def _verdict(result: RunResult) -> Section:
     if result.interrupted:
         lines.append(Line("interrupted: the figures are those until then", "warn"))
     if result.cluster.kind == "mock":
-        lines.append(Line("mock broker: not Kafka", "warn"))
+        lines.append(Line(MOCK_NOTE, "warn"))
     return Section.of(tuple(lines))
 
 
 def _reasons(verdict: Verdict) -> Section:
     blocks = [_reason(reason) for reason in verdict.reasons]
     if verdict.saturated and not any(reason.code == "saturated" for reason in verdict.reasons):
-        blocks.append((Line(_SATURATED, "warn"),))
+        blocks.append((Line(SATURATED, "warn"),))
     return Section.of(*blocks)
 
 

@@ -21,7 +21,7 @@ def broker_section(brokers: Mapping[str, BrokerResult]) -> Section:
     """A row for each broker of which something is worth knowing."""
     told = {broker_id: " · ".join(_noteworthy(broker)) for broker_id, broker in brokers.items()}
     rows = (row(f"broker {broker_id}", text) for broker_id, text in told.items() if text)
-    return Section.of(*rows)
+    return Section.of(*rows, spare=True)
 
 
 def _noteworthy(broker: BrokerResult) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from loadlab.cli import figures
@@ -24,7 +25,7 @@ def group_sections(result: RunResult) -> list[Section]:
         _throughput(result),
         _rows("publish latency", result.producers, _publish_latency),
         _rows("end to end", result.consumers, _end_to_end),
-        _rows("where time goes", _staged(result.producers), _stages),
+        replace(_rows("where time goes", _staged(result.producers), _stages), spare=True),
         _rows("lag", result.consumers, _lag),
     ]
 

@@ -201,7 +201,8 @@ def read_events(folder: Path) -> list[dict[str, JsonValue]]:
     """
     path = folder / EVENTS_FILE
     with _telling(path):
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        # Only what JSON escapes ends a line: texts may hold what else Unicode calls a line's end.
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ frozen and refuse unknown fields, so that a stored result can't say what its sch
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, JsonValue
 
@@ -75,6 +75,10 @@ SCHEMA_VERSION = 1
 
 VerdictStatus = Literal["valid", "suspect", "invalid"]
 ReasonSeverity = Literal["suspect", "invalid", "info"]
+
+
+MOCK_NOTE: Final = "mock broker: not Kafka"
+"""Stands beside every figure that was measured on a mock."""
 
 
 class ClusterUsed(Model):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, JsonValue
 
-from loadlab.results.model import Reason, VerdictStatus
+from loadlab.results.model import ClusterUsed, Reason, VerdictStatus
 from loadlab.results.model_base import Measured, Model
 from loadlab.results.publish import published
 from loadlab.results.versions import read_versioned
@@ -33,7 +33,8 @@ class Repetition(Model):
         saturated: the cluster was the limit.
         cut_short: the user or a threshold ended it before its time.
         used: whether it counts in the set's figures: neither invalid nor cut short.
-        reasons: why the verdict is not a plain "valid".
+        reasons: why the verdict is not a plain "valid", and what else it tells.
+        thresholds_failed: the expressions that did not hold.
     """
 
     repetition: int = Field(ge=1)
@@ -44,6 +45,7 @@ class Repetition(Model):
     cut_short: bool = False
     used: bool
     reasons: tuple[Reason, ...] = ()
+    thresholds_failed: tuple[str, ...] = ()
 
 
 class HeadlineFigure(Model):
@@ -82,6 +84,7 @@ class RunSet(Model):
         scenario: as resolved, secrets redacted; its seed is the first run's.
         seed: from which those of all runs follow.
         fresh_clusters: each run had a cluster of its own; otherwise one had all, with fresh topics.
+        cluster: the first run's; None in sets of older versions.
         requested: how many runs were asked for.
         interrupted: the user stopped the set.
         failure: why no further run was made; None where all were, or the user stopped the set.
@@ -97,6 +100,7 @@ class RunSet(Model):
     scenario: dict[str, JsonValue]
     seed: int
     fresh_clusters: bool
+    cluster: ClusterUsed | None = None
     requested: int = Field(ge=1)
     interrupted: bool = False
     failure: str | None = None

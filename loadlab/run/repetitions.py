@@ -155,6 +155,7 @@ class _Series:
             scenario=results[0].scenario,
             seed=self.loaded.scenario.seed,
             fresh_clusters=self.repeat.fresh_clusters,
+            cluster=results[0].cluster,
             requested=self.repeat.repetitions,
             interrupted=self.interrupts.came or isinstance(error, KeyboardInterrupt),
             failure=error.message if isinstance(error, LoadlabError) else None,
@@ -175,4 +176,5 @@ def _repetition(number: int, result: RunResult) -> Repetition:
         cut_short=cut_short(result),
         used=usable(result),
         reasons=result.verdict.reasons,
+        thresholds_failed=tuple(one.expression for one in result.thresholds if not one.passed),
     )

@@ -76,16 +76,19 @@ def load(
 
 
 def load_document(
-    data: Mapping[str, object], overrides: Sequence[str] = (), settings: Sequence[Setting] = ()
+    data: Mapping[str, object],
+    overrides: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+    settings: Sequence[Setting] = (),
 ) -> LoadedScenario:
-    """Loads a scenario from plain data, such as ``Scenario.to_document()`` gives.
+    """Loads a scenario from plain data, such as ``Scenario.to_document()`` gives; arguments as of `load`.
 
     Raises:
         ScenarioError: with every problem, each by its dotted path.
     """
     document = Document("scenario", [], copy.deepcopy(dict(data)))
     problems = apply_settings(document, settings)
-    problems += apply_overrides(document, {}, overrides)
+    problems += apply_overrides(document, environ or {}, overrides)
     return _loaded(document, problems, _NO_FILE)
 
 

@@ -21,9 +21,11 @@ import loadlab
 from loadlab.analysis.headline import headline_figures
 from loadlab.analysis.plots.plot import Plot
 from loadlab.api.running import load_scenario
+from loadlab.cli.runset import set_lines
 from loadlab.errors import LoadlabError, ScenarioError, UsageError
 from loadlab.results import artifacts, reader
-from loadlab.results.model import Reason, Threshold, Verdict
+from loadlab.results.model import ClusterUsed, Reason, Threshold, Verdict
+from loadlab.results.reader import StoredSet
 from loadlab.results.runset import Repetition, RunSet, save_set
 from loadlab.results.store import Artifacts, save
 
@@ -380,3 +382,48 @@ def test_a_folder_that_may_not_be_looked_into_is_told_in_one_line(
         patch.setattr(Path, "iterdir", refused)
         with pytest.raises(UsageError, match="can't be read: Permission denied"):
             loadlab.results(tmp_path)
+
+
+def test_a_set_tells_its_cluster_lost_records_and_failed_thresholds(tmp_path: Path) -> None:
+    lost = Reason(code="records_lost", message="500 records were lost", severity="info")
+    repetitions = (
+        Repetition(repetition=1, run_id="one", seed=1, status="valid", used=True),
+        Repetition(repetition=2, run_id="two", seed=2, status="valid", used=True, reasons=(lost,)),
+        Repetition(
+            repetition=3,
+            run_id="three",
+            seed=3,
+            status="valid",
+            used=True,
+            thresholds_failed=("publish_latency p99 < 50ms",),
+        ),
+    )
+    runs = stored_set(tmp_path, result()).document.model_copy(
+        update={
+            "runs": repetitions,
+            "requested": 3,
+            "cluster": ClusterUsed(provider="embedded", kind="mock", brokers=1),
+        }
+    )
+    lines = set_lines(StoredSet(runs, tmp_path))
+    told = [line.text for line in lines]
+
+    assert lines[0].style == "warn"
+    assert "mock broker: not Kafka" in told
+    assert any(line.startswith("clusters") and "embedded · 1 broker · one for all" in line for line in told)
+    assert "  2: two valid: records_lost" in told
+    assert "     FAILED  publish_latency p99 < 50ms" in told
+    assert not any("1: one" in line for line in told)
+
+
+def test_the_environment_counts_for_a_scenario_made_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = load_scenario(Path(__file__).parents[2] / "scenarios" / "quickstart.yaml").scenario
+    monkeypatch.setenv("LOADLAB_PROVIDER", "embedded")
+    monkeypatch.setenv("LOADLAB_SET", "phases.measure=55s")
+    loaded = load_scenario(document.to_document(), overrides={"phases.drain": "9s"}).scenario
+
+    assert (loaded.cluster.provider, loaded.phases.measure_s, loaded.phases.drain_s) == (
+        "embedded",
+        55.0,
+        9.0,
+    )

@@ -12,7 +12,7 @@ from run_samples import scenario_of
 from loadlab.cli.ci_report import STEP_SUMMARY, CiReport, reporting
 from loadlab.cli.step_summary import markdown_of
 from loadlab.errors import RunError, UsageError
-from loadlab.results.model import Reason, RunResult, Threshold, Verdict
+from loadlab.results.model import ClusterUsed, Reason, RunResult, Threshold, Verdict
 from loadlab.results.store import Artifacts, save
 
 if TYPE_CHECKING:
@@ -216,3 +216,24 @@ def test_a_page_that_can_not_be_written_in_the_end_takes_no_outcome_away(
     folder.mkdir()
     with pytest.raises(RunError, match="can't be written"):
         run_without_folder(None)
+
+
+def test_repetitions_have_names_of_their_own() -> None:
+    """GitLab takes two tests of one name for one, and shows the first."""
+    report = CiReport("small")
+    for number in (1, 2):
+        report.take(result(thresholds=(PASSED,)), number=number)
+    document = parsed(report)
+
+    names = [(one.get("classname"), one.get("name")) for one in document.iter("testcase")]
+    assert len(set(names)) == len(names) == 4
+    assert [suite.get("name") for suite in document] == [f"{result().name}.run-{number}" for number in (1, 2)]
+
+
+def test_a_page_says_what_its_figures_are_of() -> None:
+    mock = ClusterUsed(provider="embedded", kind="mock", brokers=1)
+    told = markdown_of(result(cluster=mock, verdict=Verdict(status="valid", saturated=True)))
+
+    assert "- cluster: embedded · 1 broker" in told
+    assert "- mock broker: not Kafka" in told
+    assert "- saturated: the cluster was the limit" in told

@@ -449,3 +449,97 @@ def test_numbers_that_some_runs_lack_are_told(compared: Compared) -> None:
 
     for told in (compared.told("a", "b"), compared.told("a", "b", "--format", "markdown")):
         assert "publish p99: known of 1 of 3 runs of B" in told.stdout
+
+
+def _lost(records: int | None) -> Reconciliation:
+    return Reconciliation(
+        acked=10, log_end_growth=10, lost=records, duplicated=records, reordered=0, unexplained=0
+    )
+
+
+def test_records_that_some_runs_lost_are_told_though_others_do_not_know(compared: Compared) -> None:
+    compared.keep_set("a", *(run(f"a{number}", reconciliation=_lost(0)) for number in range(2)))
+    losses = enumerate((500, None, 0))
+    compared.keep_set("b", *(run(f"b{number}", reconciliation=_lost(lost)) for number, lost in losses))
+    compared.keep_set("c", *(run(f"c{number}", reconciliation=_lost(None)) for number in range(2)))
+
+    told = compared.told("a", "b").stdout
+    assert "lost records: 0 in A, at least 500 (not known of 1 run) in B" in told
+    assert "duplicated records: 0 in A, at least 500 (not known of 1 run) in B" in told
+    assert "lost records: 0 in A, not known in B" in compared.told("a", "c").stdout
+    assert "lost records" not in compared.told("c", "c", "--allow", "same-run").stdout
+    (count,) = (each for each in compared.document("a", "b")["counts"] if each["name"] == "lost")
+    assert count == {
+        "name": "lost",
+        "baseline": 0,
+        "contender": 500,
+        "baseline_unknown": 0,
+        "contender_unknown": 1,
+    }
+
+
+def test_two_mocks_are_labelled(compared: Compared) -> None:
+    mock = ClusterUsed(provider="embedded", kind="mock", brokers=1)
+    compared.keep(run("a", cluster=mock), run("b", cluster=mock))
+
+    for form in ("text", "markdown"):
+        told = compared.told("a", "b", "--format", form).stdout
+        assert "A: mock broker: not Kafka" in told
+        assert "B: mock broker: not Kafka" in told
+
+
+def test_properties_are_compared_as_they_were_in_force(compared: Compared) -> None:
+    """The scenarios are alike: an edited file and a cluster that stood already make these."""
+    one, other = (
+        _environment(
+            client_config={"producer/checkout": {"queue.buffering.max.ms": linger, "client.id": linger}},
+            topic_config={"orders": {"retention.ms": linger}},
+            broker_config={"log.dirs": linger, **broker},
+        )
+        for linger, broker in (("5", {}), ("77", {"num.io.threads": "64"}))
+    )
+    compared.keep(run("a", **one), run("b", **other))
+    told = compared.told("a", "b")
+
+    assert told.exit_code == 0, told.stderr
+    assert [line for line in told.stdout.splitlines() if line.startswith("differs")] == [
+        "differs  cluster.config.num.io.threads: not set → 64",
+        "differs  producers.checkout.config.linger.ms: 5 → 77",
+        "differs  topics.orders.config.retention.ms: 5 → 77",
+    ]
+
+
+def test_what_only_one_scenario_spells_out_is_no_difference_where_both_have_it(compared: Compared) -> None:
+    in_force = _environment(client_config={"producer/checkout": {"queue.buffering.max.ms": "5"}})
+    compared.keep(run("a", **in_force), run("b", **in_force, **_config()))
+
+    assert "differs" not in compared.told("a", "b").stdout
+    compared.keep(run("c"), run("d", **_config()))
+    assert "differs  producers.checkout.config.linger.ms: 5 → not set" in compared.told("c", "d").stdout
+
+
+def test_acks_that_no_client_told_are_those_of_the_scenarios(compared: Compared) -> None:
+    compared.keep(run("a", **_acks("-1")), run("b", **_config(acks="0")), run("c", **_config(acks="-1")))
+
+    refused = compared.told("a", "b")
+    assert refused.exit_code == 2
+    assert "durability: scenario.producers.checkout.config.acks is all in A, 0 in B" in refused.stderr
+    assert compared.told("a", "c").exit_code == 0
+
+
+def test_a_run_that_does_not_count_does_not_stand_for_its_side(compared: Compared) -> None:
+    told = _environment(flush={"log.flush.interval.messages": "1"})
+    compared.keep_set("a", run("a1", interrupted=True), *(run(f"a{number}", **told) for number in (2, 3)))
+    compared.keep_set("b", *(run(f"b{number}", **told) for number in (1, 2)))
+
+    assert compared.told("a", "b").exit_code == 0
+
+
+def test_runs_without_a_fellow_are_said_to_be_left_out(compared: Compared) -> None:
+    changes = [{}, {"verdict": INVALID}, {}, {}]
+    compared.keep_set("a", *(run(f"a{number}", **change) for number, change in enumerate(changes)))
+    compared.rates("b", 1_000, 1_000, 1_000)
+
+    remarks = compared.document("a", "b", "--paired")["remarks"]
+    assert "left out of A: run 4 of 4, with no fellow to be paired with" in remarks
+    assert "left out of B: run 2 of 3, with no fellow to be paired with" in remarks

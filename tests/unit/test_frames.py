@@ -184,3 +184,12 @@ def test_rates_of_groups_are_added_and_cpu_is_weighted_by_records(tmp_path: Path
     assert row.cpu_us_per_record_sent == pytest.approx((3 * 1.0 + 5.0) / 4)
     assert row.records_per_s == pytest.approx(fast.throughput.records_per_s * 4 / 3)
     assert pd.isna(row.publish_latency_p99_us)
+
+
+def test_whole_numbers_stay_whole_beside_a_run_that_has_none(tmp_path: Path) -> None:
+    """As floats, seeds of 63 bits would lose their last digits."""
+    save(result(seed=7_764_949_442_709_860_949), Artifacts(), tmp_path)
+    (tmp_path / "20990101T000000-spoilt-aaaa").mkdir()
+    (tmp_path / "20990101T000000-spoilt-aaaa" / "result.json").write_text("{")
+
+    assert runs_frame(tmp_path).seed.tolist() == [7_764_949_442_709_860_949, pd.NA]

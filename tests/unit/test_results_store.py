@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,11 +20,15 @@ from loadlab.results import publish
 from loadlab.results.artifacts import (
     INTERVAL_HISTOGRAMS_FILE,
     IntervalHistogram,
+    read_events,
     read_histograms,
     read_interval_histograms,
     read_intervals,
 )
 from loadlab.results.store import Artifacts, Histograms, Interval, ensure_writable, list_runs, load, save
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
 FIXTURES = Path(__file__).parent / "data"
 
@@ -82,6 +87,12 @@ def test_the_artifacts_are_stored_beside_the_result(tmp_path: Path) -> None:
     assert histograms.bucket_edges_us.tolist() == [1.0, 2.0, 4.0]
     assert histograms.counts["producer/checkout/publish_latency_us"].tolist() == [3, 4]
     assert (folder / "logs/broker-1.log").read_text() == "broker says: no space\n"
+
+
+def test_an_event_may_hold_what_unicode_calls_the_end_of_a_line(tmp_path: Path) -> None:
+    events: list[dict[str, JsonValue]] = [{"at_s": 1.0, "text": "a\u2028b\x85c"}, {"at_s": 2.0}]
+
+    assert read_events(save(result(), Artifacts(events=events), tmp_path).path) == events
 
 
 def sparse(start_s: float, metric: str, buckets: list[int], counts: list[int]) -> IntervalHistogram:

@@ -172,6 +172,9 @@ def test_a_run_with_everything_fits_on_25_lines_and_says_what_it_left_out() -> N
     assert lines[-1].startswith("result")
     assert any(line.startswith("reason_0") for line in lines)
     assert any(line.startswith("warning: w0") for line in lines)
+    assert any(line.startswith("where time goes") for line in lines)
+    slow = _broker(restarts=1)
+    assert len(told(crowded.model_copy(update={"brokers": {"1": slow, "2": slow}}))) == MAX_LINES
 
 
 def test_every_status_has_a_colour() -> None:
