@@ -24,6 +24,10 @@ from typing import Final, Literal, TypeGuard
 
 from loadlab.hints import HintedError
 
+NS_PER_S: Final = 1_000_000_000
+NS_PER_MS: Final = 1_000_000
+NS_PER_US: Final = 1_000
+
 _NUMBER: Final = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([A-Za-zµ/]*)")
 _PLAIN_NUMBER: Final = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 
@@ -177,11 +181,6 @@ def format_size(size: int) -> str:
 def format_rate(per_s: float) -> str:
     """The shortest exact text of a rate: 20000 → ``20k/s``, 0.5 → ``0.5/s``."""
     return _format(_fraction(per_s), _RATE_UNITS, "/s")
-
-
-def format_count(number: float) -> str:
-    """The shortest exact text of a count: 50000 → ``50k``, 1500 → ``1500``."""
-    return _format(_fraction(number), COUNT_UNITS, "")
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

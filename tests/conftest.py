@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
 # A busy machine must not fail a property: how long an example takes is not what is tested.
 settings.register_profile("loadlab", deadline=None)
@@ -27,3 +27,11 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"with CI=true a skip is a failure: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Clusters of tests are on no list of the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOADLAB_STATE_DIR", str(tmp_path_factory.mktemp("state")))
+        yield

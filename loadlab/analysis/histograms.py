@@ -14,6 +14,7 @@ from loadlab.errors import UsageError
 from loadlab.hints import near
 from loadlab.measurement.histogram import Histogram, lower_bounds_ns
 from loadlab.results.artifacts import HISTOGRAMS_FILE, read_histograms
+from loadlab.units import NS_PER_US
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 LatencyMetric: TypeAlias = Literal["send_delay", "service_time", "publish_latency", "end_to_end_latency"]
 LATENCIES: Final[tuple[LatencyMetric, ...]] = get_args(LatencyMetric)
-
-_NS_PER_US: Final = 1_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,7 +56,7 @@ class LatencyHistogram:
     @cached_property
     def bucket_edges_us(self) -> NDArray[np.float64]:
         """Edges in µs, shape (n + 1,), ascending: bucket i holds edges[i] ≤ latency < edges[i + 1]."""
-        return lower_bounds_ns() / _NS_PER_US
+        return lower_bounds_ns() / NS_PER_US
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -153,7 +152,7 @@ def latency_histograms(stored: StoredRun) -> dict[tuple[str, str], LatencyHistog
     histograms = read_histograms(stored.path)
     if histograms is None:
         return {}
-    if not np.array_equal(histograms.bucket_edges_us, lower_bounds_ns() / _NS_PER_US):
+    if not np.array_equal(histograms.bucket_edges_us, lower_bounds_ns() / NS_PER_US):
         raise UsageError(
             f"{stored.path / HISTOGRAMS_FILE} has other buckets than this loadlab",
             fix="read it with the loadlab that wrote it",
@@ -193,9 +192,9 @@ def _durations(counts: NDArray[np.int64], block: LatencyBlock) -> Histogram:
         return Histogram.of_counts(counts)
     return Histogram(
         counts=counts,
-        total_ns=round(block.mean * _NS_PER_US * int(counts.sum())),
-        min_ns=round(block.min * _NS_PER_US),
-        max_ns=round(block.max * _NS_PER_US),
+        total_ns=round(block.mean * NS_PER_US * int(counts.sum())),
+        min_ns=round(block.min * NS_PER_US),
+        max_ns=round(block.max * NS_PER_US),
     )
 
 
@@ -207,4 +206,4 @@ def unknown(kind: str, name: str, known: tuple[str, ...]) -> UsageError:
 
 
 def _us(value_ns: float | None) -> float | None:
-    return None if value_ns is None else round(value_ns / _NS_PER_US, 3)
+    return None if value_ns is None else round(value_ns / NS_PER_US, 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from loadlab.cli import figures
+from loadlab.analysis import numbers
 from loadlab.cli.output import Line, print_document, print_lines
 from loadlab.cli.sections import row
 from loadlab.cli.summary import cluster_text
@@ -41,7 +41,7 @@ def capacity_told(entry: CapacityEntry) -> str:
         return f"can't be read: {entry.problem}"
     result = entry.search.result
     ended = "" if result.finished else ", interrupted"
-    return f"capacity by {figures.counted(len(result.probes), 'probe')}{ended}: {answer_text(result)}"
+    return f"capacity by {numbers.counted(len(result.probes), 'probe')}{ended}: {answer_text(result)}"
 
 
 def capacity_as_json(entry: CapacityEntry) -> dict[str, object]:
@@ -67,9 +67,9 @@ def begun_line(search: StoredCapacity) -> str:
     before = f", {len(result.probes)} made before" if result.probes else ""
     warmup_s, drain_s = (_phase_s(result, name) for name in ("warmup", "drain"))
     probe_s = warmup_s + result.settings.measure_s + _BETWEEN_PROBES_S
-    in_all = f"{figures.duration(left * probe_s)} in all, and up to {figures.duration(drain_s)} more a drain"
+    in_all = f"{numbers.duration(left * probe_s)} in all, and up to {numbers.duration(drain_s)} more a drain"
     return (
-        f"capacity of {result.name}: at most {figures.counted(left, 'probe')} of {figures.duration(probe_s)}"
+        f"capacity of {result.name}: at most {numbers.counted(left, 'probe')} of {numbers.duration(probe_s)}"
         f"{before}: {in_all}\nafter an interruption: the same command with --resume {result.capacity_id}"
     )
 
@@ -81,7 +81,7 @@ def _phase_s(search: CapacityResult, name: str) -> float:
 
 def warm_up_line(search: CapacityResult) -> str:
     """The last round of warming the cluster up."""
-    return f"warming the cluster up: {figures.rate(search.warm_up_per_s[-1])} acked"
+    return f"warming the cluster up: {numbers.rate(search.warm_up_per_s[-1])} acked"
 
 
 def probe_line(search: CapacityResult) -> str:
@@ -105,15 +105,15 @@ def capacity_lines(search: StoredCapacity) -> Iterator[Line]:
         yield from row("cluster", cluster_text(result.cluster))
         if result.cluster.kind == "mock":
             yield Line(MOCK_NOTE, "warn")
-    made = figures.counted(len(result.probes), "probe")
+    made = numbers.counted(len(result.probes), "probe")
     if search.result.warm_up_per_s:
-        rounds = ", ".join(figures.rate(rate) for rate in result.warm_up_per_s)
+        rounds = ", ".join(numbers.rate(rate) for rate in result.warm_up_per_s)
         yield from row("warm-up", f"{rounds} acked at full load, 5 s each")
-    yield from row("probes", f"{made} of {figures.duration(result.settings.measure_s)} measured each")
+    yield from row("probes", f"{made} of {numbers.duration(result.settings.measure_s)} measured each")
     yield from _table(result)
     if result.knee is not None:
-        p99 = figures.latency(result.knee.publish_p99_us)
-        knee = f"{figures.rate(result.knee.rate_per_s)} at p99 {p99}: the most records/s for its p99"
+        p99 = numbers.latency(result.knee.publish_p99_us)
+        knee = f"{numbers.rate(result.knee.rate_per_s)} at p99 {p99}: the most records/s for its p99"
         yield from row("knee", knee)
     yield from row("result", str(search.path))
 
@@ -121,8 +121,8 @@ def capacity_lines(search: StoredCapacity) -> Iterator[Line]:
 def answer_text(search: CapacityResult) -> str:
     """What the probes say, in one sentence."""
     answer = search.answer
-    holds = f"holds {figures.rate(answer.holds_per_s)}" if answer.holds_per_s else ""
-    above = figures.rate(answer.fails_per_s) if answer.fails_per_s else ""
+    holds = f"holds {numbers.rate(answer.holds_per_s)}" if answer.holds_per_s else ""
+    above = numbers.rate(answer.fails_per_s) if answer.fails_per_s else ""
     match answer.kind:
         case "between":
             return f"{holds}, fails {above}"
@@ -160,18 +160,18 @@ def _table(search: CapacityResult) -> Iterator[Line]:
     if shown:
         yield Line(f"{'rate':>12}{'achieved':>14}{'p50':>11}{'p99':>11}")
     for probe in shown:
-        p50, p99 = figures.latency(probe.publish_p50_us), figures.latency(probe.publish_p99_us)
-        figure = f"{_rate(probe):>12}{figures.rate(probe.achieved_per_s):>14}{p50:>11}{p99:>11}"
+        p50, p99 = numbers.latency(probe.publish_p50_us), numbers.latency(probe.publish_p99_us)
+        figure = f"{_rate(probe):>12}{numbers.rate(probe.achieved_per_s):>14}{p50:>11}{p99:>11}"
         yield Line(f"{figure}   {_said(probe)}", "plain" if probe.verdict == "holds" else "warn")
 
 
 def _rate(probe: CapacityProbe) -> str:
-    return "max" if probe.rate_per_s is None else figures.rate(probe.rate_per_s)
+    return "max" if probe.rate_per_s is None else numbers.rate(probe.rate_per_s)
 
 
 def _figures(probe: CapacityProbe) -> str:
-    p50, p99 = figures.latency(probe.publish_p50_us), figures.latency(probe.publish_p99_us)
-    return f"{figures.rate(probe.achieved_per_s)} · p50 {p50} · p99 {p99}"
+    p50, p99 = numbers.latency(probe.publish_p50_us), numbers.latency(probe.publish_p99_us)
+    return f"{numbers.rate(probe.achieved_per_s)} · p50 {p50} · p99 {p99}"
 
 
 def _said(probe: CapacityProbe) -> str:

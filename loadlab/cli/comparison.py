@@ -7,10 +7,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from loadlab.analysis import numbers
 from loadlab.analysis.comparison import compare
 from loadlab.analysis.omb_result import OmbSide, compare_with_omb, load_omb
 from loadlab.analysis.sides import choose, load_side
-from loadlab.cli import figures
 from loadlab.cli.markdown import plain
 from loadlab.cli.output import Line
 from loadlab.errors import UsageError
@@ -176,12 +176,12 @@ def _ratio(row: Row) -> str:
     """As hyperfine writes it: 1.18 (1.12–1.25)."""
     found = row.effect
     if found.ratio is None:
-        return figures.MISSING
+        return numbers.MISSING
     if found.interval is None:
-        return f"{figures.ratio(found.ratio)} (no interval)"
+        return f"{numbers.ratio(found.ratio)} (no interval)"
     low, high = found.interval.low, found.interval.high
     fine = max(abs(each - 1) for each in (found.ratio, low, high)) < _FINE
-    ratio, low_text, high_text = (figures.ratio(each, fine=fine) for each in (found.ratio, low, high))
+    ratio, low_text, high_text = (numbers.ratio(each, fine=fine) for each in (found.ratio, low, high))
     return f"{ratio} ({low_text}–{high_text})"
 
 
@@ -190,7 +190,7 @@ def table_rows(comparison: Comparison) -> Iterator[tuple[Row, tuple[str, ...]]]:
     labels = Counter(row.headline.label for row in comparison.rows)
     for row in comparison.rows:
         unit = row.headline.unit
-        sides = (figures.of_unit(value, unit) for value in (row.effect.baseline, row.effect.contender))
+        sides = (numbers.of_unit(value, unit) for value in (row.effect.baseline, row.effect.contender))
         yield row, (_name(row, labels), *sides, _ratio(row), _told(row))
 
 
@@ -213,7 +213,7 @@ def _sides(compared: Compared) -> Iterator[tuple[str, str]]:
         ("A", compared.baseline, compared.chosen.baseline),
         ("B", compared.contender, compared.chosen.contender),
     ):
-        yield letter, f"{name} · {figures.counted(len(runs), 'run')}"
+        yield letter, f"{name} · {numbers.counted(len(runs), 'run')}"
 
 
 def differences(comparison: Comparison) -> Iterator[str]:
@@ -247,8 +247,8 @@ def _counted(number: int | None, unknown: int) -> str:
     if number is None:
         return "not known"
     if not unknown:
-        return figures.count(number)
-    return f"at least {figures.count(number)} (not known of {figures.counted(unknown, 'run')})"
+        return numbers.count(number)
+    return f"at least {numbers.count(number)} (not known of {numbers.counted(unknown, 'run')})"
 
 
 def method(comparison: Comparison) -> str:

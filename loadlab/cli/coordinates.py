@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from loadlab.analysis import numbers
 from loadlab.analysis.knobs import short_names, value_text
-from loadlab.cli import figures
 from loadlab.tuning.space import Choices
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _fitting(text: str) -> str:
 
 def _at(knob: Knob, value: Value | None) -> str:
     if value is None:
-        return figures.MISSING
+        return numbers.MISSING
     return f"{_BARS[round(_position(knob.domain, value) * (len(_BARS) - 1))]} {value_text(knob.name, value)}"
 
 

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from loadlab.cli import figures
+from loadlab.analysis import numbers
 from loadlab.cli.observers import target, time_left
 
 if TYPE_CHECKING:
@@ -83,14 +83,14 @@ def view(progress: Progress, lags: Sequence[int]) -> RenderableType:
 def _rows(progress: Progress, lags: Sequence[int]) -> Iterator[tuple[str, Text]]:
     since = f"{progress.elapsed_s:.0f} s since the start"
     yield "phase", Text(f"{progress.phase} · {time_left(progress)} · {since}")
-    yield "rate", Text(f"{figures.record_rate(progress.acked_records_per_s)} acked · {target(progress)}")
-    yield "consumed", Text(figures.record_rate(progress.consumed_records_per_s))
-    p50, p99 = figures.latency(progress.publish_p50_us), figures.latency(progress.publish_p99_us)
+    yield "rate", Text(f"{numbers.record_rate(progress.acked_records_per_s)} acked · {target(progress)}")
+    yield "consumed", Text(numbers.record_rate(progress.consumed_records_per_s))
+    p50, p99 = numbers.latency(progress.publish_p50_us), numbers.latency(progress.publish_p99_us)
     yield "publish", Text(f"p50 {p50} · p99 {p99}")
-    yield "end to end", Text(f"p99 {figures.latency(progress.end_to_end_p99_us)}")
+    yield "end to end", Text(f"p99 {numbers.latency(progress.end_to_end_p99_us)}")
     if progress.consumer_lag is not None:
-        yield "lag", Text(f"{figures.count(progress.consumer_lag)} records  {sparkline(lags)}")
-    yield "errors", Text(figures.count(progress.errors), style="red" if progress.errors else "")
+        yield "lag", Text(f"{numbers.count(progress.consumer_lag)} records  {sparkline(lags)}")
+    yield "errors", Text(numbers.count(progress.errors), style="red" if progress.errors else "")
     yield "generator", _light(progress)
 
 

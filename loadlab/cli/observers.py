@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.cli import figures
+from loadlab.analysis import numbers
 from loadlab.cli.output import print_note
 
 if TYPE_CHECKING:
@@ -29,19 +29,19 @@ class PlainObserver:
 
 def progress_line(progress: Progress) -> str:
     """One interval on one line."""
-    p50, p99 = figures.latency(progress.publish_p50_us), figures.latency(progress.publish_p99_us)
+    p50, p99 = numbers.latency(progress.publish_p50_us), numbers.latency(progress.publish_p99_us)
     parts = [
         f"{progress.elapsed_s:6.1f} s {progress.phase:<7}",
         time_left(progress),
         target(progress),
-        f"acked {figures.record_rate(progress.acked_records_per_s)}",
-        f"consumed {figures.record_rate(progress.consumed_records_per_s)}",
+        f"acked {numbers.record_rate(progress.acked_records_per_s)}",
+        f"consumed {numbers.record_rate(progress.consumed_records_per_s)}",
         f"publish p50 {p50} p99 {p99}",
-        f"end to end p99 {figures.latency(progress.end_to_end_p99_us)}",
+        f"end to end p99 {numbers.latency(progress.end_to_end_p99_us)}",
     ]
     if progress.consumer_lag is not None:
-        parts.append(f"lag {figures.count(progress.consumer_lag)} records")
-    parts.append(f"errors {figures.count(progress.errors)}")
+        parts.append(f"lag {numbers.count(progress.consumer_lag)} records")
+    parts.append(f"errors {numbers.count(progress.errors)}")
     limit = limited_by(progress)
     return " · ".join([*parts, limit] if limit else parts)
 
@@ -56,7 +56,7 @@ def target(progress: Progress) -> str:
     """What the schedules ask for."""
     if progress.target_records_per_s is None:
         return "target max"
-    return f"target {figures.record_rate(progress.target_records_per_s)}"
+    return f"target {numbers.record_rate(progress.target_records_per_s)}"
 
 
 def limited_by(progress: Progress) -> str | None:

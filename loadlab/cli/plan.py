@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loadlab.cli import figures
+from loadlab.analysis import numbers
 from loadlab.cli.options import (
     OutputFormat,
     client_properties_option,
@@ -77,7 +77,7 @@ def plan(  # noqa: PLR0913  (click gives each option by its name)
 
 def _told(planned: RunPlan) -> Iterator[Line]:
     yield Line(f"plan of {planned.name}", "good")
-    yield from row("cluster", f"{planned.provider} · {figures.counted(planned.brokers, 'broker')}")
+    yield from row("cluster", f"{planned.provider} · {numbers.counted(planned.brokers, 'broker')}")
     yield from row("phases", _phases(planned))
     for topic in planned.topics[:_TOPICS_SHOWN]:
         yield from row("topic", _topic(topic))
@@ -104,36 +104,36 @@ def _phases(planned: RunPlan) -> str:
 def _topic(topic: PlannedTopic) -> str:
     if topic.partitions is None:
         return f"{topic.name} · exists already"
-    partitions = figures.counted(topic.partitions, "partition")
+    partitions = numbers.counted(topic.partitions, "partition")
     config = "".join(f" · {key}={value}" for key, value in topic.config.items())
     return f"{topic.name} · {partitions} · replication factor {topic.replication_factor}{config}"
 
 
 def _producer(producer: PlannedProducer) -> str:
     target = producer.target_records_per_s
-    rate = "as fast as it can" if target is None else figures.record_rate(target)
-    records = "" if producer.records is None else f" · {figures.counted(producer.records, 'record')} in all"
-    workers = figures.counted(len(producer.workers), "worker")
-    size_bytes = figures.count(round(producer.record_bytes_mean))
+    rate = "as fast as it can" if target is None else numbers.record_rate(target)
+    records = "" if producer.records is None else f" · {numbers.counted(producer.records, 'record')} in all"
+    workers = numbers.counted(len(producer.workers), "worker")
+    size_bytes = numbers.count(round(producer.record_bytes_mean))
     return f"{producer.name} → {_names(producer.topics)} · {workers} · {rate} of {size_bytes} B{records}"
 
 
 def _trace(trace: PlannedTrace) -> str:
     speed = "its own speed" if trace.scale == 1 else f"{trace.scale:g} times its speed"
     mean = trace.records_per_s_mean
-    rates = "" if mean is None else f" · mean {figures.record_rate(mean)}"
-    peak = figures.record_rate(trace.records_per_s_peak)
-    records = figures.counted(trace.records, "record")
+    rates = "" if mean is None else f" · mean {numbers.record_rate(mean)}"
+    peak = numbers.record_rate(trace.records_per_s_peak)
+    records = numbers.counted(trace.records, "record")
     return f"replays {trace.file} at {speed} · {records} in {trace.duration_s:,.1f} s{rates} · peak {peak}"
 
 
 def _consumer(consumer: PlannedConsumer) -> str:
-    parts = [f"{consumer.name} ← {_names(consumer.topics)}", figures.counted(len(consumer.workers), "worker")]
+    parts = [f"{consumer.name} ← {_names(consumer.topics)}", numbers.counted(len(consumer.workers), "worker")]
     parts.append(f"group {consumer.group_id or f'loadlab-<run-id>-{consumer.name}'}")
     if consumer.start_after_s is not None:
         parts.append(f"starts after {format_duration(consumer.start_after_s)}")
     if consumer.max_rate_per_s is not None:
-        parts.append(f"at most {figures.record_rate(consumer.max_rate_per_s)}")
+        parts.append(f"at most {numbers.record_rate(consumer.max_rate_per_s)}")
     return " · ".join(parts)
 
 
@@ -150,7 +150,7 @@ def _config(config: Mapping[str, str]) -> Iterator[Line]:
 def _data(planned: RunPlan) -> str:
     if planned.data_bytes is None or planned.disk_bytes is None:
         return "as much as the cluster takes: a rate is max"
-    return f"{figures.size(planned.data_bytes)} sent · {figures.size(planned.disk_bytes)} with replicas"
+    return f"{numbers.size(planned.data_bytes)} sent · {numbers.size(planned.disk_bytes)} with replicas"
 
 
 def _as_json(planned: RunPlan) -> dict[str, JsonValue]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from loadlab.cli import figures
+from loadlab.analysis import numbers
 from loadlab.cli.output import Line
 from loadlab.cli.summary import cluster_text
 from loadlab.results.model import MOCK_NOTE
@@ -33,7 +33,7 @@ def set_lines(stored: StoredSet) -> list[Line]:
 
 
 def _count(runs: RunSet) -> str:
-    return f"{len(runs.runs)} of {figures.counted(runs.requested, 'repetition')}"
+    return f"{len(runs.runs)} of {numbers.counted(runs.requested, 'repetition')}"
 
 
 def _whole(runs: RunSet) -> bool:
@@ -60,7 +60,7 @@ def _ended(runs: RunSet) -> Iterator[Line]:
     if runs.interrupted:
         yield Line("interrupted: the figures are of the runs until then", "warn")
     if runs.failure is not None:
-        yield Line(f"failed after {figures.counted(len(runs.runs), 'run')}: {runs.failure}", "bad")
+        yield Line(f"failed after {numbers.counted(len(runs.runs), 'run')}: {runs.failure}", "bad")
 
 
 def _headline(runs: RunSet) -> Iterator[Line]:
@@ -68,7 +68,7 @@ def _headline(runs: RunSet) -> Iterator[Line]:
     if not used:
         yield Line("no run counts: no figures", "bad")
         return
-    yield _row("figures", f"median of {figures.counted(used, 'run')} and its 95 % interval")
+    yield _row("figures", f"median of {numbers.counted(used, 'run')} and its 95 % interval")
     if used == 1:
         yield Line("one run says nothing of how far runs differ: no interval", "warn")
     labels = Counter(headline.label for headline in runs.headline.values())
@@ -78,10 +78,10 @@ def _headline(runs: RunSet) -> Iterator[Line]:
 
 
 def _figure(headline: HeadlineFigure) -> str:
-    median = figures.of_unit(headline.median, headline.unit)
+    median = numbers.of_unit(headline.median, headline.unit)
     if headline.low is None or headline.high is None:
         return median
-    return f"{median} ({figures.between(headline.low, headline.high, headline.unit)})"
+    return f"{median} ({numbers.between(headline.low, headline.high, headline.unit)})"
 
 
 def _unsuited(runs: RunSet) -> Iterator[Line]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loadlab.cli import figures
+from loadlab.analysis import numbers
 from loadlab.cli.capacity_view import capacity_as_json, capacity_told, print_capacity
 from loadlab.cli.options import OutputFormat, examples, output_option, results_dir_option
 from loadlab.cli.output import Line, print_document, print_json, print_lines, print_text
@@ -100,14 +100,14 @@ def _told(entry: RunEntry) -> str:
     result = entry.result
     mock = ", mock" if result.cluster.kind == "mock" else ""
     status = f"{result.verdict.status}{', interrupted' if result.interrupted else ''}{mock}"
-    return f"{status:<26} {figures.duration(result.duration_s):>12}  {_rates(result)}"
+    return f"{status:<26} {numbers.duration(result.duration_s):>12}  {_rates(result)}"
 
 
 def _rates(result: RunResult) -> str:
     """What was sent and received, all groups added: rates may be added, percentiles may not."""
     sent = sum(producer.throughput.records_per_s for producer in result.producers.values())
     received = sum(consumer.throughput.records_per_s for consumer in result.consumers.values())
-    return f"sent {figures.record_rate(sent)}, consumed {figures.record_rate(received)}"
+    return f"sent {numbers.record_rate(sent)}, consumed {numbers.record_rate(received)}"
 
 
 def _set_told(entry: SetEntry) -> str:
@@ -115,7 +115,7 @@ def _set_told(entry: SetEntry) -> str:
         return f"can't be read: {entry.problem}"
     runs = entry.runs
     ended = ", interrupted" if runs.interrupted else ", failed" if runs.failure else ""
-    return f"set of {figures.counted(len(runs.runs), 'run')}{ended}"
+    return f"set of {numbers.counted(len(runs.runs), 'run')}{ended}"
 
 
 def _set_as_json(entry: SetEntry) -> dict[str, object]:

@@ -6,8 +6,8 @@ import statistics
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from loadlab.analysis import numbers
 from loadlab.analysis.knobs import assignment_text, objective_text, short_names
-from loadlab.cli import figures
 from loadlab.cli.output import Line, print_document, print_lines
 from loadlab.cli.sections import row
 from loadlab.cli.summary import cluster_text
@@ -37,7 +37,7 @@ def study_told(entry: StudyEntry) -> str:
     if entry.study is None:
         return f"can't be read: {entry.problem}"
     result = entry.study.result
-    made = figures.counted(len(result.settled("trial")), "trial")
+    made = numbers.counted(len(result.settled("trial")), "trial")
     return f"study of {made}: {result.answer.finding if result.answer else 'not finished'}"
 
 

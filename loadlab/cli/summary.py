@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from loadlab.cli import figures
+from loadlab.analysis import numbers
 from loadlab.cli.output import Line, Style
 from loadlab.cli.sections import Block, Section, fit, row
 from loadlab.cli.summary_brokers import broker_section
@@ -56,7 +56,7 @@ def summary_lines(stored: StoredRun) -> list[Line]:
 def _verdict(result: RunResult) -> Section:
     status = result.verdict.status
     measure = result.phase("measure")
-    measured = figures.duration(measure.end_s - measure.start_s) if measure else "nothing"
+    measured = numbers.duration(measure.end_s - measure.start_s) if measure else "nothing"
     words = f"{status.upper()} · {result.name} · {measured} measured · {result.run_id}"
     lines = [Line(words, _STATUS_STYLE[status])]
     if result.interrupted:
@@ -93,7 +93,7 @@ def cluster_text(cluster: ClusterUsed) -> str:
     parts = [cluster.provider]
     if cluster.kafka_version and cluster.kind == "kafka":
         parts.append(f"Kafka {cluster.kafka_version}")
-    parts.append(figures.counted(cluster.brokers, "broker"))
+    parts.append(numbers.counted(cluster.brokers, "broker"))
     if cluster.network:
         parts.append(f"{cluster.network} network")
     return " · ".join(parts)
@@ -104,25 +104,25 @@ def _shared(machine: MachineUse | None) -> Iterator[str]:
     if machine is None or not machine.shared_cores:
         return
     shares = {"brokers": machine.brokers_share, "clients": machine.workers_share}
-    used = ", ".join(f"{who} {figures.share(share)}" for who, share in shares.items() if share is not None)
-    cores = figures.counted(machine.shared_cores, "core")
+    used = ", ".join(f"{who} {numbers.share(share)}" for who, share in shares.items() if share is not None)
+    cores = numbers.counted(machine.shared_cores, "core")
     yield f"shares {cores} with the clients, each slowing the other{f' ({used} of the CPU)' if used else ''}"
 
 
 def _records(result: RunResult) -> str:
     """What became of the records: by the producers, by the log and its readers, then by the ledger."""
     found = result.reconciliation
-    parts = [f"{figures.count(found.acked)} acked"]
+    parts = [f"{numbers.count(found.acked)} acked"]
     if found.log_end_growth is not None:
-        parts.append(f"{figures.count(found.log_end_growth)} in the log")
-    parts += [f"{figures.count(number)} read by {name}" for name, number in found.consumed.items()]
+        parts.append(f"{numbers.count(found.log_end_growth)} in the log")
+    parts += [f"{numbers.count(number)} read by {name}" for name, number in found.consumed.items()]
     for fate in ("failed", "indeterminate", "rejected"):
         number = getattr(found, fate)
         if number:
-            parts.append(f"{figures.count(number)} {fate}")
+            parts.append(f"{numbers.count(number)} {fate}")
     unsent = sum(producer.records.unsent for producer in result.producers.values())
     if unsent:
-        parts.append(f"{figures.count(unsent)} unsent")
+        parts.append(f"{numbers.count(unsent)} unsent")
     return " · ".join([*parts, *_ledger(found)])
 
 
@@ -132,11 +132,11 @@ def _ledger(reconciliation: Reconciliation) -> list[str]:
     for fate in ("lost", "duplicated", "reordered"):
         number = getattr(reconciliation, fate)
         if number is not None:
-            parts.append(f"{figures.count(number)} {fate}")
+            parts.append(f"{numbers.count(number)} {fate}")
     for fate in ("unseen", "evicted", "unexplained"):
         number = getattr(reconciliation, fate)
         if number:
-            parts.append(f"{figures.count(number)} {fate}")
+            parts.append(f"{numbers.count(number)} {fate}")
     return parts
 
 
@@ -147,7 +147,7 @@ def _errors(result: RunResult) -> str:
     for consumer in result.consumers.values():
         total.update(consumer.errors)
     fates = {fate: getattr(result.reconciliation, fate) for fate in ("lost", "duplicated", "reordered")}
-    shown = [f"{figures.count(number)} records {fate}" for fate, number in fates.items() if number]
-    shown += [f"{name} {figures.count(number)}" for name, number in total.most_common(_ERROR_NAMES_SHOWN)]
+    shown = [f"{numbers.count(number)} records {fate}" for fate, number in fates.items() if number]
+    shown += [f"{name} {numbers.count(number)}" for name, number in total.most_common(_ERROR_NAMES_SHOWN)]
     hidden = len(total) - _ERROR_NAMES_SHOWN
     return " · ".join([*shown, f"{hidden} other kinds"] if hidden > 0 else shown) or "none"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loadlab.cli import figures
+from loadlab.analysis import numbers
 from loadlab.cli.sections import Section, row
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ def broker_section(brokers: Mapping[str, BrokerResult]) -> Section:
 
 def _noteworthy(broker: BrokerResult) -> Iterator[str]:
     if broker.request_handler_idle_share < IDLE_NOTED:
-        yield f"request handlers {figures.share(broker.request_handler_idle_share)} idle"
+        yield f"request handlers {numbers.share(broker.request_handler_idle_share)} idle"
     if broker.network_processor_idle_share < IDLE_NOTED:
-        yield f"network threads {figures.share(broker.network_processor_idle_share)} idle"
+        yield f"network threads {numbers.share(broker.network_processor_idle_share)} idle"
     if broker.gc.pause_share > PAUSES_NOTED:
-        yield f"paused {figures.share(broker.gc.pause_share)} of the time by garbage collection"
+        yield f"paused {numbers.share(broker.gc.pause_share)} of the time by garbage collection"
     if broker.under_replicated_partitions_max:
-        yield f"{figures.counted(broker.under_replicated_partitions_max, 'partition')} under-replicated"
+        yield f"{numbers.counted(broker.under_replicated_partitions_max, 'partition')} under-replicated"
     if broker.restarts:
-        yield figures.counted(broker.restarts, "restart")
+        yield numbers.counted(broker.restarts, "restart")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from loadlab.cli import figures
+from loadlab.analysis import numbers
 from loadlab.cli.sections import Block, Section, row
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def _throughput(result: RunResult) -> Section:
     """Producers' rows; consumers' after them, or on the same row where there is one of each."""
     if len(result.producers) == len(result.consumers) == 1:
         (producer,), (consumer,) = result.producers.values(), result.consumers.values()
-        consumed = figures.record_rate(consumer.throughput.records_per_s)
+        consumed = numbers.record_rate(consumer.throughput.records_per_s)
         return Section.of(row("throughput", f"{_produced(producer)} · consumed {consumed}"))
     produced = _rows("throughput", result.producers, _produced)
     consumed_rows = _rows("consumed", result.consumers, lambda consumer: _rate(consumer.throughput))
@@ -57,12 +57,12 @@ def _produced(producer: ProducerResult) -> str:
     if producer.publish_latency_is_service_time:
         aim = "as fast as it can"
     else:
-        aim = f"target {figures.record_rate(target or 0.0)}"
+        aim = f"target {numbers.record_rate(target or 0.0)}"
     return f"{_rate(producer.throughput)} · {aim}"
 
 
 def _rate(throughput: Throughput) -> str:
-    return f"{figures.record_rate(throughput.records_per_s)} · {figures.byte_rate(throughput.bytes_per_s)}"
+    return f"{numbers.record_rate(throughput.records_per_s)} · {numbers.byte_rate(throughput.bytes_per_s)}"
 
 
 def _publish_latency(producer: ProducerResult) -> str:
@@ -80,7 +80,7 @@ def _stages(producer: ProducerResult) -> str:
     shown = [stage for stage in producer.stages if abs(stage.share) >= _SMALLEST_STAGE_SHOWN]
     shown.sort(key=lambda stage: -stage.share)
     parts = (f"{stage.name.replace('_', ' ')} {stage.share * 100:.0f} %" for stage in shown)
-    return f"{' · '.join(parts)} of the mean {figures.latency(producer.publish_latency_us.mean)}"
+    return f"{' · '.join(parts)} of the mean {numbers.latency(producer.publish_latency_us.mean)}"
 
 
 def _end_to_end(consumer: ConsumerResult) -> str:
@@ -92,7 +92,7 @@ def _end_to_end(consumer: ConsumerResult) -> str:
 def _latency(block: LatencyBlock) -> str:
     """The percentiles that the sample supports."""
     figures_us = ((label, getattr(block, name)) for label, name in _PERCENTILES)
-    shown = [f"{label} {figures.latency(value)}" for label, value in figures_us if value is not None]
+    shown = [f"{label} {numbers.latency(value)}" for label, value in figures_us if value is not None]
     return " · ".join(shown) or "no sample"
 
 
@@ -100,11 +100,11 @@ def _lag(consumer: ConsumerResult) -> str:
     lag = consumer.lag
     if lag is None:
         return "not measured"
-    final = figures.MISSING if lag.final is None else figures.count(lag.final)
+    final = numbers.MISSING if lag.final is None else numbers.count(lag.final)
     drained = (
-        "not drained" if consumer.drain_s is None else f"drained in {figures.duration(consumer.drain_s)}"
+        "not drained" if consumer.drain_s is None else f"drained in {numbers.duration(consumer.drain_s)}"
     )
-    mean = figures.count(round(lag.mean))
+    mean = numbers.count(round(lag.mean))
     status = consumer.status
     judged = "" if status is None or status.worst == "OK" else f" · status {status.worst}"
-    return f"max {figures.count(lag.max)} · mean {mean} · final {final} records · {drained}{judged}"
+    return f"max {numbers.count(lag.max)} · mean {mean} · final {final} records · {drained}{judged}"

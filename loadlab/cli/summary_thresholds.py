@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loadlab.cli import figures
+from loadlab.analysis import numbers
 from loadlab.cli.output import Line
 from loadlab.cli.sections import Block, Section, row
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from loadlab.results.model import RunResult, Threshold
 
 _FIGURES: Final[Mapping[str, Callable[[float], str]]] = {
-    "us": figures.latency,
-    "s": lambda seconds: figures.latency(seconds * 1e6),
+    "us": numbers.latency,
+    "s": lambda seconds: numbers.latency(seconds * 1e6),
     "records": lambda records: f"{records:,.10g} records",
-    "records/s": figures.record_rate,
-    "bytes": figures.size,
-    "bytes/s": figures.byte_rate,
+    "records/s": numbers.record_rate,
+    "bytes": numbers.size,
+    "bytes/s": numbers.byte_rate,
     "count": lambda number: f"{number:,.10g}",
     "ratio": lambda ratio: f"{ratio:.4g}",
 }
@@ -49,9 +49,9 @@ def measured_text(threshold: Threshold) -> str:
         told = f"{told} ({threshold.measured:.10g} against {threshold.limit:.10g} {threshold.unit})"
     if threshold.ended_run_at_s is None:
         return told
-    return f"{told}, which ended the run at {figures.duration(threshold.ended_run_at_s)}"
+    return f"{told}, which ended the run at {numbers.duration(threshold.ended_run_at_s)}"
 
 
 def figure_text(value: float | None, unit: str | None) -> str:
     """A threshold's figure or limit with its unit; None is a dash."""
-    return figures.MISSING if value is None else _FIGURES[unit or "count"](value)
+    return numbers.MISSING if value is None else _FIGURES[unit or "count"](value)

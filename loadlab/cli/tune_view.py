@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from loadlab.analysis import numbers
 from loadlab.analysis.knobs import objective_text
-from loadlab.cli import figures
 from loadlab.cli.coordinates import coordinates, header
 from loadlab.cli.observers import PlainObserver
 from loadlab.cli.output import Line
@@ -16,7 +16,7 @@ from loadlab.tuning.findings import baseline_values, best_so_far
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadlab.results.model_study import Measured, StudyResult, StudyRun
+    from loadlab.results.model_study import Measurement, StudyResult, StudyRun
     from loadlab.results.study_store import StoredStudy
     from loadlab.run.progress import Progress, RunObserver
     from loadlab.tuning.estimate import Estimate
@@ -70,7 +70,7 @@ class StudyWatcher:
             self.note(f"{'':<14}{header(self._loaded.study.space)}")
         left = estimate(self._loaded, stored.result)
         text = run_line(self._loaded, stored.result, run)
-        self.note(f"{text} · about {figures.duration(left.seconds)} left")
+        self.note(f"{text} · about {numbers.duration(left.seconds)} left")
 
 
 def plan_lines(loaded: LoadedStudy, result: StudyResult | None = None) -> Iterator[Line]:
@@ -82,7 +82,7 @@ def plan_lines(loaded: LoadedStudy, result: StudyResult | None = None) -> Iterat
     """
     left = estimate(loaded, result)
     made = f", {len(result.runs)} made before" if result is not None and result.runs else ""
-    runs = figures.counted(left.runs, "run")
+    runs = numbers.counted(left.runs, "run")
     yield Line(
         f"study {loaded.study.name}: about {runs}{made}; fewer where nothing leads,"
         " more where some have to be repeated"
@@ -90,8 +90,8 @@ def plan_lines(loaded: LoadedStudy, result: StudyResult | None = None) -> Iterat
     yield from (Line(f"  {text}") for text in _parts(left, extend=loaded.study.confirm.extend))
     drain_s = loaded.loaded.scenario.phases.drain_s
     yield Line(
-        f"  of {figures.duration(left.run_s)} each: {figures.duration(left.seconds)} in all, and up to"
-        f" {figures.duration(drain_s)} more for each drain"
+        f"  of {numbers.duration(left.run_s)} each: {numbers.duration(left.seconds)} in all, and up to"
+        f" {numbers.duration(drain_s)} more for each drain"
     )
     yield from (Line(f"note: {text}", "warn") for text in loaded.warnings)
 
@@ -143,7 +143,7 @@ def run_line(loaded: LoadedStudy, result: StudyResult, run: StudyRun) -> str:
             return f"trial {run.contender} against the default, block {block}: {side}: {said}"
 
 
-def _said(result: StudyResult, measured: Measured) -> str:
+def _said(result: StudyResult, measured: Measurement) -> str:
     """The objectives, or why there are none."""
     if measured.failure is not None:
         return f"failed: {measured.failure}"

@@ -24,7 +24,15 @@ from loadlab.measurement.intrinsics import (
 from loadlab.measurement.lane import count, count_error, enter_interval, phase_at, record_duration
 from loadlab.measurement.ledger import UNKNOWN
 from loadlab.measurement.ledger_read import STRANGER, enter, gather, reading_at
-from loadlab.measurement.slab import COMMAND_OFFSET, CONSUME_LANE, NO_POSITION, SLAB, Command, Counter, Metric
+from loadlab.measurement.slab import (
+    COMMAND_OFFSET,
+    CONSUME_LANE,
+    NO_POSITION,
+    SLAB,
+    Command,
+    ConsumeMetric,
+    Counter,
+)
 from loadlab.measurement.stamp import (
     INTENDED_WORD,
     RUN_WORD,
@@ -76,7 +84,7 @@ _CONSUMED = int(Counter.CONSUMED)
 _CONSUMED_BYTES = int(Counter.CONSUMED_BYTES)
 _UNSTAMPED = int(Counter.UNSTAMPED)
 _FOREIGN = int(Counter.FOREIGN)
-_END_TO_END_LATENCY = int(Metric.END_TO_END_LATENCY)
+_END_TO_END_LATENCY = int(ConsumeMetric.END_TO_END_LATENCY)
 
 
 @inlined

@@ -20,6 +20,7 @@ from loadlab.measurement.lane import count_error, phase_at
 from loadlab.measurement.ledger_read import make_reading
 from loadlab.measurement.slab import CONSUME_LANE
 from loadlab.measurement.stamp import run_tag
+from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -106,7 +107,7 @@ class Consumer:
         work["reading"] = self._make_reading()
         work["run_tag"] = run_tag(self._settings.run_id)
         work["allowance"] = 1.0  # a group forms while its members ask for records
-        work["rate_per_ns"] = (self._settings.max_rate_per_s or 0.0) / 1e9
+        work["rate_per_ns"] = (self._settings.max_rate_per_s or 0.0) / NS_PER_S
         return work
 
     def _on_rebalance(self, client: int, error: int, partitions: POINTER, opaque: int) -> None:  # type: ignore[valid-type] # noqa: ARG002
@@ -184,7 +185,7 @@ class Consumer:
         start_ns = int(self._slab.record["start_ns"][0])
         if self._let_go:
             return
-        time.sleep(max(0, start_ns - time.monotonic_ns()) / 1e9)
+        time.sleep(max(0, start_ns - time.monotonic_ns()) / NS_PER_S)
         library = librdkafka()
         held = c_void_p()
         with self._pausing:

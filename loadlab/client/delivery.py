@@ -29,7 +29,7 @@ from loadlab.measurement.intrinsics import (
     store_release,
 )
 from loadlab.measurement.lane import count, count_error, enter_interval, phase_at, record_durations
-from loadlab.measurement.slab import ACK_LANE, SLAB, Counter, Metric
+from loadlab.measurement.slab import ACK_LANE, SLAB, AckMetric, Counter
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -84,8 +84,8 @@ _ACKED = int(Counter.ACKED)
 _ACKED_BYTES = int(Counter.ACKED_BYTES)
 _FAILED = int(Counter.FAILED)
 _INDETERMINATE = int(Counter.INDETERMINATE)
-_SERVICE_TIME = int(Metric.SERVICE_TIME)
-_PUBLISH_LATENCY = int(Metric.PUBLISH_LATENCY)
+_SERVICE_TIME = int(AckMetric.SERVICE_TIME)
+_PUBLISH_LATENCY = int(AckMetric.PUBLISH_LATENCY)
 _DELIVERY_TYPE = numba.from_dtype(DELIVERY)
 _MESSAGE_TYPE = numba.from_dtype(symbols.MESSAGE)
 

@@ -42,7 +42,7 @@ from loadlab.measurement.intrinsics import (
     sleep_until,
 )
 from loadlab.measurement.lane import count, count_error, enter_interval, phase_at, record_durations
-from loadlab.measurement.slab import COMMAND_OFFSET, SEND_LANE, Command, Counter, Metric
+from loadlab.measurement.slab import COMMAND_OFFSET, SEND_LANE, Command, Counter, SendMetric
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -64,8 +64,8 @@ _ATTEMPTED = int(Counter.ATTEMPTED)
 _REJECTED = int(Counter.REJECTED)
 _FAILED = int(Counter.FAILED)
 _QUEUE_FULL_NS = int(Counter.QUEUE_FULL_NS)
-_SEND_DELAY = int(Metric.SEND_DELAY)
-_OWN_SEND_DELAY = int(Metric.OWN_SEND_DELAY)
+_SEND_DELAY = int(SendMetric.SEND_DELAY)
+_OWN_SEND_DELAY = int(SendMetric.OWN_SEND_DELAY)
 
 
 @inlined

@@ -33,6 +33,7 @@ from loadlab.client.symbols import (
 from loadlab.compiled import Record, callback, compiled, inlined
 from loadlab.errors import WorkerError
 from loadlab.measurement.intrinsics import carray, monotonic_ns, pointer_to
+from loadlab.units import NS_PER_MS, NS_PER_US
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -62,8 +63,6 @@ STAGES: Final = np.dtype(
 )
 
 _PRODUCE_KEY: Final = 0
-_NS_PER_US: Final = 1_000
-_NS_PER_MS: Final = 1_000_000
 _STAGES_TYPE = numba.from_dtype(STAGES)
 _MESSAGE_TYPE = numba.from_dtype(symbols.MESSAGE)
 
@@ -94,7 +93,7 @@ def create_stages(
     stages["requested"] = requested.ctypes.data
     stages["ring"] = len(slots)
     stages["requested_key"], stages["answered_key"] = _thread_keys()
-    stages["linger_ns"] = int(linger_ms * _NS_PER_MS)
+    stages["linger_ns"] = int(linger_ms * NS_PER_MS)
     return stages
 
 
@@ -141,7 +140,7 @@ def on_answer(  # noqa: PLR0913, PLR0917 (librdkafka's)
     if request_key == _PRODUCE_KEY:
         stages = carray(opaque, 1)[0]
         now_ns = monotonic_ns()
-        pthread_setspecific(stages.requested_key, now_ns - max(round_trip_us, 0) * _NS_PER_US)
+        pthread_setspecific(stages.requested_key, now_ns - max(round_trip_us, 0) * NS_PER_US)
         pthread_setspecific(stages.answered_key, now_ns)
     return 0
 
@@ -165,7 +164,7 @@ def note_mute(stages: Record, broker: int, mute_ms: int) -> None:
     mute = stages.mutes[stages.mute_count % MUTES]
     mute.broker = broker
     mute.start_ns = monotonic_ns()
-    mute.end_ns = mute.start_ns + mute_ms * _NS_PER_MS
+    mute.end_ns = mute.start_ns + mute_ms * NS_PER_MS
     stages.mute_count += 1
 
 

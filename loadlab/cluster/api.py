@@ -204,9 +204,6 @@ class Cluster(Protocol):
     def broker_config(self) -> dict[str, str]:
         """Return the first broker's properties that are not Kafka's defaults. Needs ADMIN."""
 
-    def log_size_bytes(self) -> int | None:
-        """Return the disk space that all brokers' logs take; None where loadlab can't see the disk."""
-
     def free_disk_bytes(self) -> int | None:
         """Return the space left where the logs are; None where loadlab can't see the disk."""
 

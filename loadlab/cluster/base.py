@@ -147,10 +147,6 @@ class AdministeredCluster(abc.ABC):
         living = [state.broker_id for state in self.broker_states() if state.alive]
         return self.admin.broker_config(min(living, default=1))
 
-    def log_size_bytes(self) -> int | None:
-        """Return None: loadlab does not see this cluster's disk."""
-        return None
-
     def free_disk_bytes(self) -> int | None:
         """Return None: loadlab does not see this cluster's disk."""
         return None

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadlab.cluster.api import BrokerState, Capability
 from loadlab.cluster.base import AdministeredCluster
 from loadlab.cluster.capacity import free_bytes
 from loadlab.cluster.docker import DATA_PATH, Engine, Marked
-from loadlab.cluster.local_broker import disk_use_bytes
 from loadlab.cluster.readiness import wait_until_answering
 from loadlab.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from loadlab.cluster.state import ClusterRecord
 
 _CAPABILITIES = frozenset({Capability.ADMIN, Capability.DURABILITY, Capability.PAUSE, Capability.KILL})
@@ -114,16 +113,6 @@ class DockerCluster(AdministeredCluster):
             return None
         with self._engine.impatient():
             return self._containers.process_ids()
-
-    def log_size_bytes(self) -> int | None:
-        """Add up the disk blocks of all brokers' data; from inside where volumes can't be read here."""
-        volumes = self._engine.volumes(self._containers.record.run_id)
-        if all(os.access(volume.detail, os.R_OK | os.X_OK) for volume in volumes):
-            return sum(disk_use_bytes(Path(volume.detail)) for volume in volumes)
-        living = [state.broker_id for state in self.broker_states() if state.alive]
-        answers = (self._figure(broker_id, ["du", "-sk", DATA_PATH], 0) for broker_id in living)
-        sizes_kib = [size_kib for size_kib in answers if size_kib is not None]
-        return sum(sizes_kib) * 1024 if len(sizes_kib) == len(living) else None
 
     def free_disk_bytes(self) -> int | None:
         """Return the space left on the disk of the data."""

@@ -142,17 +142,6 @@ def save_log(directory: Path, target: Path) -> Path:
     return target
 
 
-def disk_use_bytes(directory: Path) -> int:
-    """Add up the disk blocks below a directory; files that Kafka removes meanwhile count nothing."""
-    total = 0
-    for path in directory.rglob("*"):
-        try:
-            total += path.lstat().st_blocks * 512
-        except OSError:
-            continue
-    return total
-
-
 def _first_complaint(said: str) -> str:
     """Return the line that names the mistake, without Java's words around it."""
     line = next((line for line in said.splitlines() if "Exception" in line), said.strip())

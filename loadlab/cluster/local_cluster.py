@@ -154,13 +154,6 @@ class LocalCluster(AdministeredCluster):
         brokers = self._brokers.record.brokers
         return tuple(one.identity.pid for one in brokers if one.identity.is_alive)
 
-    def log_size_bytes(self) -> int | None:
-        """Add up the disk blocks of all brokers' data."""
-        return sum(
-            local_broker.disk_use_bytes(local_broker.data_dir(Path(one.directory)))
-            for one in self._brokers.record.brokers
-        )
-
     def free_disk_bytes(self) -> int | None:
         """Return the space left on the disk of the data."""
         return free_bytes(Path(str(self._brokers.record.data_dir)))

@@ -48,5 +48,6 @@ def check_name(name: str) -> None:
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} is no name for a cluster", fix='a-z, 0-9, ".", "_" and "-", 64 at most, a letter first'
+            f"{name!r} is no name for a cluster",
+            fix='a-z, 0-9, ".", "_" and "-", 64 at most, a letter or digit first',
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.cluster.jolokia import Bean, read
 from loadlab.errors import ClusterError
+from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from loadlab.cluster.jolokia import Attributes, Reading
 
 _TIMEOUT_S: Final = 2.0
-_NS_PER_S: Final = 1e9
 _MS_PER_S: Final = 1e3
 
 
@@ -236,10 +236,10 @@ def _handlers_idle_s(pools: Attributes, uptime_ms: int) -> float:
     (its rate is 2 where both wait; KIP-1207), and the controller's, with next to nothing to do, are taken
     off as having waited all the time.
     """
-    counts = {name: int(value["Count"]) / _NS_PER_S for name, value in pools.items()}
+    counts = {name: int(value["Count"]) / NS_PER_S for name, value in pools.items()}
     own = [count for name, count in counts.items() if "name=BrokerRequestHandlerAvgIdlePercent" in name]
     return own[0] if own else sum(counts.values()) - uptime_ms / _MS_PER_S
 
 
 def _processors_idle_s(processors: Sequence[Attributes]) -> float:
-    return sum(float(one["io-wait-time-ns-total"]) for one in processors) / len(processors) / _NS_PER_S
+    return sum(float(one["io-wait-time-ns-total"]) for one in processors) / len(processors) / NS_PER_S

@@ -17,13 +17,14 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from loadlab.units import NS_PER_S
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _WORD_BYTES = 8
 _CLOCK_MONOTONIC = 1
 _TIMER_ABSTIME = 1
-_NS_PER_S = 1_000_000_000
 _INT32 = ir.IntType(32)
 _INT64 = ir.IntType(64)
 _TIMESPEC = ir.LiteralStructType([_INT64, _INT64])
@@ -104,7 +105,7 @@ def _leading_zeros(typing_context, value):
 def _timespec_ns(builder: ir.IRBuilder, timespec: ir.Value) -> ir.Value:
     seconds = builder.load(cgutils.gep_inbounds(builder, timespec, 0, 0), typ=_INT64)
     nanoseconds = builder.load(cgutils.gep_inbounds(builder, timespec, 0, 1), typ=_INT64)
-    return builder.add(builder.mul(seconds, _INT64(_NS_PER_S)), nanoseconds)
+    return builder.add(builder.mul(seconds, _INT64(NS_PER_S)), nanoseconds)
 
 
 @intrinsic
@@ -123,8 +124,8 @@ def _monotonic_ns(typing_context):
 def _sleep_until(typing_context, wake_ns):
     def generate(context, builder, signature, arguments):
         timespec = cgutils.alloca_once(builder, _TIMESPEC)
-        seconds = builder.sdiv(arguments[0], _INT64(_NS_PER_S))
-        nanoseconds = builder.srem(arguments[0], _INT64(_NS_PER_S))
+        seconds = builder.sdiv(arguments[0], _INT64(NS_PER_S))
+        nanoseconds = builder.srem(arguments[0], _INT64(NS_PER_S))
         builder.store(seconds, cgutils.gep_inbounds(builder, timespec, 0, 0))
         builder.store(nanoseconds, cgutils.gep_inbounds(builder, timespec, 0, 1))
         pointer = _TIMESPEC.as_pointer()

@@ -17,7 +17,7 @@ import enum
 import mmap
 import os
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -55,14 +55,28 @@ class Counter(enum.IntEnum):
     QUEUE_FULL_NS = 10
 
 
-class Metric(enum.IntEnum):
-    """Which histogram of a lane; a lane has two, and their meaning depends on its writer."""
+class SendMetric(enum.IntEnum):
+    """The histograms of a sending thread's lane."""
 
-    SEND_DELAY = 0  # the sending thread: every record
-    OWN_SEND_DELAY = 1  # the sending thread: records that no full client queue held up
-    SERVICE_TIME = 0  # the delivery-report thread
-    PUBLISH_LATENCY = 1  # the delivery-report thread
-    END_TO_END_LATENCY = 0  # the consuming thread
+    SEND_DELAY = 0  # every record
+    OWN_SEND_DELAY = 1  # records that no full client queue held up
+
+
+class AckMetric(enum.IntEnum):
+    """The histograms of a delivery-report thread's lane."""
+
+    SERVICE_TIME = 0
+    PUBLISH_LATENCY = 1
+
+
+class ConsumeMetric(enum.IntEnum):
+    """The histograms of a consuming thread's lane."""
+
+    END_TO_END_LATENCY = 0
+
+
+Metric: TypeAlias = SendMetric | AckMetric | ConsumeMetric
+"""Which histogram of a lane; a lane has two at the most."""
 
 
 class State(enum.IntEnum):

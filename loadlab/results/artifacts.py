@@ -7,6 +7,7 @@ import json
 import zipfile
 import zlib
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from loadlab.errors import UsageError
 from loadlab.measurement.histogram import BUCKETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -31,6 +32,7 @@ INTERVAL_HISTOGRAMS_FILE = "interval_histograms.parquet"
 EVENTS_FILE = "events.jsonl"
 LOGS_FOLDER = "logs"
 BUCKET_EDGES = "bucket_edges_us"
+_ROWS_AT_ONCE = 100_000
 _AGAIN = "copy the run's folder again, or run the scenario again"
 
 _INTERVAL_SCHEMA = pa.schema(
@@ -112,7 +114,7 @@ class Artifacts:
         logs: files to keep, by the name they get in logs/.
     """
 
-    intervals: Sequence[Interval] = ()
+    intervals: Iterable[Interval] = ()
     histograms: Histograms | None = None
     interval_histograms: Sequence[IntervalHistogram] = ()
     events: Sequence[Mapping[str, JsonValue]] = ()
@@ -224,9 +226,11 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
-def _write_intervals(intervals: Sequence[Interval], path: Path) -> None:
-    columns = list(zip(*intervals, strict=True)) or [()] * len(_INTERVAL_SCHEMA)
-    parquet.write_table(pa.table(columns, schema=_INTERVAL_SCHEMA), path, compression="zstd")
+def _write_intervals(intervals: Iterable[Interval], path: Path) -> None:
+    rows = iter(intervals)
+    with parquet.ParquetWriter(path, _INTERVAL_SCHEMA, compression="zstd") as writer:
+        while part := list(islice(rows, _ROWS_AT_ONCE)):
+            writer.write_table(pa.table(list(zip(*part, strict=True)), schema=_INTERVAL_SCHEMA))
 
 
 def _write_histograms(histograms: Histograms, path: Path) -> None:

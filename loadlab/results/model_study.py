@@ -49,7 +49,7 @@ class ConstraintFigure(Model):
         return self.violation <= 0
 
 
-class Measured(Model):
+class Measurement(Model):
     """What one run said of an assignment.
 
     Attributes:
@@ -133,7 +133,7 @@ class StudyRun(Model):
     settled: bool
     measure_scale: int = Field(default=1, ge=1)
     started_at: datetime
-    measured: Measured
+    measured: Measurement
 
 
 class StudyResult(Model):

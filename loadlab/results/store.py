@@ -13,27 +13,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.results.artifacts import Artifacts, Histograms, Interval, write_artifacts
+from loadlab.results.artifacts import Artifacts, write_artifacts
 from loadlab.results.model import RunResult
-from loadlab.results.publish import ensure_writable, published
-from loadlab.results.reader import RESULT_FILE, RunEntry, StoredRun, list_runs, load
+from loadlab.results.publish import published
+from loadlab.results.reader import RESULT_FILE, StoredRun
 from loadlab.results.redact import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
-
-__all__ = [
-    "Artifacts",
-    "Histograms",
-    "Interval",
-    "RunEntry",
-    "StoredRun",
-    "ensure_writable",
-    "list_runs",
-    "load",
-    "save",
-]
 
 
 def save(

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from loadlab.measurement.ledger import Ledger
     from loadlab.measurement.ledger_fold import Folder
+    from loadlab.run.ended import EndedRun
     from loadlab.run.events import Events
     from loadlab.run.fleet import WorkerProcess
-    from loadlab.run.measured import Measured
     from loadlab.run.offsets import Group, Partition
     from loadlab.run.plan import PlannedProducer, RunPlan
     from loadlab.scenario import Scenario
@@ -113,7 +113,7 @@ class Account:
         reason = _WHY_STOPPED.get(self.ledger.stopped)
         return reason and reason.format(limit=self.most_bytes >> 20)
 
-    def found(self, run: Measured) -> Found | None:
+    def found(self, run: EndedRun) -> Found | None:
         """The judgement on a run that has ended; None where the ledger had to be given up."""
         if self.ledger.stopped is not Stopped.NO:
             return None
@@ -158,7 +158,7 @@ class Account:
         readers = int(self.ledger.workers["readers"][worker])
         return [group for group in range(len(self.groups)) if readers >> group & 1]
 
-    def _views(self, run: Measured) -> npt.NDArray[np.void]:
+    def _views(self, run: EndedRun) -> npt.NDArray[np.void]:
         """What each group can know of each partition."""
         views = np.zeros((len(self.groups), len(self.partitions)), dtype=VIEW)
         views["log_start"] = self._offsets(_log_starts(run, self.partitions))
@@ -182,7 +182,7 @@ class Account:
             )
         return views
 
-    def _starts(self, run: Measured, group: Group) -> npt.NDArray[np.int64]:
+    def _starts(self, run: EndedRun, group: Group) -> npt.NDArray[np.int64]:
         """The first offsets that concern a group; UNKNOWN in partitions that it does not read."""
         first = begins(run.load.fleet.group(group.name, produces=False), group)
         return self._offsets(dict(zip(group.partitions, first.tolist(), strict=True)))
@@ -200,7 +200,7 @@ def _handed_out(worker: WorkerProcess) -> int:
     return counted(worker, SEND_LANE, Counter.ATTEMPTED, None, by="by_intent")
 
 
-def _log_starts(run: Measured, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+def _log_starts(run: EndedRun, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
     """The first offset that can still be read in each partition that answers.
 
     A cluster that did not tell its log ends is not asked: that would only hold up the end of the run.
@@ -214,7 +214,7 @@ def _log_starts(run: Measured, partitions: Sequence[Partition]) -> Mapping[Parti
         return {}
 
 
-def _binding(run: Measured, partitions: Sequence[Partition]) -> list[bool]:
+def _binding(run: EndedRun, partitions: Sequence[Partition]) -> list[bool]:
     """Whether what was acked is below the end of each log, or gone.
 
     The end that a log tells is the one for its readers, which waits for the followers in sync. With acks=all
@@ -233,7 +233,7 @@ def _binding(run: Measured, partitions: Sequence[Partition]) -> list[bool]:
     ]
 
 
-def _compacted(run: Measured) -> set[str]:
+def _compacted(run: EndedRun) -> set[str]:
     """The topics whose own rule lets records vanish from their middle."""
     planned = {topic.name: topic.config.get("cleanup.policy") for topic in run.load.plan.topics}
     unknown = [name for name, policy in planned.items() if policy is None]
@@ -242,7 +242,7 @@ def _compacted(run: Measured) -> set[str]:
     return {name for name, policy in planned.items() if "compact" in (policy or "")}
 
 
-def _cleanup_policies(run: Measured, topics: Sequence[str]) -> dict[str, str]:
+def _cleanup_policies(run: EndedRun, topics: Sequence[str]) -> dict[str, str]:
     """What the cluster says; where it can't be asked, nothing is called lost that may be compacted away."""
     if run.load.final is None or not run.load.final.ends:
         return dict.fromkeys(topics, "compact")

@@ -7,10 +7,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from loadlab.units import NS_PER_S
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_EVERY_NS: Final = 1_000_000_000
+_EVERY_NS: Final = NS_PER_S
 
 
 @dataclass(eq=False)
@@ -52,7 +54,7 @@ class Beat:
     def _follow(self, start_ns: int, marks_ns: list[int]) -> None:
         marks = [mark for mark in marks_ns if mark > start_ns]
         due_ns = start_ns
-        while not self._stop.wait(max(0.0, (due_ns - time.monotonic_ns()) / 1e9)):
+        while not self._stop.wait(max(0.0, (due_ns - time.monotonic_ns()) / NS_PER_S)):
             self.call()
             now_ns = time.monotonic_ns()
             due_ns = start_ns + ((now_ns - start_ns) // _EVERY_NS + 1) * _EVERY_NS

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from loadlab.cluster import RequestTimes, Timed
 from loadlab.results.artifacts import Interval
 from loadlab.results.model_brokers import BrokerResult, Collections, Flushes, HeapUse, Requests
-from loadlab.run.offsets import measured
-from loadlab.run.timeline import NS_PER_S
+from loadlab.run.offsets import in_measure_phase
+from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -116,7 +116,7 @@ def broker_results(sampler: BrokerSampler, timeline: Timeline) -> dict[str, Brok
     """Each broker in the measure phase, by its id, where it gave two samples of the same JVM."""
     results = {}
     for broker_id, samples in sorted(sampler.samples.items()):
-        inside = measured(samples, timeline)
+        inside = in_measure_phase(samples, timeline)
         span = Span.of(inside)
         if span.parts:
             results[str(broker_id)] = _result(inside, span, sampler.missed.get(broker_id, 0))

@@ -11,7 +11,15 @@ from loadlab.client.library import version
 from loadlab.cluster import Capability
 from loadlab.errors import ClusterError
 from loadlab.measurement.histogram import lower_bounds_ns
-from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, SEND_LANE, Counter, Metric
+from loadlab.measurement.slab import (
+    ACK_LANE,
+    CONSUME_LANE,
+    SEND_LANE,
+    AckMetric,
+    ConsumeMetric,
+    Counter,
+    SendMetric,
+)
 from loadlab.measurement.steadiness import FEWEST_INTERVALS
 from loadlab.results.artifacts import Histograms
 from loadlab.results.model import (
@@ -26,17 +34,17 @@ from loadlab.results.model import (
     Warned,
 )
 from loadlab.run.broker_readings import broker_results
-from loadlab.run.offsets import measured
+from loadlab.run.offsets import in_measure_phase
 from loadlab.run.readings import merged, total
 from loadlab.run.reconcile import growth, make_verdict, reconcile
 from loadlab.run.stages import BrokerTimes
 from loadlab.run.steady import too_few_intervals
-from loadlab.run.timeline import NS_PER_S
+from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from loadlab.run.measured import Measured
+    from loadlab.run.ended import EndedRun
     from loadlab.run.offsets import Partition, Sample
 
 _Told = TypeVar("_Told")
@@ -45,7 +53,7 @@ _FLUSH_PROPERTIES: Final = ("log.flush.interval.messages", "log.flush.interval.m
 _KAFKA_NEVER_FLUSHES: Final = "9223372036854775807"
 
 
-def _throughput(run: Measured, samples: list[Sample], partitions: list[Partition]) -> Throughput | None:
+def _throughput(run: EndedRun, samples: list[Sample], partitions: list[Partition]) -> Throughput | None:
     """Growth between the measure phase's first and last sample over their distance; None without two.
 
     They are the first and the last that have all partitions: one that did not answer would be missing.
@@ -61,7 +69,7 @@ def _throughput(run: Measured, samples: list[Sample], partitions: list[Partition
     return Throughput(records_per_s=records_per_s, bytes_per_s=records_per_s * record_bytes)
 
 
-def _record_bytes(run: Measured, topic: str) -> float:
+def _record_bytes(run: EndedRun, topic: str) -> float:
     """Mean key and value bytes of the records acked by the groups that send to a topic."""
     senders = {plan.name for plan in run.load.plan.producers if topic in plan.topics}
     workers = [worker for worker in run.load.fleet.producers if worker.order.group in senders]
@@ -69,7 +77,7 @@ def _record_bytes(run: Measured, topic: str) -> float:
     return total(workers, ACK_LANE, Counter.ACKED_BYTES, None, by="by_intent") / acked if acked else 0.0
 
 
-def _partitions(run: Measured) -> dict[str, list[Partition]]:
+def _partitions(run: EndedRun) -> dict[str, list[Partition]]:
     """The partitions of each topic."""
     found: dict[str, list[Partition]] = {}
     for partition in run.baseline:
@@ -77,8 +85,8 @@ def _partitions(run: Measured) -> dict[str, list[Partition]]:
     return found
 
 
-def _topics(run: Measured) -> dict[str, TopicResult]:
-    samples = measured(run.load.sampler.samples, run.load.timeline)
+def _topics(run: EndedRun) -> dict[str, TopicResult]:
+    samples = in_measure_phase(run.load.sampler.samples, run.load.timeline)
     grown = growth(run) or {}
     results = {}
     for name, partitions in _partitions(run).items():
@@ -93,7 +101,7 @@ def _topics(run: Measured) -> dict[str, TopicResult]:
     return results
 
 
-def _environment(run: Measured) -> Environment:
+def _environment(run: EndedRun) -> Environment:
     info = run.cluster.info
     broker_config, topic_config = _configurations(run)
     # Brokers always have something that is not the default: where nothing is told, nothing is known.
@@ -122,7 +130,7 @@ def _environment(run: Measured) -> Environment:
     )
 
 
-def _configurations(run: Measured) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+def _configurations(run: EndedRun) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     """What brokers and topics really are configured with, where the cluster tells."""
     answers = run.load.final is not None and run.load.final.ends
     if Capability.ADMIN not in run.cluster.capabilities or not answers:
@@ -131,7 +139,7 @@ def _configurations(run: Measured) -> tuple[dict[str, str], dict[str, dict[str, 
     return _asked(run, run.cluster.broker_config), _asked(run, partial(run.cluster.topic_config, names))
 
 
-def _asked(run: Measured, ask: Callable[[], dict[str, _Told]]) -> dict[str, _Told]:
+def _asked(run: EndedRun, ask: Callable[[], dict[str, _Told]]) -> dict[str, _Told]:
     """What the cluster says; nothing where it refuses, as it may of brokers and not of topics."""
     try:
         return ask()
@@ -140,7 +148,7 @@ def _asked(run: Measured, ask: Callable[[], dict[str, _Told]]) -> dict[str, _Tol
         return {}
 
 
-def _client_configurations(run: Measured) -> dict[str, dict[str, str]]:
+def _client_configurations(run: EndedRun) -> dict[str, dict[str, str]]:
     groups: dict[str, dict[str, str]] = {}
     for worker in run.load.fleet.workers:
         kind = "producer" if worker.order.produces else "consumer"
@@ -150,7 +158,7 @@ def _client_configurations(run: Measured) -> dict[str, dict[str, str]]:
     return groups
 
 
-def _cluster_used(run: Measured) -> ClusterUsed:
+def _cluster_used(run: EndedRun) -> ClusterUsed:
     info = run.cluster.info
     return ClusterUsed(
         provider=info.provider,
@@ -165,7 +173,7 @@ def _cluster_used(run: Measured) -> ClusterUsed:
     )
 
 
-def _machine(run: Measured) -> MachineUse | None:
+def _machine(run: EndedRun) -> MachineUse | None:
     used = run.load.machine.figures()
     if used is None:
         return None
@@ -179,7 +187,7 @@ def _machine(run: Measured) -> MachineUse | None:
     )
 
 
-def _startup(run: Measured) -> Startup:
+def _startup(run: EndedRun) -> Startup:
     begun = [int(worker.slab.record["first_sent_ns"][0]) for worker in run.load.fleet.producers]
     first_sent_ns = min((at_ns for at_ns in begun if at_ns), default=None)
     return Startup(
@@ -189,7 +197,7 @@ def _startup(run: Measured) -> Startup:
     )
 
 
-def _warnings(run: Measured, evicted: int) -> Iterator[Warned]:
+def _warnings(run: EndedRun, evicted: int) -> Iterator[Warned]:
     for text in run.load.plan.warnings:
         yield Warned(message=text)
     negative, beyond = _out_of_range(run)
@@ -243,7 +251,7 @@ def _not_readable(told: Reconciliation) -> Iterator[Warned]:
         )
 
 
-def _out_of_range(run: Measured) -> tuple[int, int]:
+def _out_of_range(run: EndedRun) -> tuple[int, int]:
     negative = beyond = 0
     for worker in run.load.fleet.workers:
         histograms = worker.slab.record["lanes"][0]["histograms"]
@@ -252,7 +260,7 @@ def _out_of_range(run: Measured) -> tuple[int, int]:
     return negative, beyond
 
 
-def make_result(run: Measured) -> RunResult:
+def make_result(run: EndedRun) -> RunResult:
     """The whole result of a run."""
     reconciliation = reconcile(run)
     brokers = broker_results(run.load.brokers, run.load.timeline)
@@ -282,20 +290,20 @@ def make_result(run: Measured) -> RunResult:
     )
 
 
-def make_histograms(run: Measured) -> Histograms:
+def make_histograms(run: EndedRun) -> Histograms:
     """The measure phase's latency histograms of all groups."""
     fleet = run.load.fleet
     counts = {}
     for name in run.scenario.producers:
         workers = fleet.group(name, produces=True)
         source = f"producer/{name}"
-        counts[f"{source}/service_time_us"] = merged(workers, ACK_LANE, Metric.SERVICE_TIME).counts
+        counts[f"{source}/service_time_us"] = merged(workers, ACK_LANE, AckMetric.SERVICE_TIME).counts
         if run.scenario.producers[name].schedule.rate == "max":
             continue  # there is no intended send time, from which the others are counted
-        counts[f"{source}/send_delay_us"] = merged(workers, SEND_LANE, Metric.SEND_DELAY).counts
-        counts[f"{source}/publish_latency_us"] = merged(workers, ACK_LANE, Metric.PUBLISH_LATENCY).counts
+        counts[f"{source}/send_delay_us"] = merged(workers, SEND_LANE, SendMetric.SEND_DELAY).counts
+        counts[f"{source}/publish_latency_us"] = merged(workers, ACK_LANE, AckMetric.PUBLISH_LATENCY).counts
     for name in run.scenario.consumers:
         workers = fleet.group(name, produces=False)
-        latency = merged(workers, CONSUME_LANE, Metric.END_TO_END_LATENCY)
+        latency = merged(workers, CONSUME_LANE, ConsumeMetric.END_TO_END_LATENCY)
         counts[f"consumer/{name}/end_to_end_latency_us"] = latency.counts
     return Histograms(bucket_edges_us=lower_bounds_ns() / 1_000, counts=counts)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loadlab.measurement.slab import CONSUME_LANE, Counter, Metric, Phase
+from loadlab.measurement.slab import CONSUME_LANE, ConsumeMetric, Counter, Phase
 from loadlab.results.model import (
     Backlog,
     CommittedLag,
@@ -19,9 +19,9 @@ from loadlab.results.model import (
     Rebalances,
 )
 from loadlab.run.group_health import group_status
-from loadlab.run.offsets import measured
+from loadlab.run.offsets import in_measure_phase
 from loadlab.run.readings import cost, cpu_s, errors, latency_block, merged, share, throughput, total
-from loadlab.run.timeline import NS_PER_S
+from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,7 @@ class ConsumerGroup:
         Args:
             status: whether to judge how it keeps up, over all samples: while the run goes on, nobody asks.
         """
-        latency = latency_block(merged(self.workers, CONSUME_LANE, Metric.END_TO_END_LATENCY))
+        latency = latency_block(merged(self.workers, CONSUME_LANE, ConsumeMetric.END_TO_END_LATENCY))
         consumed = total(self.workers, CONSUME_LANE, Counter.CONSUMED, Phase.MEASURE, by="by_moment")
         consumed_bytes = total(
             self.workers, CONSUME_LANE, Counter.CONSUMED_BYTES, Phase.MEASURE, by="by_moment"
@@ -93,7 +93,7 @@ class ConsumerGroup:
         return max((int(worker.slab.record[name][0]) for worker in self.workers), default=0)
 
     def _measured(self) -> list[GroupSample]:
-        return [sample.groups[self.group.name] for sample in measured(self.samples, self.timeline)]
+        return [sample.groups[self.group.name] for sample in in_measure_phase(self.samples, self.timeline)]
 
     @property
     def _final(self) -> GroupSample | None:

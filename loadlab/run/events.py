@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from loadlab.units import NS_PER_S
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -44,5 +46,5 @@ class Events:
         self.observer.warn(text)
 
     def _add(self, event: str, text: str, details: Mapping[str, JsonValue]) -> None:
-        at_s = (time.monotonic_ns() - self._origin_ns) / 1e9
+        at_s = (time.monotonic_ns() - self._origin_ns) / NS_PER_S
         self.lines.append({"at_s": round(at_s, 3), "event": event, "text": text, **details})

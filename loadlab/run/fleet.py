@@ -131,7 +131,7 @@ def _spawn(order: Order, ledger_fd: int | None) -> WorkerProcess:
     return worker
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Fleet:
     """All workers of a run.
 
@@ -169,9 +169,9 @@ class Fleet:
         for order in orders:
             self.workers.append(_spawn(order, ledger_fd))
 
-    def command(self, command: Command, workers: Sequence[WorkerProcess] | None = None) -> None:
-        """Tells workers, all of them unless named, what to do."""
-        for worker in self.workers if workers is None else workers:
+    def command(self, command: Command) -> None:
+        """Tells all workers what to do."""
+        for worker in self.workers:
             worker.slab.command(command)
 
     def await_ready(self) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from loadlab.measurement.group_status import NOT_JUDGED, GroupStatus, judge
 from loadlab.results.model_groups import ConsumerStatus
-from loadlab.run.offsets import measured
+from loadlab.run.offsets import in_measure_phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ def group_status(group: Group, samples: Sequence[Sample], timeline: Timeline) ->
     if not begun:
         return None
     told = told[begun[0] :]
-    inside = {sample.at_ns for sample in measured(samples, timeline)}
+    inside = {sample.at_ns for sample in in_measure_phase(samples, timeline)}
     found = judge(
         np.array([sample.at_ns for sample, _ in told]),
         np.array([[sample.ends[partition] for partition in group.partitions] for sample, _ in told]),

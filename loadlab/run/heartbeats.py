@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.measurement.circumstances import STALL_LIMIT_S, Stall
 from loadlab.measurement.slab import State
-from loadlab.run.timeline import NS_PER_S
+from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

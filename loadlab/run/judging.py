@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.evidence import Evidence, Group
 from loadlab.analysis.thresholds import all_thresholds, failing_for_good, judge
-from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, SEND_LANE, Metric
-from loadlab.run.measured import consumer_groups, producer_groups
+from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, SEND_LANE, AckMetric, ConsumeMetric, SendMetric
+from loadlab.run.ended import consumer_groups, producer_groups
 from loadlab.run.readings import merged
-from loadlab.run.timeline import NS_PER_S
+from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from loadlab.results.model import RunResult
     from loadlab.results.model import Threshold as Judged
     from loadlab.run.consumer_group import ConsumerGroup
+    from loadlab.run.ended import EndedRun
     from loadlab.run.load import Load
-    from loadlab.run.measured import Measured
     from loadlab.run.producer_group import ProducerGroup
     from loadlab.scenario import Scenario, Threshold
 
@@ -81,7 +81,7 @@ class LiveThresholds:
         )
 
 
-def judged(run: Measured, result: RunResult, live: LiveThresholds) -> RunResult:
+def judged(run: EndedRun, result: RunResult, live: LiveThresholds) -> RunResult:
     """A result with its thresholds judged; those that ended the run stay as they were then."""
     producers, consumers = run.producers(), run.consumers()
     evidence = Evidence(
@@ -106,16 +106,16 @@ def _histograms(
     """Durations of the measure phase by group and metric."""
     for name, producer in producers.items():
         group = ("producer", name)
-        service_time = merged(producer.workers, ACK_LANE, Metric.SERVICE_TIME)
+        service_time = merged(producer.workers, ACK_LANE, AckMetric.SERVICE_TIME)
         yield (group, "service_time"), service_time
         if producer.due is None:
             yield (group, "publish_latency"), service_time
         else:
-            yield (group, "publish_latency"), merged(producer.workers, ACK_LANE, Metric.PUBLISH_LATENCY)
-            yield (group, "send_delay"), merged(producer.workers, SEND_LANE, Metric.SEND_DELAY)
+            yield (group, "publish_latency"), merged(producer.workers, ACK_LANE, AckMetric.PUBLISH_LATENCY)
+            yield (group, "send_delay"), merged(producer.workers, SEND_LANE, SendMetric.SEND_DELAY)
     for name, consumer in consumers.items():
         if consumer.stamped:
-            latency = merged(consumer.workers, CONSUME_LANE, Metric.END_TO_END_LATENCY)
+            latency = merged(consumer.workers, CONSUME_LANE, ConsumeMetric.END_TO_END_LATENCY)
             yield (("consumer", name), "end_to_end_latency"), latency
 
 

@@ -13,8 +13,9 @@ from loadlab.measurement.validity import Death
 from loadlab.run.heartbeats import Heartbeats
 from loadlab.run.machine import MachineWatch
 from loadlab.run.offsets import positions
-from loadlab.run.timeline import NS_PER_S, Timeline
+from loadlab.run.timeline import Timeline
 from loadlab.scenario.client_settings import Settings
+from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,8 +12,8 @@ import psutil
 from loadlab.errors import ClusterError
 from loadlab.measurement.circumstances import MachineFigures
 from loadlab.measurement.slab import Phase
-from loadlab.run.timeline import NS_PER_S
 from loadlab.scenario.fields import cpuset_cores
+from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

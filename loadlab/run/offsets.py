@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
@@ -18,7 +19,7 @@ from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, NO_POSITION, Counte
 from loadlab.run.beat import Beat
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 Partition = tuple[str, int]
 
 _NONE: Final = np.iinfo(np.int64).max
+_UNTOLD: Final = np.iinfo(np.int64).min
 _MARGIN_NS: Final = 250_000_000
 _TIMEOUT_S: Final = 3.0
 _HURRIED_TIMEOUT_S: Final = 1.0
@@ -96,6 +98,36 @@ class Sample:
     epochs: Mapping[Partition, int] = field(default_factory=dict)
 
 
+class Told(Mapping[Partition, int]):
+    """What partitions told, 0 or more each, in 8 bytes a partition: a long run keeps thousands of these.
+
+    Args:
+        places: of all partitions, where they stand in the array.
+        numbers: by partition; those that answered.
+    """
+
+    def __init__(self, places: Mapping[Partition, int], numbers: Mapping[Partition, int]) -> None:
+        self._places = places
+        self._numbers = np.full(len(places), _UNTOLD, dtype=np.int64)
+        for partition, number in numbers.items():
+            self._numbers[places[partition]] = number
+
+    def __getitem__(self, partition: Partition) -> int:
+        """The number of a partition that told it."""
+        number = int(self._numbers[self._places[partition]])
+        if number == _UNTOLD:
+            raise KeyError(partition)
+        return number
+
+    def __iter__(self) -> Iterator[Partition]:
+        """The partitions that told theirs."""
+        return (partition for partition, place in self._places.items() if self._numbers[place] != _UNTOLD)
+
+    def __len__(self) -> int:
+        """How many did."""
+        return int(np.count_nonzero(self._numbers != _UNTOLD))
+
+
 class _Taken(Protocol):
     @property
     def at_ns(self) -> int: ...
@@ -104,7 +136,7 @@ class _Taken(Protocol):
 _Some = TypeVar("_Some", bound=_Taken)
 
 
-def measured(samples: Sequence[_Some], timeline: Timeline) -> list[_Some]:
+def in_measure_phase(samples: Sequence[_Some], timeline: Timeline) -> list[_Some]:
     """The samples of the measure phase, the last being the one nearest to its end.
 
     That one was due at the end and is taken a little after it; but the drain phase asks soon, too.
@@ -191,6 +223,7 @@ class OffsetSampler:
     def __post_init__(self) -> None:
         """Prepares the thread that asks."""
         self._beat = Beat("offsets", self.take)
+        self._places = {partition: place for place, partition in enumerate(self.partitions)}
 
     def start(self, start_ns: int, marks_ns: Sequence[int]) -> None:
         """Begins at the common start.
@@ -253,7 +286,8 @@ class OffsetSampler:
 
     def _sample(self, ends: OffsetSample) -> Sample:
         groups = {group.name: self._group_sample(group, ends) for group in self.groups}
-        return Sample((ends.before_ns + ends.after_ns) // 2, ends.offsets, groups, ends.epochs)
+        at_ns = (ends.before_ns + ends.after_ns) // 2
+        return Sample(at_ns, Told(self._places, ends.offsets), groups, Told(self._places, ends.epochs))
 
     def _group_sample(self, group: Group, ends: OffsetSample) -> GroupSample:
         workers = self.fleet.group(group.name, produces=False)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.measurement.generator import ACK_GRACE_S, ProducerFigures
 from loadlab.measurement.histogram import LARGEST_NS, samples_needed
-from loadlab.measurement.slab import ACK_LANE, SEND_LANE, Counter, Metric, Phase
+from loadlab.measurement.slab import ACK_LANE, SEND_LANE, AckMetric, Counter, Phase, SendMetric
 from loadlab.results.model import Batches, ProducerRecords, ProducerResult, ProducerWorker
 from loadlab.run.readings import cost, cpu_s, errors, latency_block, merged, share, throughput, total
 from loadlab.run.stages import StageSums, stages
 from loadlab.run.steady import is_steady
-from loadlab.run.timeline import NS_PER_S
 from loadlab.scenario.client_settings import Settings
+from loadlab.units import NS_PER_S
 from loadlab.workload.schedule import records_due
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class ProducerGroup:
     def _on_their_way_s(self) -> float:
         """For how long a record waits for others at the most, and half of them for their acks."""
         linger_ms = Settings.of_client(self.spec.config).number("linger.ms") or 0.0
-        half_ns = merged(self.workers, ACK_LANE, Metric.SERVICE_TIME).percentile_ns(50.0)
+        half_ns = merged(self.workers, ACK_LANE, AckMetric.SERVICE_TIME).percentile_ns(50.0)
         return linger_ms / 1_000.0 + (half_ns or 0.0) / NS_PER_S
 
     def _due_last(self) -> int:
@@ -144,7 +144,7 @@ class ProducerGroup:
 
     def _own_send_delay(self) -> tuple[float, float | None]:
         """The highest percentile that the sample supports, 99 at most, and its send_delay in microseconds."""
-        delays = merged(self.workers, SEND_LANE, Metric.OWN_SEND_DELAY)
+        delays = merged(self.workers, SEND_LANE, SendMetric.OWN_SEND_DELAY)
         for percentile in _SEND_DELAY_PERCENTILES:
             if delays.count >= samples_needed(percentile):
                 delay_ns = delays.percentile_ns(percentile)
@@ -162,8 +162,8 @@ class ProducerGroup:
             brokers: what the brokers told of produce requests; None where they told nothing.
         """
         at_max = self.due is None
-        service_time = latency_block(merged(self.workers, ACK_LANE, Metric.SERVICE_TIME))
-        publish_latency = latency_block(merged(self.workers, ACK_LANE, Metric.PUBLISH_LATENCY))
+        service_time = latency_block(merged(self.workers, ACK_LANE, AckMetric.SERVICE_TIME))
+        publish_latency = latency_block(merged(self.workers, ACK_LANE, AckMetric.PUBLISH_LATENCY))
         figures = self.figures()
         acked = self.total(ACK_LANE, Counter.ACKED, Phase.MEASURE, by="by_moment")
         used_s = sum(cpu_s(worker) for worker in self.workers)
@@ -173,7 +173,7 @@ class ProducerGroup:
             throughput=self._throughput(),
             send_delay_us=None
             if at_max
-            else latency_block(merged(self.workers, SEND_LANE, Metric.SEND_DELAY)),
+            else latency_block(merged(self.workers, SEND_LANE, SendMetric.SEND_DELAY)),
             service_time_us=service_time,
             publish_latency_us=service_time if at_max else publish_latency,
             publish_latency_is_service_time=at_max,

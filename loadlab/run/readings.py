@@ -10,7 +10,7 @@ from loadlab.client.library import error_name
 from loadlab.measurement.histogram import Histogram
 from loadlab.measurement.slab import ERROR_CODES, Counter, Metric, Phase
 from loadlab.results.model import LatencyBlock, Throughput
-from loadlab.run.timeline import NS_PER_S
+from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

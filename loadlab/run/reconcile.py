@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from loadlab.measurement.generator import ProducerFigures
     from loadlab.run.account import Account, Found
     from loadlab.run.consumer_group import ConsumerGroup
-    from loadlab.run.measured import Measured
+    from loadlab.run.ended import EndedRun
     from loadlab.run.offsets import Partition
     from loadlab.run.producer_group import ProducerGroup
 
 
-def growth(run: Measured) -> dict[Partition, int] | None:
+def growth(run: EndedRun) -> dict[Partition, int] | None:
     """Records by which each log end moved over the run; None where the log could not be asked."""
     final = run.load.final
     if final is None or set(final.ends) != set(run.baseline):
@@ -34,7 +34,7 @@ def growth(run: Measured) -> dict[Partition, int] | None:
     return {partition: end - run.baseline[partition] for partition, end in final.ends.items()}
 
 
-def reconcile(run: Measured) -> Reconciliation:
+def reconcile(run: EndedRun) -> Reconciliation:
     """Compares what was acked, what the log holds and what was read, over the whole run."""
     fleet = run.load.fleet
     acked = total(fleet.producers, ACK_LANE, Counter.ACKED, None, by="by_intent")
@@ -68,14 +68,14 @@ def reconcile(run: Measured) -> Reconciliation:
     return told.model_copy(update={"unexplained": unexplained, "evicted": evicted})
 
 
-def _keeps_each_offset(run: Measured) -> bool:
+def _keeps_each_offset(run: EndedRun) -> bool:
     """Whether each offset of the run's topics is a record, until retention takes it."""
     existing = any(topic.existing for topic in run.scenario.topics.values())
     policies = (topic.config.get("cleanup.policy", "") for topic in run.load.plan.topics)
     return not existing and not any("compact" in policy for policy in policies)
 
 
-def _with_ledger(run: Measured, told: Reconciliation, account: Account, found: Found) -> Reconciliation:
+def _with_ledger(run: EndedRun, told: Reconciliation, account: Account, found: Found) -> Reconciliation:
     """Adds what the ledger knows."""
     groups = group_reconciliations(account, found)
     grown = told.log_end_growth
@@ -95,7 +95,7 @@ def _with_ledger(run: Measured, told: Reconciliation, account: Account, found: F
     )
 
 
-def skipped(run: Measured) -> int:
+def skipped(run: EndedRun) -> int:
     """Offsets that groups have gone past without reading a record there."""
     skipped = 0
     for group in run.consumers().values():
@@ -110,7 +110,7 @@ def _passed(group: ConsumerGroup) -> int:
     return int((at - begins(group.workers, group.group)).sum())
 
 
-def unread(run: Measured) -> dict[str, int] | None:
+def unread(run: EndedRun) -> dict[str, int] | None:
     """Records between each group's position and the log end, after the drain phase; None where unknown."""
     final = run.load.final
     if final is None:
@@ -118,7 +118,7 @@ def unread(run: Measured) -> dict[str, int] | None:
     return {name: int(sample.lag.sum()) for name, sample in final.groups.items()}
 
 
-def _unexplained(run: Measured, surplus: int, doubtful: int) -> int | None:
+def _unexplained(run: EndedRun, surplus: int, doubtful: int) -> int | None:
     """What of the log's surplus over what is known to be in it nothing accounts for.
 
     Args:
@@ -137,7 +137,7 @@ def _unexplained(run: Measured, surplus: int, doubtful: int) -> int | None:
     return surplus - doubtful if surplus > 0 else surplus
 
 
-def _is_acked_early(run: Measured, group: ProducerGroup) -> bool:
+def _is_acked_early(run: EndedRun, group: ProducerGroup) -> bool:
     """Whether a record may be acked, kept, and not be below the log's end that readers get."""
     settings = Settings.of_client(group.spec.config)
     if settings.text("acks") == "0":
@@ -146,7 +146,7 @@ def _is_acked_early(run: Measured, group: ProducerGroup) -> bool:
     return not settings.acks_all and final is not None and run.load.sampler.kept_leaders(final)
 
 
-def _verdict(run: Measured, reconciliation: Reconciliation) -> Judgement:
+def _verdict(run: EndedRun, reconciliation: Reconciliation) -> Judgement:
     groups = run.producers().values()
     load = run.load
     waiting = sum(group.unsent + group.purged for group in groups)
@@ -173,7 +173,7 @@ def _verdict(run: Measured, reconciliation: Reconciliation) -> Judgement:
     return judge(figures)
 
 
-def _idle(run: Measured, producers: Sequence[ProducerFigures]) -> bool:
+def _idle(run: EndedRun, producers: Sequence[ProducerFigures]) -> bool:
     """Whether no record was due, sent or read in the measure phase."""
     readers = run.load.fleet.consumers
     read = total(readers, CONSUME_LANE, Counter.CONSUMED, Phase.MEASURE, by="by_moment")
@@ -198,14 +198,14 @@ def _correctness(reconciliation: Reconciliation) -> Correctness:
     )
 
 
-def _may_duplicate(run: Measured) -> bool:
+def _may_duplicate(run: EndedRun) -> bool:
     """Whether a retry may have written records twice: something went wrong, and nobody was idempotent."""
     groups = run.producers().values()
     troubled = run.load.dead_brokers or run.load.sampler.failures or any(group.troubled for group in groups)
     return bool(troubled) and any(not group.idempotent for group in groups)
 
 
-def make_verdict(run: Measured, reconciliation: Reconciliation) -> Verdict:
+def make_verdict(run: EndedRun, reconciliation: Reconciliation) -> Verdict:
     """The verdict on a run as a result tells it."""
     judgement = _verdict(run, reconciliation)
     reasons = tuple(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from loadlab.results.model import RunResult
-    from loadlab.results.store import StoredRun
+    from loadlab.results.reader import StoredRun
     from loadlab.run.opening import OpenCluster, RunOptions
     from loadlab.run.progress import RunObserver
     from loadlab.scenario import LoadedScenario

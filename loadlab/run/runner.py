@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,23 +19,24 @@ from loadlab.cluster import TopicRequest
 from loadlab.errors import LoadlabError, RunError, UsageError, WorkerError
 from loadlab.results.artifacts import Artifacts
 from loadlab.results.environment import capture_host
+from loadlab.results.publish import ensure_writable
 from loadlab.results.run_id import new_run_id
-from loadlab.results.store import StoredRun, ensure_writable, save
+from loadlab.results.store import save
 from loadlab.run.account import open_account
 from loadlab.run.broker_readings import broker_rows
 from loadlab.run.brokers import follow_brokers
 from loadlab.run.collect import make_histograms, make_result
+from loadlab.run.ended import EndedRun
 from loadlab.run.events import Events
 from loadlab.run.fleet import Fleet
 from loadlab.run.interrupts import Interrupts
 from loadlab.run.judging import LiveThresholds, judged
 from loadlab.run.load import Load
-from loadlab.run.measured import Measured
 from loadlab.run.offsets import Group, OffsetSampler
 from loadlab.run.opening import OpenCluster, Opening, RunOptions, end, open_cluster
 from loadlab.run.orders import Target, group_id, make_orders
 from loadlab.run.plan import RunPlan, plan_scenario
-from loadlab.run.series import Series
+from loadlab.run.series import Series, partition_lags
 from loadlab.run.shield import Shield
 from loadlab.run.traces import shared_traces
 from loadlab.run.watch import Watcher
@@ -45,7 +47,9 @@ if TYPE_CHECKING:
 
     from loadlab.cluster import Cluster
     from loadlab.results.model_environment import HostEnvironment
+    from loadlab.results.reader import StoredRun
     from loadlab.run.account import Account
+    from loadlab.run.brokers import BrokerSampler
     from loadlab.run.offsets import Partition
     from loadlab.run.progress import RunObserver
     from loadlab.scenario import LoadedScenario, Scenario
@@ -243,11 +247,18 @@ class _Run:
         fleet.await_ready()
         sampler = OffsetSampler(cluster, fleet, everywhere, groups, before=before)
         series = Series(fleet)
-        watched = (self._run_id, self._plan, fleet, sampler, series)
-        watcher = Watcher(*watched, self._observer, self._events, account)
+        watcher = Watcher(
+            run_id=self._run_id,
+            plan=self._plan,
+            fleet=fleet,
+            sampler=sampler,
+            series=series,
+            observer=self._observer,
+            events=self._events,
+            account=account,
+        )
         live = LiveThresholds(self._scenario, self._options.patient)
-        loaded = (self._plan, fleet, cluster, sampler, brokers, self._events, self._interrupts)
-        load = Load(*loaded, watcher.each_interval, live.why_to_end)
+        load = self._load(cluster, brokers, watcher, live)
         self._interrupts.gentle = True
         ended_ns = load.run()
         self._silent = load.final is None or not load.final.ends
@@ -255,7 +266,7 @@ class _Run:
             watcher.finish(load.timeline, ended_ns)
             series.rows += broker_rows(brokers.samples, load.timeline.start_ns)
             brokers.note_missed(self._events)
-            measured = Measured(
+            measured = EndedRun(
                 run_id=self._run_id,
                 started_at=self._started_at,
                 started_ns=self._started_ns,
@@ -271,6 +282,19 @@ class _Run:
                 account=account,
             )
             return self._store(measured, series, live)
+
+    def _load(self, cluster: Cluster, brokers: BrokerSampler, watcher: Watcher, live: LiveThresholds) -> Load:
+        return Load(
+            plan=self._plan,
+            fleet=watcher.fleet,
+            cluster=cluster,
+            sampler=watcher.sampler,
+            brokers=brokers,
+            events=self._events,
+            interrupts=self._interrupts,
+            each_interval=watcher.each_interval,
+            why_to_end=live.why_to_end,
+        )
 
     def _group(
         self,
@@ -302,15 +326,25 @@ class _Run:
         existing = self._scenario.topics[self._scenario.consumers[name].topic].existing
         sent = [self._scenario.producers[sender] for sender in senders]
         stamped = all(spec.stamped and not spec.records.tombstones for spec in sent)
-        return Group(name, identity, tuple(read), start, senders, existing, stamped, late)
+        return Group(
+            name=name,
+            group_id=identity,
+            partitions=tuple(read),
+            start=start,
+            producers=senders,
+            existing=existing,
+            stamped=stamped,
+            late=late,
+        )
 
-    def _store(self, measured: Measured, series: Series, live: LiveThresholds) -> StoredRun:
+    def _store(self, measured: EndedRun, series: Series, live: LiveThresholds) -> StoredRun:
         load = measured.load
         with ExitStack() as stack:
             logs = self._logs(load, stack)
             result = judged(measured, make_result(measured), live)
+            lags = partition_lags(load.sampler.samples, load.sampler.groups, load.timeline.start_ns)
             artifacts = Artifacts(
-                intervals=series.rows,
+                intervals=chain(series.rows, lags),
                 histograms=make_histograms(measured),
                 interval_histograms=series.histograms,
                 events=load.events.lines,

@@ -15,28 +15,34 @@ from loadlab.measurement.slab import (
     INTERVAL_NS,
     RING_INTERVALS,
     SEND_LANE,
+    AckMetric,
+    ConsumeMetric,
     Counter,
     Metric,
+    SendMetric,
 )
 from loadlab.results.artifacts import Interval, IntervalHistogram
+from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
     from loadlab.run.fleet import Fleet, WorkerProcess
     from loadlab.run.offsets import Group, GroupSample, Sample
 
-INTERVAL_S: Final = INTERVAL_NS / 1_000_000_000
+INTERVAL_S: Final = INTERVAL_NS / NS_PER_S
 _METRICS: Final = 2
 _MOST_SMALL: Final = np.iinfo(np.uint16).max
 
-_LATENCIES: Final = {
-    SEND_LANE: {"send_delay": Metric.SEND_DELAY},
-    ACK_LANE: {"service_time": Metric.SERVICE_TIME, "publish_latency": Metric.PUBLISH_LATENCY},
+_LATENCIES: Final[Mapping[int, Mapping[str, Metric]]] = {
+    SEND_LANE: {"send_delay": SendMetric.SEND_DELAY},
+    ACK_LANE: {"service_time": AckMetric.SERVICE_TIME, "publish_latency": AckMetric.PUBLISH_LATENCY},
 }
-_CONSUMER_LATENCIES: Final = {CONSUME_LANE: {"end_to_end_latency": Metric.END_TO_END_LATENCY}}
+_CONSUMER_LATENCIES: Final[Mapping[int, Mapping[str, Metric]]] = {
+    CONSUME_LANE: {"end_to_end_latency": ConsumeMetric.END_TO_END_LATENCY}
+}
 _RATES: Final = {
     SEND_LANE: {"attempted": Counter.ATTEMPTED, "rejected": Counter.REJECTED},
     ACK_LANE: {
@@ -130,13 +136,15 @@ class Series:
                 self._write(index, f"producer/{name}", total, _RATES[lane], _LATENCIES[lane])
                 everything.counters[:] += total.counters
                 if lane == ACK_LANE:
-                    everything.counts[Metric.PUBLISH_LATENCY] += total.counts[Metric.PUBLISH_LATENCY]
+                    everything.counts[AckMetric.PUBLISH_LATENCY] += total.counts[AckMetric.PUBLISH_LATENCY]
         for name in dict.fromkeys(worker.order.group for worker in self.fleet.consumers):
             total = self._add(self.fleet.group(name, produces=False), CONSUME_LANE, index)
             rates, latencies = _CONSUMER_RATES[CONSUME_LANE], _CONSUMER_LATENCIES[CONSUME_LANE]
             self._write(index, f"consumer/{name}", total, rates, latencies)
             everything.counters[:] += total.counters
-            everything.counts[Metric.END_TO_END_LATENCY] += total.counts[Metric.END_TO_END_LATENCY]
+            everything.counts[ConsumeMetric.END_TO_END_LATENCY] += total.counts[
+                ConsumeMetric.END_TO_END_LATENCY
+            ]
         return everything
 
     def _add(self, workers: list[WorkerProcess], lane: int, index: int) -> LaneInterval:
@@ -154,8 +162,8 @@ class Series:
         index: int,
         source: str,
         total: LaneInterval,
-        rates: dict[str, Counter],
-        latencies: dict[str, Metric],
+        rates: Mapping[str, Counter],
+        latencies: Mapping[str, Metric],
     ) -> None:
         start_s = index * INTERVAL_S
         for name, counter in rates.items():
@@ -177,13 +185,11 @@ class Series:
             self.histograms.append(IntervalHistogram(start_s, source, metric, filled.astype(np.int16), small))
 
     def add_lag(self, samples: Sequence[Sample], groups: Sequence[Group], start_ns: int) -> None:
-        """Adds each group's lag, in total and by partition; these rows stand at the times of the samples."""
+        """Adds each group's lag in total; these rows stand at the times of the samples."""
         for group in groups:
-            # One text for all rows of a partition: of long runs with many these are most of the memory.
-            sources = [f"consumer/{group.name}/{topic}-{number}" for topic, number in group.partitions]
             for sample in samples:
-                at_s = (sample.at_ns - start_ns) / 1_000_000_000
-                self.rows += _lag_rows(at_s, group.name, sources, sample.groups[group.name])
+                at_s = (sample.at_ns - start_ns) / NS_PER_S
+                self.rows += _lag_rows(at_s, f"consumer/{group.name}", sample.groups[group.name])
 
     def late(self) -> int:
         """Events that were booked into an interval after it had been drained."""
@@ -197,14 +203,21 @@ class Series:
         return missing
 
 
-def _lag_rows(at_s: float, group: str, sources: Sequence[str], sample: GroupSample) -> Iterator[Interval]:
-    source = f"consumer/{group}"
+def partition_lags(samples: Sequence[Sample], groups: Sequence[Group], start_ns: int) -> Iterator[Interval]:
+    """The lag of each group by partition: rows that are made when they are written; they may be millions."""
+    for group in groups:
+        sources = [f"consumer/{group.name}/{topic}-{number}" for topic, number in group.partitions]
+        for sample in samples:
+            at_s = (sample.at_ns - start_ns) / NS_PER_S
+            for source, lag in zip(sources, sample.groups[group.name].lag, strict=True):
+                yield Interval(at_s, source, "consumer_lag_records", float(lag))
+
+
+def _lag_rows(at_s: float, source: str, sample: GroupSample) -> Iterator[Interval]:
     yield Interval(at_s, source, "consumer_lag_records", float(sample.lag.sum()))
     yield Interval(at_s, source, "backlog_records", float(sample.backlog))
     if sample.committed_lag is not None:
         yield Interval(at_s, source, "committed_lag_records", float(sample.committed_lag))
-    for partition, lag in zip(sources, sample.lag, strict=True):
-        yield Interval(at_s, partition, "consumer_lag_records", float(lag))
 
 
 def _latency_rows(start_s: float, source: str, name: str, histogram: Histogram) -> Iterator[Interval]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from loadlab.measurement.slab import ACK_LANE, Metric, Phase
+from loadlab.measurement.slab import ACK_LANE, AckMetric, Phase
 from loadlab.results.model import Stage
 from loadlab.run.readings import merged
+from loadlab.units import NS_PER_US
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +30,6 @@ LEAST_BROKER_TIME_US: Final = 5_000.0
 SAME_SHARE: Final = 0.1
 """How far two figures may be apart that are to be of the same requests."""
 
-_NS_PER_US: Final = 1_000
 _US_PER_MS: Final = 1_000
 
 
@@ -95,7 +95,7 @@ class StageSums:
     @classmethod
     def of(cls, workers: Sequence[WorkerProcess]) -> StageSums:
         """Adds up the slabs of a group's workers."""
-        publish_latency = merged(workers, ACK_LANE, Metric.PUBLISH_LATENCY)
+        publish_latency = merged(workers, ACK_LANE, AckMetric.PUBLISH_LATENCY)
 
         def total(name: str) -> int:
             return sum(int(worker.slab.record["stages"][name][0, Phase.MEASURE]) for worker in workers)
@@ -103,7 +103,7 @@ class StageSums:
         return cls(
             acked=publish_latency.count,
             publish_ns=publish_latency.total_ns,
-            service_ns=merged(workers, ACK_LANE, Metric.SERVICE_TIME).total_ns,
+            service_ns=merged(workers, ACK_LANE, AckMetric.SERVICE_TIME).total_ns,
             stages_ns={
                 "batching": total("batching_ns"),
                 "client_queue": total("client_queue_ns"),
@@ -130,10 +130,10 @@ def stages(
     if sums.acked == 0:
         return ()
     whole_ns = sums.service_ns if at_max_rate else sums.publish_ns
-    mean_us = whole_ns / sums.acked / _NS_PER_US
-    parts_us = {"send_delay": (whole_ns - sums.service_ns) / sums.acked / _NS_PER_US}
+    mean_us = whole_ns / sums.acked / NS_PER_US
+    parts_us = {"send_delay": (whole_ns - sums.service_ns) / sums.acked / NS_PER_US}
     for name, part_ns in sums.stages_ns.items():
-        part_us = part_ns / sums.acked / _NS_PER_US
+        part_us = part_ns / sums.acked / NS_PER_US
         if name == NETWORK_AND_BROKER and brokers and _splits(sums, brokers, measured_s):
             parts_us |= _split(part_us, brokers)
         else:

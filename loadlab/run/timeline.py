@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from loadlab.results.model import Phase
+from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
     from loadlab.measurement.slab import Slab
     from loadlab.run.plan import RunPlan
 
-NS_PER_S: Final = 1_000_000_000
 INTERRUPTED_DRAIN_S: Final = 5.0
 _CUT_LEAD_NS: Final = 20_000_000
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.scenario import TraceRate
-from loadlab.units import format_duration
+from loadlab.units import NS_PER_S, format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from loadlab.client.trace import Trace
     from loadlab.scenario import ProducerSpec, Scenario
 
-_NS_PER_S: Final = 1_000_000_000
 _NEAR_S: Final = 1.0
 
 
@@ -49,8 +48,8 @@ def planned_trace(spec: ProducerSpec) -> PlannedTrace | None:
     if not isinstance(rate, TraceRate):
         return None
     due_ns = rate.trace.trace.rows["due_ns"]
-    duration_s = float(due_ns[-1]) / _NS_PER_S
-    _, in_seconds = np.unique(due_ns // _NS_PER_S, return_counts=True)
+    duration_s = float(due_ns[-1]) / NS_PER_S
+    _, in_seconds = np.unique(due_ns // NS_PER_S, return_counts=True)
     return PlannedTrace(
         file=str(rate.trace.file),
         scale=rate.trace.scale,
@@ -72,7 +71,7 @@ def trace_warnings(scenario: Scenario) -> Iterator[str]:
         for column, field in _set_aside(spec, trace):
             yield f"{of} has {column}, which {field} sets aside; it may be trace"
         wanted = min(planned.records, spec.schedule.records or planned.records)
-        sent = int(np.searchsorted(trace.rows["due_ns"][:wanted], round(sending_s * _NS_PER_S)))
+        sent = int(np.searchsorted(trace.rows["due_ns"][:wanted], round(sending_s * NS_PER_S)))
         lasts, sends = f"{planned.duration_s:,.1f} s", format_duration(sending_s)
         if sent < wanted:
             yield f"{of} lasts {lasts}, and the run sends for {sends}: {wanted - sent:,} records are left out"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.measurement.generator import ACHIEVED_LIMIT, QUEUE_FULL_LIMIT
-from loadlab.measurement.slab import Counter, Metric
+from loadlab.measurement.slab import AckMetric, ConsumeMetric, Counter
 from loadlab.run.progress import PhaseName, Progress
 from loadlab.run.series import INTERVAL_S
-from loadlab.run.timeline import NS_PER_S
+from loadlab.units import NS_PER_S
 from loadlab.workload.schedule import records_due
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Watcher:
         full_share = counters[Counter.QUEUE_FULL_NS] / NS_PER_S / max(1, len(self.fleet.producers))
         saturated = full_share >= QUEUE_FULL_LIMIT or rejected > 0
         behind = target is not None and sent < ACHIEVED_LIMIT * target
-        publish = latest.histogram(Metric.PUBLISH_LATENCY)
+        publish = latest.histogram(AckMetric.PUBLISH_LATENCY)
         return Progress(
             run_id=self.run_id,
             name=self.plan.name,
@@ -88,7 +88,7 @@ class Watcher:
             consumed_records_per_s=counters[Counter.CONSUMED] / INTERVAL_S,
             publish_p50_us=_percentile_us(publish, 50.0),
             publish_p99_us=_percentile_us(publish, 99.0),
-            end_to_end_p99_us=_percentile_us(latest.histogram(Metric.END_TO_END_LATENCY), 99.0),
+            end_to_end_p99_us=_percentile_us(latest.histogram(ConsumeMetric.END_TO_END_LATENCY), 99.0),
             consumer_lag=self._lag(),
             errors=self._errors(),
             generator_limited=behind and not saturated,

@@ -31,6 +31,7 @@ from loadlab.errors import EXIT_RUN_FAILED, LoadlabError, WorkerError
 from loadlab.measurement.ledger import attach_ledger
 from loadlab.measurement.slab import Command, Phase, State, attach_slab
 from loadlab.run.order import read_order
+from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from loadlab.measurement.ledger import Ledger
     from loadlab.measurement.slab import Slab
 
-_NS_PER_S: Final = 1_000_000_000
 _COMMAND_POLL_S: Final = 0.001
 _WATCH_POLL_S: Final = 0.02
 _CONNECT_TIMEOUT_S: Final = 30.0
@@ -233,7 +233,7 @@ def _await_joining(settings: ConsumerSettings, slab: Slab, watch: Watch) -> bool
         return True
     slab.record["state"] = State.READY
     watch.await_command(Command.GO)
-    due_ns = int(slab.record["start_ns"][0]) + int(settings.start_after_s * _NS_PER_S)
+    due_ns = int(slab.record["start_ns"][0]) + int(settings.start_after_s * NS_PER_S)
     while time.monotonic_ns() < due_ns and not watch.told(Command.STOP):
         watch.beat()
         time.sleep(_WATCH_POLL_S)

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from loadlab.client.trace import NULL_KEY, TRACE_ROW, Trace
 from loadlab.hints import HintedError
 from loadlab.scenario.records import LARGEST_BYTES
+from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 MOST_ROWS: Final = 10_000_000
 MOST_KEY_BYTES: Final = 1 << 29
 
-_NS_PER_S: Final = 1e9
 _LATEST_NS: Final = 4e18
 _SHOWN: Final = 40
 
@@ -93,7 +93,7 @@ class TraceBuilder:
         rows = np.concatenate(self._parts)
         times = np.concatenate(self._times)
         since_first = (times - times[0]).astype(np.float64)
-        per_unit = 1.0 if times.dtype == np.int64 else _NS_PER_S
+        per_unit = 1.0 if times.dtype == np.int64 else NS_PER_S
         rows["due_ns"] = np.minimum(np.rint(since_first * per_unit / scale), _LATEST_NS)
         keys = np.concatenate([np.zeros(0, dtype=np.uint8), *self._keys])
         return Trace(rows, keys, self._has_sizes, self._has_keys)

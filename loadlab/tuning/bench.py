@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from loadlab.results.model_study import ConstraintFigure, Measured
+from loadlab.results.model_study import ConstraintFigure, Measurement
 
 if TYPE_CHECKING:
     from loadlab.results.model import ClusterUsed
     from loadlab.tuning.space import Assignment
 
-__all__ = ["Bench", "ConstraintFigure", "Measured", "Terms"]
+__all__ = ["Bench", "ConstraintFigure", "Measurement", "Terms"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Terms:
 class Bench(Protocol):
     """Measures assignments, one after the other."""
 
-    def measure(self, assignment: Assignment, terms: Terms) -> Measured:
+    def measure(self, assignment: Assignment, terms: Terms) -> Measurement:
         """Measures one assignment.
 
         Args:

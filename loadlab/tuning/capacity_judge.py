@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from loadlab.results.model import RunResult, Threshold
-    from loadlab.results.store import StoredRun
+    from loadlab.results.reader import StoredRun
     from loadlab.scenario import Scenario
 
 _LATE_SAMPLE_S: Final = 0.25
-_FEWEST_SAMPLES: Final = 2
 
 
 def conditions(measure_s: float) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.storages import RDBStorage
 
-    from loadlab.results.model_study import Measured, Planned
+    from loadlab.results.model_study import Measurement, Planned
     from loadlab.tuning.space import Assignment, SearchSpace
     from loadlab.tuning.study_model import Sampler
 
@@ -122,7 +122,7 @@ class Proposals:
             trial.set_constraint("rules between knobs", float(len(broken)))
         self.study.tell(trial, state=TrialState.PRUNED)
 
-    def tell(self, number: int, measured: Measured) -> None:
+    def tell(self, number: int, measured: Measurement) -> None:
         """Tells Optuna what became of a trial; what it knows already it is not told again.
 
         A trial that could not be measured is FAIL; one that was ended because it breaks a constraint is
@@ -151,6 +151,6 @@ class Proposals:
         return Trial(self.study, self.storage.get_trial_id_from_study_id_trial_number(study_id, number))
 
 
-def _attributes(measured: Measured) -> dict[str, object]:
+def _attributes(measured: Measurement) -> dict[str, object]:
     told = {"run_id": measured.run_id, "verdict": measured.status, "failure": measured.failure}
     return {name: value for name, value in told.items() if value is not None}

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from loadlab.analysis.thresholds import all_thresholds
-from loadlab.results.model_study import ConstraintFigure, Measured
+from loadlab.results.model_study import ConstraintFigure, Measurement
 from loadlab.tuning.objectives import value_of
 from loadlab.tuning.study_model import CAPACITY
 
@@ -22,13 +22,13 @@ _THROUGHPUT = ".throughput."
 """Objectives that are of interest at a rate that is not reached, too."""
 
 
-def measured(
+def read_run(
     result: RunResult,
     scenario: Scenario,
     objectives: Sequence[str],
     took_s: float,
     capacity_per_s: float | None = None,
-) -> Measured:
+) -> Measurement:
     """Reads a run.
 
     Args:
@@ -47,7 +47,7 @@ def measured(
     # A run that was ended early is too short for verdicts and percentiles: that it broke a constraint stands.
     failure = None if ended_early else _failure(result, scenario, objectives, values)
     counts = failure is None and not ended_early
-    return Measured(
+    return Measurement(
         run_id=result.run_id,
         status=result.verdict.status,
         values=tuple(value for value in values if value is not None) if counts else (),

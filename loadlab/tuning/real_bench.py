@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, cast
 
 from loadlab.errors import LoadlabError, UsageError
-from loadlab.results.model_study import Measured
+from loadlab.results.model_study import Measurement
 from loadlab.results.reader import load
 from loadlab.run.repetitions import repetition_seed
 from loadlab.run.runner import RunOptions, open_cluster, run_scenario
@@ -20,7 +20,7 @@ from loadlab.tuning.capacity_judge import acked_per_s
 from loadlab.tuning.capacity_levels import MAX_RATE
 from loadlab.tuning.capacity_scenario import workload_of
 from loadlab.tuning.presets import presets
-from loadlab.tuning.reading import measured
+from loadlab.tuning.reading import read_run
 from loadlab.tuning.same import refuse_other_cluster
 from loadlab.tuning.study_model import CAPACITY
 from loadlab.tuning.warm_up import ROUND_S, is_warm
@@ -107,7 +107,7 @@ class _RealBench:
     def _fields(self) -> list[str]:
         return [objective.field for objective in self.loaded.study.objectives]
 
-    def measure(self, assignment: Assignment, terms: Terms) -> Measured:
+    def measure(self, assignment: Assignment, terms: Terms) -> Measurement:
         begun_s = time.monotonic()
         scenario = self._scenario(assignment, terms)
         measure = self._measure_capacity if CAPACITY in self._fields else self._measure_run
@@ -118,14 +118,14 @@ class _RealBench:
             self.close()
             raise
 
-    def _measure_run(self, loaded: LoadedScenario, opened: OpenCluster, begun_s: float) -> Measured:
+    def _measure_run(self, loaded: LoadedScenario, opened: OpenCluster, begun_s: float) -> Measurement:
         result = run_scenario(loaded, self.options, self.observer, cluster=opened).result
         if result.interrupted:
             raise KeyboardInterrupt
         self.cluster = result.cluster
-        return measured(result, loaded.scenario, self._fields, time.monotonic() - begun_s)
+        return read_run(result, loaded.scenario, self._fields, time.monotonic() - begun_s)
 
-    def _measure_capacity(self, loaded: LoadedScenario, opened: OpenCluster, begun_s: float) -> Measured:
+    def _measure_capacity(self, loaded: LoadedScenario, opened: OpenCluster, begun_s: float) -> Measurement:
         """Searches the highest rate that holds; the run that is told of is the one that held it."""
         options = CapacityOptions(self.options.results_dir, self.options.cluster_name, warm_up=False)
         search = find_capacity(loaded, options, _Probing(self.observer), cluster=opened).result
@@ -138,10 +138,10 @@ class _RealBench:
         if holds_per_s is None or probe is None or search.answer.kind == "generator":
             why = f"the capacity search {search.capacity_id} came to {search.answer.kind}"
             unsure: VerdictStatus = "invalid" if search.answer.kind == "generator" else "valid"
-            return Measured(run_id=None, status=unsure, failure=why, took_s=took_s)
+            return Measurement(run_id=None, status=unsure, failure=why, took_s=took_s)
         result = load(probe.run_id, self.options.results_dir).result
         at_rate = workload_of(loaded).at(holds_per_s).scenario
-        return measured(result, at_rate, self._fields, took_s, holds_per_s)
+        return read_run(result, at_rate, self._fields, took_s, holds_per_s)
 
     def _scenario(self, assignment: Assignment, terms: Terms) -> LoadedScenario:
         loaded = with_values(self.loaded.loaded, assignment)

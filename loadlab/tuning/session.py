@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import LoadlabError, RunError
-from loadlab.results.model_study import Measured, StudyRun
+from loadlab.results.model_study import Measurement, StudyRun
 from loadlab.tuning.bench import Terms
 from loadlab.tuning.conclude import conclusion
 from loadlab.tuning.confirm import next_run
@@ -219,7 +219,7 @@ class Session:
             settled=True,
             measure_scale=self.result.measure_scale,
             started_at=datetime.now(UTC),
-            measured=Measured(run_id=None, failure="the minutes of the budget were over", took_s=0.0),
+            measured=Measurement(run_id=None, failure="the minutes of the budget were over", took_s=0.0),
         )
         self.journal.add_run(run)
         self.proposals.tell(trial.number, run.measured)
@@ -249,7 +249,7 @@ class Session:
     def _default(self) -> int:
         return self.result.trials[0].number
 
-    def _measure(self, purpose: Purpose, trial: int, contender: int | None = None) -> Measured:
+    def _measure(self, purpose: Purpose, trial: int, contender: int | None = None) -> Measurement:
         """Measures a trial once; where that is invalid, again.
 
         Raises:
@@ -283,7 +283,7 @@ class Session:
             if trial == self._default:
                 raise
             took_s = time.monotonic() - begun_s
-            measured = Measured(run_id=_stored_in(error), failure=error.message, took_s=took_s)
+            measured = Measurement(run_id=_stored_in(error), failure=error.message, took_s=took_s)
         if self.result.cluster is None and self.bench.cluster is not None:
             self.journal.update(cluster=self.bench.cluster)
         return StudyRun(
@@ -301,7 +301,7 @@ class Session:
         return len(list(takewhile(lambda run: not run.settled, reversed(self.result.runs))))
 
 
-def _most_attempts(purpose: Purpose, measured: Measured) -> int:
+def _most_attempts(purpose: Purpose, measured: Measurement) -> int:
     """How often a measurement may be made that comes to this."""
     if measured.status == "invalid":
         return _ATTEMPTS[purpose]
@@ -310,7 +310,7 @@ def _most_attempts(purpose: Purpose, measured: Measured) -> int:
     return _ATTEMPTS_OF_THE_BEST if came_to_nothing and purpose in {"candidate", "confirm"} else 1
 
 
-def _typical(runs: Sequence[StudyRun]) -> Measured:
+def _typical(runs: Sequence[StudyRun]) -> Measurement:
     """The default as one trial: the run whose first objective is in the middle."""
     ordered = sorted(runs, key=lambda run: run.measured.values[0])
     return ordered[len(ordered) // 2].measured

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 STRETCH_BYTES: Final = 128
-WORD_BYTES: Final = 8
 SMALLEST_POOL_BYTES: Final = 16 << 20
 LARGEST_POOL_BYTES: Final = 64 << 20
 

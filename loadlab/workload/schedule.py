@@ -10,6 +10,7 @@ import numpy as np
 from loadlab.client.pacing import SEGMENT
 from loadlab.client.schedule import GroupSchedule, make_schedule, trace_schedule
 from loadlab.scenario import BurstsRate, RampRate, StepsRate, TraceRate
+from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from loadlab.scenario import Schedule
 
-_NS_PER_S: Final = 1_000_000_000
 
 _ROUNDING: Final = 1e-6
 
@@ -94,11 +94,11 @@ def table(pieces: Sequence[Piece]) -> npt.NDArray[np.void]:
     rows, start_s, first = [], 0.0, 0.0
     for length_s, rate, end_rate in pieces:
         slope = (end_rate - rate) / length_s if length_s > 0.0 else 0.0
-        rows.append((round(start_s * _NS_PER_S), first, rate / _NS_PER_S, slope / _NS_PER_S**2))
+        rows.append((round(start_s * NS_PER_S), first, rate / NS_PER_S, slope / NS_PER_S**2))
         start_s += length_s
         first = _snapped(first + length_s * (rate + end_rate) / 2.0)
     last = pieces[-1][2]
-    rows.append((round(start_s * _NS_PER_S), first, last / _NS_PER_S, 0.0))
+    rows.append((round(start_s * NS_PER_S), first, last / NS_PER_S, 0.0))
     return np.array(rows, dtype=SEGMENT)
 
 
@@ -110,5 +110,5 @@ def _snapped(records: float) -> float:
 
 def records_due(schedule: GroupSchedule, from_s: float, to_s: float) -> int:
     """How many records of a group are due from one time (included) to another (not included)."""
-    start, end = round(from_s * _NS_PER_S), round(to_s * _NS_PER_S)
+    start, end = round(from_s * NS_PER_S), round(to_s * NS_PER_S)
     return schedule.count_due(end - 1) - schedule.count_due(start - 1)

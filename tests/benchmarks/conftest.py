@@ -13,7 +13,7 @@ import pytest
 
 from loadlab.cluster import start_cluster
 from loadlab.cluster.specs import cluster_spec
-from loadlab.results.store import StoredRun
+from loadlab.results.reader import StoredRun
 from loadlab.run.interrupts import Interrupts
 from loadlab.run.opening import OpenCluster
 from loadlab.run.progress import SilentObserver
@@ -76,13 +76,6 @@ def table() -> Iterator[Table]:
     print("\n\nmedian of the repetitions (smallest to largest)")
     for row in table.rows:
         print(row)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOADLAB_STATE_DIR", str(tmp_path_factory.mktemp("state")))
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -28,8 +28,9 @@ from loadlab.run.fleet import Fleet
 from loadlab.run.order import Order
 from loadlab.run.progress import SilentObserver
 from loadlab.run.runner import RunOptions, run_scenario
-from loadlab.run.timeline import NS_PER_S, Timeline
+from loadlab.run.timeline import Timeline
 from loadlab.scenario import load_document
+from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,7 +12,8 @@ from loadlab.analysis.report import make_report, write_report
 from loadlab.measurement.histogram import BUCKETS, lower_bounds_ns
 from loadlab.results.artifacts import Artifacts, Histograms, Interval, IntervalHistogram
 from loadlab.results.model import Phase
-from loadlab.results.store import load, save
+from loadlab.results.reader import load
+from loadlab.results.store import save
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -48,13 +48,6 @@ def declared() -> dict[str, set[Capability]]:
     return DECLARED
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOADLAB_STATE_DIR", str(tmp_path_factory.mktemp("state")))
-        yield
-
-
 @pytest.fixture(scope="session")
 def started() -> Iterator[Callable[[str], Cluster]]:
     clusters: dict[str, Cluster] = {}

@@ -170,20 +170,11 @@ def test_each_group_reads_all_and_its_commits_are_seen(cluster: Cluster, topic: 
     assert cluster.committed_offsets(f"{topic}-c", [(topic, 0)]) == {(topic, 0): None}
 
 
-def test_disk_figures_come_from_own_clusters_only(cluster: Cluster, topic: str) -> None:
+def test_the_disk_is_known_of_own_clusters_only(cluster: Cluster) -> None:
     if cluster.info.provider in {"embedded", "external"}:
-        assert cluster.log_size_bytes() is cluster.free_disk_bytes() is None
+        assert cluster.free_disk_bytes() is None
         return
-    cluster.create_topics([TopicRequest(topic, 1, 1)])
-    before = cluster.log_size_bytes()
-    producer = Producer({"bootstrap.servers": cluster.bootstrap_servers})
-    for _ in range(64):
-        producer.produce(topic, bytes(64 * 1024))
-    assert producer.flush(30) == 0
-    after, free = cluster.log_size_bytes(), cluster.free_disk_bytes()
-    assert before is not None
-    assert after is not None
-    assert after - before > 3 << 20
+    free = cluster.free_disk_bytes()
     assert free is not None
     assert free > 0
 

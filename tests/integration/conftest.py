@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from loadlab.cluster.docker import Engine
 from loadlab.cluster.image import build_image
 from loadlab.cluster.java import find_java
 from loadlab.errors import ClusterError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 TAKE_LONGEST = (
     "test_ends_well",
@@ -27,13 +21,6 @@ TAKE_LONGEST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begins with the files that take longest, since a whole file is given to one process."""
     items.sort(key=lambda item: item.path.stem not in TAKE_LONGEST)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOADLAB_STATE_DIR", str(tmp_path_factory.mktemp("state")))
-        yield
 
 
 @pytest.fixture(scope="session")

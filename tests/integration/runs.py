@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from loadlab.results.model import RunResult
-    from loadlab.results.store import StoredRun
+    from loadlab.results.reader import StoredRun
     from loadlab.run.progress import Progress
 
 ROOT = Path(__file__).parents[2]

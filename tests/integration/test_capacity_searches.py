@@ -12,7 +12,7 @@ import pytest
 from runs import ROOT, Recorder, document
 
 from loadlab.results.capacity_store import load_capacity
-from loadlab.results.store import load
+from loadlab.results.reader import load
 from loadlab.scenario import load_document
 from loadlab.tuning.capacity import CapacityOptions, find_capacity
 from loadlab.tuning.warm_up import MOST_ROUNDS

@@ -22,7 +22,7 @@ from loadlab.cluster.docker import OWNER_LABEL
 from loadlab.cluster.specs import cluster_spec
 from loadlab.cluster.topics import TopicAdmin
 from loadlab.errors import RunError
-from loadlab.results.store import list_runs, load
+from loadlab.results.reader import list_runs, load
 from loadlab.run.runner import RunOptions, run_scenario
 from loadlab.scenario import load_document
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from runs import QUICKSTART, Command, Recorder, assert_accounts_add_up, document, start_command, workers_of
 
-from loadlab.results.store import list_runs
+from loadlab.results.reader import list_runs
 from loadlab.run.runner import RunOptions, run_scenario
 from loadlab.scenario import load, load_document
 

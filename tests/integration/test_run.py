@@ -12,7 +12,7 @@ from runs import QUICK, Recorder, assert_accounts_add_up, document, run, start_c
 
 from loadlab.cluster import TopicRequest, start_cluster
 from loadlab.cluster.specs import cluster_spec
-from loadlab.results.store import load
+from loadlab.results.reader import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from runs import run, start_command
 
-from loadlab.results.store import load
+from loadlab.results.reader import load
 
 if TYPE_CHECKING:
     from pathlib import Path

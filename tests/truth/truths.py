@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
     from relay import RelayProcess
 
-    from loadlab.results.store import StoredRun
+    from loadlab.results.reader import StoredRun
     from loadlab.run.progress import RunObserver
 
 

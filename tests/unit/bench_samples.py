@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import optuna
 
-from loadlab.results.model_study import ConstraintFigure, Measured
+from loadlab.results.model_study import ConstraintFigure, Measurement
 from loadlab.run.progress import SilentObserver
 from loadlab.scenario import load_document
 from loadlab.tuning.space import ChangeCost, Choices, Knob, Range, SearchSpace
@@ -85,7 +85,7 @@ class Lab:
     surface: Callable[[Assignment], float] = lz4_wins
     cv: float = 0.02
     before: Callable[[int], None] = nothing
-    judge: Callable[[Assignment, Measured], Measured] = lambda _, measured: measured
+    judge: Callable[[Assignment, Measurement], Measurement] = lambda _, measured: measured
     stopping: bool = False
     cluster: None = None
     measured: list[tuple[Assignment, Terms]] = field(default_factory=list)
@@ -94,11 +94,11 @@ class Lab:
     def open(self, *_: object) -> Iterator[Lab]:
         yield self
 
-    def measure(self, assignment: Assignment, terms: Terms) -> Measured:
+    def measure(self, assignment: Assignment, terms: Terms) -> Measurement:
         self.before(terms.number)
         self.measured.append((assignment, terms))
         noise = float(np.exp(np.random.default_rng(terms.number).normal(0, self.cv)))
-        said = Measured(
+        said = Measurement(
             run_id=None,
             status="valid",
             values=(self.surface(assignment) * noise,),
@@ -137,7 +137,7 @@ def broken(expression: str = "publish_latency p99 < 50ms") -> ConstraintFigure:
     )
 
 
-def invalid(measured: Measured) -> Measured:
+def invalid(measured: Measurement) -> Measurement:
     """The same as an invalid run tells it."""
     return measured.model_copy(
         update={"status": "invalid", "values": (), "failure": "generator_limited: records were sent late"}

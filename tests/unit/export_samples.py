@@ -9,15 +9,17 @@ import numpy as np
 from result_samples import consumer, producer, result
 
 from loadlab.measurement.histogram import BUCKETS, Histogram, lower_bounds_ns
-from loadlab.results.artifacts import IntervalHistogram
+from loadlab.results.artifacts import Artifacts, Histograms, Interval, IntervalHistogram
 from loadlab.results.model import LatencyBlock, Phase
-from loadlab.results.store import Artifacts, Histograms, Interval, StoredRun, save
+from loadlab.results.store import save
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from loadlab.results.reader import StoredRun
 
 WARMUP_S, MEASURE_END_S, DRAIN_END_S = 2, 27, 29
 SCALES = {

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from loadlab.measurement.ledger import Ledger
     from loadlab.results.model import Reconciliation
-    from loadlab.run.measured import Measured
+    from loadlab.run.ended import EndedRun
     from loadlab.run.offsets import Partition
     from loadlab.scenario import LoadedScenario
 
@@ -78,7 +78,7 @@ class Run:
     consumer_config: dict[str, str] = field(default_factory=dict)
     read_from: int = 0
 
-    def told(self) -> tuple[Reconciliation, Measured]:
+    def told(self) -> tuple[Reconciliation, EndedRun]:
         run = measured(attempted=100 + self.acked_behind, acked=100 + self.acked_behind - len(self.doubtful))
         run.load.cluster = self.cluster.as_cluster()
         loaded = scenario_of(

@@ -24,10 +24,11 @@ from loadlab.api.running import load_scenario
 from loadlab.cli.runset import set_lines
 from loadlab.errors import LoadlabError, ScenarioError, UsageError
 from loadlab.results import artifacts, reader
+from loadlab.results.artifacts import Artifacts
 from loadlab.results.model import ClusterUsed, Reason, Threshold, Verdict
 from loadlab.results.reader import StoredSet
 from loadlab.results.runset import Repetition, RunSet, save_set
-from loadlab.results.store import Artifacts, save
+from loadlab.results.store import save
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ from loadlab.measurement.histogram import Histogram, lower_bounds_ns
 from loadlab.results.artifacts import Artifacts, Histograms
 from loadlab.results.capacity_store import StoredCapacity, load_capacity, save_capacity
 from loadlab.results.model import Reason, Throughput, Verdict
-from loadlab.results.store import StoredRun, save
+from loadlab.results.store import save
 from loadlab.run.progress import SilentObserver
 from loadlab.scenario import load_document
 from loadlab.scenario.schedule import RampRate
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from loadlab.results.reader import StoredRun
     from loadlab.scenario import LoadedScenario
 
 EDGE_PER_S = 30_000.0

@@ -12,8 +12,9 @@ from run_samples import scenario_of
 from loadlab.cli.ci_report import STEP_SUMMARY, CiReport, reporting
 from loadlab.cli.step_summary import markdown_of
 from loadlab.errors import RunError, UsageError
+from loadlab.results.artifacts import Artifacts
 from loadlab.results.model import ClusterUsed, Reason, RunResult, Threshold, Verdict
-from loadlab.results.store import Artifacts, save
+from loadlab.results.store import save
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,12 +14,14 @@ from loadlab.cli.exit_codes import exit_code
 from loadlab.cli.main import cli
 from loadlab.cli.quickstart import quickstart_scenario
 from loadlab.errors import RunError, UsageError
+from loadlab.results.artifacts import Artifacts
 from loadlab.results.model import RunResult, Threshold, Verdict
-from loadlab.results.store import Artifacts, StoredRun, save
+from loadlab.results.store import save
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from loadlab.results.reader import StoredRun
     from loadlab.run.progress import RunObserver
     from loadlab.run.runner import RunOptions
     from loadlab.scenario import LoadedScenario

@@ -8,7 +8,8 @@ from click.testing import CliRunner, Result
 from result_samples import RUN_ID, result
 
 from loadlab.cli.main import cli
-from loadlab.results.store import Artifacts, save
+from loadlab.results.artifacts import Artifacts
+from loadlab.results.store import save
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from engine_samples import constant, drive, new_topic, producer_settings
 
 from loadlab.client.library import library_path
 from loadlab.cluster.mock_process import MockCluster
-from loadlab.measurement.slab import ACK_LANE, Metric, Phase
+from loadlab.measurement.slab import ACK_LANE, AckMetric, Phase
 
 if TYPE_CHECKING:
     from engine_samples import DrivenProducer
@@ -46,7 +46,7 @@ def test_the_stages_of_every_record_come_to_its_service_time(
     producer = driven(slow_mock, rate_per_s, linger_ms=linger_ms)
 
     for phase in Phase:
-        histogram = producer.slab.record["lanes"][0, ACK_LANE]["histograms"][phase, Metric.SERVICE_TIME]
+        histogram = producer.slab.record["lanes"][0, ACK_LANE]["histograms"][phase, AckMetric.SERVICE_TIME]
         sums = producer.slab.record["stages"][0][phase]
         assert sums["records"] == histogram["counts"].sum()
         parts = ("batching_ns", "client_queue_ns", "request_ns", "report_ns")

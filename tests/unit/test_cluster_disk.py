@@ -79,10 +79,3 @@ def test_the_space_that_an_image_without_df_can_not_tell_is_unknown(
     answer: str, free_bytes: int | None
 ) -> None:
     assert containers(answer).free_disk_bytes() == free_bytes
-
-
-@pytest.mark.parametrize(("answer", "size_bytes"), [("7\t/data\n", 7 * 1024), ("du: not found", None)])
-def test_the_size_that_an_image_without_du_can_not_tell_is_unknown(
-    answer: str, size_bytes: int | None
-) -> None:
-    assert containers(answer).log_size_bytes() == size_bytes

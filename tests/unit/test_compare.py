@@ -12,6 +12,7 @@ from result_samples import environment, producer, result
 from loadlab.analysis.comparable import KINDS
 from loadlab.cli.main import cli
 from loadlab.results import reader
+from loadlab.results.artifacts import Artifacts
 from loadlab.results.model import (
     SCHEMA_VERSION,
     ClusterUsed,
@@ -22,7 +23,7 @@ from loadlab.results.model import (
     Verdict,
 )
 from loadlab.results.runset import Repetition, RunSet, save_set
-from loadlab.results.store import Artifacts, save
+from loadlab.results.store import save
 
 if TYPE_CHECKING:
     from pathlib import Path

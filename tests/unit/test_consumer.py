@@ -19,7 +19,15 @@ from loadlab.client.consumer import Consumer
 from loadlab.client.settings import ConsumerSettings, TopicSettings
 from loadlab.errors import WorkerError
 from loadlab.measurement.histogram import Histogram
-from loadlab.measurement.slab import CONSUME_LANE, NO_POSITION, SLAB, Counter, Metric, Phase, create_slab
+from loadlab.measurement.slab import (
+    CONSUME_LANE,
+    NO_POSITION,
+    SLAB,
+    ConsumeMetric,
+    Counter,
+    Phase,
+    create_slab,
+)
 from loadlab.measurement.stamp import run_tag
 
 if TYPE_CHECKING:
@@ -48,7 +56,7 @@ class DrivenConsumer:
 
     def latency(self, phase: Phase) -> Histogram:
         record = self.slab.record["lanes"][0, CONSUME_LANE]["histograms"]
-        return Histogram.read(record[phase, Metric.END_TO_END_LATENCY])
+        return Histogram.read(record[phase, ConsumeMetric.END_TO_END_LATENCY])
 
 
 def consumer_settings(

@@ -12,12 +12,14 @@ from result_samples import RUN_ID, result
 from loadlab.analysis.export import export_run
 from loadlab.analysis.omb_result import load_omb
 from loadlab.errors import UsageError
-from loadlab.results.artifacts import INTERVAL_HISTOGRAMS_FILE
+from loadlab.results.artifacts import INTERVAL_HISTOGRAMS_FILE, Artifacts
 from loadlab.results.model import Phase
-from loadlab.results.store import Artifacts, StoredRun, save
+from loadlab.results.store import save
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from loadlab.results.reader import StoredRun
 
 STATISTICS = ("Avg", "50pct", "75pct", "95pct", "99pct", "999pct", "9999pct", "Max")
 LATENCIES = ("publishLatency", "publishDelayLatency", "endToEndLatency")

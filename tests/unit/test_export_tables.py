@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from loadlab.results.store import StoredRun
+    from loadlab.results.reader import StoredRun
 
 COLUMNS = {
     "metrics": ["run_id", "source", "metric", "value", "unit"],

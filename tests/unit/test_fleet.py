@@ -116,7 +116,7 @@ def test_commands_reach_all_workers_or_those_named() -> None:
     one, other = worker_of(producing(0)), worker_of(producing(1))
     fleet = fleet_of(one, other)
     fleet.command(Command.CONNECT)
-    fleet.command(Command.GO, [other])
+    other.slab.command(Command.GO)
 
     commands = [int(worker.slab.record["command"][0]) for worker in (one, other)]
     assert commands == [Command.CONNECT, Command.GO]

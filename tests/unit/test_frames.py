@@ -13,7 +13,8 @@ from loadlab.analysis.frames import intervals_frame, metrics_frame, runs_frame
 from loadlab.analysis.histograms import latency_histogram
 from loadlab.analysis.metric_units import unit_of
 from loadlab.analysis.runs import RunRow
-from loadlab.results.store import Artifacts, save
+from loadlab.results.artifacts import Artifacts
+from loadlab.results.store import save
 from loadlab.run import broker_readings, series
 
 ROOT = Path(__file__).parents[2]

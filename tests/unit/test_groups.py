@@ -8,7 +8,17 @@ import pytest
 from run_samples import FakeProcess, S, book, consuming, producing, scenario_of, took, worker_of
 from test_plan import producer
 
-from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, ERROR_CODES, SEND_LANE, Counter, Metric, Phase
+from loadlab.measurement.slab import (
+    ACK_LANE,
+    CONSUME_LANE,
+    ERROR_CODES,
+    SEND_LANE,
+    AckMetric,
+    ConsumeMetric,
+    Counter,
+    Phase,
+    SendMetric,
+)
 from loadlab.run.consumer_group import ConsumerGroup
 from loadlab.run.offsets import Group, GroupSample, Sample
 from loadlab.run.plan import plan_scenario
@@ -143,20 +153,20 @@ def test_a_run_cut_short_in_warm_up_divides_by_nothing() -> None:
 
 def test_latencies_of_all_workers_are_merged() -> None:
     one, other = sender(0), sender(1)
-    took(one, ACK_LANE, Metric.PUBLISH_LATENCY, [1_000_000] * 15)
-    took(other, ACK_LANE, Metric.PUBLISH_LATENCY, [9_000_000] * 15)
-    took(other, ACK_LANE, Metric.PUBLISH_LATENCY, [1], phase=WARMUP)
+    took(one, ACK_LANE, AckMetric.PUBLISH_LATENCY, [1_000_000] * 15)
+    took(other, ACK_LANE, AckMetric.PUBLISH_LATENCY, [9_000_000] * 15)
+    took(other, ACK_LANE, AckMetric.PUBLISH_LATENCY, [1], phase=WARMUP)
 
     block = group_of(one, other).result().publish_latency_us
     assert (block.count, block.min, block.max, block.mean) == (30, 1_000.0, 9_000.0, 5_000.0)
     assert block.p50 == pytest.approx(1_000.0, rel=0.01)
-    assert merged([one, other], ACK_LANE, Metric.PUBLISH_LATENCY).count == 30
+    assert merged([one, other], ACK_LANE, AckMetric.PUBLISH_LATENCY).count == 30
 
 
 def test_at_the_maximum_rate_latency_is_the_service_time_and_says_so() -> None:
     worker = sender(attempted=5, acked=5)
-    took(worker, ACK_LANE, Metric.SERVICE_TIME, [2_000_000] * 5)
-    took(worker, ACK_LANE, Metric.PUBLISH_LATENCY, [3_000_000] * 5)
+    took(worker, ACK_LANE, AckMetric.SERVICE_TIME, [2_000_000] * 5)
+    took(worker, ACK_LANE, AckMetric.PUBLISH_LATENCY, [3_000_000] * 5)
     result = group_of(worker, schedule={"rate": "max"}).result()
 
     assert result.publish_latency_is_service_time
@@ -242,7 +252,7 @@ def test_the_verdict_knows_how_long_records_are_on_their_way_and_whether_the_rat
     fields: dict[str, object], linger_s: float, steady: bool
 ) -> None:
     worker = sender()
-    took(worker, ACK_LANE, Metric.SERVICE_TIME, [300_000_000] * 200)
+    took(worker, ACK_LANE, AckMetric.SERVICE_TIME, [300_000_000] * 200)
     figures = group_of(worker, **fields).figures()
 
     assert figures.on_their_way_s == pytest.approx(linger_s + 0.3, rel=0.01)
@@ -255,7 +265,7 @@ def test_figures_for_the_verdict_are_those_of_the_busiest_and_of_all() -> None:
     spent(busy, "cpu_ns", warmup=1.0, measure=13.0)
     spent(busy, "wait_ns", warmup=2.0, measure=6.0)
     book(busy, SEND_LANE, Counter.QUEUE_FULL_NS, 4 * S)
-    took(busy, SEND_LANE, Metric.OWN_SEND_DELAY, [50_000] * 2_000)
+    took(busy, SEND_LANE, SendMetric.OWN_SEND_DELAY, [50_000] * 2_000)
     figures = group_of(busy, idle).figures()
 
     assert (figures.intended, figures.sent, figures.acked) == (1_000, 900, 800)
@@ -373,7 +383,7 @@ def test_a_consumers_records_are_told_by_what_they_are() -> None:
 
 def test_without_stamps_there_is_no_end_to_end_latency() -> None:
     worker = reader()
-    took(worker, CONSUME_LANE, Metric.END_TO_END_LATENCY, [5_000_000] * 3)
+    took(worker, CONSUME_LANE, ConsumeMetric.END_TO_END_LATENCY, [5_000_000] * 3)
 
     stamped = replace(READ, workers=[worker]).result().end_to_end_latency_us
     assert stamped is not None

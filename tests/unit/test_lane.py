@@ -21,8 +21,8 @@ from loadlab.measurement.slab import (
     INTERVAL_NS,
     RING_INTERVALS,
     SLAB,
+    AckMetric,
     Counter,
-    Metric,
     Phase,
 )
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 START_NS = 5_000_000_000_000
 WARMUP, MEASURE, DRAIN = map(int, Phase)
 ACKED, FAILED = int(Counter.ACKED), int(Counter.FAILED)
-PUBLISH_LATENCY = int(Metric.PUBLISH_LATENCY)
+PUBLISH_LATENCY = int(AckMetric.PUBLISH_LATENCY)
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_durations_are_kept_by_phase_and_by_interval(slab: Record) -> None:
     record_duration(lane, PUBLISH_LATENCY, MEASURE, 2_000)
     record_duration(lane, PUBLISH_LATENCY, MEASURE, 1_000_000)
 
-    histogram = Histogram.read(lane["histograms"][Phase.MEASURE, Metric.PUBLISH_LATENCY])
+    histogram = Histogram.read(lane["histograms"][Phase.MEASURE, AckMetric.PUBLISH_LATENCY])
     assert (histogram.count, histogram.total_ns) == (2, 1_002_000)
     assert (histogram.min_ns, histogram.max_ns) == (2_000, 1_000_000)
     assert np.flatnonzero(histogram.counts).tolist() == [bucket_of(2_000), bucket_of(1_000_000)]

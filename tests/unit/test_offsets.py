@@ -12,7 +12,7 @@ from run_samples import FakeCluster, book, consuming, fleet_of, producing, worke
 from loadlab.cluster import OffsetSample
 from loadlab.errors import ClusterError
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, Counter
-from loadlab.run.offsets import Group, OffsetSampler, Sample, begins, positions
+from loadlab.run.offsets import Group, OffsetSampler, Sample, Told, begins, positions
 
 PARTITIONS = tuple(("orders", number) for number in range(3))
 
@@ -224,3 +224,12 @@ def test_a_partition_without_an_answer_is_noted() -> None:
 
     assert sampler.take() is not None
     assert sampler.failures == ["no log end of 1 partitions, orders 2 among them: LEADER_NOT_AVAILABLE"]
+
+
+def test_what_partitions_told_is_a_mapping_of_those_that_did() -> None:
+    places = {("orders", 0): 0, ("orders", 1): 1, ("audit", 0): 2}
+    told = Told(places, {("audit", 0): 7, ("orders", 0): -1})
+
+    assert dict(told) == {("orders", 0): -1, ("audit", 0): 7} == told
+    assert (len(told), told.get(("orders", 1)), bool(Told(places, {}))) == (2, None, False)
+    assert told.keys() >= {("audit", 0)}

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from result_samples import producer, result
 
 from loadlab.cli.main import cli
-from loadlab.results.store import Artifacts, save
+from loadlab.results.artifacts import Artifacts
+from loadlab.results.store import save
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -26,7 +26,7 @@ from loadlab.client.library import error_name
 from loadlab.client.records import ROUND_ROBIN_KEYS, UNIFORM_KEYS, WEIGHTED_KEYS
 from loadlab.client.settings import TopicSettings
 from loadlab.errors import WorkerError
-from loadlab.measurement.slab import ACK_LANE, SEND_LANE, Counter, Metric, Phase, create_slab
+from loadlab.measurement.slab import ACK_LANE, SEND_LANE, AckMetric, Counter, Phase, SendMetric, create_slab
 from loadlab.measurement.stamp import STAMP_BYTES, run_tag
 from loadlab.workload.payload import pool_bytes
 
@@ -63,10 +63,10 @@ def test_every_record_that_is_due_is_acked_once_and_stamped(mock: MockCluster) -
 def test_every_record_has_its_latencies(mock: MockCluster) -> None:
     driven = drive(producer_settings(mock.bootstrap_servers, new_topic(mock)), measure_s=0.2)
 
-    assert driven.samples(SEND_LANE, Metric.SEND_DELAY) == driven.attempted
-    assert driven.samples(SEND_LANE, Metric.OWN_SEND_DELAY) == driven.attempted
-    assert driven.samples(ACK_LANE, Metric.SERVICE_TIME) == driven.acked
-    assert driven.samples(ACK_LANE, Metric.PUBLISH_LATENCY) == driven.acked
+    assert driven.samples(SEND_LANE, SendMetric.SEND_DELAY) == driven.attempted
+    assert driven.samples(SEND_LANE, SendMetric.OWN_SEND_DELAY) == driven.attempted
+    assert driven.samples(ACK_LANE, AckMetric.SERVICE_TIME) == driven.acked
+    assert driven.samples(ACK_LANE, AckMetric.PUBLISH_LATENCY) == driven.acked
     histograms = driven.slab.record["lanes"]["histograms"]
     assert histograms["negative"].sum() == histograms["beyond"].sum() == 0
 
@@ -78,9 +78,9 @@ def test_publish_latency_is_send_delay_and_service_time(mock: MockCluster) -> No
     total_ns = {
         name: int(lanes[lane]["histograms"]["total_ns"][:, metric].sum())
         for name, lane, metric in (
-            ("delay", SEND_LANE, Metric.SEND_DELAY),
-            ("service", ACK_LANE, Metric.SERVICE_TIME),
-            ("publish", ACK_LANE, Metric.PUBLISH_LATENCY),
+            ("delay", SEND_LANE, SendMetric.SEND_DELAY),
+            ("service", ACK_LANE, AckMetric.SERVICE_TIME),
+            ("publish", ACK_LANE, AckMetric.PUBLISH_LATENCY),
         )
     }
     assert total_ns["publish"] == total_ns["delay"] + total_ns["service"]
@@ -92,7 +92,7 @@ def test_records_belong_to_the_phase_in_which_they_are_due(mock: MockCluster) ->
     by_intent = driven.slab.record["lanes"][0, ACK_LANE]["by_intent"][:, Counter.ACKED].tolist()
     assert by_intent == [100, 200, 0]
     histograms = driven.slab.record["lanes"][0, ACK_LANE]["histograms"]["counts"]
-    assert histograms[:, Metric.PUBLISH_LATENCY].sum(axis=1).tolist() == [100, 200, 0]
+    assert histograms[:, AckMetric.PUBLISH_LATENCY].sum(axis=1).tolist() == [100, 200, 0]
 
 
 def test_the_workers_of_a_group_send_each_record_once(mock: MockCluster) -> None:
@@ -242,8 +242,8 @@ def test_a_full_queue_holds_records_up_and_loses_none(mock: MockCluster) -> None
 
     assert (driven.attempted, driven.acked) == (2_000, 2_000)
     assert driven.queue_full_ns > 0
-    assert driven.samples(SEND_LANE, Metric.SEND_DELAY) == 2_000
-    assert driven.samples(SEND_LANE, Metric.OWN_SEND_DELAY) < 2_000
+    assert driven.samples(SEND_LANE, SendMetric.SEND_DELAY) == 2_000
+    assert driven.samples(SEND_LANE, SendMetric.OWN_SEND_DELAY) < 2_000
     sequences = [record.stamp.sequence for record in read_back(mock.bootstrap_servers, topic, amount=2_000)]
     assert sequences == list(range(2_000))
 

@@ -23,7 +23,7 @@ from loadlab.run.opening import RunOptions
 from loadlab.scenario import load_document
 from loadlab.tuning import real_bench
 from loadlab.tuning.apply import with_values
-from loadlab.tuning.reading import measured
+from loadlab.tuning.reading import read_run
 from loadlab.tuning.space import ChangeCost, Choices, Knob, SearchSpace
 from loadlab.tuning.study import TuneOptions, tune
 
@@ -169,6 +169,6 @@ def test_a_run_that_did_not_take_its_rate_tells_only_of_its_throughput(
     saturated = result(verdict=Verdict(status="valid", saturated=True))
     sends = {**SCENARIO["producers"]["checkout"], "schedule": {"rate": rate}}  # type: ignore[index]
     scenario = load_document({**SCENARIO, "producers": {"checkout": sends}}).scenario
-    told = measured(saturated, scenario, [f"producers.checkout.{field}"], took_s=1.0)
+    told = read_run(saturated, scenario, [f"producers.checkout.{field}"], took_s=1.0)
     assert told.counts == counts
     assert (told.failure or "saturated").startswith("saturated")

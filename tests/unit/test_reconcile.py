@@ -17,10 +17,10 @@ from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, SEND_LANE, Counter
 from loadlab.measurement.validity import Death
 from loadlab.run.brokers import BrokerSampler
 from loadlab.run.collect import _not_readable, _topics
+from loadlab.run.ended import EndedRun, consumer_groups
 from loadlab.run.events import Events
 from loadlab.run.interrupts import Interrupts
 from loadlab.run.load import Load
-from loadlab.run.measured import Measured, consumer_groups
 from loadlab.run.offsets import Group, GroupSample, OffsetSampler, Sample
 from loadlab.run.plan import plan_scenario
 from loadlab.run.progress import SilentObserver
@@ -86,7 +86,7 @@ def measured(  # noqa: PLR0913 - what a run is told by
     kind: str = "kafka",
     baseline: int = 1_000,
     topic: dict[str, object] | None = None,
-) -> Measured:
+) -> EndedRun:
     """A run of one producer and one consumer whose topic held records before."""
     loaded = scenario_of(
         topics={"orders": topic or {"partitions": 3}},
@@ -99,7 +99,7 @@ def measured(  # noqa: PLR0913 - what a run is told by
     reader.slab.positions[:] = [baseline + offset for offset in read]
     ends = {partition: baseline + by for partition, by in zip(PARTITIONS, grown, strict=False)}
     load = load_of(loaded, fleet_of(sender, reader), ends, kind=kind, baseline=baseline)
-    return Measured(
+    return EndedRun(
         run_id="run-1",
         started_at=datetime.now(UTC),
         started_ns=0,

@@ -15,9 +15,10 @@ from result_samples import producer, result
 from loadlab.cli.exit_codes import worst_exit_code
 from loadlab.cli.main import cli
 from loadlab.errors import RunError, UsageError
+from loadlab.results.artifacts import Artifacts
 from loadlab.results.model import Threshold, Verdict
 from loadlab.results.reader import StoredSet, list_sets, load_any
-from loadlab.results.store import Artifacts, save
+from loadlab.results.store import save
 from loadlab.run import repetitions
 from loadlab.run.opening import OpenCluster, RunOptions
 from loadlab.run.progress import SilentObserver
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.cluster import Cluster
-    from loadlab.results.store import StoredRun
+    from loadlab.results.reader import StoredRun
     from loadlab.run.interrupts import Interrupts
     from loadlab.run.repetitions import Repeated
     from loadlab.scenario import LoadedScenario

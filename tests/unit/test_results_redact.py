@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 import pytest
 from result_samples import result
 
+from loadlab.results.artifacts import Artifacts
 from loadlab.results.model import ClusterUsed, Reason, Verdict, Warned
 from loadlab.results.redact import Redactor, redact
-from loadlab.results.store import Artifacts, save
+from loadlab.results.store import save
 from loadlab.scenario.secrets import REDACTED
 
 if TYPE_CHECKING:

@@ -19,13 +19,18 @@ from loadlab.measurement.histogram import BUCKETS
 from loadlab.results import publish
 from loadlab.results.artifacts import (
     INTERVAL_HISTOGRAMS_FILE,
+    Artifacts,
+    Histograms,
+    Interval,
     IntervalHistogram,
     read_events,
     read_histograms,
     read_interval_histograms,
     read_intervals,
 )
-from loadlab.results.store import Artifacts, Histograms, Interval, ensure_writable, list_runs, load, save
+from loadlab.results.publish import ensure_writable
+from loadlab.results.reader import list_runs, load
+from loadlab.results.store import save
 
 if TYPE_CHECKING:
     from pydantic import JsonValue

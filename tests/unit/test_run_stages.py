@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from run_samples import producing, took, worker_of
 
-from loadlab.measurement.slab import ACK_LANE, Metric, Phase
+from loadlab.measurement.slab import ACK_LANE, AckMetric, Phase
 from loadlab.results.model_brokers import BrokerResult, Collections, Flushes, HeapUse, Requests
 from loadlab.run.stages import BrokerTimes, StageSums, stages
 
@@ -151,8 +151,8 @@ def test_brokers_that_do_not_all_tell_or_got_nothing_say_nothing() -> None:
 def test_the_sums_of_a_group_are_its_workers_measure_phases_added_up() -> None:
     workers = [worker_of(producing(place)) for place in range(2)]
     for worker in workers:
-        took(worker, ACK_LANE, Metric.PUBLISH_LATENCY, [1_000 * US] * 5)
-        took(worker, ACK_LANE, Metric.SERVICE_TIME, [900 * US] * 5)
+        took(worker, ACK_LANE, AckMetric.PUBLISH_LATENCY, [1_000 * US] * 5)
+        took(worker, ACK_LANE, AckMetric.SERVICE_TIME, [900 * US] * 5)
         worker.slab.record["stages"]["batching_ns"][0] = [1 * US, 2_500 * US, 3 * US]
         worker.slab.record["stages"]["request_ns"][0, Phase.MEASURE] = 1_750 * US
         worker.slab.record["stages"]["requests"][0, Phase.MEASURE] = 2

@@ -5,9 +5,17 @@ import pytest
 from run_samples import S, book, consuming, fleet_of, producing, took, worker_of
 
 from loadlab.measurement.histogram import bucket_of
-from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, RING_INTERVALS, SEND_LANE, Counter, Metric
+from loadlab.measurement.slab import (
+    ACK_LANE,
+    CONSUME_LANE,
+    RING_INTERVALS,
+    SEND_LANE,
+    AckMetric,
+    ConsumeMetric,
+    Counter,
+)
 from loadlab.run.offsets import Group, GroupSample, Sample
-from loadlab.run.series import Series, read_interval
+from loadlab.run.series import Series, partition_lags, read_interval
 
 
 def figures(series: Series, metric: str) -> list[tuple[float, str, float]]:
@@ -45,7 +53,7 @@ def test_an_interval_without_a_sample_has_no_latency() -> None:
 
 def test_a_percentile_of_an_interval_needs_its_samples_too() -> None:
     worker = worker_of(producing())
-    took(worker, ACK_LANE, Metric.PUBLISH_LATENCY, [2_000_000] * 100)
+    took(worker, ACK_LANE, AckMetric.PUBLISH_LATENCY, [2_000_000] * 100)
     series = Series(fleet_of(worker))
     series.drain(1)
 
@@ -56,8 +64,8 @@ def test_a_percentile_of_an_interval_needs_its_samples_too() -> None:
 
 def test_the_histogram_behind_an_interval_s_percentiles_is_kept_as_its_filled_buckets() -> None:
     one, other = worker_of(producing(0)), worker_of(producing(1))
-    took(one, ACK_LANE, Metric.PUBLISH_LATENCY, [2_000_000] * 3)
-    took(other, ACK_LANE, Metric.PUBLISH_LATENCY, [2_000_000, 9_000_000])
+    took(one, ACK_LANE, AckMetric.PUBLISH_LATENCY, [2_000_000] * 3)
+    took(other, ACK_LANE, AckMetric.PUBLISH_LATENCY, [2_000_000, 9_000_000])
     series = Series(fleet_of(one, other))
     series.drain(2)
 
@@ -75,7 +83,7 @@ def test_of_a_run_of_hours_little_is_kept_for_each_second() -> None:
     """Names are the same objects in all rows, and counts take two bytes unless a bucket holds more."""
     workers = [worker_of(producing(0)), worker_of(producing(1, "refunds"))]
     for worker in workers:
-        took(worker, ACK_LANE, Metric.PUBLISH_LATENCY, [2_000_000] * 2_000)
+        took(worker, ACK_LANE, AckMetric.PUBLISH_LATENCY, [2_000_000] * 2_000)
     series = Series(fleet_of(*workers))
     series.drain(1)
 
@@ -90,7 +98,7 @@ def test_a_bucket_of_more_than_two_bytes_keeps_its_count() -> None:
     bucket = bucket_of(2_000_000)
     lane = worker.slab.record["lanes"][0, ACK_LANE]["ring"][0]
     lane["index"] = 1
-    lane["counts"][Metric.PUBLISH_LATENCY, bucket] = 70_000
+    lane["counts"][AckMetric.PUBLISH_LATENCY, bucket] = 70_000
     series = Series(fleet_of(worker))
     series.drain(1)
 
@@ -102,14 +110,14 @@ def test_the_latest_interval_adds_up_all_groups() -> None:
     book(workers[0], SEND_LANE, Counter.ATTEMPTED, 3)
     book(workers[1], SEND_LANE, Counter.ATTEMPTED, 4)
     book(workers[2], CONSUME_LANE, Counter.CONSUMED, 5)
-    took(workers[1], ACK_LANE, Metric.PUBLISH_LATENCY, [1_000_000])
-    took(workers[2], CONSUME_LANE, Metric.END_TO_END_LATENCY, [2_000_000, 3_000_000])
+    took(workers[1], ACK_LANE, AckMetric.PUBLISH_LATENCY, [1_000_000])
+    took(workers[2], CONSUME_LANE, ConsumeMetric.END_TO_END_LATENCY, [2_000_000, 3_000_000])
     latest = Series(fleet_of(*workers)).drain(1)
 
     assert latest is not None
     assert (latest.counters[Counter.ATTEMPTED], latest.counters[Counter.CONSUMED]) == (7, 5)
-    assert latest.histogram(Metric.PUBLISH_LATENCY).count == 1
-    assert latest.histogram(Metric.END_TO_END_LATENCY).count == 2
+    assert latest.histogram(AckMetric.PUBLISH_LATENCY).count == 1
+    assert latest.histogram(ConsumeMetric.END_TO_END_LATENCY).count == 2
 
 
 def test_nothing_new_to_drain_gives_nothing() -> None:
@@ -181,12 +189,13 @@ def test_lag_stands_at_the_times_of_its_samples() -> None:
     series = Series(fleet_of())
     sample = GroupSample(lag=np.array([3, 4]), committed_lag=None, backlog=2)
     group = Group("billing", "g", (("orders", 0), ("orders", 1)), np.zeros(2, np.int64), ("checkout",))
-    series.add_lag([Sample(5 * S + S // 2, {}, {"billing": sample})], [group], start_ns=5 * S)
+    samples = [Sample(5 * S + S // 2, {}, {"billing": sample})]
+    series.add_lag(samples, [group], start_ns=5 * S)
 
-    assert figures(series, "consumer_lag_records") == [
-        (0.5, "consumer/billing", 7.0),
-        (0.5, "consumer/billing/orders-0", 3.0),
-        (0.5, "consumer/billing/orders-1", 4.0),
+    assert figures(series, "consumer_lag_records") == [(0.5, "consumer/billing", 7.0)]
+    assert list(partition_lags(samples, [group], start_ns=5 * S)) == [
+        (0.5, "consumer/billing/orders-0", "consumer_lag_records", 3.0),
+        (0.5, "consumer/billing/orders-1", "consumer_lag_records", 4.0),
     ]
     assert figures(series, "backlog_records") == [(0.5, "consumer/billing", 2.0)]
     assert figures(series, "committed_lag_records") == []

@@ -42,7 +42,7 @@ from loadlab.tuning.study_model import Budget, Objective
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loadlab.results.model_study import Measured, Planned, StudyResult, StudyTrial
+    from loadlab.results.model_study import Measurement, Planned, StudyResult, StudyTrial
     from loadlab.tuning.space import Assignment
 
 
@@ -96,7 +96,7 @@ def test_a_knob_that_does_nothing_is_not_recommended(tmp_path: Path) -> None:
 
 
 def test_an_invalid_run_is_repeated_once_and_then_the_trial_fails_with_its_reason(tmp_path: Path) -> None:
-    def judge(assignment: Assignment, measured: Measured) -> Measured:
+    def judge(assignment: Assignment, measured: Measurement) -> Measurement:
         return invalid(measured) if assignment[CODEC] == "zstd" else measured
 
     stored = tuned(tmp_path, Lab(judge=judge), study(budget=Budget(trials=12)))
@@ -137,7 +137,7 @@ def test_the_best_are_measured_again_each_configuration_once_and_never_the_defau
 def test_each_of_the_best_is_measured_as_often_as_asked_unless_it_is_out_already(tmp_path: Path) -> None:
     """The second repetition of the first one breaks a constraint: it is no contender then."""
 
-    def judge(_: Assignment, measured: Measured) -> Measured:
+    def judge(_: Assignment, measured: Measurement) -> Measurement:
         breaks = len(lab.measured) == 12 + 1
         return measured.model_copy(update={"constraints": (broken(),)}) if breaks else measured
 
@@ -165,7 +165,7 @@ def test_a_worker_that_dies_once_does_not_cost_the_winner_its_confirmation(tmp_p
 
 
 def test_a_trial_that_ended_early_is_pruned_and_never_recommended(tmp_path: Path) -> None:
-    def judge(assignment: Assignment, measured: Measured) -> Measured:
+    def judge(assignment: Assignment, measured: Measurement) -> Measurement:
         if assignment[CODEC] != "lz4":
             return measured
         return measured.model_copy(update={"values": (), "ended_early": True, "constraints": (broken(),)})
@@ -200,7 +200,7 @@ def test_the_default_that_can_t_be_measured_any_more_ends_the_study_which_is_kep
 
 
 def test_what_all_else_is_compared_with_is_measured_up_to_five_times(tmp_path: Path) -> None:
-    def judge(_: Assignment, measured: Measured) -> Measured:
+    def judge(_: Assignment, measured: Measurement) -> Measurement:
         return measured if len(lab.measured) % 5 == 0 else invalid(measured)
 
     lab = Lab(judge=judge)
@@ -215,7 +215,7 @@ def test_what_all_else_is_compared_with_is_measured_up_to_five_times(tmp_path: P
 def test_a_default_that_fails_once_is_measured_again_when_the_study_goes_on(tmp_path: Path, at: int) -> None:
     """In the baseline, between trials, and in the first block of the confirmation."""
 
-    def judge(_: Assignment, measured: Measured) -> Measured:
+    def judge(_: Assignment, measured: Measurement) -> Measurement:
         return invalid(measured) if at <= len(lab.measured) < at + 5 else measured
 
     lab = Lab(judge=judge)
@@ -243,7 +243,7 @@ def test_a_noisy_default_is_measured_twice_as_long_and_then_ends_the_study_unles
 
 
 def test_a_constraint_that_the_default_breaks_is_told_with_its_figure(tmp_path: Path) -> None:
-    def judge(_: Assignment, measured: Measured) -> Measured:
+    def judge(_: Assignment, measured: Measurement) -> Measurement:
         return measured.model_copy(update={"constraints": (broken(),)})
 
     with pytest.raises(RunError, match="the default breaks publish_latency p99 < 50ms: it has 60000 us"):
@@ -303,7 +303,7 @@ def test_a_search_that_finds_nothing_more_within_the_rules_goes_on_to_its_confir
 
 
 def test_why_no_trial_came_to_be_confirmed_is_told(tmp_path: Path) -> None:
-    def judge(assignment: Assignment, measured: Measured) -> Measured:
+    def judge(assignment: Assignment, measured: Measurement) -> Measurement:
         fails = measured.model_copy(update={"values": (), "failure": "no leader"})
         return measured if assignment == {LINGER: 5.0, CODEC: "none"} else fails
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.api.markup import Page
-    from loadlab.results.model_study import Measured, StudyResult
+    from loadlab.results.model_study import Measurement, StudyResult
     from loadlab.results.study_store import StoredStudy
     from loadlab.tuning.space import Assignment
 
@@ -46,14 +46,14 @@ WITH_BATCH = SearchSpace(
 NAMES = ("history", "confirmation", "importance", "contour", "pareto")
 
 
-def zstd_fails(assignment: Assignment, measured: Measured) -> Measured:
+def zstd_fails(assignment: Assignment, measured: Measurement) -> Measurement:
     """zstd is invalid, and what does not linger breaks a constraint."""
     if assignment[CODEC] == "zstd":
         return invalid(measured)
     return measured if assignment[LINGER] else measured.model_copy(update={"constraints": (broken(),)})
 
 
-def in_two(assignment: Assignment, measured: Measured) -> Measured:
+def in_two(assignment: Assignment, measured: Measurement) -> Measurement:
     """A second objective, which is the worse the larger the batches."""
     return measured.model_copy(update={"values": (*measured.values, 1e-6 * assignment[BATCH])})
 

@@ -27,7 +27,7 @@ from loadlab.tuning.study_model import Budget
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loadlab.results.model_study import Measured
+    from loadlab.results.model_study import Measurement
     from loadlab.results.study_store import StoredStudy
     from loadlab.tuning.space import Assignment
 
@@ -45,7 +45,7 @@ class Recorder(SilentObserver):
         self.message(text)
 
 
-def zstd_fails(assignment: Assignment, measured: Measured) -> Measured:
+def zstd_fails(assignment: Assignment, measured: Measurement) -> Measurement:
     """zstd is invalid, and what does not linger breaks a constraint."""
     if assignment[CODEC] == "zstd":
         return invalid(measured)
@@ -254,7 +254,7 @@ def test_what_is_left_of_a_confirmation_grows_where_its_blocks_leave_it_open(tmp
     before = 4 + 6 + 2 + 1  # baseline, trials, the default between them, the best again
     ratios = [1.2, 1.3, 0.9, 1.25, 1.4, 1.35, *[1.3] * 6]
 
-    def judge(_: Assignment, measured: Measured) -> Measured:
+    def judge(_: Assignment, measured: Measurement) -> Measurement:
         block, place = divmod(len(lab.measured) - 1 - before, 4)
         ratio = ratios[block] if block >= 0 and place in {1, 2} else 1.0
         return measured.model_copy(update={"values": (100_000.0 * ratio,)}) if block >= 0 else measured

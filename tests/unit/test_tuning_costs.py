@@ -17,7 +17,7 @@ from loadlab.tuning.study_model import LoadedStudy, Objective
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from loadlab.results.model_study import Measured
+    from loadlab.results.model_study import Measurement
     from loadlab.tuning.space import Assignment
 
 TAIL = "producers.checkout.publish_latency_us.p999"
@@ -28,7 +28,7 @@ def two_objectives() -> LoadedStudy:
     return study(objectives=objectives)
 
 
-def with_tail(assignment: Assignment, measured: Measured) -> Measured:
+def with_tail(assignment: Assignment, measured: Measurement) -> Measurement:
     """The p999 beside it: 20 ms, and ten times that where the throughput is best."""
     (rate,) = measured.values
     tail_us = 200_000.0 if assignment[CODEC] == "lz4" else 20_000.0
@@ -47,7 +47,7 @@ def test_what_another_objective_lost_is_a_cost(tmp_path: Path) -> None:
 
 
 def test_a_default_that_failed_in_a_block_leaves_the_others_beside_each_other(tmp_path: Path) -> None:
-    def judge(assignment: Assignment, measured: Measured) -> Measured:
+    def judge(assignment: Assignment, measured: Measurement) -> Measurement:
         told = with_tail(assignment, measured)
         return invalid(told) if 15 <= len(lab.measured) < 20 else told
 
@@ -74,7 +74,7 @@ def test_a_limit_is_named_by_its_metric_and_stat_however_it_is_written(
 ) -> None:
     kept = broken(expression).model_copy(update={"measured": 40_000.0, "violation": -0.2})
 
-    def judge(_: Assignment, measured: Measured) -> Measured:
+    def judge(_: Assignment, measured: Measurement) -> Measurement:
         return measured.model_copy(update={"constraints": (kept,)})
 
     answer = tuned(tmp_path, Lab(judge=judge)).result.answer
@@ -84,7 +84,7 @@ def test_a_limit_is_named_by_its_metric_and_stat_however_it_is_written(
 
 
 def test_costs_of_runs_that_are_gone_are_not_known_and_the_answer_is_told(tmp_path: Path) -> None:
-    def judge(_: Assignment, measured: Measured) -> Measured:
+    def judge(_: Assignment, measured: Measurement) -> Measurement:
         return measured.model_copy(update={"run_id": "20260101T000000-orders-gone"})
 
     answer = tuned(tmp_path, Lab(judge=judge)).result.answer

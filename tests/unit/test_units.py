@@ -168,11 +168,6 @@ def test_a_rate_reads_back_as_the_same_float(per_second: float) -> None:
     assert units.rate_per_s(units.format_rate(per_second)) == per_second
 
 
-@given(st.integers(min_value=0, max_value=2**60))
-def test_a_count_reads_back_as_the_same_number(number: int) -> None:
-    assert units.count(units.format_count(number)) == number
-
-
 @pytest.mark.parametrize(
     ("name", "written", "plain"),
     [

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 SIGNIFICANT_DIGITS: Final = 3
 SUB_BUCKETS: Final = 2_048  # the power of two at or above 2 x 10^SIGNIFICANT_DIGITS
 _HALF_BITS: Final = 10
-_HALF: Final = 1 << _HALF_BITS
 BUCKETS: Final = LARGEST_NS.bit_length() - _HALF_BITS
 
 _COOKIE: Final = 0x1C849303 | 0x10

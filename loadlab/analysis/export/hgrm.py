@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.analysis.export.durations import some_latencies
 from loadlab.analysis.export.files import Exported, file_name
 from loadlab.analysis.export.hdr import BUCKETS, SIGNIFICANT_DIGITS, SUB_BUCKETS, HdrHistogram
+from loadlab.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from loadlab.results.reader import StoredRun
 
 _TICKS_PER_HALF: Final = 5
-_NS_PER_MS: Final = 1e6
 
 
 def export(stored: StoredRun) -> Exported:
@@ -62,7 +62,7 @@ def _foot(histogram: HdrHistogram) -> Iterator[str]:
 
 
 def _ms(value_ns: float) -> str:
-    return f"{_fixed(value_ns / _NS_PER_MS, SIGNIFICANT_DIGITS):>12}"
+    return f"{_fixed(value_ns / NS_PER_MS, SIGNIFICANT_DIGITS):>12}"
 
 
 def _fixed(number: float, digits: int) -> str:

@@ -13,13 +13,13 @@ from loadlab.analysis.export.durations import load_start, over_time, some_latenc
 from loadlab.analysis.export.files import Exported, file_name
 from loadlab.analysis.export.hdr import HdrHistogram
 from loadlab.analysis.recorded import INTERVAL_S
+from loadlab.units import NS_PER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loadlab.results.reader import StoredRun
 
-_NS_PER_MS: Final = 1e6
 _LEGEND: Final = '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"'
 
 
@@ -57,5 +57,5 @@ def _intervals(stored: StoredRun) -> Iterator[tuple[tuple[float, str], str]]:
 
 
 def _line(tag: str, start_s: float, histogram: HdrHistogram) -> str:
-    highest_ms = histogram.max_ns / _NS_PER_MS
+    highest_ms = histogram.max_ns / NS_PER_MS
     return f"Tag={tag},{start_s:.3f},{INTERVAL_S:.3f},{highest_ms:.3f},{histogram.base64()}"

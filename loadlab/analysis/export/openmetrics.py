@@ -19,6 +19,7 @@ from loadlab.analysis.export.run_outcome import outcome
 from loadlab.analysis.export.seconds import read_seconds
 from loadlab.analysis.intended import intended_records
 from loadlab.analysis.recorded import INTERVAL_S
+from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -133,7 +134,7 @@ class _Series:
         for name, percentile in quantiles.items():
             value_ns = histogram.percentile_ns(percentile)
             if value_ns is not None:
-                yield self._sample({"quantile": name}, value_ns / 1e9, start_s + INTERVAL_S)
+                yield self._sample({"quantile": name}, value_ns / NS_PER_S, start_s + INTERVAL_S)
 
     def _sample(self, labels: Mapping[str, str], value: float, at_s: float) -> Sample:
         return Sample({**self.labels, **labels}, value, self.origin_s + at_s)

@@ -24,6 +24,7 @@ from loadlab.analysis.plots.style import (
 )
 from loadlab.analysis.recorded import INTERVAL_S
 from loadlab.measurement.histogram import Histogram, lower_bounds_ns, midpoints_ns
+from loadlab.units import NS_PER_US
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from loadlab.results.model import Phase
 
 _BINS: Final = 60
-_NS_PER_US: Final = 1_000.0
 _COLOURS: Final = "Greys"
 _STATISTICS: Final[dict[str, Look]] = {"p50": BLUE, "p99": VERMILION, "max": BLACK}
 
@@ -86,9 +86,9 @@ def _binned(counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.
     """Histograms by second put into few bins, each second's as shares of its records."""
     filled = np.flatnonzero(counts.any(axis=0))
     bounds = lower_bounds_ns()
-    low_us, high_us = max(bounds[filled[0]], 1_000) / _NS_PER_US, bounds[filled[-1] + 1] / _NS_PER_US
+    low_us, high_us = max(bounds[filled[0]], 1_000) / NS_PER_US, bounds[filled[-1] + 1] / NS_PER_US
     edges_us = np.geomspace(low_us, max(high_us, low_us * 1.1), _BINS + 1)
-    places = np.clip(np.searchsorted(edges_us, midpoints_ns() / _NS_PER_US, side="right") - 1, 0, _BINS - 1)
+    places = np.clip(np.searchsorted(edges_us, midpoints_ns() / NS_PER_US, side="right") - 1, 0, _BINS - 1)
     binned = np.zeros((_BINS, len(counts)))
     np.add.at(binned, places, counts.T)
     return edges_us, binned / np.maximum(counts.sum(axis=1), 1)

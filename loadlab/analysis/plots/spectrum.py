@@ -22,6 +22,7 @@ from loadlab.analysis.plots.style import (
     new_figure,
 )
 from loadlab.measurement.histogram import SAMPLES_BEYOND, midpoints_ns
+from loadlab.units import NS_PER_US
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from loadlab.measurement.histogram import Histogram
 
 _POINTS: Final = 300
-_NS_PER_US: Final = 1_000.0
 _TICKS: Final = (2, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 _FROM_TAIL: Final = 1.02
 """The axis has room from here on: the very fastest records would take more of it than all others."""
@@ -72,7 +72,7 @@ def spectrum_line(histogram: Histogram, label: str, look: Look) -> SpectrumLine 
     tail = np.geomspace(1.0, count / SAMPLES_BEYOND, _POINTS)
     ranks = np.maximum(np.ceil(count * (1.0 - 1.0 / tail) - 1e-9), 1.0)
     buckets = np.searchsorted(np.cumsum(histogram.counts), ranks)
-    return SpectrumLine(label, look, tail, midpoints_ns()[buckets] / _NS_PER_US, count)
+    return SpectrumLine(label, look, tail, midpoints_ns()[buckets] / NS_PER_US, count)
 
 
 def spectrum_lines(recorded: Recorded) -> tuple[SpectrumLine, ...]:

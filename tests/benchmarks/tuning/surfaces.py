@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import linalg, optimize
 
-from loadlab.results.model_study import Measured
+from loadlab.results.model_study import Measurement
 from loadlab.tuning.space import Choices
 
 if TYPE_CHECKING:
@@ -201,11 +201,11 @@ class SurfaceBench:
         """As `tune` opens the bench of real runs."""
         yield self
 
-    def measure(self, assignment: Assignment, terms: Terms) -> Measured:
+    def measure(self, assignment: Assignment, terms: Terms) -> Measurement:
         """A run that is longer has less noise, by the square root of its length."""
         key = tuple(sorted(assignment.items()))
         if key not in self._known:
             self._known[key] = self.truth(assignment)
         drawn = np.random.default_rng((self.seed, terms.number)).choice(self.residuals)
         value = self._known[key] * float(np.exp(drawn / np.sqrt(terms.measure_scale)))
-        return Measured(run_id=None, status="valid", values=(value,), took_s=12.0)
+        return Measurement(run_id=None, status="valid", values=(value,), took_s=12.0)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from loadlab.cli import figures
+from loadlab.analysis import numbers
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from loadlab.cli import figures
     ],
 )
 def test_a_latency_has_three_digits_and_its_unit(microseconds: float | None, told: str) -> None:
-    assert figures.latency(microseconds) == told
+    assert numbers.latency(microseconds) == told
 
 
 @pytest.mark.parametrize(
@@ -36,36 +36,36 @@ def test_a_latency_has_three_digits_and_its_unit(microseconds: float | None, tol
     ],
 )
 def test_a_record_rate_is_told_to_the_record(per_s: float | None, told: str) -> None:
-    assert figures.record_rate(per_s) == told
+    assert numbers.record_rate(per_s) == told
 
 
 @pytest.mark.parametrize(
     ("size", "told"), [(0, "0 B"), (999, "999 B"), (20_478_361.6, "20.5 MB"), (3_000_000_000, "3.00 GB")]
 )
 def test_a_size_is_told_in_powers_of_1000(size: float, told: str) -> None:
-    assert figures.size(size) == told
-    assert figures.byte_rate(size) == f"{told}/s"
+    assert numbers.size(size) == told
+    assert numbers.byte_rate(size) == f"{told}/s"
 
 
 @pytest.mark.parametrize(
     ("seconds", "told"), [(0.31, "0.3 s"), (59.94, "59.9 s"), (59.96, "1 min 0 s"), (95.0, "1 min 35 s")]
 )
 def test_a_duration_is_told_in_seconds_and_minutes(seconds: float, told: str) -> None:
-    assert figures.duration(seconds) == told
+    assert numbers.duration(seconds) == told
 
 
 def test_one_thing_is_singular() -> None:
-    assert (figures.counted(1, "broker"), figures.counted(3, "broker")) == ("1 broker", "3 brokers")
+    assert (numbers.counted(1, "broker"), numbers.counted(3, "broker")) == ("1 broker", "3 brokers")
 
 
 def test_a_ratio_has_the_digits_that_say_something() -> None:
-    told = [figures.ratio(number) for number in (1.1834, 0.06583, 22.01, 41_700.2)]
+    told = [numbers.ratio(number) for number in (1.1834, 0.06583, 22.01, 41_700.2)]
 
     assert told == ["1.18", "0.0658", "22.0", "41,700"]
-    assert figures.ratio(1.0031, fine=True) == "1.003"
+    assert numbers.ratio(1.0031, fine=True) == "1.003"
 
 
 def test_an_interval_names_its_unit_once() -> None:
-    assert figures.between(3_130.0, 3_250.0, "µs") == "3.13–3.25 ms"
-    assert figures.between(980.0, 1_020.0, "µs") == "980 µs–1.02 ms"
-    assert figures.between(4_999.0, 5_001.0, "records/s") == "4,999–5,001 records/s"
+    assert numbers.between(3_130.0, 3_250.0, "µs") == "3.13–3.25 ms"
+    assert numbers.between(980.0, 1_020.0, "µs") == "980 µs–1.02 ms"
+    assert numbers.between(4_999.0, 5_001.0, "records/s") == "4,999–5,001 records/s"

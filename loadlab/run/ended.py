@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Measured:
+class EndedRun:
     """A run's load after its end, with all that is needed to make a result of it.
 
     Attributes:
