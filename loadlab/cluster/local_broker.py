@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from loadlab.cluster.java import Java
 
 _FORMAT_TIMEOUT_S = 60
+_OWN_OPTIONS = "Picked up "  # how a JVM begins that takes options from JAVA_TOOL_OPTIONS
 # As kafka-run-class.sh starts a broker.
 _JVM_OPTIONS = (
     "-server",
@@ -94,7 +95,7 @@ class Installation:
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_FORMAT_TIMEOUT_S)
         if done.returncode:
             (log_dir(first) / "console.log").write_text(done.stdout + done.stderr, encoding="utf-8")
-            complaint = _first_complaint(done.stderr or done.stdout)
+            complaint = _first_complaint(f"{done.stderr}\n{done.stdout}")
             raise ClusterError(f"Kafka's storage tool refuses to format: {complaint}")
         for node_id, directory in enumerate(others, start=2):
             shutil.copytree(data_dir(first), data_dir(directory), dirs_exist_ok=True)
@@ -144,7 +145,8 @@ def save_log(directory: Path, target: Path) -> Path:
 
 def _first_complaint(said: str) -> str:
     """Return the line that names the mistake, without Java's words around it."""
-    line = next((line for line in said.splitlines() if "Exception" in line), said.strip())
+    lines = [line for line in said.splitlines() if line.strip() and not line.startswith(_OWN_OPTIONS)]
+    line = next((line for line in lines if "Exception" in line), "; ".join(lines))
     return line.rpartition("Exception: ")[2]
 
 

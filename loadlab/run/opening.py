@@ -15,6 +15,7 @@ from loadlab.results.run_id import new_run_id
 from loadlab.run.engine import await_compiled, start_compiling
 from loadlab.run.events import Events
 from loadlab.run.interrupts import Interrupts
+from loadlab.run.memory import check_memory
 from loadlab.run.plan import plan_scenario
 from loadlab.run.shield import Shield
 from loadlab.run.standing import check_standing
@@ -122,6 +123,7 @@ def open_cluster(
         LoadlabError: no cluster could be had, or results can't be written.
     """
     ensure_writable(options.results_dir)
+    check_memory(loaded.scenario)
     plan = plan_scenario(loaded)
     with ExitStack() as stack:
         if interrupts is None:

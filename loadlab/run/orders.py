@@ -117,15 +117,20 @@ def _partition(spec: ProducerSpec, topics: Sequence[TopicSettings]) -> int:
     return 0 if all(topic.partitions == 1 for topic in topics) else PARTITION_UA
 
 
+def pool_size_bytes(spec: ProducerSpec) -> int:
+    """How much memory each worker of a producer cuts its values from."""
+    batch_bytes = int(spec.config.get("batch.size", DEFAULTS["librdkafka"]["batch.size"]))
+    return pool_bytes(spec.largest_bytes, batch_bytes)
+
+
 def _record_settings(spec: ProducerSpec, seed: int, topics: Sequence[TopicSettings]) -> RecordSettings:
     records = spec.records
     headers = records.headers or _NO_HEADERS
-    batch_bytes = int(spec.config.get("batch.size", DEFAULTS["librdkafka"]["batch.size"]))
     return RecordSettings(
         sizes_bytes=tuple(int(size) for size in size_table(records)) or (spec.largest_bytes,),
         compressibility=records.compressibility,
         seed=seed,
-        pool_bytes=pool_bytes(spec.largest_bytes, batch_bytes),
+        pool_bytes=pool_size_bytes(spec),
         stamped=spec.stamped,
         partition=_partition(spec, topics),
         key_kind=_KEY_KINDS[records.keys.kind],

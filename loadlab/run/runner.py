@@ -32,6 +32,7 @@ from loadlab.run.fleet import Fleet
 from loadlab.run.interrupts import Interrupts
 from loadlab.run.judging import LiveThresholds, judged
 from loadlab.run.load import Load
+from loadlab.run.memory import check_memory
 from loadlab.run.offsets import Group, OffsetSampler
 from loadlab.run.opening import OpenCluster, Opening, RunOptions, end, open_cluster
 from loadlab.run.orders import Target, group_id, make_orders
@@ -121,6 +122,7 @@ class _Run:
         self._run_id = new_run_id(self._scenario.name, self._started_at)
 
     def run(self, given: OpenCluster | None = None) -> StoredRun:
+        check_memory(self._scenario)
         host = capture_host()
         outlives = given is not None or self._cluster_outlives
         with ExitStack() as stack:
