@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from loadlab import units
 from loadlab.hints import HintedError, near
 from loadlab.scenario.checks_trace import sizes_known, trace_of
@@ -71,14 +73,13 @@ def record_sizes(view: View) -> Iterator[Finding]:
     """The largest record passes the client's limit and, where it isn't compressed, the topic's."""
     for name, producer in _sized(view):
         size: Path = ("producers", name, "records", "size")
+        where, value_bytes, key_bytes = _largest(producer)
+        beside = {"of headers": _headers_bytes(producer), "of its key": key_bytes}
+        parts = [_exact(value_bytes), *(f"{_exact(part)} {of}" for of, part in beside.items() if part)]
         for limit, what, about in _limits(view, name, producer):
-            largest, beside = producer.largest_bytes, _headers_bytes(producer)
-            if largest + beside > limit:
-                where = _place_in_trace(producer, largest)
-                told = f" and {_exact(beside)} of headers are" if beside else " is"
-                message = (
-                    f"{where}{_exact(largest)}{told} more than {what} lets through, {_exact(limit)}; raise it"
-                )
+            if value_bytes + sum(beside.values()) > limit:
+                told = f"{' and '.join(parts)} {'is' if len(parts) == 1 else 'are'}"
+                message = f"{where}{told} more than {what} lets through, {_exact(limit)}; raise it"
                 yield found(size, message, about=about)
                 break
 
@@ -89,6 +90,19 @@ def _headers_bytes(producer: ProducerSpec) -> int:
     if headers is None or headers.share == 0:
         return 0
     return headers.count * (headers.size_bytes + _HEADER_OVERHEAD_BYTES)
+
+
+def _largest(producer: ProducerSpec) -> tuple[str, int, int]:
+    """Where a trace has the largest record, as "FILE:LINE: "; the bytes of its value and of a trace's key."""
+    file = trace_of(producer)
+    if file is None or producer.records.keys.kind != "trace":
+        return _place_in_trace(producer, producer.largest_bytes), producer.largest_bytes, 0
+    rows = file.trace.rows
+    key_bytes = np.maximum(rows["key_bytes"], 0)
+    sized = producer.records.size == "trace"
+    value_bytes = rows["size_bytes"] if sized else np.full(len(rows), producer.largest_bytes)
+    row = int((value_bytes + key_bytes).argmax())
+    return f"{file.place_of(row)}: ", int(value_bytes[row]), int(key_bytes[row])
 
 
 def _sized(view: View) -> Iterator[tuple[str, ProducerSpec]]:

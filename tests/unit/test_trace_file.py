@@ -387,6 +387,12 @@ def test_a_size_that_no_broker_takes_is_told_by_its_line(tmp_path: Path) -> None
     assert "records.size: t.csv:3: 2MB is more than" in message
 
 
+def test_a_key_counts_with_its_value(tmp_path: Path) -> None:
+    rows = f"time,size,key\n1,900000,a\n2,500000,{'k' * 100_000}\n3,600000,{'k' * 500_000}\n"
+
+    assert "t.csv:4: 600kB and 500kB of its key are more than" in told(tmp_path, SCENARIO, rows)
+
+
 @pytest.mark.parametrize(
     ("columns", "field", "column"),
     [("time,key\n1,a\n", "size", "size"), ("time,size\n1,99\n", "keys.kind", "key")],
