@@ -384,13 +384,13 @@ def test_a_size_without_room_for_the_stamp_is_told_by_its_line(tmp_path: Path) -
 def test_a_size_that_no_broker_takes_is_told_by_its_line(tmp_path: Path) -> None:
     message = told(tmp_path, SCENARIO, "time,size,key\n1,100,a\n2,2000000,a\n")
 
-    assert "records.size: t.csv:3: 2MB is more than" in message
+    assert "records.size: t.csv:3: 2MB and 1 B of its key are more than" in message
 
 
 def test_a_key_counts_with_its_value(tmp_path: Path) -> None:
-    rows = f"time,size,key\n1,900000,a\n2,500000,{'k' * 100_000}\n3,600000,{'k' * 500_000}\n"
+    rows = f"time,size,key\n1,990000,a\n2,500000,{'k' * 100_000}\n3,950000,{'k' * 90_000}\n"
 
-    assert "t.csv:4: 600kB and 500kB of its key are more than" in told(tmp_path, SCENARIO, rows)
+    assert "t.csv:4: 950kB and 90kB of its key are more than" in told(tmp_path, SCENARIO, rows)
 
 
 @pytest.mark.parametrize(
