@@ -42,7 +42,7 @@ class Capability(enum.Enum):
 class ClusterInfo:
     """What a result says of the cluster it was measured on.
 
-    Args:
+    Attributes:
         provider: the provider's name: docker, local, embedded or external.
         kind: "kafka", or "mock" where it only speaks the protocol.
         kafka_version: None where the cluster does not say.
@@ -115,7 +115,7 @@ class TopicDescription:
 class OffsetSample:
     """Offsets of many partitions, and the two times (CLOCK_MONOTONIC) between which they were taken.
 
-    Args:
+    Attributes:
         before_ns: when the first request left.
         after_ns: when the last answer was here.
         offsets: by topic and partition.
@@ -247,7 +247,7 @@ class Provider(Protocol):
 class StartRequest:
     """What a start needs besides the scenario's cluster.
 
-    Args:
+    Attributes:
         run_id: the id that everything started is marked with.
         progress: is told each step in a line.
         reason: why this provider was chosen; goes into ClusterInfo.

@@ -48,7 +48,7 @@ _NO_ENGINE: _Failure = (*_FAILURES, ValueError)  # the last of a DOCKER_HOST tha
 class ContainerRequest:
     """A broker's container.
 
-    Args:
+    Attributes:
         name: its name and the name of its volume.
         image: what it runs.
         environment: its variables.

@@ -36,7 +36,7 @@ _JVM_OPTIONS = (
 class Installation:
     """What brokers are started with.
 
-    Args:
+    Attributes:
         jars: Kafka.
         java: the runtime.
         heap_bytes: the heap of each broker.

@@ -22,7 +22,7 @@ _COPY_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-depend
 class Artifacts:
     """What a pom brings.
 
-    Args:
+    Attributes:
         name: for messages, such as "Kafka 4.3.1".
         pom: the file.
         target: the directory that its jars are kept in.

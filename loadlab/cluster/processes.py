@@ -47,7 +47,7 @@ def signals_held() -> Iterator[None]:
 class ProcessIdentity:
     """A process, so described that no later process with its pid is mistaken for it.
 
-    Args:
+    Attributes:
         pid: its process id.
         started: its start time, as the system writes it.
         boot_id: the boot of the machine that it ran in.

@@ -39,7 +39,7 @@ class Endpoint:
 class BrokerEndpoints:
     """The listeners of one broker.
 
-    Args:
+    Attributes:
         broker_id: its node id.
         clients: for clients.
         controller: for KRaft.

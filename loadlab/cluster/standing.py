@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class ListedCluster:
     """One line of `cluster list`.
 
-    Args:
+    Attributes:
         name: what it stands under; None if it ends with its run.
         run_id: its mark.
         provider: docker, local or embedded.

@@ -80,7 +80,7 @@ class BrokerProcess:
 class ClusterRecord:
     """A cluster of ours, as its file holds it.
 
-    Args:
+    Attributes:
         run_id: the mark on its processes and containers.
         name: the name that it stands under, or None if it ends with its owner.
         owner: the process that it belongs to.
