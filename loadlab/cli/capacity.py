@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import click
 
 from loadlab.cli.capacity_view import begun_line, print_capacity, probe_line, warm_up_line
-from loadlab.cli.observers import PlainObserver
+from loadlab.cli.observers import QuietObserver
 from loadlab.cli.options import (
     OutputFormat,
     client_properties_option,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from loadlab.results.capacity_store import StoredCapacity
     from loadlab.results.model_capacity import CapacityResult
-    from loadlab.run.progress import Progress, RunObserver
 
 
 class _Quantity(click.ParamType[float]):
@@ -154,24 +153,8 @@ def capacity(scenario: Path, **options: Unpack[CapacityKeywords]) -> int:
     return _exit_code(search.result, strict=options["strict"])
 
 
-class _Observer:
-    """A line for each probe; of what the runs tell, the live view, and what is said before the first load."""
-
-    def __init__(self, inner: RunObserver) -> None:
-        self._inner = inner
-        self._loading = False
-
-    def message(self, text: str) -> None:
-        if not self._loading:
-            self._inner.message(text)
-
-    def warn(self, text: str) -> None:
-        self._inner.warn(text)
-
-    def progress(self, progress: Progress) -> None:
-        self._loading = True
-        if not isinstance(self._inner, PlainObserver):
-            self._inner.progress(progress)
+class _Observer(QuietObserver):
+    """A line for each probe."""
 
     def begun(self, search: StoredCapacity) -> None:
         self._inner.message(begun_line(search))

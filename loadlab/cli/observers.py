@@ -8,7 +8,7 @@ from loadlab.analysis import numbers
 from loadlab.cli.output import print_note
 
 if TYPE_CHECKING:
-    from loadlab.run.progress import Progress
+    from loadlab.run.progress import Progress, RunObserver
 
 
 class PlainObserver:
@@ -25,6 +25,35 @@ class PlainObserver:
     def progress(self, progress: Progress) -> None:
         """Write the interval."""
         print_note(progress_line(progress))
+
+
+class QuietObserver:
+    """Lets through, of many runs, what is said before the first load, and intervals to a live view only.
+
+    A line a second of each run would drown what is told of all of them.
+
+    Args:
+        inner: watches the runs themselves.
+    """
+
+    def __init__(self, inner: RunObserver) -> None:
+        self._inner = inner
+        self._loading = False
+
+    def message(self, text: str) -> None:
+        """Pass on what is said before the first load."""
+        if not self._loading:
+            self._inner.message(text)
+
+    def warn(self, text: str) -> None:
+        """Pass on what went wrong, or was left behind."""
+        self._inner.warn(text)
+
+    def progress(self, progress: Progress) -> None:
+        """Pass on an interval, to a live view only."""
+        self._loading = True
+        if not isinstance(self._inner, PlainObserver):
+            self._inner.progress(progress)
 
 
 def progress_line(progress: Progress) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from loadlab.analysis import numbers
 from loadlab.analysis.knobs import objective_text
 from loadlab.cli.coordinates import coordinates, header
-from loadlab.cli.observers import PlainObserver
+from loadlab.cli.observers import QuietObserver
 from loadlab.cli.output import Line
 from loadlab.tuning.estimate import estimate
 from loadlab.tuning.findings import baseline_values, best_so_far
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from loadlab.results.model_study import Measurement, StudyResult, StudyRun
     from loadlab.results.study_store import StoredStudy
-    from loadlab.run.progress import Progress, RunObserver
+    from loadlab.run.progress import RunObserver
     from loadlab.tuning.estimate import Estimate
     from loadlab.tuning.study_model import LoadedStudy
 
 
-class StudyWatcher:
+class StudyWatcher(QuietObserver):
     """A line for each run of a study; of what the runs tell, the live view, and what comes before the load.
 
     Args:
@@ -32,25 +32,9 @@ class StudyWatcher:
     """
 
     def __init__(self, inner: RunObserver, loaded: LoadedStudy) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._loaded = loaded
-        self._loading = False
         self._headed = False
-
-    def message(self, text: str) -> None:
-        """Pass on what is said before the first load."""
-        if not self._loading:
-            self._inner.message(text)
-
-    def warn(self, text: str) -> None:
-        """Pass on what went wrong, or was left behind."""
-        self._inner.warn(text)
-
-    def progress(self, progress: Progress) -> None:
-        """Pass on an interval, to a live view only: a line a second would drown the study's own."""
-        self._loading = True
-        if not isinstance(self._inner, PlainObserver):
-            self._inner.progress(progress)
 
     def note(self, text: str) -> None:
         """Say it above the live view."""
