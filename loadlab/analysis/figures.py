@@ -231,7 +231,8 @@ def _rebalances(asked: _Question) -> Figure:
 
 
 def _growth(asked: _Question) -> Figure:
-    return _known(_sum(topic.log_end_growth for topic in asked.evidence.topics.values()), _NO_SAMPLE)
+    grown = _sum(topic.log_end_growth for topic in asked.evidence.topics.values())
+    return _known(grown, "the cluster did not tell all log ends")
 
 
 def _share(asked: _Question) -> Figure:

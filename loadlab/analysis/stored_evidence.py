@@ -124,14 +124,11 @@ def _levels(stored: StoredRun) -> Iterator[tuple[tuple[Group, str], list[int | N
 
 
 def _measured(stored: StoredRun, at_s: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The places of the samples that count: of the measure phase, up to the one nearest to its end.
-
-    Where that has none, it is the last of the run, as in `loadlab.run.consumer_group`.
-    """
+    """The places of the samples that count: of the measure phase, up to the one nearest to its end."""
     measure = stored.result.phase("measure")
     end_s = measure.end_s if measure else 0.0
     begin_s = measure.start_s if measure else np.inf
     (begun,) = np.nonzero((at_s >= begin_s) & (at_s <= end_s + _LATE_SAMPLE_S))
     if not len(begun):
-        return np.arange(len(at_s))[-1:]
+        return begun
     return begun[: int(np.argmin(np.abs(at_s[begun] - end_s))) + 1]

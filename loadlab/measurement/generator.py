@@ -145,7 +145,7 @@ def starvation(producer: ProducerFigures) -> Finding:
         message=(
             f"the threads of each worker of producer {producer.name} stood in line for a core for "
             f"{producer.core_wait_share:.2f} s in a second (limit {CORE_WAIT_LIMIT:g} s), while processes of "
-            "others ran and the target was missed"
+            "others ran on these cores: that acks were late says nothing of the cluster"
         ),
         fix="end the other processes, or leave the workers a core of their own (cpuset)",
         figure=producer.core_wait_share,

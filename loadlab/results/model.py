@@ -154,14 +154,15 @@ class TopicResult(Model):
 
     Attributes:
         partitions: number of partitions.
-        log_end_growth: records by which the log end moved, all partitions, over the whole run.
+        log_end_growth: records by which the log end moved, all partitions, over the whole run; None where one
+            was not told.
         throughput: growth between two samples of known time in the measure phase, over their distance; None
             where there were not two.
         partition_share: each partition's share of the growth, by partition number; sums to 1 unless empty.
     """
 
     partitions: int
-    log_end_growth: int
+    log_end_growth: int | None
     throughput: Throughput | None = None
     partition_share: tuple[float, ...] = ()
 

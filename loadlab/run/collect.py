@@ -87,14 +87,14 @@ def _partitions(run: EndedRun) -> dict[str, list[Partition]]:
 
 def _topics(run: EndedRun) -> dict[str, TopicResult]:
     samples = in_measure_phase(run.load.sampler.samples, run.load.timeline)
-    grown = growth(run) or {}
+    grown = growth(run)
     results = {}
     for name, partitions in _partitions(run).items():
-        by_partition = [grown.get(partition, 0) for partition in partitions]
+        by_partition = [] if grown is None else [grown[partition] for partition in partitions]
         whole = sum(by_partition)
         results[name] = TopicResult(
             partitions=len(partitions),
-            log_end_growth=whole,
+            log_end_growth=None if grown is None else whole,
             throughput=_throughput(run, samples, partitions),
             partition_share=tuple(part / whole for part in by_partition) if whole else (),
         )

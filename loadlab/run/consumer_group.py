@@ -20,7 +20,7 @@ from loadlab.results.model import (
 )
 from loadlab.run.group_health import group_status
 from loadlab.run.offsets import in_measure_phase
-from loadlab.run.readings import cost, cpu_s, errors, latency_block, merged, share, throughput, total
+from loadlab.run.readings import cost, cpu_us_per_record, errors, latency_block, merged, throughput, total
 from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -66,7 +66,6 @@ class ConsumerGroup:
         consumed_bytes = total(
             self.workers, CONSUME_LANE, Counter.CONSUMED_BYTES, Phase.MEASURE, by="by_moment"
         )
-        used_s = sum(cpu_s(worker) for worker in self.workers)
         drained_ns = self.drained_ns
         return ConsumerResult(
             group_id=self.group.group_id,
@@ -82,7 +81,7 @@ class ConsumerGroup:
                 count=self._most("rebalances"),
                 seconds=self._most("rebalance_ns") / NS_PER_S,
             ),
-            cpu_us_per_record=share(used_s * 1e6, consumed),
+            cpu_us_per_record=cpu_us_per_record(self.workers, consumed),
             errors=errors(self.workers, (CONSUME_LANE,)),
             measured_errors=errors(self.workers, (CONSUME_LANE,), "measured_error_counts"),
             workers=tuple(self._worker(worker) for worker in self.workers),
@@ -97,23 +96,27 @@ class ConsumerGroup:
 
     @property
     def _final(self) -> GroupSample | None:
-        return None if self.final is None else self.final.groups[self.group.name]
+        """The sample after the last read; None unless all that the group reads told its log end then."""
+        if self.final is None or not all(partition in self.final.ends for partition in self.group.partitions):
+            return None
+        return self.final.groups[self.group.name]
+
+    @property
+    def unread(self) -> int | None:
+        """Records between the group's position and the log end, after the drain phase; None where unknown."""
+        return None if self._final is None else int(self._final.lag.sum())
 
     def levels(self) -> dict[str, list[int | None]]:
         """Lag and backlog in the samples of the measure phase, by metric; None where they were not told."""
-        samples = self._followed()
+        samples = self._measured()
         return {
             "consumer_lag": [int(sample.lag.sum()) for sample in samples],
             "committed_lag": [sample.committed_lag for sample in samples],
             "backlog": [sample.backlog for sample in samples],
         }
 
-    def _followed(self) -> list[GroupSample]:
-        """The samples of the measure phase; the last of all where that has none."""
-        return self._measured() or ([] if self._final is None else [self._final])
-
     def _lag(self) -> Lag | None:
-        samples = self._followed()
+        samples = self._measured()
         if not samples:
             return None
         rows = np.array([sample.lag for sample in samples])
@@ -126,7 +129,7 @@ class ConsumerGroup:
         return Lag(
             max=int(totals.max()),
             mean=float(totals.mean()),
-            final=None if self._final is None else int(self._final.lag.sum()),
+            final=self.unread,
             by_partition=by_partition,
         )
 
@@ -138,7 +141,7 @@ class ConsumerGroup:
         return CommittedLag(max=max(known), mean=sum(known) / len(known), final=final)
 
     def _backlog(self) -> Backlog | None:
-        rows = [sample.backlog for sample in self._followed()]
+        rows = [sample.backlog for sample in self._measured()]
         if not rows:
             return None
         final = None if self._final is None else self._final.backlog

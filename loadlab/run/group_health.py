@@ -27,7 +27,11 @@ def group_status(group: Group, samples: Sequence[Sample], timeline: Timeline) ->
     None where it never committed, or the measure phase has no sample with a whole window before it.
     """
     told = [(sample, at) for sample in samples if (at := sample.groups[group.name].committed) is not None]
-    begun = [place for place, (_, at) in enumerate(told) if (at != group.start).any()]
+    begun = [
+        place
+        for place, (sample, at) in enumerate(told)
+        if sample.groups[group.name].has_committed and (at != group.start).any()
+    ]
     if not begun:
         return None
     told = told[begun[0] :]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -30,6 +30,7 @@ class Reading:
     Attributes:
         at_s: when, on CLOCK_MONOTONIC.
         busy_s: of all cores, whoever used them.
+        beside_s: likewise, of the cores that the workers may use.
         steal_s: that the hypervisor gave to others.
         workers_s: of the workers and of this process; None where one of them is gone.
         brokers_s: of the brokers; None where they are not this machine's, or one is gone.
@@ -37,6 +38,7 @@ class Reading:
 
     at_s: float
     busy_s: float
+    beside_s: float
     steal_s: float
     workers_s: float | None
     brokers_s: float | None
@@ -82,25 +84,33 @@ class MachineWatch:
             brokers=None if brokers_s is None else brokers_s / whole_s,
             foreign=None if foreign_s is None else max(0.0, foreign_s / whole_s),
             steal=(end.steal_s - begin.steal_s) / whole_s,
-            beside_workers=None if foreign_s is None else max(0.0, foreign_s / self._workers_time_s(whole_s)),
+            beside_workers=self._beside_workers(begin, end, workers_s, brokers_s),
             shared_cores=None if brokers_s is None else len(self._worker_cores() & self._broker_cores()),
         )
 
-    def _workers_time_s(self, whole_s: float) -> float:
-        """Of all cores' time, that of the cores which the workers may use."""
-        return whole_s * max(1, len(self._worker_cores())) / (os.cpu_count() or 1)
+    def _beside_workers(
+        self, begin: Reading, end: Reading, workers_s: float | None, brokers_s: float | None
+    ) -> float | None:
+        """The share of their cores' time that others than workers and brokers took; at least that.
+
+        Brokers that may run there, as elsewhere, are taken to have run there all the time.
+        """
+        if workers_s is None or brokers_s is None:
+            return None
+        cores = self._worker_cores()
+        there_s = brokers_s if cores & self._broker_cores() else 0.0
+        others_s = end.beside_s - begin.beside_s - workers_s - there_s
+        return max(0.0, others_s / ((end.at_s - begin.at_s) * max(1, len(cores))))
 
     def _read(self) -> Reading:
-        machine = psutil.cpu_times()
-        idle_s = machine.idle + getattr(machine, "iowait", 0.0)
-        steal_s = getattr(machine, "steal", 0.0)
-        # A guest's time is counted in user and nice already.
-        guests_s = getattr(machine, "guest", 0.0) + getattr(machine, "guest_nice", 0.0)
+        cores = psutil.cpu_times(percpu=True)
+        ours = self._worker_cores()
         workers = [_process_cpu_s(os.getpid()), *map(_worker_cpu_s, self.fleet.workers)]
         return Reading(
             at_s=time.monotonic(),
-            busy_s=sum(machine) - idle_s - steal_s - guests_s,
-            steal_s=steal_s,
+            busy_s=sum(map(_busy_s, cores)),
+            beside_s=sum(_busy_s(core) for number, core in enumerate(cores) if number in ours),
+            steal_s=sum(getattr(core, "steal", 0.0) for core in cores),
             workers_s=_sum(workers),
             brokers_s=None if self._broker_pids is None else _sum(map(_process_cpu_s, self._broker_pids)),
         )
@@ -118,6 +128,14 @@ class MachineWatch:
     def _broker_cores(self) -> set[int]:
         cores = self.cluster.info.cores
         return set(range(os.cpu_count() or 1)) if cores is None else set(cpuset_cores(cores))
+
+
+def _busy_s(core: Any) -> float:  # noqa: ANN401 (psutil's tuple, whose fields are the system's)
+    """For how long a core has worked for anybody here."""
+    left_s = core.idle + getattr(core, "iowait", 0.0) + getattr(core, "steal", 0.0)
+    # A guest's time is counted in user and nice already.
+    guests_s = getattr(core, "guest", 0.0) + getattr(core, "guest_nice", 0.0)
+    return float(sum(core) - left_s - guests_s)
 
 
 def _difference(begin: float | None, end: float | None) -> float | None:

@@ -73,12 +73,14 @@ class GroupSample:
         committed_lag: log end - committed offset, all partitions; None where a log end is unknown.
         backlog: records acked and not yet consumed.
         committed: committed offset by partition, where it is known of all; its start where there is none.
+        has_committed: whether the group has an offset of its own in any partition.
     """
 
     lag: npt.NDArray[np.int64]
     committed_lag: int | None
     backlog: int
     committed: npt.NDArray[np.int64] | None = None
+    has_committed: bool = False
 
 
 @dataclass(frozen=True)
@@ -299,12 +301,22 @@ class OffsetSampler:
         waiting = _not_begun(workers, group)
         lag = np.where(waiting, 0, np.maximum(log_ends - at, 0))
         start = np.where(waiting, log_ends, begins(workers, group))
-        committed = self._committed(group, start) if known else None
+        told = self._committed(group) if known else None
+        committed = None if told is None else np.where(told == NO_POSITION, start, told)
         committed_lag = None if committed is None else int(np.maximum(log_ends - committed, 0).sum())
-        return GroupSample(lag, committed_lag, self._backlog(group), committed)
+        return GroupSample(
+            lag=lag,
+            committed_lag=committed_lag,
+            backlog=max(0, self._unread(group) - int((start - group.start).sum())),
+            committed=committed,
+            has_committed=told is not None and bool((told != NO_POSITION).any()),
+        )
 
-    def _committed(self, group: Group, start: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
-        """What the group committed; a coordinator that did not answer is left alone for a while."""
+    def _committed(self, group: Group) -> npt.NDArray[np.int64] | None:
+        """What the group committed, NO_POSITION where it has not; None where the coordinator does not answer.
+
+        It is left alone for a while then.
+        """
         if time.monotonic() < self._ask_coordinator_from_s.get(group.name, 0.0):
             return None
         try:
@@ -313,11 +325,10 @@ class OffsetSampler:
             self.failures.append(str(error))
             self._ask_coordinator_from_s[group.name] = time.monotonic() + _SILENT_COORDINATOR_S
             return None
-        known = [offsets.get(partition) for partition in group.partitions]
-        pairs = zip(known, start, strict=True)
-        return np.array([first if offset is None else offset for offset, first in pairs], dtype=np.int64)
+        known = (offsets.get(partition) for partition in group.partitions)
+        return np.array([NO_POSITION if offset is None else offset for offset in known], dtype=np.int64)
 
-    def _backlog(self, group: Group) -> int:
+    def _unread(self, group: Group) -> int:
         """Records acked less records consumed; the consumer may hold one before its ack is served.
 
         In a topic of the run's own, a record without this run's stamp is one that was sent without.
@@ -328,4 +339,4 @@ class OffsetSampler:
             others = [Counter.FOREIGN, *([Counter.UNSTAMPED] if group.stamped else [])]
             consumed -= sum(_total(worker, CONSUME_LANE, other) for worker in workers for other in others)
         acked = sum(_acked(self.fleet.group(name, produces=True)) for name in group.producers)
-        return max(0, acked - consumed)
+        return acked - consumed

@@ -9,7 +9,17 @@ from loadlab.measurement.generator import ACK_GRACE_S, ProducerFigures
 from loadlab.measurement.histogram import LARGEST_NS, samples_needed
 from loadlab.measurement.slab import ACK_LANE, SEND_LANE, AckMetric, Counter, Phase, SendMetric
 from loadlab.results.model import Batches, ProducerRecords, ProducerResult, ProducerWorker
-from loadlab.run.readings import cost, cpu_s, errors, latency_block, merged, share, throughput, total
+from loadlab.run.readings import (
+    cost,
+    cpu_s,
+    cpu_us_per_record,
+    errors,
+    latency_block,
+    merged,
+    share,
+    throughput,
+    total,
+)
 from loadlab.run.stages import StageSums, stages
 from loadlab.run.steady import is_steady
 from loadlab.scenario.client_settings import Settings
@@ -166,7 +176,6 @@ class ProducerGroup:
         publish_latency = latency_block(merged(self.workers, ACK_LANE, AckMetric.PUBLISH_LATENCY))
         figures = self.figures()
         acked = self.total(ACK_LANE, Counter.ACKED, Phase.MEASURE, by="by_moment")
-        used_s = sum(cpu_s(worker) for worker in self.workers)
         return ProducerResult(
             target_records_per_s=None if self.due is None else share(self.due, self.timeline.measure_s),
             records=self.records().model_copy(update={"unsent": self.unsent}),
@@ -181,7 +190,7 @@ class ProducerGroup:
                 StageSums.of(self.workers), brokers, at_max_rate=at_max, measured_s=self.timeline.measure_s
             ),
             achieved_ratio=None if self.due is None else share(figures.sent - figures.rejected, self.due),
-            cpu_us_per_record=share(used_s * 1e6, acked),
+            cpu_us_per_record=cpu_us_per_record(self.workers, acked),
             batch=self._batches(),
             compression_ratio=self._compression_ratio(),
             errors=errors(self.workers, (SEND_LANE, ACK_LANE)),

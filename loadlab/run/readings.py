@@ -82,6 +82,16 @@ def cpu_s(worker: WorkerProcess, clock: str = "cpu_ns") -> float:
     return max(0, used) / NS_PER_S
 
 
+def cpu_us_per_record(workers: Sequence[WorkerProcess], records: int) -> float | None:
+    """The workers' CPU time in the measure phase over a number of records, in microseconds.
+
+    None where there are no records, or a worker did not live to the phase's end: what it used is unknown.
+    """
+    if not all(worker.slab.record["usage"][0]["cpu_ns"][Phase.MEASURE] for worker in workers):
+        return None
+    return share(sum(cpu_s(worker) for worker in workers) * 1e6, records)
+
+
 def _total_cpu_s(worker: WorkerProcess) -> float:
     """CPU seconds of a worker's whole life; 0 for one that did not live to its end."""
     return int(worker.slab.record["usage"][0]["cpu_ns"][Phase.DRAIN]) / NS_PER_S

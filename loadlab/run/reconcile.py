@@ -47,7 +47,7 @@ def reconcile(run: EndedRun) -> Reconciliation:
     # What grows without a producer of this run is somebody else's.
     ours = {topic for plan in run.load.plan.producers for topic in plan.topics}
     log_end_growth = None if grown is None else sum(by for (topic, _), by in grown.items() if topic in ours)
-    left = unread(run)
+    left = [group.unread for group in groups.values()]
     fates = [producer.records(None) for producer in run.producers().values()]
     told = Reconciliation(
         acked=acked,
@@ -56,7 +56,7 @@ def reconcile(run: EndedRun) -> Reconciliation:
         rejected=sum(records.rejected for records in fates),
         log_end_growth=log_end_growth,
         consumed=consumed,
-        unseen=None if left is None else sum(left.values()),
+        unseen=None if run.load.final is None or None in left else sum(filter(None, left)),
         evicted=skipped(run) if run.cluster.info.kind == "mock" else 0,
     )
     found = None if run.account is None else run.account.found(run)
@@ -110,14 +110,6 @@ def _passed(group: ConsumerGroup) -> int:
     return int((at - begins(group.workers, group.group)).sum())
 
 
-def unread(run: EndedRun) -> dict[str, int] | None:
-    """Records between each group's position and the log end, after the drain phase; None where unknown."""
-    final = run.load.final
-    if final is None:
-        return None
-    return {name: int(sample.lag.sum()) for name, sample in final.groups.items()}
-
-
 def _unexplained(run: EndedRun, surplus: int, doubtful: int) -> int | None:
     """What of the log's surplus over what is known to be in it nothing accounts for.
 
@@ -159,7 +151,7 @@ def _verdict(run: EndedRun, reconciliation: Reconciliation) -> Judgement:
         dead_brokers=list(load.dead_brokers.values()),
         unexplained=_not_told_otherwise(reconciliation),
         correctness=_correctness(reconciliation),
-        unread=unread(run) or {},
+        unread={name: group.unread or 0 for name, group in run.consumers().items()},
         ends_known=growth(run) is not None,
         may_duplicate=_may_duplicate(run),
         unacknowledged=waiting,

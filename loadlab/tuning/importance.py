@@ -63,14 +63,18 @@ def importances(study: optuna.Study, space: SearchSpace) -> tuple[Importance, ..
 
 
 def _shares(trials: Sequence[FrozenTrial], space: SearchSpace, sign: float) -> dict[str, float]:
-    """The share of each knob by these trials; they sum to 1, unless no knob has any."""
+    """The share of each knob by these trials; they sum to 1, unless no knob has any.
+
+    A trial that breaks a constraint is as bad as the worst: how it got there is nothing to learn from.
+    """
+    values = [sign * (trial.values or [0.0])[0] for trial in trials]
+    worst = max(values)
+    ranked = [value if _holds(trial) else worst for trial, value in zip(trials, values, strict=True)]
     # PED-ANOVA is fewer lines in Optuna than in a copy, but asks for a study: one in memory does.
     study = optuna.create_study()
     study.add_trials(
-        optuna.trial.create_trial(
-            value=sign * (trial.values or [0.0])[0], params=trial.params, distributions=trial.distributions
-        )
-        for trial in trials
+        optuna.trial.create_trial(value=value, params=trial.params, distributions=trial.distributions)
+        for trial, value in zip(trials, ranked, strict=True)
     )
     found = PedAnovaImportanceEvaluator(target_quantile=_GOOD).evaluate(study)
     raw = {
@@ -78,3 +82,7 @@ def _shares(trials: Sequence[FrozenTrial], space: SearchSpace, sign: float) -> d
     }
     total = sum(raw.values())
     return {name: value / total if total else 0.0 for name, value in raw.items()}
+
+
+def _holds(trial: FrozenTrial) -> bool:
+    return all(broken_by <= 0.0 for broken_by in trial.constraints.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.thresholds import all_thresholds
 from loadlab.results.model_study import ConstraintFigure, Measurement
@@ -11,13 +11,19 @@ from loadlab.tuning.objectives import value_of
 from loadlab.tuning.study_model import CAPACITY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from loadlab.results.model import RunResult
     from loadlab.results.model import Threshold as Judged
     from loadlab.scenario import Scenario, Threshold
 
 _JUST_BROKEN = sys.float_info.epsilon
+_LEAST: Final[Mapping[str, float]] = {
+    **{f"{name}.{of}": 0.5 for name in ("lag", "committed_lag", "backlog") for of in ("max", "mean")},
+    "drain_s": 0.01,
+}
+"""Half of the step in which a number is known that may well be 0: objectives are compared by their ratios."""
+
 _THROUGHPUT = ".throughput."
 """Objectives that are of interest at a rate that is not reached, too."""
 
@@ -38,7 +44,7 @@ def read_run(
         took_s: how long it took.
         capacity_per_s: what a capacity search found, of which this is the run that holds.
     """
-    values = [capacity_per_s if field == CAPACITY else value_of(result, field) for field in objectives]
+    values = [capacity_per_s if field == CAPACITY else _value(result, field) for field in objectives]
     constraints = [
         constraint_figure(threshold, judged)
         for threshold, judged in zip(all_thresholds(scenario), result.thresholds, strict=True)
@@ -56,6 +62,13 @@ def read_run(
         failure=failure,
         took_s=took_s,
     )
+
+
+def _value(result: RunResult, field: str) -> float | None:
+    """An objective as it is compared; None where the run could not tell it."""
+    value = value_of(result, field)
+    least = next((least for name, least in _LEAST.items() if field.endswith(f".{name}")), 0.0)
+    return None if value is None else max(value, least)
 
 
 def _failure(

@@ -305,9 +305,9 @@ def _most_attempts(purpose: Purpose, measured: Measurement) -> int:
     """How often a measurement may be made that comes to this."""
     if measured.status == "invalid":
         return _ATTEMPTS[purpose]
-    # What was good enough to be measured again is not given up for one worker or broker that died.
-    came_to_nothing = measured.failure is not None and measured.status is None
-    return _ATTEMPTS_OF_THE_BEST if came_to_nothing and purpose in {"candidate", "confirm"} else 1
+    # What was good enough to be measured again is not given up for a worker that died, or for one stall.
+    failed = measured.failure is not None
+    return _ATTEMPTS_OF_THE_BEST if failed and purpose in {"candidate", "confirm"} else 1
 
 
 def _typical(runs: Sequence[StudyRun]) -> Measurement:

@@ -298,7 +298,7 @@ READ = ConsumerGroup(
 
 
 def committing(at_s: float, end: int, *committed: int) -> Sample:
-    told = GroupSample(np.zeros(2, np.int64), 0, 0, np.array(committed))
+    told = GroupSample(np.zeros(2, np.int64), 0, 0, np.array(committed), has_committed=True)
     ends = dict.fromkeys(PARTITIONS, end)
     return Sample(round(TIMELINE.start_ns + at_s * S), ends, {"billing": told})
 
@@ -427,3 +427,43 @@ def test_samples_without_committed_offsets_are_left_out_of_a_status() -> None:
 
     assert status is not None
     assert status.final == "OK"
+
+
+def test_a_last_sample_that_a_partition_did_not_answer_for_tells_no_final_figures() -> None:
+    last = sample(15.0, (0, 0), 5, backlog=2)
+    silent = replace(last, ends={PARTITIONS[0]: 10})
+    result = replace(READ, samples=[sample(5.0, (20, 40), 7), silent], final=silent).result()
+
+    assert result.lag is not None
+    assert result.committed_lag is not None
+    assert result.backlog is not None
+    assert (result.lag.final, result.committed_lag.final, result.backlog.final) == (None, None, None)
+    assert result.lag.by_partition["orders-0"].final is None
+
+
+def test_a_measure_phase_without_a_sample_has_no_lag_whatever_the_drain_left() -> None:
+    samples = [sample(0.5, (900, 900)), sample(15.0, (0, 0))]
+    result = replace(READ, samples=samples, final=samples[-1]).result()
+
+    assert (result.lag, result.committed_lag, result.backlog) == (None, None, None)
+
+
+def test_a_group_that_never_committed_has_no_status() -> None:
+    """A group that begins at the end and has not come yet stands at the log's end, which moves."""
+    timeline = Timeline(S, 3 * S, 21 * S, 25 * S)
+    samples = [committing(at, 100 * at, 100 * at, 100 * at) for at in range(20)]
+    never = [
+        replace(one, groups={"billing": replace(one.groups["billing"], has_committed=False)})
+        for one in samples
+    ]
+
+    assert replace(READ, samples=samples, timeline=timeline).result().status is not None
+    assert replace(READ, samples=never, timeline=timeline).result().status is None
+
+
+def test_cpu_time_is_not_known_where_a_worker_died_before_the_end_of_the_phase() -> None:
+    lived, died = sender(attempted=1_000, acked=1_000), sender(attempted=1_000, acked=1_000)
+    spent(lived, "cpu_ns", warmup=1.0, measure=3.0, drain=9.0)
+    spent(died, "cpu_ns", warmup=1.0, measure=0.0, drain=0.0)
+
+    assert group_of(lived, died).result().cpu_us_per_record is None

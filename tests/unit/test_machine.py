@@ -46,7 +46,7 @@ class Clocks:
     """A machine of four cores at one moment."""
 
     now_s: float = 0.0
-    all_cores: Times = field(default_factory=lambda: Times(*[0.0] * 10))
+    cores: list[Times] = field(default_factory=lambda: [Times(*[0.0] * 10)] * 4)
     processes: dict[int, float] = field(default_factory=dict)
 
     def process(self, pid: int) -> SimpleNamespace:
@@ -77,7 +77,7 @@ class Brokers:
 @pytest.fixture
 def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
     clocks = Clocks(processes={os.getpid(): 1.0, WORKER: 2.0, BROKER: 3.0})
-    monkeypatch.setattr(machine.psutil, "cpu_times", lambda: clocks.all_cores)
+    monkeypatch.setattr(machine.psutil, "cpu_times", lambda percpu: clocks.cores if percpu else None)
     monkeypatch.setattr(machine.psutil, "Process", clocks.process)
     monkeypatch.setattr(machine.time, "monotonic", lambda: clocks.now_s)
     monkeypatch.setattr(machine.time, "monotonic_ns", lambda: int(clocks.now_s * S))
@@ -88,10 +88,10 @@ def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
 
 def pass_the_phase(clocks: Clocks, watch: MachineWatch) -> None:
     """Ten seconds of four cores: 24 s busy, of which 4 s workers', 1 s ours, 8 s brokers'; 2 s stolen."""
-    clocks.now_s = 5.0
+    clocks.now_s, clocks.cores = 5.0, [Times(*[0.0] * 10)] * 4
     watch.tick(TIMELINE)
     clocks.now_s = 15.0
-    clocks.all_cores = Times(10, 2, 8, 12, 2, 1, 3, 2, 6, 1)
+    clocks.cores = [Times(2.5, 0.5, 2, 3, 0.5, 0.25, 0.75, 0.5, 1.5, 0.25)] * 4
     for pid, used_s in ((os.getpid(), 1.0), (WORKER, 4.0), (BROKER, 8.0)):
         if pid in clocks.processes:
             clocks.processes[pid] += used_s
@@ -121,7 +121,10 @@ def test_every_core_second_goes_to_whom_it_belongs(clocks: Clocks) -> None:
 def test_what_others_took_is_held_against_the_cores_of_the_workers(clocks: Clocks) -> None:
     worker = worker_of(producing(0, cores=(1,)), FakeProcess(pid=WORKER))
 
-    assert measured(clocks, Brokers(), worker).beside_workers == pytest.approx((24 - 5 - 8) / 10)
+    assert measured(clocks, Brokers(cores="2-3"), worker).beside_workers == pytest.approx((6 - 5) / 10)
+    # Brokers that may have run there are taken to have.
+    assert measured(clocks, Brokers(), worker).beside_workers == 0.0
+    assert measured(clocks, Brokers()).beside_workers == pytest.approx((24 - 5 - 8) / 40)
     assert measured(clocks, Brokers(pids=None)).beside_workers is None
 
 

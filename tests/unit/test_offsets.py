@@ -233,3 +233,19 @@ def test_what_partitions_told_is_a_mapping_of_those_that_did() -> None:
     assert dict(told) == {("orders", 0): -1, ("audit", 0): 7} == told
     assert (len(told), told.get(("orders", 1)), bool(Told(places, {}))) == (2, None, False)
     assert told.keys() >= {("audit", 0)}
+
+
+def test_what_a_group_that_begins_at_the_end_never_reads_is_no_backlog_of_it() -> None:
+    """Of 90 acked records it came after 60 in one partition, and has not come in another with 20 yet."""
+    sender, reader = worker_of(producing()), worker_of(consuming())
+    book(sender, ACK_LANE, Counter.ACKED, 90)
+    book(reader, CONSUME_LANE, Counter.CONSUMED, 4)
+    reader.slab.begins[:2] = [60, 0]
+    reader.slab.positions[:2] = [64, 0]
+    group = replace(group_from(0, 0, 0), late=np.array([True, True, True]))
+    cluster = FakeCluster(ends(70, 0, 20))
+    sample = OffsetSampler(cluster.as_cluster(), fleet_of(sender, reader), PARTITIONS, [group]).take()
+
+    assert sample is not None
+    assert sample.groups["billing"].backlog == 90 - 60 - 20 - 4
+    assert not sample.groups["billing"].has_committed

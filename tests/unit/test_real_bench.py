@@ -12,12 +12,12 @@ import pytest
 from bench_samples import BROKER_KNOB, SCENARIO, THREADS, WITH_BROKERS, Lab, Watcher, study
 from capacity_samples import capacity, probe
 from click.testing import CliRunner
-from result_samples import result
+from result_samples import consumer, result
 from study_samples import loaded as of_file
 
 from loadlab.cli.main import cli
 from loadlab.errors import UsageError
-from loadlab.results.model import Verdict
+from loadlab.results.model import Lag, Verdict
 from loadlab.results.model_capacity import CapacityAnswer
 from loadlab.run.opening import RunOptions
 from loadlab.scenario import load_document
@@ -172,3 +172,13 @@ def test_a_run_that_did_not_take_its_rate_tells_only_of_its_throughput(
     told = read_run(saturated, scenario, [f"producers.checkout.{field}"], took_s=1.0)
     assert told.counts == counts
     assert (told.failure or "saturated").startswith("saturated")
+
+
+def test_a_lag_of_nothing_is_a_value_and_no_failure() -> None:
+    lag = Lag(max=0, mean=0.0, final=0, by_partition={})
+    read = result(consumers={"billing": consumer().model_copy(update={"lag": lag, "drain_s": 0.0})})
+    scenario = load_document(SCENARIO).scenario
+    fields = [f"consumers.billing.{name}" for name in ("lag.max", "lag.mean", "drain_s")]
+    told = read_run(read, scenario, fields, took_s=1.0)
+
+    assert (told.failure, told.values) == (None, (0.5, 0.5, 0.01))

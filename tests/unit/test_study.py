@@ -151,6 +151,18 @@ def test_each_of_the_best_is_measured_as_often_as_asked_unless_it_is_out_already
     assert out not in {run.contender for run in result.settled("confirm")}
 
 
+def test_one_stall_does_not_cost_the_winner_its_confirmation(tmp_path: Path) -> None:
+    def judge(_: Assignment, measured: Measurement) -> Measurement:
+        stalls = len(lab.measured) == 20
+        return measured.model_copy(update={"values": (), "failure": "saturated"}) if stalls else measured
+
+    lab = Lab(lz4_wins, judge=judge)
+    result = tuned(tmp_path, lab).result
+    (failed,) = [run for run in result.runs if run.measured.failure]
+    assert (failed.purpose, failed.settled) == ("confirm", False)
+    assert result.confirmed is not None
+
+
 def test_a_worker_that_dies_once_does_not_cost_the_winner_its_confirmation(tmp_path: Path) -> None:
     def surface(assignment: Assignment) -> float:
         if len(lab.measured) == 20 and assignment[CODEC] == "lz4":

@@ -224,7 +224,7 @@ def test_what_was_not_measured_fails_and_says_why(key: str, expression: str) -> 
         expression,
         producers={"shop": blind_sender},
         consumers={"billing": blind_reader},
-        topics={"orders": TopicResult(partitions=1, log_end_growth=0)},
+        topics={"orders": TopicResult(partitions=1, log_end_growth=None)},
         reconciliation=Reconciliation(acked=1, lost=None),
         histograms={(("producer", "shop"), "publish_latency"): Histogram()},
         levels={
