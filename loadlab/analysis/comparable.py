@@ -53,7 +53,7 @@ _IN_FORCE: Final = frozenset(
         "log.flush.interval.ms",
     }
 )
-_NAMES_OF_CLIENTS: Final = ("client.id", "group.id", "group.instance.id", "bootstrap.servers")
+_NAMES_OF_CLIENTS: Final = ("client.id", "group.id", "group.instance.id", "metadata.broker.list")
 _NAMES_OF_BROKERS: Final = (
     "advertised.listeners",
     "broker.id",

@@ -493,7 +493,12 @@ def test_properties_are_compared_as_they_were_in_force(compared: Compared) -> No
     """The scenarios are alike: an edited file and a cluster that stood already make these."""
     one, other = (
         _environment(
-            client_config={"producer/checkout": {"queue.buffering.max.ms": linger, "client.id": linger}},
+            client_config={
+                "producer/checkout": {
+                    "queue.buffering.max.ms": linger,
+                    **dict.fromkeys(("client.id", "metadata.broker.list"), linger),
+                }
+            },
             topic_config={"orders": {"retention.ms": linger}},
             broker_config={"log.dirs": linger, **broker},
         )

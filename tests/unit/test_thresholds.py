@@ -206,6 +206,7 @@ def test_the_reported_midpoint_is_what_is_compared() -> None:
         ("achieved_ratio", "value >= 0"),
         ("compression_ratio", "value >= 0"),
         ("batch", "records_mean >= 0"),
+        ("log_end_growth", "value >= 0"),
         ("partition_share", "max <= 1"),
         ("throughput{topic=orders}", "bytes_per_s >= 0B/s"),
         ("reconciliation", "lost == 0"),
