@@ -10,7 +10,7 @@ from loadlab.client.java_properties import COUNTERPARTS
 from loadlab.client.properties import PropertyProblem, resolve_property
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from loadlab.client.property_table import Client
 
@@ -21,7 +21,19 @@ _CLASSES: Final[Mapping[str, str]] = {
 }
 """Kafka's own partitioners by their class, and what in librdkafka comes nearest."""
 
+_ASSIGNORS: Final[Mapping[str, str]] = {
+    "RangeAssignor": "range",
+    "RoundRobinAssignor": "roundrobin",
+    "CooperativeStickyAssignor": "cooperative-sticky",
+}
+"""Kafka's own assignors that librdkafka has, by their class."""
+
+_WORDS: Final = frozenset(
+    ("security.protocol", "isolation.level", "compression.type", "auto.offset.reset", "group.protocol")
+)
 _OF_CODE: Final = "partitioner.class"
+_ASSIGNED_BY: Final = "partition.assignment.strategy"
+_CONSUMERS: Final = "org.apache.kafka.clients.consumer."
 _PARTITIONERS: Final = "org.apache.kafka.clients.producer."
 _BUFFERS: Final = frozenset({"send.buffer.bytes", "receive.buffer.bytes"})
 _SYSTEM_S_OWN: Final = "-1"
@@ -90,15 +102,20 @@ def _value(name: str, value: str) -> str:
     """A value in the unit and words of librdkafka's counterpart."""
     if name == "batch.size" and value == "0":
         return "1"  # no batches: librdkafka's least, which the first record of a batch exceeds
-    if name == "buffer.memory":
-        return _kibibytes(value)
-    if name == _OF_CODE:
-        return _partitioner(value)
+    if name in _BY_RULE:
+        return _BY_RULE[name](value)
     if name in _BUFFERS and value == _SYSTEM_S_OWN:
         return "0"
-    if name in {"security.protocol", "isolation.level", "compression.type", "auto.offset.reset"}:
+    if name in _WORDS:
         return value.lower()  # Java takes them in any case
     return value
+
+
+def _assignor(value: str) -> str:
+    word = _ASSIGNORS.get(value.removeprefix(_CONSUMERS), value)
+    if word not in _ASSIGNORS.values():
+        raise ValueError(f"librdkafka has no such assignor; it has {', '.join(_ASSIGNORS.values())}")
+    return word
 
 
 def _kibibytes(value: str) -> str:
@@ -112,3 +129,14 @@ def _partitioner(value: str) -> str:
     if known is None:
         raise ValueError("it names Java code; librdkafka has partitioner: murmur2_random, random and others")
     return known
+
+
+def _assignors(value: str) -> str:
+    return ",".join(_assignor(each.strip()) for each in value.split(","))
+
+
+_BY_RULE: Final[Mapping[str, Callable[[str], str]]] = {
+    "buffer.memory": _kibibytes,
+    _OF_CODE: _partitioner,
+    _ASSIGNED_BY: _assignors,
+}

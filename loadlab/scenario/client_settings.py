@@ -72,16 +72,18 @@ class Settings:
     Attributes:
         given: what was set.
         defaults: what holds where nothing was.
+        flavour: whose client.
     """
 
     given: Mapping[str, str] = field(repr=False)
     defaults: Mapping[str, str]
+    flavour: Flavour = "librdkafka"
 
     @classmethod
     def of_client(cls, config: Mapping[str, str], flavour: Flavour = "librdkafka") -> Settings:
         """A client's, by any of its names."""
         given = {CANONICAL.get(name, name): value for name, value in config.items()}
-        return cls(given, DEFAULTS[flavour])
+        return cls(given, DEFAULTS[flavour], flavour)
 
     def text(self, name: str) -> str:
         """A value in lower case; empty where it is neither given nor known."""
@@ -106,5 +108,10 @@ class Settings:
 
     @property
     def idempotent(self) -> bool:
-        """Whether a retry neither doubles nor reorders records."""
+        """Whether a retry neither doubles nor reorders records.
+
+        Java's producer gives its default up where acks or retries do not fit to it.
+        """
+        if self.flavour == "java" and not self.sets("enable.idempotence"):
+            return self.acks_all and self.text("retries") != "0"
         return self.text("enable.idempotence") == "true"

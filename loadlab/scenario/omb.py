@@ -143,7 +143,7 @@ def _producer(workload: Keys, driver: Keys, sizes: omb_workload.Sizes) -> dict[s
 def _consumers(workload: Keys, driver: Keys, groups: int, times: omb_workload.Times) -> dict[str, object]:
     if not groups:
         return {}
-    config = _if_any("config", _values(omb_driver.consumer_config(driver)))
+    config = _if_any("config", _values(omb_driver.consumer_config(driver, workload.whole("topics", 1))))
     workers = omb_workload.workers(workload, "consumerPerSubscription", "consumers.subscription-N")
     late = times.start_after_s
     start = {} if late is None else {"start_after": units.format_duration(late)}

@@ -6,6 +6,7 @@ with: where a block leaves something out that librdkafka would do otherwise, the
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from loadlab.client.java_translation import Translated, of_another_codec, translated
@@ -31,6 +32,7 @@ KNOWN: Final = (
 )
 _DRIVER: Final = "io.openmessaging.benchmark.driver.kafka.KafkaBenchmarkDriver"
 _SECURITY: Final = ("security.", "sasl.", "ssl.")
+_ASSIGNOR: Final = "partition.assignment.strategy"
 _IN_FLIGHT: Final = "max.in.flight.requests.per.connection"
 _JAVA_S: Final[Mapping[str, str]] = {
     "acks": "all",
@@ -39,9 +41,12 @@ _JAVA_S: Final[Mapping[str, str]] = {
     _IN_FLIGHT: "5",
     "message.max.bytes": "1048576",
     "queue.buffering.max.kbytes": "32768",
+    "queue.buffering.max.messages": "0",
 }
-"""Java's producer where it is told nothing; buffer.memory and max.request.size by librdkafka's names."""
+"""Java's producer where it is told nothing; buffer.memory, which is its only limit, and max.request.size by
+librdkafka's names."""
 
+_WHOLE: Final = re.compile("[0-9]{1,10}")
 _DELIVERY_TIMEOUT_MS: Final = 120_000
 _REQUEST_TIMEOUT_MS: Final = 30_000
 _MOST_IN_FLIGHT: Final = 5  # with idempotence
@@ -89,7 +94,7 @@ def producer_config(keys: Keys, *, keyed: bool, smallest_bytes: int) -> dict[str
         if name not in config:
             _default(keys, config, name, value)
     if "delivery.timeout.ms" not in config:
-        _default(keys, config, "delivery.timeout.ms", _delivery_timeout_ms(config))
+        _default(keys, config, "delivery.timeout.ms", _delivery_timeout_ms(keys, config))
     if "enable.idempotence" not in config:
         _default(keys, config, "enable.idempotence", _idempotent(config))
     if keyed and "partitioner" not in config:
@@ -99,9 +104,18 @@ def producer_config(keys: Keys, *, keyed: bool, smallest_bytes: int) -> dict[str
     return config
 
 
-def consumer_config(keys: Keys) -> dict[str, str]:
-    """The consumers' properties; where OMB's driver says nothing, Java and librdkafka fetch alike."""
-    return _client_config(keys, "consumer")
+def consumer_config(keys: Keys, topics: int) -> dict[str, str]:
+    """The consumers' properties; where OMB's driver says nothing, Java and librdkafka fetch alike.
+
+    OMB has consumers of each topic by itself. Those of loadlab read all, and share them evenly by an assignor
+    that does not begin with the same member for each.
+    """
+    config = _client_config(keys, "consumer")
+    if topics > 1 and _ASSIGNOR not in config and "group.protocol" not in config:
+        config[_ASSIGNOR] = "roundrobin"
+        told = f"roundrobin: each worker reads of all {topics:,} topics"
+        keys.defaulted(f"consumerConfig.{_ASSIGNOR}", told)
+    return config
 
 
 def _default(keys: Keys, config: dict[str, str], name: str, value: str) -> None:
@@ -109,10 +123,15 @@ def _default(keys: Keys, config: dict[str, str], name: str, value: str) -> None:
     keys.defaulted(f"producerConfig.{name}", f"{value}: what Java's producer does")
 
 
-def _delivery_timeout_ms(config: Mapping[str, str]) -> str:
-    """Java's producer waits longer than its two minutes where linger.ms and request.timeout.ms ask for it."""
-    asked_ms = float(config["linger.ms"]) + int(config.get("request.timeout.ms", _REQUEST_TIMEOUT_MS))
-    return str(max(_DELIVERY_TIMEOUT_MS, round(asked_ms)))
+def _delivery_timeout_ms(keys: Keys, config: Mapping[str, str]) -> str:
+    """Java's producer waits longer than its two minutes where linger.ms and request.timeout.ms ask for it.
+
+    That holds for a request.timeout.ms, too, that librdkafka does not take.
+    """
+    given = {**_block(keys, "commonConfig"), **_block(keys, "producerConfig")}
+    request = given.get("request.timeout.ms", "")
+    request_ms = int(request) if _WHOLE.fullmatch(request) else _REQUEST_TIMEOUT_MS
+    return str(max(_DELIVERY_TIMEOUT_MS, round(float(config["linger.ms"]) + request_ms)))
 
 
 def _idempotent(config: Mapping[str, str]) -> str:

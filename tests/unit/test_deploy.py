@@ -59,7 +59,7 @@ def queries() -> Iterator[str]:
         if variable["type"] == "query":
             yield re.sub(r"label_values\((\w+), (\w+)\)", r'\1{\2=""}', variable["definition"])
     rules = re.findall(r"expr:(.*?)\n +(?:for|labels):", RULES.read_text(), re.DOTALL)
-    assert len(rules) == 3
+    assert len(rules) == 4
     yield from (rule.strip().removeprefix("|") for rule in rules)
 
 

@@ -88,7 +88,7 @@ CASES = [
     Case(
         "delivery-timeout",
         (f"{W}.delivery.timeout.ms=20s",),
-        (f"{W}.delivery.timeout.ms=20s", f"{W}.request.timeout.ms=5s"),
+        (f"{W}.delivery.timeout.ms=20s", f"{W}.socket.timeout.ms=5s"),
     ),
     Case("linger-beyond-limit", (f"{W}.linger.ms=50",), (f"{W}.linger.ms=49",)),
     Case(
@@ -150,6 +150,15 @@ CASES = [
     ),
     Case("idle-members", ("consumers.billing.workers=7",), ("consumers.billing.workers=6",)),
     Case(
+        "idle-members",
+        (f"{T}={{partitions: 1, count: 6}}", "consumers.billing.workers=2"),
+        (
+            f"{T}={{partitions: 1, count: 6}}",
+            "consumers.billing.workers=6",
+            f"{C}.partition.assignment.strategy=roundrobin",
+        ),
+    ),
+    Case(
         "waiting-fetch",
         (f"{C}.fetch.min.bytes=1MiB",),  # 2.048 MB a second: 512 ms, of which 500 are waited
         (f"{C}.fetch.min.bytes=1MiB", f"{C}.fetch.wait.max.ms=50"),
@@ -204,12 +213,31 @@ PROPERTIES = [
         {"enable.idempotence": "true", "max.in.flight.requests.per.connection": "6"},
         {"enable.idempotence": "true", "max.in.flight.requests.per.connection": "5"},
     ),
+    # Java's producer is idempotent by default, and gives that up without a word for fewer acks or no retries.
+    (
+        "idempotence-in-flight",
+        {"max.in.flight.requests.per.connection": "10"},
+        {"max.in.flight.requests.per.connection": "10", "acks": "1"},
+    ),
+    ("reordering-retries", {"acks": "1"}, {"acks": "1", "retries": "0"}),
+    ("reordering-retries", {"acks": "1", "enable.idempotence": "false"}, {"acks": "all"}),
     (
         "short-poll-interval",
         {"group.id": "g", "max.poll.interval.ms": "30000"},
         {"group.id": "g", "max.poll.interval.ms": "60000"},
     ),
     ("delivery-timeout", {"acks": "all", "delivery.timeout.ms": "30000"}, {"acks": "all"}),
+    ("delivery-timeout", {"acks": "all", "request.timeout.ms": "130000"}, {"request.timeout.ms": "30000"}),
+    (
+        "delivery-timeout",
+        {"acks": "all", "socket.connection.setup.timeout.ms": "9000", "delivery.timeout.ms": "30000"},
+        {"group.id": "g", "request.timeout.ms": "130000"},
+    ),
+    (
+        "unreachable-min-insync",
+        {"node.id": "1", "min.insync.replicas": "2"},
+        {"node.id": "1", "min.insync.replicas": "2", "default.replication.factor": "3"},
+    ),
     ("no-acks", {"request.required.acks": "0"}, {"request.required.acks": "-1"}),
     ("rare-heartbeats", {"group.id": "g", "heartbeat.interval.ms": "20000"}, {"group.id": "g"}),
     (
@@ -227,7 +255,9 @@ PROPERTIES = [
     ("misspelt-property", {"enable.idempotance": "true"}, {"sasl.login.refresh.buffer.seconds": "1"}),
     ("refused-value", {"linger.ms": "abc"}, {"linger.ms": "5"}),
     ("refused-value", {"batch.size": "-1"}, {"batch.size": "0", "connections.max.idle.ms": "-1"}),
-    ("refused-value", {"acks": "2"}, {"acks": "-1", "compression.type": "GZIP"}),
+    ("refused-value", {"acks": "2"}, {"acks": "-1", "compression.type": "gzip"}),
+    ("refused-value", {"compression.type": "ZSTD"}, {"security.protocol": "ssl", "acks": "all"}),
+    ("refused-value", {"isolation.level": "READ_COMMITTED"}, {"compression.zstd.level": "-5"}),
     ("refused-value", {"batch.size": "64KiB"}, {"request.timeout.ms": "1200000"}),
     ("refused-value", {"buffer.memory": "much"}, {"partitioner.class": "org.example.Own"}),
     (

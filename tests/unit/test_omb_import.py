@@ -39,6 +39,7 @@ WORKLOAD: dict[str, object] = {
     "consumerBacklogSizeGB": 0,
     "testDurationMinutes": 2,
 }
+JAVA_S = "org.apache.kafka.clients.consumer."
 DRIVER: dict[str, object] = {
     "name": "Kafka",
     "driverClass": "io.openmessaging.benchmark.driver.kafka.KafkaBenchmarkDriver",
@@ -90,6 +91,7 @@ def test_each_key_of_a_workload_has_its_place(imported: Callable[..., Imported])
                     "max.in.flight.requests.per.connection": 5,
                     "message.max.bytes": 1048576,
                     "queue.buffering.max.kbytes": 32768,
+                    "queue.buffering.max.messages": 0,
                     "delivery.timeout.ms": 120000,
                     "enable.idempotence": "true",
                 },
@@ -384,3 +386,31 @@ def test_a_file_that_is_missing_exits_with_2(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["import", "omb", "--workload", none, "--driver", none])
     assert done.exit_code == 2
     assert "no such file" in done.stderr
+
+
+def test_consumers_of_several_topics_share_them_evenly(imported: Callable[..., Imported]) -> None:
+    """By range one of them would read all: each topic has one partition."""
+    made = imported({"topics": 100, "partitionsPerTopic": 1})
+    (consumer, *_) = load_document(made.document).scenario.consumers.values()
+    assert consumer.config["partition.assignment.strategy"] == "roundrobin"
+    own = {
+        "consumerConfig": f"partition.assignment.strategy={JAVA_S}RangeAssignor,{JAVA_S}RoundRobinAssignor\n"
+    }
+    (consumer, *_) = load_document(imported({"topics": 100}, own).document).scenario.consumers.values()
+    assert consumer.config["partition.assignment.strategy"] == "range,roundrobin"
+
+
+def test_an_assignor_that_librdkafka_lacks_is_refused_by_itself(imported: Callable[..., Imported]) -> None:
+    made = imported(driver={"consumerConfig": "partition.assignment.strategy=org.example.Own\n"})
+    assert told(made, "consumerConfig.partition.assignment.strategy")[0] == "refused"
+    made = imported(driver={"consumerConfig": f"partition.assignment.strategy={JAVA_S}StickyAssignor\n"})
+    assert "has no such assignor" in told(made, "consumerConfig.partition.assignment.strategy")[1]
+
+
+def test_a_request_timeout_that_librdkafka_refuses_still_lengthens_the_delivery(
+    imported: Callable[..., Imported],
+) -> None:
+    """As in OMB's own kafka-throughput.yaml."""
+    made = imported(driver={"commonConfig": "request.timeout.ms=1200000\n"})
+    (producer,) = load_document(made.document).scenario.producers.values()
+    assert producer.config["delivery.timeout.ms"] == "1200001"

@@ -10,6 +10,7 @@ loadlab's send_delay, is in microseconds, all other latencies in milliseconds.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -102,7 +103,6 @@ def export(stored: StoredRun) -> Exported:
 
 def _head(result: RunResult) -> dict[str, object]:
     topics = max(1, len(result.topics))
-    producers = sum(len(group.workers) for group in result.producers.values())
     consumers = sum(len(group.workers) for group in result.consumers.values())
     return {
         "workload": result.name,
@@ -110,9 +110,17 @@ def _head(result: RunResult) -> dict[str, object]:
         "messageSize": _message_size(result),
         "topics": len(result.topics),
         "partitions": round(sum(topic.partitions for topic in result.topics.values()) / topics),
-        "producersPerTopic": round(producers / topics),
+        "producersPerTopic": _producers_per_topic(result),
         "consumersPerTopic": round(consumers / max(1, len(result.consumers))),
     }
+
+
+def _producers_per_topic(result: RunResult) -> int:
+    """How many workers send to a topic, on average; each sends to all topics that a name stands for."""
+    sending: Counter[str] = Counter()
+    for name, group in result.producers.items():
+        sending[str(_asked(result, "producers", name, "topic"))] += len(group.workers)
+    return round(sending.total() / len(sending)) if sending else 0
 
 
 def _driver(result: RunResult) -> str:
@@ -135,10 +143,16 @@ def _message_size(result: RunResult) -> int:
 
 
 def _fixed_size(result: RunResult, producer: str) -> int | None:
-    place: object = result.scenario
-    for key in ("producers", producer, "records", "size"):
-        place = place.get(key) if isinstance(place, dict) else None
+    place = _asked(result, "producers", producer, "records", "size")
     return size_bytes(place) if isinstance(place, int | str) and place != "trace" else None
+
+
+def _asked(result: RunResult, *keys: str) -> object:
+    """What the scenario has at a place; None where it has nothing."""
+    place: object = result.scenario
+    for key in keys:
+        place = place.get(key) if isinstance(place, dict) else None
+    return place
 
 
 def _rates(result: RunResult, seconds: Seconds, windows: Sequence[Window]) -> dict[str, object]:

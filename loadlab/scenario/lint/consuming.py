@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from loadlab import units
-from loadlab.client.settings import LATEST
+from loadlab.client.settings import LATEST, TopicSettings, most_holders
 from loadlab.scenario.lint.limits import END_TO_END, latency_limits
 from loadlab.scenario.lint.rule import Hit, Rule
 
@@ -19,12 +19,17 @@ _HEARTBEATS_A_SESSION: Final = 3
 
 def _idle_members(subject: Subject) -> Iterator[Hit]:
     for consumer in subject.consumers:
-        partitions = None if consumer.topic is None else consumer.topic.partitions
-        workers = consumer.spec.workers if consumer.spec else 1
-        if partitions is not None and workers > partitions:
+        topic = consumer.topic
+        if subject.scenario is None or consumer.spec is None or topic is None or topic.existing:
+            continue
+        workers, spec = consumer.spec.workers, subject.scenario.topics[consumer.spec.topic]
+        topics = [TopicSettings(consumer.spec.topic, spec.partitions)] * spec.count
+        if workers > most_holders(consumer.spec.config, topics):
+            partitions = f"{spec.partitions} partition{'s' if spec.partitions > 1 else ''}"
+            by_range = f" in each of {spec.count} topics, which range gives to the same members"
+            few = workers <= spec.partitions * spec.count
             yield Hit(
-                f"{consumer.path}.workers",
-                f"{workers} workers for {partitions} partition{'s' if partitions > 1 else ''}",
+                f"{consumer.path}.workers", f"{workers} workers for {partitions}{by_range if few else ''}"
             )
 
 

@@ -52,11 +52,12 @@ def _idempotence_without_acks(subject: Subject) -> Iterator[Hit]:
 def _idempotence_in_flight(subject: Subject) -> Iterator[Hit]:
     for producer in subject.producers:
         in_flight = producer.settings.number(_IN_FLIGHT) or 0
-        asked = producer.settings.sets("enable.idempotence") and producer.settings.sets(_IN_FLIGHT)
-        if asked and producer.settings.idempotent and in_flight > _MOST_IN_FLIGHT:
+        asked = producer.settings.sets(_IN_FLIGHT) and producer.settings.idempotent
+        if asked and in_flight > _MOST_IN_FLIGHT:
+            own = "" if producer.settings.sets("enable.idempotence") else ", which is the default"
             yield Hit(
                 producer.at(_IN_FLIGHT),
-                f"{in_flight:.0f} requests in flight beside enable.idempotence=true",
+                f"{in_flight:.0f} requests in flight beside enable.idempotence=true{own}",
             )
 
 
@@ -80,11 +81,12 @@ def _promises_without_idempotence(subject: Subject) -> Iterator[Hit]:
 def _reordering_retries(subject: Subject) -> Iterator[Hit]:
     for producer in subject.producers:
         settings = producer.settings
-        turned_off = settings.sets("enable.idempotence") and not settings.idempotent
+        told = settings.flavour == "java" or settings.sets("enable.idempotence")
+        turned_off = told and not settings.idempotent and settings.text("acks") != "0"
         retries, in_flight = settings.number("retries") or 0, settings.number(_IN_FLIGHT) or 0
         if turned_off and retries > 0 and in_flight > 1:
             yield Hit(
-                producer.at("enable.idempotence"),
+                producer.at("enable.idempotence" if settings.sets("enable.idempotence") else "acks"),
                 f"idempotence is off, with retries and {in_flight:.0f} requests in flight",
             )
 
@@ -106,6 +108,16 @@ def _no_spare_replica(subject: Subject) -> Iterator[Hit]:
     for topic in subject.topics:
         factor, needed = topic.replication_factor, _min_insync(topic)
         if factor is not None and factor > 1 and needed == factor:
+            yield Hit(
+                topic.at(_MIN_INSYNC),
+                f"min.insync.replicas={needed} of a replication factor of {factor}",
+            )
+
+
+def _unreachable_min_insync(subject: Subject) -> Iterator[Hit]:
+    for topic in subject.topics:
+        factor, needed = topic.replication_factor, _min_insync(topic)
+        if factor is not None and needed > factor:
             yield Hit(
                 topic.at(_MIN_INSYNC),
                 f"min.insync.replicas={needed} of a replication factor of {factor}",
@@ -259,6 +271,14 @@ RULES: Final = (
         "Kafka documentation, Topic Configs: min.insync.replicas",
         "min.insync.replicas: one less than replication_factor",
         _no_spare_replica,
+    ),
+    Rule(
+        "unreachable-min-insync",
+        "high",
+        "No write with acks=all can have as many replicas in sync: each fails with NOT_ENOUGH_REPLICAS.",
+        "Kafka documentation, Topic Configs: min.insync.replicas",
+        "min.insync.replicas: at most the replication factor, better one less",
+        _unreachable_min_insync,
     ),
     Rule(
         "one-in-sync-is-enough",

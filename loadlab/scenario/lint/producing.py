@@ -114,13 +114,15 @@ def _other_partitioner(subject: Subject) -> Iterator[Hit]:
 
 def _short_delivery(subject: Subject) -> Iterator[Hit]:
     for producer in subject.producers:
-        names = ("delivery.timeout.ms", "linger.ms", "request.timeout.ms")
-        delivery, linger, request = (producer.settings.number(name) for name in names)
+        names = ("delivery.timeout.ms", "linger.ms", "request.timeout.ms", "socket.timeout.ms")
+        delivery, linger, asked, own = (producer.settings.number(name) for name in names)
+        # librdkafka's client gives a request up by a time of its own.
+        request = min((each for each in (asked, own) if each), default=None)
         if delivery and linger is not None and request is not None and delivery < linger + request:
             yield Hit(
                 producer.at("delivery.timeout.ms"),
-                f"delivery.timeout.ms={delivery:.0f} is less than linger.ms + request.timeout.ms ="
-                f" {linger + request:.0f}",
+                f"delivery.timeout.ms={delivery:.0f} is less than linger.ms +"
+                f" {'socket' if request == own else 'request'}.timeout.ms = {linger + request:.0f}",
             )
 
 

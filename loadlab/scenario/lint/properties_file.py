@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 _BROKERS_HAVE: Final = frozenset(
     ("broker.id", "controller.quorum.voters", "listeners", "log.dir", "log.dirs", "node.id", "process.roles")
 )
-_LIBRDKAFKA_HAS: Final = frozenset(CANONICAL) | frozenset(COUNTERPARTS.values()) - frozenset(COUNTERPARTS)
+_BOTH_HAVE: Final = frozenset(("socket.connection.setup.timeout.ms",))
+_LIBRDKAFKA_HAS: Final = (
+    frozenset(CANONICAL) | frozenset(COUNTERPARTS.values()) - frozenset(COUNTERPARTS) - _BOTH_HAVE
+)
+_ALL_OF_JAVA_S_HAVE: Final = frozenset(("request.timeout.ms", "retry.backoff.ms", "retry.backoff.max.ms"))
+"""Names that tell not which of Java's clients a file is, though librdkafka has some for producers only."""
+
 _LIBRDKAFKA_BEGINS: Final = ("queue.", "queued.", "socket.nagle", "socket.keepalive", "batch.num")
 _CLIENTS: Final[tuple[Client, ...]] = ("producer", "consumer")
 _NUMBER: Final = re.compile(r"[0-9]{1,5}")
@@ -83,7 +89,8 @@ def _only_for(client: Client, given: Mapping[str, str]) -> bool:
     """Whether a property is of this client only."""
     if client == "consumer" and _CONSUMERS_HAVE & given.keys():
         return True
-    targets = (COUNTERPARTS.get(name, name) for name in given)
+    shared = _ALL_OF_JAVA_S_HAVE if _flavour(given) == "java" else frozenset()
+    targets = (COUNTERPARTS.get(name, name) for name in given if name not in shared)
     known = (known_properties()[name] for name in targets if name in known_properties())
     return any(found.clients == {client} for found in known)
 

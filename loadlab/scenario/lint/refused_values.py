@@ -29,7 +29,12 @@ _PLACEHOLDER: Final = "${"
 _JAVA_S_CHOICES: Final = frozenset(
     ("acks", "compression.type", "enable.idempotence", "isolation.level", "security.protocol")
 )
-"""Properties for which Java and librdkafka take the same words; Java takes most of them in any case."""
+"""Properties for which Java and librdkafka take the same words."""
+
+_IN_ANY_CASE: Final = frozenset(("enable.idempotence", "security.protocol"))
+"""Of them those that Java takes in capitals, too."""
+
+_BELOW_0: Final = "compression.zstd.level"
 
 _JAVA_S_NEVER: Final = ("connections.max.idle.ms", "-1")
 
@@ -90,12 +95,14 @@ def _refused_by_librdkafka(client: Client, name: str, value: str) -> str | None:
 
 def _refused_by_java(client: Client, name: str, value: str) -> str | None:
     if name in _JAVA_S_CHOICES:
-        return _refused_by_librdkafka(client, name, value.lower())
+        word = value.lower()
+        spelt = value if name in _IN_ANY_CASE else word
+        return _refused_by_librdkafka(client, name, word) or (None if value == spelt else _not(value, word))
     if _kind(name) not in _NUMBERS:
         return None
     if not _WHOLE.fullmatch(value):
         return _not(value, "a whole number")
-    below_0 = value.startswith("-") and (name, value) != _JAVA_S_NEVER
+    below_0 = value.startswith("-") and name != _BELOW_0 and (name, value) != _JAVA_S_NEVER
     is_refused = below_0 and isinstance(translated(client, name, value), Untranslatable)
     return _not(value, "0 or more") if is_refused else None
 
