@@ -230,10 +230,10 @@ def times(keys: Keys, sizes: Sizes, groups: int) -> Times:
     if minutes < 1:
         why = "0 asks for a test without end; give its length in minutes"
         keys.refused("testDurationMinutes", why, blocks=True)
-    keys.taken("warmupDurationMinutes", f"phases.warmup: {warmup}m")
     backlog_gib = keys.whole("consumerBacklogSizeGB")
     if backlog_gib and groups:
         return _with_backlog(keys, Times(warmup * 60, minutes * 60), backlog_gib * _GIB, sizes, groups)
+    keys.taken("warmupDurationMinutes", f"phases.warmup: {warmup}m")
     keys.taken("consumerBacklogSizeGB", "no backlog")
     keys.mapped("testDurationMinutes", f"phases.measure: {minutes}m")
     if keys.has("backlogDrainRatio"):
@@ -242,7 +242,7 @@ def times(keys: Keys, sizes: Sizes, groups: int) -> Times:
 
 
 def _with_backlog(keys: Keys, plain: Times, backlog_bytes: int, sizes: Sizes, groups: int) -> Times:
-    """Consumers join once the backlog is there, and not before the warm-up is over.
+    """Consumers join once the backlog is there; a warm-up that is longer than that ends then.
 
     OMB adds up what all groups have not read: sent by groups, by the mean size.
     """
@@ -251,8 +251,11 @@ def _with_backlog(keys: Keys, plain: Times, backlog_bytes: int, sizes: Sizes, gr
         keys.refused("consumerBacklogSizeGB", "needs a producerRate, as it does in OMB", blocks=True)
         return plain
     grows_s = backlog_bytes / (per_s * groups * max(sizes.mean_bytes, 1))
-    start_s = max(plain.warmup_s, round(grows_s, 3))
-    measure_s = round(start_s - plain.warmup_s + plain.measure_s, 3)
+    start_s = round(grows_s, 3)
+    warmup_s = min(plain.warmup_s, start_s)
+    measure_s = round(start_s - warmup_s + plain.measure_s, 3)
+    soon = ", by when the backlog is as large as asked for" if warmup_s < plain.warmup_s else ""
+    keys.taken("warmupDurationMinutes", f"phases.warmup: {units.format_duration(warmup_s)}{soon}")
     left = max(
         _BACKLOG_ENDS_AT,
         round((1 - keys.share("backlogDrainRatio", 1.0)) * backlog_bytes / max(sizes.mean_bytes, 1)),
@@ -268,4 +271,4 @@ def _with_backlog(keys: Keys, plain: Times, backlog_bytes: int, sizes: Sizes, gr
         f"phases.measure: {length}, so long after the backlog is there; OMB counts from when it is drained",
     )
     keys.taken("backlogDrainRatio", f'thresholds.backlog: "final <= {left}"')
-    return Times(plain.warmup_s, measure_s, start_s, left)
+    return Times(warmup_s, measure_s, start_s, left)

@@ -215,6 +215,17 @@ def test_a_backlog_is_as_large_when_consumers_join(imported: Callable[..., Impor
     assert scenario["thresholds"] == {"backlog": [f"final <= {round(0.01 * 2 * 2**30 / 1024)}"]}
 
 
+def test_a_backlog_that_is_there_early_ends_the_warm_up(
+    imported: Callable[..., Imported],
+) -> None:
+    """Else it would be several times as large as was asked for."""
+    made = imported({"consumerBacklogSizeGB": 1, "producerRate": 100_000, "subscriptionsPerTopic": 1})
+    start = f"{2**30 / (100_000 * 1024) * 1000:.0f}ms"
+    assert made.document["consumers"]["subscription-0"]["start_after"] == start  # type: ignore[index]
+    assert made.document["phases"] == {"warmup": start, "measure": "2m"}
+    assert "as large as asked for" in told(made, "warmupDurationMinutes")[1]
+
+
 def test_many_topics_are_one_that_counts(imported: Callable[..., Imported]) -> None:
     made = imported({"topics": 100})
     assert made.document["topics"]["test-topic"]["count"] == 100  # type: ignore[index]
