@@ -7,6 +7,7 @@ difference is a mismatch, and has a kind by which the user can allow it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
@@ -14,7 +15,7 @@ from loadlab.client.property_table import CANONICAL
 from loadlab.scenario.client_settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from pydantic import JsonValue
 
@@ -123,9 +124,9 @@ def under_test(baseline: RunResult, contender: RunResult) -> list[Difference]:
     """
     told = _told_in_force(baseline, contender)
     asked = [
-        pair
-        for pair in _scenario_differences(baseline, contender, "under test")
-        if tuple(pair[0].split(".", maxsplit=3)[:3]) not in told
+        (".".join(path), first, second)
+        for path, first, second in _scenario_differences(baseline, contender, "under test")
+        if path[:3] not in told
     ]
     environments = baseline.environment, contender.environment
     noted = [(f"environment.{name}", *_both(*environments, name)) for name in _NOTED]
@@ -156,7 +157,7 @@ def _pairs(baseline: RunResult, contender: RunResult) -> Iterator[_Pair]:
     """What must be alike, of both sides."""
     yield None, "cluster.kind", baseline.cluster.kind, contender.cluster.kind
     for path, one, other in _scenario_differences(baseline, contender, "load"):
-        yield "scenario", f"scenario.{path}", one, other
+        yield "scenario", f"scenario.{'.'.join(path)}", one, other
     traces = baseline.environment.traces, contender.environment.traces
     for name in sorted(traces[0].keys() & traces[1].keys()):
         yield "scenario", f"environment.traces.{name}", traces[0][name], traces[1][name]
@@ -181,9 +182,23 @@ def _told_in_force(baseline: RunResult, contender: RunResult) -> dict[_Path, tup
         role, _, name = client.partition("/")
         found[f"{role}s", name, "config"] = _usual_names(one[client]), _usual_names(other[client])
     one, other = baseline.environment.topic_config, contender.environment.topic_config
-    for topic in sorted(one.keys() & other.keys()):
-        found["topics", topic, "config"] = one[topic], other[topic]
+    for name in _topic_names(baseline):
+        topic = _first_topic(name, one)
+        if topic in one and topic in other:
+            found["topics", name, "config"] = one[topic], other[topic]
     return found
+
+
+def _topic_names(result: RunResult) -> list[str]:
+    """The scenario's names of topics."""
+    topics = result.scenario.get("topics")
+    return sorted(topics) if isinstance(topics, dict) else []
+
+
+def _first_topic(name: str, told: Collection[str]) -> str:
+    """The first topic on the cluster that a scenario's name stands for: all have one configuration."""
+    of_many = (topic for topic in sorted(told) if re.fullmatch(rf"{re.escape(name)}-[0-9]+", topic))
+    return name if name in told else next(of_many, name)
 
 
 def _usual_names(properties: _Properties) -> _Properties:
@@ -287,12 +302,12 @@ def _properties(
 
 def _scenario_differences(
     baseline: RunResult, contender: RunResult, kind: _Meaning
-) -> Iterator[tuple[str, JsonValue, JsonValue]]:
-    """By dotted path what the scenarios don't have alike, as far as it has this meaning."""
+) -> Iterator[tuple[_Path, JsonValue, JsonValue]]:
+    """By path what the scenarios don't have alike, as far as it has this meaning."""
     first, second = dict(_flat(baseline.scenario)), dict(_flat(contender.scenario))
     for path in sorted(first.keys() | second.keys()):
         if _meaning(path) == kind and first.get(path) != second.get(path):
-            yield ".".join(path), first.get(path), second.get(path)
+            yield path, first.get(path), second.get(path)
 
 
 def _meaning(path: _Path) -> _Meaning:

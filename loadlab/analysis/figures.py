@@ -110,6 +110,8 @@ def _level(asked: _Question) -> Figure:
     evidence = asked.evidence
     if asked.stat == "final":
         blocks = [getattr(group, _LEVELS[asked.metric]) for group in evidence.consumers.values()]
+        if None in blocks:
+            return Figure(None, _NO_SAMPLE)
         finals = [None if block is None else block.final for block in blocks]
         return _known(_sum(finals), "the cluster did not answer after the last read")
     samples = [evidence.levels[(("consumer", name), asked.metric)] for name in evidence.consumers]
@@ -165,6 +167,8 @@ def _achieved(asked: _Question) -> Figure:
 def _cpu(asked: _Question) -> Figure:
     """Of producers, else of consumers; weighted by the records acked or received."""
     groups = (asked.evidence.producers or asked.evidence.consumers).values()
+    if any(group.cpu_us_per_record is None and group.throughput.records_per_s > 0 for group in groups):
+        return Figure(None, "a worker did not live to tell it")
     return _weighted(
         ((group.cpu_us_per_record, group.throughput.records_per_s) for group in groups),
         "no record was counted",

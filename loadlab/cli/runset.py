@@ -37,8 +37,9 @@ def _count(runs: RunSet) -> str:
 
 
 def _whole(runs: RunSet) -> bool:
-    """Whether all runs were made, and there is nothing to say of any."""
-    return len(runs.runs) == runs.requested and not any(map(_has_a_story, runs.runs))
+    """Whether all runs were made, and all are valid and hold their thresholds."""
+    sound = (run.status == "valid" and not run.cut_short and not run.thresholds_failed for run in runs.runs)
+    return len(runs.runs) == runs.requested and all(sound)
 
 
 def _has_a_story(run: Repetition) -> bool:

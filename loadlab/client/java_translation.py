@@ -32,6 +32,7 @@ _WORDS: Final = frozenset(
     ("security.protocol", "isolation.level", "compression.type", "auto.offset.reset", "group.protocol")
 )
 _OF_CODE: Final = "partitioner.class"
+_COOPERATIVE: Final = "cooperative-sticky"
 _ASSIGNED_BY: Final = "partition.assignment.strategy"
 _CONSUMERS: Final = "org.apache.kafka.clients.consumer."
 _PARTITIONERS: Final = "org.apache.kafka.clients.producer."
@@ -107,7 +108,7 @@ def _value(name: str, value: str) -> str:
     if name in _BUFFERS and value == _SYSTEM_S_OWN:
         return "0"
     if name in _WORDS:
-        return value.lower()  # Java takes them in any case
+        return value.lower()  # some of them Java takes in any case; of the others the linter tells
     return value
 
 
@@ -132,7 +133,9 @@ def _partitioner(value: str) -> str:
 
 
 def _assignors(value: str) -> str:
-    return ",".join(_assignor(each.strip()) for each in value.split(","))
+    """The words of a list, of which Java goes by the first; librdkafka takes lists of one protocol only."""
+    words = [_assignor(each.strip()) for each in value.split(",")]
+    return ",".join(word for word in words if (word == _COOPERATIVE) == (words[0] == _COOPERATIVE))
 
 
 _BY_RULE: Final[Mapping[str, Callable[[str], str]]] = {

@@ -64,8 +64,8 @@ class ProducerFigures:
             threads are added, so that it may be above 1.
         on_their_way_s: for how long records are in the client's hands and on their way, for the most part.
         steady: it was to send alike all through the phase.
-        due_last: records that were due within ACK_GRACE_S or `on_their_way_s` of the phase's end, so that
-            their acks may come after it.
+        due_last: records that were due so late that their acks may come after the phase's end: within
+            ACK_GRACE_S, or by how many more were lingering then than at its begin.
         acked_until_share: the share of the phase until the last ack.
     """
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from loadlab.cluster import Cluster
     from loadlab.run.fleet import Fleet, WorkerProcess
     from loadlab.run.timeline import Timeline
+
+
+_CORE: Final = re.compile(r"cpu([0-9]+) ")
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,9 @@ class MachineWatch:
         return Reading(
             at_s=time.monotonic(),
             busy_s=sum(map(_busy_s, cores)),
-            beside_s=sum(_busy_s(core) for number, core in enumerate(cores) if number in ours),
+            beside_s=sum(
+                _busy_s(core) for number, core in zip(_core_numbers(), cores, strict=False) if number in ours
+            ),
             steal_s=sum(getattr(core, "steal", 0.0) for core in cores),
             workers_s=_sum(workers),
             brokers_s=None if self._broker_pids is None else _sum(map(_process_cpu_s, self._broker_pids)),
@@ -128,6 +135,12 @@ class MachineWatch:
     def _broker_cores(self) -> set[int]:
         cores = self.cluster.info.cores
         return set(range(os.cpu_count() or 1)) if cores is None else set(cpuset_cores(cores))
+
+
+def _core_numbers() -> list[int]:
+    """The kernel's numbers of the cores that are online, in the order in which psutil tells their times."""
+    lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
+    return [int(found[1]) for line in lines if (found := _CORE.match(line))]
 
 
 def _busy_s(core: Any) -> float:  # noqa: ANN401 (psutil's tuple, whose fields are the system's)

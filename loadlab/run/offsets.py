@@ -180,6 +180,11 @@ def _not_begun(workers: Sequence[WorkerProcess], group: Group) -> npt.NDArray[np
     return none
 
 
+def _never_read(group: Group, start: npt.NDArray[np.int64]) -> int:
+    """What was sent before a group that begins at the log's end came; unknown where others write too."""
+    return 0 if group.existing else int(np.maximum(start - group.start, 0).sum())
+
+
 def _unanswered(failed: Mapping[Partition, str]) -> str:
     (topic, number), error = next(iter(failed.items()))
     return f"no log end of {len(failed)} partitions, {topic} {number} among them: {error}"
@@ -307,7 +312,7 @@ class OffsetSampler:
         return GroupSample(
             lag=lag,
             committed_lag=committed_lag,
-            backlog=max(0, self._unread(group) - int((start - group.start).sum())),
+            backlog=max(0, self._unread(group) - _never_read(group, start)),
             committed=committed,
             has_committed=told is not None and bool((told != NO_POSITION).any()),
         )

@@ -125,16 +125,31 @@ class ProducerGroup:
 
     def _on_their_way_s(self) -> float:
         """For how long a record waits for others at the most, and half of them for their acks."""
-        linger_ms = Settings.of_client(self.spec.config).number("linger.ms") or 0.0
         half_ns = merged(self.workers, ACK_LANE, AckMetric.SERVICE_TIME).percentile_ns(50.0)
-        return linger_ms / 1_000.0 + (half_ns or 0.0) / NS_PER_S
+        return self._linger_s() + (half_ns or 0.0) / NS_PER_S
 
     def _due_last(self) -> int:
-        """Records due so late in the measure phase that their acks may come after it."""
-        end_s = self.timeline.elapsed_s(self.timeline.measure_end_ns)
-        grace_s = max(ACK_GRACE_S, self._on_their_way_s())
-        begin_s = max(self.timeline.elapsed_s(self.timeline.warmup_end_ns), end_s - grace_s)
-        return 0 if self.due is None else records_due(self.plan.schedule, begin_s, end_s)
+        """By how many more records than in the phase before acks may come after the measure phase.
+
+        Of those that linger at its end as many have lingered at its begin, unless the rate has changed. How
+        long acks take is no measure for it: that grows with the overload that is to be found.
+        """
+        if self.due is None:
+            return 0
+        begin_s, end_s = (
+            self.timeline.elapsed_s(at_ns)
+            for at_ns in (self.timeline.warmup_end_ns, self.timeline.measure_end_ns)
+        )
+        grace_s = ACK_GRACE_S + self._linger_s()
+        more = self._due_before(end_s, grace_s) - self._due_before(begin_s, grace_s)
+        return max(more, self._due_before(end_s, ACK_GRACE_S))
+
+    def _due_before(self, at_s: float, length_s: float) -> int:
+        """Records due in a length of time before a moment, from the common start on."""
+        return records_due(self.plan.schedule, max(0.0, at_s - length_s), max(0.0, at_s))
+
+    def _linger_s(self) -> float:
+        return (Settings.of_client(self.spec.config).number("linger.ms") or 0.0) / 1_000.0
 
     def _acked_until_share(self) -> float:
         """The share of the measure phase that was over when the last ack came; 1 where it came later."""

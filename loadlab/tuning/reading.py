@@ -22,7 +22,7 @@ _LEAST: Final[Mapping[str, float]] = {
     **{f"{name}.{of}": 0.5 for name in ("lag", "committed_lag", "backlog") for of in ("max", "mean")},
     "drain_s": 0.01,
 }
-"""Half of the step in which a number is known that may well be 0: objectives are compared by their ratios."""
+"""What stands for a 0 that may well be: objectives are compared by their ratios."""
 
 _THROUGHPUT = ".throughput."
 """Objectives that are of interest at a rate that is not reached, too."""
@@ -67,8 +67,8 @@ def read_run(
 def _value(result: RunResult, field: str) -> float | None:
     """An objective as it is compared; None where the run could not tell it."""
     value = value_of(result, field)
-    least = next((least for name, least in _LEAST.items() if field.endswith(f".{name}")), 0.0)
-    return None if value is None else max(value, least)
+    least = next((least for name, least in _LEAST.items() if field.endswith(f".{name}")), None)
+    return least if value == 0 and least is not None else value
 
 
 def _failure(

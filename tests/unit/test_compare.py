@@ -549,3 +549,22 @@ def test_runs_without_a_fellow_are_said_to_be_left_out(compared: Compared) -> No
     remarks = compared.document("a", "b", "--paired")["remarks"]
     assert "left out of A: run 4 of 4, with no fellow to be paired with" in remarks
     assert "left out of B: run 2 of 3, with no fellow to be paired with" in remarks
+
+
+def test_a_difference_is_told_once_of_many_topics_and_of_names_with_dots(compared: Compared) -> None:
+    """Topics of one name have one configuration; a name's own dots are no path's."""
+
+    def changed(value: str) -> dict[str, object]:
+        names = ("orders.v1", "events-0000", "events-0001")
+        parts = {"partitions": 6, "replication_factor": 1, "config": {"retention.ms": value}}
+        topics = {"orders.v1": parts, "events": {**parts, "count": 2}}
+        told = {name: {"retention.ms": value} for name in names}
+        return {"scenario": scenario(topics=topics), **_environment(topic_config=told)}
+
+    compared.keep(run("a", **changed("5")), run("b", **changed("7")))
+    differs = [line for line in compared.told("a", "b").stdout.splitlines() if line.startswith("differs")]
+
+    assert differs == [
+        "differs  topics.events.config.retention.ms: 5 → 7",
+        "differs  topics.orders.v1.config.retention.ms: 5 → 7",
+    ]

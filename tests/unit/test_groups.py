@@ -467,3 +467,25 @@ def test_cpu_time_is_not_known_where_a_worker_died_before_the_end_of_the_phase()
     spent(died, "cpu_ns", warmup=1.0, measure=0.0, drain=0.0)
 
     assert group_of(lived, died).result().cpu_us_per_record is None
+
+
+@pytest.mark.parametrize(
+    ("rate", "linger_ms", "warmup_s", "due_last"),
+    [
+        (1_000, 0, 5.0, 100),
+        (1_000, 500, 5.0, 100),
+        (1_000, 500, 0.0, 600),
+        ({"ramp": {"from": 0, "to": "1k/s", "over": "20s"}}, 500, 10.0, 300),
+    ],
+    ids=["steady", "lingering", "lingering without a warm-up", "a ramp"],
+)
+def test_what_was_due_last_may_be_acked_later(
+    rate: object, linger_ms: int, warmup_s: float, due_last: int
+) -> None:
+    """A long service time changes nothing: overload makes it."""
+    worker = sender(attempted=10_000, acked=10_000)
+    took(worker, ACK_LANE, AckMetric.SERVICE_TIME, [4_000_000_000] * 10)
+    timeline = Timeline(S, round((1 + warmup_s) * S), round((11 + warmup_s) * S), 40 * S)
+    group = group_of(worker, timeline=timeline, schedule={"rate": rate}, config={"linger.ms": linger_ms})
+
+    assert group.figures().due_last == pytest.approx(due_last, abs=20)

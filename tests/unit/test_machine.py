@@ -78,6 +78,7 @@ class Brokers:
 def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
     clocks = Clocks(processes={os.getpid(): 1.0, WORKER: 2.0, BROKER: 3.0})
     monkeypatch.setattr(machine.psutil, "cpu_times", lambda percpu: clocks.cores if percpu else None)
+    monkeypatch.setattr(machine, "_core_numbers", lambda: [0, 1, 2, 3])
     monkeypatch.setattr(machine.psutil, "Process", clocks.process)
     monkeypatch.setattr(machine.time, "monotonic", lambda: clocks.now_s)
     monkeypatch.setattr(machine.time, "monotonic_ns", lambda: int(clocks.now_s * S))

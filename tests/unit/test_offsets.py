@@ -249,3 +249,15 @@ def test_what_a_group_that_begins_at_the_end_never_reads_is_no_backlog_of_it() -
     assert sample is not None
     assert sample.groups["billing"].backlog == 90 - 60 - 20 - 4
     assert not sample.groups["billing"].has_committed
+
+
+def test_where_others_write_too_nothing_is_taken_off_a_backlog() -> None:
+    sender, reader = worker_of(producing()), worker_of(consuming())
+    book(sender, ACK_LANE, Counter.ACKED, 5)
+    reader.slab.begins[:] = 20_000
+    group = replace(group_from(0, 0, 0), late=np.array([True, True, True]), existing=True)
+    cluster = FakeCluster(ends(20_005, 20_000, 20_000))
+    sample = OffsetSampler(cluster.as_cluster(), fleet_of(sender, reader), PARTITIONS, [group]).take()
+
+    assert sample is not None
+    assert sample.groups["billing"].backlog == 5

@@ -425,3 +425,11 @@ def test_a_request_timeout_that_librdkafka_refuses_still_lengthens_the_delivery(
     made = imported(driver={"commonConfig": "request.timeout.ms=1200000\n"})
     (producer,) = load_document(made.document).scenario.producers.values()
     assert producer.config["delivery.timeout.ms"] == "1200001"
+
+
+def test_assignors_of_two_protocols_are_those_of_the_first(imported: Callable[..., Imported]) -> None:
+    """Java's own default list, written out."""
+    asked = f"partition.assignment.strategy={JAVA_S}RangeAssignor,{JAVA_S}CooperativeStickyAssignor\n"
+    made = imported(driver={"consumerConfig": asked})
+    (consumer, *_) = load_document(made.document).scenario.consumers.values()
+    assert consumer.config["partition.assignment.strategy"] == "range"

@@ -516,3 +516,11 @@ def test_a_percentile_longer_than_what_is_told_apart_has_failed_as_not_measurabl
     assert not outcome.passed
     assert outcome.measured is None
     assert outcome.not_measurable == "p99 is above 137 s, the longest that is told apart"
+
+
+def test_cpu_that_is_unknown_of_one_group_is_unknown_of_all() -> None:
+    groups = {"shop": sender(cpu_us_per_record=2.0), "blind": sender(cpu_us_per_record=None)}
+    outcome = judged("cpu_us_per_record", "value < 1s", producers=groups)
+
+    assert (outcome.passed, outcome.measured) == (False, None)
+    assert outcome.not_measurable == "a worker did not live to tell it"
