@@ -11,8 +11,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
+from loadlab.client.properties import OWNED
 from loadlab.client.property_table import CANONICAL
 from loadlab.scenario.client_settings import Settings
+from loadlab.scenario.kafka_properties import is_owned
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -54,25 +56,7 @@ _IN_FORCE: Final = frozenset(
         "log.flush.interval.ms",
     }
 )
-_NAMES_OF_CLIENTS: Final = ("client.id", "group.id", "group.instance.id", "metadata.broker.list")
-_NAMES_OF_BROKERS: Final = (
-    "advertised.listeners",
-    "broker.id",
-    "controller.listener.names",
-    "controller.quorum.bootstrap.servers",
-    "controller.quorum.voters",
-    "inter.broker.listener.name",
-    "listener.security.protocol.map",
-    "listeners",
-    "log.dir",
-    "log.dirs",
-    "metadata.log.dir",
-    "node.id",
-    "process.roles",
-)
 _OF_CLUSTERS: Final = ("brokers", "cores")
-_NOT_COMPARED: Final = _IN_FORCE.union(_NAMES_OF_CLIENTS, _NAMES_OF_BROKERS)
-"""Properties that are judged, or name the client or broker."""
 
 _NOTED: Final = ("python", "numba", "numpy", "confluent_kafka")
 
@@ -209,9 +193,11 @@ def _usual_names(properties: _Properties) -> _Properties:
 def _property_pairs(
     told: Mapping[_Path, tuple[_Properties, _Properties]],
 ) -> Iterator[tuple[str, str | None, str | None]]:
+    """Both sides' values by path, but for what is judged, and what loadlab sets itself: names and places."""
     for path, (first, second) in told.items():
-        for name in sorted((first.keys() | second.keys()) - _NOT_COMPARED):
-            yield ".".join((*path, name)), first.get(name), second.get(name)
+        for name in sorted((first.keys() | second.keys()) - _IN_FORCE - OWNED.keys()):
+            if not is_owned(name):
+                yield ".".join((*path, name)), first.get(name), second.get(name)
 
 
 def _broker_differences(baseline: RunResult, contender: RunResult) -> Iterator[Difference]:

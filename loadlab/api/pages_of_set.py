@@ -48,9 +48,8 @@ def verdict(stored: StoredRun | StoredSet, shown: StoredRun) -> Page:
 
 def _set_box(runs: RunSet) -> Element:
     used = sum(each.used for each in runs.runs)
-    told = [each for each in runs.runs if each.reasons or each.thresholds_failed or not each.used]
-    sound = all(each.status == "valid" and not each.thresholds_failed for each in runs.runs)
-    whole = used == runs.requested and sound
+    told = [each for each in runs.runs if each.reasons or not each.sound]
+    whole = used == runs.requested and all(each.sound for each in runs.runs)
     status = "valid" if whole else "suspect" if used else "invalid"
     counted = f"{used} of {numbers.counted(runs.requested, 'run')} {'counts' if used == 1 else 'count'}"
     left_first = sorted(told, key=lambda each: each.used)

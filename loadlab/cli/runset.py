@@ -38,13 +38,7 @@ def _count(runs: RunSet) -> str:
 
 def _whole(runs: RunSet) -> bool:
     """Whether all runs were made, and all are valid and hold their thresholds."""
-    sound = (run.status == "valid" and not run.cut_short and not run.thresholds_failed for run in runs.runs)
-    return len(runs.runs) == runs.requested and all(sound)
-
-
-def _has_a_story(run: Repetition) -> bool:
-    """Whether a run is not plainly valid, or its verdict or thresholds tell something all the same."""
-    return bool(run.status != "valid" or run.cut_short or run.reasons or run.thresholds_failed)
+    return len(runs.runs) == runs.requested and all(run.sound for run in runs.runs)
 
 
 def _clusters(runs: RunSet) -> Iterator[Line]:
@@ -90,7 +84,7 @@ def _unsuited(runs: RunSet) -> Iterator[Line]:
     verdicts = Counter(run.status for run in runs.runs)
     yield _row("verdicts", " · ".join(f"{number} {status}" for status, number in verdicts.items()))
     for run in runs.runs:
-        if _has_a_story(run):
+        if run.reasons or not run.sound:
             yield Line(f"  {run.repetition}: {run.run_id} {_why(run)}", "warn" if run.used else "bad")
         for expression in run.thresholds_failed:
             yield Line(f"     FAILED  {expression}", "bad")

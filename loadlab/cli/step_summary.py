@@ -46,7 +46,7 @@ def _head(result: RunResult, error: str | None) -> Iterator[str]:
     yield f"- cluster: {plain(cluster_text(result.cluster))}"
     if result.cluster.kind == "mock":
         yield f"- {MOCK_NOTE}"
-    if result.verdict.saturated and not any(reason.code == "saturated" for reason in result.verdict.reasons):
+    if result.verdict.saturated:
         yield f"- {SATURATED}"
     for warning in result.warnings:
         yield f"- warning: {plain(warning.message)}"

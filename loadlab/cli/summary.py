@@ -68,7 +68,7 @@ def _verdict(result: RunResult) -> Section:
 
 def _reasons(verdict: Verdict) -> Section:
     blocks = [_reason(reason) for reason in verdict.reasons]
-    if verdict.saturated and not any(reason.code == "saturated" for reason in verdict.reasons):
+    if verdict.saturated:
         blocks.append((Line(SATURATED, "warn"),))
     return Section.of(*blocks)
 

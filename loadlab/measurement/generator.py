@@ -39,7 +39,6 @@ BESIDE_LIMIT of their cores' time, are starved: then a full client queue says no
 BESIDE_LIMIT: Final = 0.2
 """See CORE_WAIT_LIMIT. Brokers are not others: a cluster that takes the workers' cores is at its limit."""
 
-
 _MOST_MISSED: Final = 1.0 - ACHIEVED_LIMIT
 
 

@@ -47,6 +47,11 @@ class Repetition(Model):
     reasons: tuple[Reason, ...] = ()
     thresholds_failed: tuple[str, ...] = ()
 
+    @property
+    def sound(self) -> bool:
+        """Whether it is valid and whole, and its thresholds held."""
+        return self.status == "valid" and not self.cut_short and not self.thresholds_failed
+
 
 class HeadlineFigure(Model):
     """One headline number over the runs that are used.

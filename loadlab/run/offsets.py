@@ -101,7 +101,7 @@ class Sample:
 
 
 class Told(Mapping[Partition, int]):
-    """What partitions told, 0 or more each, in 8 bytes a partition: a long run keeps thousands of these.
+    """What partitions told, in 8 bytes a partition: a long run keeps thousands of these.
 
     Args:
         places: of all partitions, where they stand in the array.

@@ -249,16 +249,7 @@ class _Run:
         fleet.await_ready()
         sampler = OffsetSampler(cluster, fleet, everywhere, groups, before=before)
         series = Series(fleet)
-        watcher = Watcher(
-            run_id=self._run_id,
-            plan=self._plan,
-            fleet=fleet,
-            sampler=sampler,
-            series=series,
-            observer=self._observer,
-            events=self._events,
-            account=account,
-        )
+        watcher = self._watcher(sampler, series, account)
         live = LiveThresholds(self._scenario, self._options.patient)
         load = self._load(cluster, brokers, watcher, live)
         self._interrupts.gentle = True
@@ -284,6 +275,18 @@ class _Run:
                 account=account,
             )
             return self._store(measured, series, live)
+
+    def _watcher(self, sampler: OffsetSampler, series: Series, account: Account | None) -> Watcher:
+        return Watcher(
+            run_id=self._run_id,
+            plan=self._plan,
+            fleet=sampler.fleet,
+            sampler=sampler,
+            series=series,
+            observer=self._observer,
+            events=self._events,
+            account=account,
+        )
 
     def _load(self, cluster: Cluster, brokers: BrokerSampler, watcher: Watcher, live: LiveThresholds) -> Load:
         return Load(

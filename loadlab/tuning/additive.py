@@ -12,6 +12,7 @@ from optuna.search_space import intersection_search_space
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from loadlab.tuning.ranking import holds_all
 from loadlab.tuning.surrogate import predict
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class AdditiveSampler(BaseSampler):
             one for one in _having(study, search_space, TrialState.RUNNING) if one.number != trial.number
         ]
         scores = self._scores(study, complete)
-        holds = np.asarray([_holds(one) for one in complete])
+        holds = np.asarray([holds_all(one) for one in complete])
         order = np.lexsort((-scores, ~holds))[:_BEST]
         drawn = self._candidates(search_space, [complete[place].params for place in order])
         tried = [{name: one.params[name] for name in search_space} for one in (*finished, *running)]
@@ -198,10 +199,6 @@ def _having(study: Study, space: Space, *states: TrialState) -> list[FrozenTrial
     """The trials in some states that have all parameters of a space."""
     trials = study.get_trials(deepcopy=False, states=states)
     return [one for one in trials if all(name in one.params for name in space)]
-
-
-def _holds(trial: FrozenTrial) -> bool:
-    return all(broken_by <= 0.0 for broken_by in trial.constraints.values())
 
 
 def _constraints(finished: Sequence[FrozenTrial]) -> list[tuple[list[FrozenTrial], Array]]:

@@ -10,6 +10,7 @@ from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import TrialState
 
 from loadlab.analysis.statistics import LEVEL
+from loadlab.tuning.ranking import holds_all
 from loadlab.tuning.recommend import Importance
 from loadlab.tuning.space import special_name
 
@@ -69,7 +70,7 @@ def _shares(trials: Sequence[FrozenTrial], space: SearchSpace, sign: float) -> d
     """
     values = [sign * (trial.values or [0.0])[0] for trial in trials]
     worst = max(values)
-    ranked = [value if _holds(trial) else worst for trial, value in zip(trials, values, strict=True)]
+    ranked = [value if holds_all(trial) else worst for trial, value in zip(trials, values, strict=True)]
     # PED-ANOVA is fewer lines in Optuna than in a copy, but asks for a study: one in memory does.
     study = optuna.create_study()
     study.add_trials(
@@ -82,7 +83,3 @@ def _shares(trials: Sequence[FrozenTrial], space: SearchSpace, sign: float) -> d
     }
     total = sum(raw.values())
     return {name: value / total if total else 0.0 for name, value in raw.items()}
-
-
-def _holds(trial: FrozenTrial) -> bool:
-    return all(broken_by <= 0.0 for broken_by in trial.constraints.values())

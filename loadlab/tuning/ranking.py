@@ -9,7 +9,14 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from optuna.trial import FrozenTrial
+
 Direction = Literal["maximize", "minimize"]
+
+
+def holds_all(trial: FrozenTrial) -> bool:
+    """Whether one of Optuna's trials broke no constraint."""
+    return all(broken_by <= 0.0 for broken_by in trial.constraints.values())
 
 
 def log_gain(default: float, contender: float, direction: Direction) -> float:
