@@ -20,8 +20,19 @@ class HintedError(ValueError):
     """
 
     def __init__(self, message: str, suggestion: str | None = None) -> None:
-        super().__init__(message)
+        # Half a character, of a file or an argument, is no text that could be told.
+        super().__init__(as_text(message))
         self.suggestion = suggestion
+
+
+def is_text(word: str) -> bool:
+    """Whether a word has no half of a character (a surrogate) in it, as JSON and arguments may bring one."""
+    return as_text(word) == word
+
+
+def as_text(word: str) -> str:
+    """A word with a question mark for each half of a character."""
+    return word.encode("utf-8", "replace").decode("utf-8")
 
 
 def near(word: str, known: Collection[str], *, likeness: float = _LIKENESS) -> str | None:

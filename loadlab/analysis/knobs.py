@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Value = str | int | float
 
+UNSET: Final = "unset"
+"""What stands for a value that is to be taken out, as nothing has an effect there."""
+
 _CONFIG: Final = ".config."
 _LATENCY: Final = re.compile(r"\.\w*_us(_per_record)?(\.(mean|min|max|p[0-9]+))?$")
 _BYTES: Final = ("size", "bytes", "heap", "memory")
@@ -36,9 +39,13 @@ def _forms(path: str) -> tuple[str, str, str]:
 
 
 def assignment_text(assignment: Mapping[str, Value]) -> str:
-    """An assignment on one line: linger.ms=20 batch.size=256KiB."""
+    """An assignment on one line: linger.ms=20 batch.size=256KiB, without compression.level."""
     names = short_names(assignment)
-    return " ".join(f"{names[path]}={value_text(path, value)}" for path, value in assignment.items())
+    set_to = [
+        f"{names[path]}={value_text(path, value)}" for path, value in assignment.items() if value != UNSET
+    ]
+    unset = [names[path] for path, value in assignment.items() if value == UNSET]
+    return " ".join(set_to) + (f"{', ' if set_to else ''}without {', '.join(unset)}" if unset else "")
 
 
 def value_text(path: str, value: Value) -> str:

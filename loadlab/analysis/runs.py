@@ -187,8 +187,10 @@ def _latency(
 
 
 def _cpu_us_per_record(groups: Iterable[ProducerResult | ConsumerResult]) -> float | None:
-    """All groups' CPU time over all their records: their figures weighted by their records."""
+    """All groups' CPU time over all their records; None where that of one is not known."""
     parts = [(each.cpu_us_per_record, each.throughput.records_per_s) for each in groups]
+    if any(cpu_us is None and rate for cpu_us, rate in parts):
+        return None
     known = [(cpu_us, rate) for cpu_us, rate in parts if cpu_us is not None]
     rates = sum(rate for _, rate in known)
     return sum(cpu_us * rate for cpu_us, rate in known) / rates if rates else None

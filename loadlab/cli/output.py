@@ -89,7 +89,7 @@ def _write(stream: TextIO, text: str, encoding: str | None = None) -> None:
             stream.write(text + "\n")
         else:
             stream.flush()
-            stream.buffer.write(f"{text}\n".encode(encoding))
+            stream.buffer.write(f"{text}\n".encode(encoding, errors="replace"))
         stream.flush()
     except OSError as error:
         nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -10,8 +10,9 @@ from loadlab.analysis.knobs import objective_text
 from loadlab.cli.coordinates import coordinates, header
 from loadlab.cli.observers import QuietObserver
 from loadlab.cli.output import Line
+from loadlab.tuning.again import noisy_rounds, runs_of
 from loadlab.tuning.estimate import estimate
-from loadlab.tuning.findings import baseline_values, best_so_far
+from loadlab.tuning.findings import baseline_values, best_so_far, confirm_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from loadlab.results.model_study import Measurement, StudyResult, StudyRun
     from loadlab.results.study_store import StoredStudy
     from loadlab.run.progress import RunObserver
+    from loadlab.tuning.confirm import ConfirmRules
     from loadlab.tuning.estimate import Estimate
-    from loadlab.tuning.study_model import LoadedStudy
+    from loadlab.tuning.study_model import LoadedStudy, Study
 
 
 class StudyWatcher(QuietObserver):
@@ -71,7 +73,8 @@ def plan_lines(loaded: LoadedStudy, result: StudyResult | None = None) -> Iterat
         f"study {loaded.study.name}: about {runs}{made}; fewer where nothing leads,"
         " more where some have to be repeated"
     )
-    yield from (Line(f"  {text}") for text in _parts(left, extend=loaded.study.confirm.extend))
+    rules = confirm_rules(loaded.study, result)
+    yield from (Line(f"  {text}") for text in _parts(left, loaded.study, rules))
     drain_s = loaded.loaded.scenario.phases.drain_s
     yield Line(
         f"  of {numbers.duration(left.run_s)} each: {numbers.duration(left.seconds)} in all, and up to"
@@ -92,13 +95,14 @@ def plan_document(loaded: LoadedStudy) -> dict[str, object]:
     }
 
 
-def _parts(left: Estimate, *, extend: bool) -> Iterator[str]:
-    again = ", as many again where they leave it open" if extend else ""
+def _parts(left: Estimate, study: Study, rules: ConfirmRules) -> Iterator[str]:
+    again = ", as many again where they leave it open" if rules.extend else ""
+    more = f" ({runs_of(noisy_rounds(study))} where a run varies by more than {rules.effect_floor:.0%})"
     told = (
         (left.baseline, "of the default first, for its noise"),
         (left.trials, "of trials"),
         (left.defaults, "of the default between them, for drift"),
-        (left.candidates, "of the best trials again"),
+        (left.candidates, f"of the best trials again{'' if rules.noise else more}"),
         (left.confirm, f"of default and winner in turns{again}"),
     )
     yield from (f"{number:>4} {text}" for number, text in told if number)

@@ -111,14 +111,12 @@ class _Start:
             record = self._record(servers, telemetry.ports)
             containers = Containers(self._engine, record)
             try:
-                record.save()
-                self._launch(endpoints, telemetry.ports)
-                ReadinessWait(servers, containers.ending, _READY_TIMEOUT_S).wait()
-            except ClusterError as error:
-                failure = self._failure(error, containers)
-                with signals_held():
-                    containers.end()
-                raise failure from error
+                try:
+                    record.save()
+                    self._launch(endpoints, telemetry.ports)
+                    ReadinessWait(servers, containers.ending, _READY_TIMEOUT_S).wait()
+                except ClusterError as error:
+                    raise self._failure(error, containers) from error
             except BaseException:
                 with signals_held():
                     containers.end()

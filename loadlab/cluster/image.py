@@ -7,16 +7,16 @@ import os
 import shutil
 import subprocess
 import tarfile
-import tempfile
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadlab.cluster.artifacts import FILES, get_jars, uses_log4j2
+from loadlab.cluster.scratch import scratch
 from loadlab.cluster.state import CACHE_VARIABLE, cache_dir
 from loadlab.errors import ClusterError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from loadlab.cluster.api import Progress
     from loadlab.cluster.docker import Engine
 
@@ -27,7 +27,6 @@ _SUITE = "bookworm"
 _JAVA_PACKAGE = "openjdk-17-jre-headless"
 _DEBOOTSTRAP_TIMEOUT_S = 900
 _PROBE_S = 10
-_ROOT_PREFIX = "loadlab-root-"
 # What a broker never reads and an image need not carry.
 _LEFT_OUT = (
     "./var/cache/apt",
@@ -76,8 +75,7 @@ def build_image(engine: Engine, version: str, progress: Progress) -> str:
         base = _base_image(engine, progress)
         jars = get_jars(version, progress)
         progress(f"building {image}")
-        with tempfile.TemporaryDirectory(prefix="loadlab-image-") as directory:
-            context = Path(directory)
+        with scratch(cache_dir() / "image") as context:
             _fill_context(context, version, jars.directory)
             arguments = {"BASE": base, "VERSION": version}
             for line in engine.build(context, image, arguments, {RECIPE_LABEL: recipe}):
@@ -86,7 +84,7 @@ def build_image(engine: Engine, version: str, progress: Progress) -> str:
     except OSError as error:
         raise ClusterError(
             f"the image can't be made: {error}",
-            fix=f"free disk space, or let {CACHE_VARIABLE} and TMPDIR name folders that can be written",
+            fix=f"free disk space, or let {CACHE_VARIABLE} name a folder that can be written",
         ) from error
     return image
 
@@ -120,10 +118,8 @@ def _make_root(archive: Path, progress: Progress) -> None:
             fix="apt-get install debootstrap, and run as root; or let the engine pull apache/kafka",
         )
     progress(f"debootstrap: Debian {_SUITE} with {_JAVA_PACKAGE} (kept for later builds)")
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    _clear_abandoned(archive.parent)
-    with tempfile.TemporaryDirectory(prefix=_ROOT_PREFIX, dir=archive.parent) as directory:
-        root, draft = Path(directory, "root"), Path(directory, "root.tar")
+    with scratch(archive.parent) as directory:
+        root, draft = directory / "root", directory / "root.tar"
         command = ["debootstrap", "--variant=minbase", f"--include={_JAVA_PACKAGE}", _SUITE, str(root)]
         _run([*_apart(), *command], _DEBOOTSTRAP_TIMEOUT_S)
         with tarfile.open(draft, "w") as packed:
@@ -135,27 +131,25 @@ def _apart() -> tuple[str, ...]:
     """A command that keeps mounts and processes of another to itself; empty where that is not allowed.
 
     Debootstrap mounts /proc in its root and leaves it there where it is killed: whoever removed that root
-    would remove from the machine's own /proc.
+    would remove from the machine's own /proc. All of it ends with this process, however that ends.
     """
-    apart = ("unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc")
+    apart = (
+        "setpriv",
+        "--pdeathsig",
+        "KILL",
+        "unshare",
+        "--mount",
+        "--propagation=private",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+    )
     try:
         allowed = subprocess.run([*apart, "true"], check=False, capture_output=True, timeout=_PROBE_S)
     except (OSError, subprocess.TimeoutExpired):
         return ()
     return () if allowed.returncode else apart
-
-
-def _clear_abandoned(folder: Path) -> None:
-    """Removes roots that killed builds left; one that is being made is younger."""
-    for root in folder.glob(f"{_ROOT_PREFIX}*"):
-        if time.time() - root.stat().st_mtime > 2 * _DEBOOTSTRAP_TIMEOUT_S and not _has_mounts(root):
-            shutil.rmtree(root, ignore_errors=True)
-
-
-def _has_mounts(folder: Path) -> bool:
-    """Whether anything is mounted below a folder: what is there is not its own."""
-    mounts = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
-    return any(f" {folder}/" in line for line in mounts)
 
 
 def _kept(member: tarfile.TarInfo) -> tarfile.TarInfo | None:

@@ -86,13 +86,11 @@ class _Start:
             servers = ",".join(one.clients.reached_at for one in endpoints)
             brokers = Brokers(self._record(root, servers, telemetry.ports))
             try:
-                self._launch(brokers, root, endpoints, telemetry.ports)
-                ReadinessWait(servers, brokers.ending, _READY_TIMEOUT_S).wait()
-            except ClusterError as error:
-                failure = self._failure(error, brokers)
-                with signals_held():
-                    brokers.end()
-                raise failure from error
+                try:
+                    self._launch(brokers, root, endpoints, telemetry.ports)
+                    ReadinessWait(servers, brokers.ending, _READY_TIMEOUT_S).wait()
+                except ClusterError as error:
+                    raise self._failure(error, brokers) from error
             except BaseException:
                 with signals_held():
                     brokers.end()

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loadlab.cluster.scratch import scratch
 from loadlab.cluster.state import CACHE_VARIABLE
 from loadlab.errors import ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 _COPY_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 
@@ -51,10 +51,9 @@ def fetch(wanted: Artifacts) -> None:
         ClusterError: Maven could not fetch them, or they can't be kept.
     """
     try:
-        wanted.target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=wanted.target.parent) as draft:
-            _run(wanted, Path(draft))
-            _move_into_place(Path(draft, "libs"), wanted.target)
+        with scratch(wanted.target.parent) as draft:
+            _run(wanted, draft)
+            _move_into_place(draft / "libs", wanted.target)
     except OSError as error:
         raise ClusterError(
             f"{wanted.name} can't be kept in {wanted.target.parent}: {error}",

@@ -56,8 +56,10 @@ def attach(name: str) -> Cluster:
 
     Raises:
         ClusterError: none stands under this name, it is out of reach, or its brokers are gone.
+        UsageError: it is still being started.
     """
     record = standing(name)
+    _refuse_starting(name)
     cluster = _cluster(record, _reached(record))
     if dead := [state for state in cluster.broker_states() if not state.alive]:
         cluster.stop()
@@ -100,13 +102,32 @@ def refuse_taken(name: str) -> None:
         )
 
 
+def _refuse_starting(name: str) -> None:
+    """Refuses a cluster that another process is just starting.
+
+    Raises:
+        UsageError: there is one.
+    """
+    lock = os.open(lock_of(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UsageError(
+            f"the cluster {name!r} is still being started", fix="wait until it stands"
+        ) from error
+    finally:
+        os.close(lock)
+
+
 def down(name: str) -> list[str]:
     """End the cluster that stands under a name; returns what was removed.
 
     Raises:
         ClusterError: none does, it is out of reach, or its engine does not answer.
+        UsageError: it is still being started.
     """
     record = standing(name)
+    _refuse_starting(name)
     return _remove(record, _reached(record))
 
 

@@ -185,7 +185,7 @@ def _records_dir() -> Path:
 def _read(path: Path) -> ClusterRecord | None:
     try:
         return _from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 

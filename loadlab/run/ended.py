@@ -101,6 +101,7 @@ def _consumer(
         samples=samples,
         final=load.final,
         drained_ns=load.drained_ns.get(group.name),
-        sent_ns=sent_ns or timeline.measure_end_ns,
+        # Nobody drains while records are still to be sent, though the last of them came long before the end.
+        sent_ns=max(sent_ns, timeline.measure_end_ns),
         stamped=any(scenario.producers[sender].stamped for sender in group.producers),
     )

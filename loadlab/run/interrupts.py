@@ -30,11 +30,13 @@ class Interrupts:
         gentle: whether a first signal only sets `requested`; otherwise it raises KeyboardInterrupt, as
             there is nothing measured yet that could be kept.
         missed: a signal came while something was being ended, and was let pass.
+        hung_up: the terminal was closed. Shell and kernel both tell of that, so a second word of it is none.
     """
 
     requested: bool = False
     gentle: bool = False
     missed: bool = False
+    hung_up: bool = False
 
     @property
     def came(self) -> bool:
@@ -42,10 +44,18 @@ class Interrupts:
         return self.requested or self.missed
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if self._is_same_closing(number):
+            return
         if self.gentle and not self.requested:
             self.requested = True
             return
         raise KeyboardInterrupt
+
+    def _is_same_closing(self, number: int) -> bool:
+        """Whether a signal tells once more of what was told of before."""
+        again = self.hung_up and number == signal.SIGHUP
+        self.hung_up |= number == signal.SIGHUP
+        return again
 
     def _on_late_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self.missed = True
@@ -57,7 +67,7 @@ class Interrupts:
             yield self
 
     def _on_deferred_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self.missed:
+        if self.missed and not self._is_same_closing(number):
             raise KeyboardInterrupt
         self.missed = True
 

@@ -44,6 +44,11 @@ class Order:
         return isinstance(self.settings, ProducerSettings)
 
     @property
+    def at_max_rate(self) -> bool:
+        """Whether the worker sends as fast as it can."""
+        return isinstance(self.settings, ProducerSettings) and self.settings.at_max_rate
+
+    @property
     def partitions(self) -> int:
         """How many positions its slab has room for."""
         return 0 if self.produces else sum(topic.partitions for topic in self.settings.topics)

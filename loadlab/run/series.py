@@ -130,13 +130,7 @@ class Series:
     def _drain_one(self, index: int) -> LaneInterval:
         everything = LaneInterval.empty()
         for name in dict.fromkeys(worker.order.group for worker in self.fleet.producers):
-            workers = self.fleet.group(name, produces=True)
-            for lane in (SEND_LANE, ACK_LANE):
-                total = self._add(workers, lane, index)
-                self._write(index, f"producer/{name}", total, _RATES[lane], _LATENCIES[lane])
-                everything.counters[:] += total.counters
-                if lane == ACK_LANE:
-                    everything.counts[AckMetric.PUBLISH_LATENCY] += total.counts[AckMetric.PUBLISH_LATENCY]
+            self._drain_producers(index, name, everything)
         for name in dict.fromkeys(worker.order.group for worker in self.fleet.consumers):
             total = self._add(self.fleet.group(name, produces=False), CONSUME_LANE, index)
             rates, latencies = _CONSUMER_RATES[CONSUME_LANE], _CONSUMER_LATENCIES[CONSUME_LANE]
@@ -146,6 +140,20 @@ class Series:
                 ConsumeMetric.END_TO_END_LATENCY
             ]
         return everything
+
+    def _drain_producers(self, index: int, name: str, everything: LaneInterval) -> None:
+        workers = self.fleet.group(name, produces=True)
+        sent, told = (self._add(workers, lane, index) for lane in (SEND_LANE, ACK_LANE))
+        everything.counters[:] += sent.counters + told.counters
+        # What the call refused has failed as well, and there is one figure for both.
+        told.counters[Counter.FAILED] += sent.counters[Counter.FAILED]
+        latencies = _LATENCIES[SEND_LANE]
+        if workers[0].order.at_max_rate:  # no record is due at a time, from which it could be late
+            latencies = {}
+            told.counts[AckMetric.PUBLISH_LATENCY] = told.counts[AckMetric.SERVICE_TIME]
+        everything.counts[AckMetric.PUBLISH_LATENCY] += told.counts[AckMetric.PUBLISH_LATENCY]
+        self._write(index, f"producer/{name}", sent, _RATES[SEND_LANE], latencies)
+        self._write(index, f"producer/{name}", told, _RATES[ACK_LANE], _LATENCIES[ACK_LANE])
 
     def _add(self, workers: list[WorkerProcess], lane: int, index: int) -> LaneInterval:
         total = LaneInterval.empty()

@@ -67,7 +67,13 @@ def check(data: Mapping[str, object], built: Built[Scenario]) -> list[Problem]:
     ]
 
 
-def check_thresholds(scenario: Scenario) -> list[Problem]:
-    """The problems between a sound scenario and its thresholds, which came from elsewhere."""
+def check_thresholds(scenario: Scenario, *, own_rates: bool) -> list[Problem]:
+    """The problems between a sound scenario and its thresholds, which came from elsewhere.
+
+    Args:
+        scenario: with these thresholds.
+        own_rates: whether its producers keep their rates.
+    """
     view = View(scenario.to_document(), scenario)
-    return [finding.problem for find in _OF_THRESHOLDS for finding in find(view)]
+    of_rates = (checks_thresholds.due_records,) if own_rates else ()
+    return [finding.problem for find in (*_OF_THRESHOLDS, *of_rates) for finding in find(view)]

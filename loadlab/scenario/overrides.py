@@ -19,12 +19,13 @@ from typing import Literal
 
 from loadlab import units
 from loadlab.errors import ScenarioError
-from loadlab.hints import HintedError, near
+from loadlab.hints import HintedError, is_text, near
 from loadlab.scenario import shape
 from loadlab.scenario.document import Document, Origin, Path, is_property, lines_of, value_at
 from loadlab.scenario.problems import Problem
 from loadlab.scenario.reader import parse_value
 from loadlab.scenario.secrets import redacted_line
+from loadlab.scenario.wording import HALF_A_CHARACTER
 
 PROVIDER_VARIABLE = "LOADLAB_PROVIDER"
 SET_VARIABLE = "LOADLAB_SET"
@@ -130,6 +131,8 @@ def _split(text: str) -> tuple[str, str]:
     path = text[: max(0, equals)].strip()
     if not path:
         raise _PathError(_FORM)
+    if not is_text(path):
+        raise _PathError(HALF_A_CHARACTER)
     return path, text[equals + 1 :].strip()
 
 

@@ -25,9 +25,11 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from loadlab.errors import ScenarioError
+from loadlab.hints import is_text
 from loadlab.scenario.document import Document, Mark, Marks, Path, is_number, is_property, lines_of
 from loadlab.scenario.problems import Problem, scenario_error
 from loadlab.scenario.secrets import holds_secret
+from loadlab.scenario.wording import HALF_A_CHARACTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -184,6 +186,8 @@ class _Reader:
             if not isinstance(event, ScalarEvent):
                 self._refuse("a key must be a text", mark)
             key = str(event.value)
+            if not is_text(key):
+                self._refuse(f"a key {HALF_A_CHARACTER}", mark)
             if key in values:
                 self._twice(path, key, mark, depth)
             else:

@@ -11,6 +11,8 @@ from loadlab.hints import near
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
+HALF_A_CHARACTER: Final = "holds half of a character (a surrogate), which is no text"
+
 _MESSAGES: Final[Mapping[str, str]] = {
     "missing": "is required",
     "greater_than": "must be more than {gt}, not {input}",
@@ -28,7 +30,7 @@ _MESSAGES: Final[Mapping[str, str]] = {
     "tuple_type": "must be a list, not {input}",
     "path_type": "must be the path of a file, not {input}",
     "literal_error": "must be one of {expected}, not {input}",
-    "string_unicode": "holds half of a character (a surrogate), which is no text",
+    "string_unicode": HALF_A_CHARACTER,
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     "too_short": "must not be empty",

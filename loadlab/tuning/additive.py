@@ -75,10 +75,12 @@ class AdditiveSampler(BaseSampler):
     Args:
         seed: of what is drawn.
         startup_trials: until there are so many finished ones, trials are drawn at random.
+        noise: of the first objective, the standard deviation of a run's logarithm; None: not known.
     """
 
-    def __init__(self, seed: int, startup_trials: int) -> None:
+    def __init__(self, seed: int, startup_trials: int, noise: float | None = None) -> None:
         """Nothing is drawn yet."""
+        self._noise = noise
         self._rng = np.random.default_rng(seed)
         self._random = RandomSampler(seed=seed)
         self._startup_trials = startup_trials
@@ -113,7 +115,8 @@ class AdditiveSampler(BaseSampler):
         drawn = self._candidates(search_space, [complete[place].params for place in order])
         tried = [{name: one.params[name] for name in search_space} for one in (*finished, *running)]
         candidates = [one for one in drawn if one not in tried] or drawn
-        model = _Model(search_space, candidates)
+        # Of several objectives, weighed anew each time, it would be another noise.
+        model = _Model(search_space, candidates, self._noise if len(study.directions) == 1 else None)
         worth = np.ones(len(candidates))
         for told in _constraints(finished):
             worth *= model.chance(*told)
@@ -158,8 +161,9 @@ class AdditiveSampler(BaseSampler):
 class _Model:
     """Predicts at the candidates."""
 
-    def __init__(self, space: Space, candidates: Sequence[Params]) -> None:
+    def __init__(self, space: Space, candidates: Sequence[Params], noise: float | None) -> None:
         self._space = space
+        self._noise = noise
         self._points = self._rows(candidates)
         self._categories = np.asarray([isinstance(one, CategoricalDistribution) for one in space.values()])
 
@@ -174,9 +178,9 @@ class _Model:
         known = self._rows([one.params for one in trials])
         if running:
             under_way = self._rows([one.params for one in running])
-            expected = predict(known, scores, under_way, self._categories).mean
+            expected = predict(known, scores, under_way, self._categories, self._noise).mean
             known, scores = np.vstack([known, under_way]), np.concatenate([scores, expected])
-        found = predict(known, scores, np.vstack([self._points, known]), self._categories)
+        found = predict(known, scores, np.vstack([self._points, known]), self._categories, self._noise)
         counts = np.concatenate([holds, np.ones(len(running), bool)])
         best = found.means[:, len(self._points) :][:, counts].max(axis=1)
         return found.improvement(best, _MARGIN)[: len(self._points)]

@@ -122,12 +122,12 @@ def _fresh(loaded: LoadedStudy, options: TuneOptions) -> StudyResult:
 
 
 def _planned(loaded: LoadedStudy, options: TuneOptions) -> tuple[Planned, ...]:
-    """The default, the presets, and an earlier study's best; each once, and none that breaks a rule."""
+    """The default, an earlier study's best, and the presets; each once, and none that breaks a rule."""
     space = loaded.study.space
     default, *others = presets(loaded.study)
     if options.warm_start is not None:
         earlier = load_study_result(options.warm_start, options.results_dir)
-        others += warm_starts(earlier, space, loaded.study.objectives[0])
+        others = [*warm_starts(earlier, space, loaded.study.objectives[0]), *others]
     kept = [Planned(origin=default[0], assignment=dict(default[1]))]
     for origin, assignment in others:
         known = any(one.assignment == assignment for one in kept)

@@ -148,7 +148,9 @@ def _lag_growth(run: StoredRun, scenario: Scenario) -> dict[str, float | None]:
         times_s, lags = read_series(run.path, f"consumer/{name}", "consumer_lag_records")
         begin_s, end_s = (measure.start_s, measure.end_s) if measure else (0.0, 0.0)
         inside = (times_s >= begin_s) & (times_s <= end_s + _LATE_SAMPLE_S)
-        growth[name] = growth_per_s(times_s[inside], lags[inside])
+        # Up to the sample nearest to the end: the drain phase asks soon, too.
+        until = int(np.argmin(np.abs(times_s[inside] - end_s))) + 1 if inside.any() else 0
+        growth[name] = growth_per_s(times_s[inside][:until], lags[inside][:until])
     return growth
 
 

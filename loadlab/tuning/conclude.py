@@ -6,11 +6,13 @@ from dataclasses import asdict
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
+from loadlab.analysis.knobs import UNSET
 from loadlab.results.model_study_answer import StudyAnswer, StudyCost, StudyImportance, StudyLimit
 from loadlab.scenario.expressions import EXPRESSION
+from loadlab.tuning.again import contenders
 from loadlab.tuning.costs import costs, goal_of
 from loadlab.tuning.decision import decide
-from loadlab.tuning.findings import baseline_values, confirm_rules, confirm_runs, contenders, drift
+from loadlab.tuning.findings import baseline_values, confirm_rules, confirm_runs, drift
 from loadlab.tuning.knobs import is_weaker
 from loadlab.tuning.noise import noise_of
 from loadlab.tuning.recommend import LimitHeld, Recommendation
@@ -86,25 +88,28 @@ def _answer(told: Recommendation, decision: Decision, trial: int | None, cv: flo
 
 
 def _different(result: StudyResult, trial: int | None) -> dict[str, Value]:
-    """The values of a trial that are not the default's."""
+    """The values of a trial that are not the default's; what only the default sets is to be taken out."""
     if trial is None:
         return {}
     default = result.trials[0].assignment
     values = result.trial(trial).assignment
-    return {name: value for name, value in values.items() if default.get(name) != value}
+    changed = {name: value for name, value in values.items() if default.get(name) != value}
+    return {**changed, **{name: UNSET for name in default if name not in values}}
 
 
 def _weakened(study: Study, result: StudyResult, trial: int | None) -> dict[str, Value]:
-    """The values of a trial that promise less than the scenario's own."""
+    """The values of a trial that promise less than the scenario's own, and what it does not set at all."""
     if trial is None:
         return {}
     default = result.trials[0].assignment
     values = result.trial(trial).assignment
-    return {
+    weaker = {
         name: values[name]
         for name in study.space.unlocked
         if name in values and is_weaker(name, values[name], study.own.get(name, default.get(name)))
     }
+    lost = [name for name in study.space.unlocked if name in study.own and name not in values]
+    return {**weaker, **dict.fromkeys(lost, UNSET)}
 
 
 def _none_left(result: StudyResult) -> str:

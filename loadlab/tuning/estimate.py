@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
+from loadlab.tuning.again import contenders, rounds, runs_of
 from loadlab.tuning.capacity import CapacityOptions
 from loadlab.tuning.confirm import BLOCK, attempts, runs_unextended, shares
-from loadlab.tuning.findings import confirm_rules, confirm_runs, contenders
+from loadlab.tuning.findings import confirm_rules, confirm_runs
 from loadlab.tuning.space import ChangeCost
 from loadlab.tuning.study_model import CAPACITY
 
@@ -32,7 +33,7 @@ class Estimate:
         baseline: of the default, for its noise.
         trials: as many as the budget has; where it is minutes only, as many as fit.
         defaults: repetitions of the default between the trials.
-        candidates: of the best trials again.
+        candidates: of the best trials again; more where runs turn out to be noisy.
         confirm: of the confirmation, if each candidate but the last just fails its screen; more where one is
             extended.
         run_s: how long a run takes.
@@ -76,7 +77,7 @@ def estimate(loaded: LoadedStudy, result: StudyResult | None = None) -> Estimate
         baseline=max(0, study.noise.runs - done["baseline"]),
         trials=max(0, trials - done["trial"]),
         defaults=max(0, trials // every - done["default"]),
-        candidates=max(0, study.confirm.candidates * study.confirm.candidate_runs - done["candidate"]),
+        candidates=max(0, runs_of(rounds(study, result)) - done["candidate"]),
         confirm=_confirm_left(study, result),
         run_s=run_s,
     )

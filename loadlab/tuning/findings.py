@@ -12,7 +12,7 @@ from loadlab.analysis.statistics import LEVEL
 from loadlab.tuning.confirm import ConfirmRules, ConfirmRun
 from loadlab.tuning.drift import PlacedValue, drift_of
 from loadlab.tuning.noise import NoiseRules, noise_of
-from loadlab.tuning.ranking import leaders, ranked_again
+from loadlab.tuning.ranking import leaders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,24 +71,6 @@ def corrected_values(result: StudyResult, *purposes: Purpose) -> dict[int, list[
     return values
 
 
-def best_trials(study: Study, result: StudyResult) -> tuple[int, ...]:
-    """The trials that are measured again, best first: those that did best and met all constraints.
-
-    With several objectives they are of the Pareto front, and the best of these by the first objective. Each
-    has an assignment of its own, and none the default's: a second of the same would only have more luck.
-    """
-    values = {trial: each[0] for trial, each in corrected_values(result, "trial").items()}
-    if len(result.objectives) > 1:
-        values = {trial: values[trial] for trial in result.front()}
-    default = result.trials[0].assignment
-    chosen: list[int] = []
-    for trial in leaders(values, study.objectives[0].direction, len(values)):
-        known = [default, *(result.trial(other).assignment for other in chosen)]
-        if result.trial(trial).assignment not in known:
-            chosen.append(trial)
-    return tuple(chosen[: study.confirm.candidates])
-
-
 @dataclass(frozen=True)
 class Best:
     """The trial that did best until now, by its one run.
@@ -114,17 +96,6 @@ def best_so_far(result: StudyResult) -> Best | None:
         reach = float(np.exp(stats.t.ppf(0.5 + LEVEL / 2, len(logs) - 1) * logs.std(ddof=1)))
         return Best(trial, values[trial], values[trial] / reach, values[trial] * reach)
     return None
-
-
-def contenders(study: Study, result: StudyResult) -> tuple[int, ...]:
-    """The trials that may be recommended, best first: those that met all constraints each time."""
-    again = corrected_values(result, "candidate")
-    values = {
-        trial: each
-        for trial, each in corrected_values(result, "trial", "candidate").items()
-        if len(again.get(trial, ())) >= study.confirm.candidate_runs
-    }
-    return ranked_again(values, study.objectives[0].direction)
 
 
 def confirm_runs(result: StudyResult, order: Sequence[int]) -> list[ConfirmRun]:

@@ -224,6 +224,10 @@ def _level(client: JavaClient, value: str, config: Mapping[str, str], kafka_vers
             None, None, f"{java_name} is best left out: -1 is librdkafka's word for the default"
         )
     level = int(value)
+    if codec == "gzip" and level == 0:
+        return JavaSetting(
+            None, None, "Java's gzip has no level 0, which is none: take compression.type=none"
+        )
     if codec == "lz4" and level in _LZ4_APART:
         return JavaSetting(None, None, _LZ4_APART[level])
     if codec == "lz4":

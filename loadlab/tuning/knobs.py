@@ -45,7 +45,6 @@ _DURABLE: Final = frozenset(
 )
 _DURABLE_STARTS: Final = ("flush.", "log.flush.")
 _DURABLE_ENDS: Final = (".min.isr", "replication.factor")
-_TRUE: Final = ("true", True)
 _BROKERS: Final = ("cluster", "brokers")  # of which the brokers' own topics have as many copies, up to three
 
 _IN_FLIGHT: Final = ("max.in.flight", "max.in.flight.requests.per.connection")
@@ -74,7 +73,7 @@ def is_weaker(path: str, value: Value, than: Value | None) -> bool:
     if than is None or name.startswith(_DURABLE_STARTS):  # the more seldom to the disk, the less
         return than is None or float(value) > float(than)
     if name == "unclean.leader.election.enable":
-        return value in _TRUE
+        return str(value).lower() == "true"
     return _promised(value) < _promised(than)
 
 

@@ -67,8 +67,9 @@ def _baseline(study: Study) -> tuple[str, Assignment]:
     if study.baseline == "defaults":
         return DEFAULT, study.space.default()
     # What is active depends on what the scenario sets: a level has its default beside the scenario's codec.
+    # What the scenario sets itself stays, though the space has it only beside other values.
     defaults = {knob.name: knob.default for knob in study.space.knobs if knob.default is not None}
-    return SCENARIO, study.space.active({**defaults, **study.own})
+    return SCENARIO, {**study.space.active({**defaults, **study.own}), **study.own}
 
 
 def _others(study: Study) -> Iterator[tuple[str, Assignment]]:

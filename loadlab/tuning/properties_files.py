@@ -7,16 +7,17 @@ commands that set them.
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from loadlab.client.property_table import CANONICAL
+from loadlab.client.property_table import CANONICAL, known_properties
+from loadlab.scenario.kafka_properties import definitions
 from loadlab.scenario.secrets import is_secret
 from loadlab.tuning.java_settings import DEFAULT_PARTITIONER_NOTE, JavaClient, java_setting
 from loadlab.tuning.owners import owner_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from loadlab.scenario.model import Scenario
 
@@ -41,6 +42,17 @@ _DYNAMIC: Final = frozenset(
     }
 )
 """Broker properties that kafka-configs sets for all brokers while they run (Kafka's DynamicBrokerConfig)."""
+
+_POOLS: Final = frozenset(
+    {
+        "background.threads",
+        "num.io.threads",
+        "num.network.threads",
+        "num.recovery.threads.per.data.dir",
+        "num.replica.fetchers",
+    }
+)
+"""Of these Kafka refuses more than double and less than half of what a broker has (DynamicThreadPool)."""
 
 _IDEMPOTENT_IN_FLIGHT: Final = 5
 _ALL: Final = ("all", "-1")
@@ -88,29 +100,72 @@ class _Client:
             yield f"{self.kind} {self.name}, as in the scenario", rest
 
 
+@dataclass
+class _Settings:
+    """What a file sets: each property once, for all its groups, as the last line would win.
+
+    Attributes:
+        has: whether a kind of client has a property of a name.
+        live: the name and the value of what is set, by the one name that rules use.
+        told: what stands under the group at hand, set or as a comment.
+    """
+
+    has: Callable[[JavaClient, str], bool]
+    live: dict[str, tuple[str, str]] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
+
+    def assigned(self, name: str, value: str) -> list[str]:
+        """The line that sets a property; a comment where an earlier group has set it already."""
+        known = CANONICAL.get(name, name)
+        self.told.add(known)
+        if known not in self.live:
+            self.live[known] = name, value
+            return [f"{name}={value}"]
+        before = self.live[known][1]
+        if before == value:
+            return [f"# {name}={value}, as above"]
+        return [f"# {name}={value}", f"#   is set to {before} above: {_OWN_FILE}"]
+
+    def end_group(self, kind: JavaClient) -> Iterator[str]:
+        """What earlier groups set, and this one was measured without."""
+        for known, (name, value) in self.live.items():
+            if known not in self.told and self.has(kind, name):
+                yield f"# {name} is set to {value} above, and was not for this group: {_OWN_FILE}"
+        self.told.clear()
+
+
+_OWN_FILE: Final = "this group needs a file of its own"
+
+
+def _librdkafka_has(kind: JavaClient, name: str) -> bool:
+    return name in known_properties() and kind in known_properties()[name].clients
+
+
 def librdkafka_properties(handover: Handover) -> str:
     """The file for librdkafka and the clients that stand on it (confluent-kafka, node-rdkafka and others)."""
     lines = [*_head(handover, "librdkafka clients")]
-    seen: dict[str, str] = {}
+    settings = _Settings(_librdkafka_has)
     for client in _clients(handover):
         for title, config in client.parts():
             lines += ["", f"# {title}"]
             for name, value in config.items():
-                lines += _assigned(name, value, seen)
-        lines += _left_out(client, handover)
+                lines += settings.assigned(name, value)
+        lines += [*settings.end_group(client.kind), *_left_out(client, handover)]
     return _text([*lines, *_elsewhere(handover)])
 
 
 def java_properties(handover: Handover) -> str:
     """The file for Java's clients: each property under Java's name, with a comment where the two differ."""
     lines = [*_head(handover, "Java clients"), *_comment(_MEASURED)]
-    seen: dict[str, str] = {}
+    version = handover.scenario.cluster.kafka_version
+    settings = _Settings(lambda kind, name: name in definitions(kind, version))
     for client in _clients(handover):
         for title, config in client.parts():
             lines += ["", f"# {title}"]
             for name, value in config.items():
-                lines += _translated(client, name, value, handover, seen)
-        lines += [*_java_defaults(client, seen), *_left_out(client, handover)]
+                lines += _translated(client, name, value, version, settings)
+        lines += [*_java_defaults(client, settings), *settings.end_group(client.kind)]
+        lines += _left_out(client, handover)
     return _text([*lines, *_elsewhere(handover)])
 
 
@@ -140,27 +195,7 @@ def _comment(sentence: str) -> list[str]:
     return [f"# {line}" for line in textwrap.wrap(sentence, _WIDTH)]
 
 
-def _assigned(name: str, value: str, seen: dict[str, str]) -> list[str]:
-    """The line that sets a property; a comment where an earlier group has set it already.
-
-    A file can set a property once: the last line would win, for all.
-    """
-    if name not in seen:
-        seen[name] = value
-        return [f"{name}={value}"]
-    before = seen[name]
-    if before == value:
-        return [f"# {name}={value}, as above"]
-    return [
-        f"# {name}={value}",
-        f"#   is set to {before} above: this group needs a file of its own",
-    ]
-
-
-def _translated(
-    client: _Client, name: str, value: str, handover: Handover, seen: dict[str, str]
-) -> Iterator[str]:
-    version = handover.scenario.cluster.kafka_version
+def _translated(client: _Client, name: str, value: str, version: str, settings: _Settings) -> Iterator[str]:
     setting = java_setting(client.kind, name, value, client.config, version)
     if setting.name is None or setting.value is None:
         yield f"# {name}={value} is librdkafka's: {setting.note}"
@@ -168,12 +203,12 @@ def _translated(
     if _too_many_in_flight(setting.name, setting.value, client.config):
         yield f"# measured: {name}={value}, with enable.idempotence=false, librdkafka's default"
         yield from _comment(f"{setting.note}; so this is the most that keeps what Java's default guarantees")
-        yield from _assigned(setting.name, str(_IDEMPOTENT_IN_FLIGHT), seen)
+        yield from settings.assigned(setting.name, str(_IDEMPOTENT_IN_FLIGHT))
         return
     if setting.note is not None:
         was = "" if (setting.name, setting.value) == (name, value) else f" (librdkafka: {name}={value})"
         yield f"# {setting.note}{was}"
-    yield from _assigned(setting.name, setting.value, seen)
+    yield from settings.assigned(setting.name, setting.value)
 
 
 def _too_many_in_flight(name: str, value: str, config: Mapping[str, str]) -> bool:
@@ -209,7 +244,7 @@ _BUFFER: Final = (
 )
 
 
-def _java_defaults(client: _Client, seen: dict[str, str]) -> Iterator[str]:
+def _java_defaults(client: _Client, settings: _Settings) -> Iterator[str]:
     """What was measured because it is librdkafka's default, and is not Java's."""
     missing = {
         name: each
@@ -219,7 +254,7 @@ def _java_defaults(client: _Client, seen: dict[str, str]) -> Iterator[str]:
     if missing:
         yield from ("", f"# {client.kind} {client.name}, librdkafka's defaults where Java has another")
     for name, (value, note) in missing.items():
-        yield from (f"# {note}", *_assigned(name, value, seen))
+        yield from (f"# {note}", *settings.assigned(name, value))
     if client.kind == "producer":
         yield from _of_producers(client)
 
@@ -263,9 +298,9 @@ def _processes(handover: Handover) -> Iterator[str]:
 
 def _topics(handover: Handover) -> Iterator[str]:
     for spec_name, spec in handover.scenario.topics.items():
-        for field in handover.chosen_of(f"topics.{spec_name}"):
+        for setting in handover.chosen_of(f"topics.{spec_name}"):
             for topic in spec.names(spec_name):
-                yield from _topic(topic, field, spec.partitions, spec.replication_factor, spec.config)
+                yield from _topic(topic, setting, spec.partitions, spec.replication_factor, spec.config)
 
 
 def _topic(
@@ -299,6 +334,8 @@ def _broker(name: str, config: Mapping[str, str]) -> Iterator[str]:
     if name in _DYNAMIC:
         yield f"brokers: {name}={config[name]}"
         to_all = "--alter --entity-type brokers --entity-default"
+        if name in _POOLS:
+            yield "  Kafka refuses more than double or less than half of what it is: go there in steps"
         yield f"  kafka-configs.sh {_SERVER} {to_all} --add-config {name}={config[name]}"
     else:
         yield f"brokers: {name}={config[name]}, in each server.properties; then restart one after the other"

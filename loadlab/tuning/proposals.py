@@ -38,6 +38,7 @@ class Proposals:
         space: what may be proposed.
         sampler: who proposes.
         seed: the study's.
+        noise: of the first objective, the standard deviation of a run's logarithm; None until it is known.
     """
 
     study: optuna.Study
@@ -45,6 +46,7 @@ class Proposals:
     space: SearchSpace
     sampler: Sampler
     seed: int
+    noise: float | None = None
     _asked: dict[int, Trial] = field(default_factory=dict)
     _orphans: list[int] = field(default_factory=list)
 
@@ -112,7 +114,7 @@ class Proposals:
         if self._orphans:
             return self._again(self._orphans.pop(0))
         number = len(self.study.get_trials(deepcopy=False))
-        self.study.sampler = sampler_of(self.sampler, self.seed, number)
+        self.study.sampler = sampler_of(self.sampler, self.seed, number, self.noise)
         return self.study.ask()
 
     def _refuse(self, trial: Trial, broken: list[str]) -> None:
@@ -146,7 +148,7 @@ class Proposals:
 
     def _again(self, number: int) -> Trial:
         """A trial that a process before this one asked for."""
-        self.study.sampler = sampler_of(self.sampler, self.seed, number)
+        self.study.sampler = sampler_of(self.sampler, self.seed, number, self.noise)
         study_id = self.storage.get_study_id_from_name(self.study.study_name)
         return Trial(self.study, self.storage.get_trial_id_from_study_id_trial_number(study_id, number))
 

@@ -67,7 +67,9 @@ def open_bench(
     runs = RunOptions(options.results_dir, options.cluster_name, patient=True)
     # A cluster that stands already is warm, or others use it: full load is not for a study to put on it.
     warms_up = options.warms_up and not stands_already(loaded, options)
-    bench = _RealBench(loaded, stored, runs, observer, interrupts, warms_up)
+    began = stored.result.cluster
+    pinned = None if began is None else began.provider
+    bench = _RealBench(loaded, stored, runs, observer, interrupts, warms_up, provider=pinned)
     try:
         bench.open_default()
         yield bench
@@ -77,7 +79,7 @@ def open_bench(
 
 @dataclass(eq=False)
 class _RealBench:
-    """Runs of a study; `_opened` is the cluster of the last of them."""
+    """Runs of a study; `_opened` is the cluster of the last of them, `provider` the one it began with."""
 
     loaded: LoadedStudy
     stored: StoredStudy
@@ -85,10 +87,10 @@ class _RealBench:
     observer: TuneObserver
     interrupts: Interrupts
     warms_up: bool
+    provider: str | None = None
     cluster: ClusterUsed | None = None
     _opened: OpenCluster | None = None
     _wanted: str | None = None
-    _provider: str | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
 
     @property
@@ -101,7 +103,7 @@ class _RealBench:
         opened = self._cluster(with_values(self.loaded.loaded, default))
         refuse_other_cluster(self.stored.result.study_id, self.stored.result.cluster, opened.cluster)
         refuse_unheld(self.loaded.study.space, opened.cluster.info.provider)
-        self._provider = opened.cluster.info.provider
+        self.provider = opened.cluster.info.provider
 
     @property
     def _fields(self) -> list[str]:
@@ -175,9 +177,9 @@ class _RealBench:
     def _pinned(self, loaded: LoadedScenario) -> LoadedScenario:
         """On the provider that the study began with: `auto` might choose another one meanwhile."""
         spec = loaded.scenario.cluster
-        if self._provider is None or spec.provider != "auto":
+        if self.provider is None or spec.provider != "auto":
             return loaded
-        cluster, _ = fitted(spec, cast("Provider", self._provider))
+        cluster, _ = fitted(spec, cast("Provider", self.provider))
         return replace(loaded, scenario=loaded.scenario.model_copy(update={"cluster": cluster}))
 
     def _warm_up(self, loaded: LoadedScenario, opened: OpenCluster) -> None:

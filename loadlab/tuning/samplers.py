@@ -27,7 +27,7 @@ _PRIOR_WEIGHT: Final = 0.1
 _CANDIDATES: Final = 200
 
 
-def sampler_of(kind: Sampler, seed: int, number: int) -> BaseSampler:
+def sampler_of(kind: Sampler, seed: int, number: int, noise: float | None) -> BaseSampler:
     """The sampler that proposes one trial.
 
     Each trial has a sampler of its own, seeded by its number: so what is proposed depends on the study's seed
@@ -37,6 +37,7 @@ def sampler_of(kind: Sampler, seed: int, number: int) -> BaseSampler:
         kind: which.
         seed: the study's.
         number: of the trial that is to be proposed.
+        noise: of the first objective, the standard deviation of a run's logarithm; None: not known.
 
     Raises:
         UsageError: it needs what is not installed.
@@ -45,7 +46,7 @@ def sampler_of(kind: Sampler, seed: int, number: int) -> BaseSampler:
     if kind == "random":
         return RandomSampler(seed=drawn)
     if kind == "additive":
-        return AdditiveSampler(drawn, STARTUP_TRIALS)
+        return AdditiveSampler(drawn, STARTUP_TRIALS, noise)
     if kind == "gp":
         require_available(kind)
     with warnings.catch_warnings():

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import LoadlabError, RunError
 from loadlab.results.model_study import Measurement, StudyRun
+from loadlab.tuning.again import contenders, listed, rounds
 from loadlab.tuning.bench import Terms
 from loadlab.tuning.conclude import conclusion
 from loadlab.tuning.confirm import next_run
-from loadlab.tuning.findings import best_trials, confirm_rules, confirm_runs, contenders, noise_rules
+from loadlab.tuning.findings import confirm_rules, confirm_runs, noise_rules
 from loadlab.tuning.hand_over import hand_over
 from loadlab.tuning.importance import importances
-from loadlab.tuning.noise import judge_noise
+from loadlab.tuning.noise import judge_noise, noise_of
 from loadlab.tuning.proposals import NoProposalError
 from loadlab.tuning.ranking import shuffled
 from loadlab.tuning.space import ChangeCost
@@ -97,6 +98,8 @@ class Session:
             self.journal.add_trial(self.proposals.take(self.result.planned[0]))
         for run in self.result.settled("trial"):
             self.proposals.tell(run.trial, run.measured)
+        # Who is measured again was chosen from all trials: there must be no more of them.
+        self._searched = any(run.purpose in {"candidate", "confirm"} for run in self.result.runs)
 
     def _baseline(self) -> None:
         """Measures the default until its noise is known, and refuses to go on where that is hopeless."""
@@ -119,6 +122,7 @@ class Session:
             self.observer.note(f"{verdict.reason}: measuring twice as long")
             self.journal.update(measure_scale=2 * self.result.measure_scale)
         self._refuse_broken(runs)
+        self.proposals.noise = noise_of([run.measured.values[0] for run in runs]).cv
         self.proposals.tell(self._default, _typical(runs))
 
     def _baseline_runs(self) -> list[StudyRun]:
@@ -159,7 +163,8 @@ class Session:
                 return
 
     def _default_is_due(self) -> bool:
-        due = len(self.result.settled("trial")) // self.study.noise.default_every
+        made = sum(run.measured.took_s > 0 for run in self.result.settled("trial"))
+        due = made // self.study.noise.default_every
         return sum(run.measured.counts for run in self.result.settled("default")) < due
 
     def _waiting(self) -> list[StudyTrial]:
@@ -229,12 +234,17 @@ class Session:
 
     def _measure_again(self) -> None:
         """The best trials once more, in random order: one that was only lucky will hardly be so again."""
-        best = best_trials(self.study, self.result)
-        for turn in range(self.study.confirm.candidate_runs):
-            for trial in shuffled(best, self.study.seed + turn):
-                made = [run.measured for run in self.result.settled("candidate") if run.trial == trial]
-                if len(made) <= turn and all(measured.feasible for measured in made):
-                    self._measure("candidate", trial)
+        for place, this in enumerate(rounds(self.study, self.result)):
+            trials = listed(self.study, self.result, place)
+            for turn in range(this.before, this.until):
+                for trial in shuffled(trials, self.study.seed + turn):
+                    self._measure_candidate(trial, turn)
+
+    def _measure_candidate(self, trial: int, turn: int) -> None:
+        """Makes one turn of a trial, unless it is made; a trial that broke a constraint is out."""
+        made = [run.measured for run in self.result.settled("candidate") if run.trial == trial]
+        if len(made) <= turn and all(measured.feasible for measured in made):
+            self._measure("candidate", trial)
 
     def _confirm(self) -> None:
         """Default and contender in turns, until the contender has won, lost or given way to the next one."""

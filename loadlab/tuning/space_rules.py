@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from loadlab.scenario import Scenario
     from loadlab.scenario.document import Path
-    from loadlab.tuning.space import Value
+    from loadlab.tuning.space import SearchSpace, Value
 
+_DRAWN: Final = 2_000
 _OF_BROKERS: Final = "cluster.config.message.max.bytes"  # what a topic without its own has
 
 
@@ -63,6 +64,21 @@ def read_rules(
     for rule, at in (*declared, *own):
         told += _never_kept(rule, at, knobs, fixed)
     return Rules(tuple(rule for rule, _ in (*declared, *own)), fixed)
+
+
+def unkept(space: SearchSpace) -> str | None:
+    """Why no trial can keep the rules of a space together; None where one of many that are drawn does."""
+    if not space.rules:
+        return None
+    import optuna  # noqa: PLC0415 (seldom needed, and slow to import)
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(_DRAWN):
+        broken = space.violations(space.suggest(study.ask()))
+        if not broken:
+            return None
+    return f"no trial can keep all rules together: each of {_DRAWN:,} drawn broke one; the last: {broken[0]}"
 
 
 def _declared(

@@ -21,6 +21,7 @@ from loadlab.tuning.capacity_scenario import refuse_old_records
 from loadlab.tuning.objectives import capped_by_schedule, check_objective
 from loadlab.tuning.presets import presets
 from loadlab.tuning.space_file import read_space
+from loadlab.tuning.space_rules import unkept
 from loadlab.tuning.study_model import CAPACITY, LoadedStudy, Maximize, Objective, Study, StudyFile
 from loadlab.tuning.targets import target_of
 
@@ -79,7 +80,9 @@ def load_study(
     judged = replace(loaded, scenario=loaded.scenario.model_copy(update={"thresholds": constraints}))
     study = _assembled(path, file, judged, space)
     # What can't even begin is said before anything is stored.
-    _, baseline = presets(study.study)[0]
+    (_, baseline), *others = presets(study.study)
+    if not others and (broken := unkept(space)) is not None:
+        raise scenario_error([Problem(("rules",) if file.rules else ("search_space",), broken)], document)
     with_values(study.loaded, baseline)
     return study
 
@@ -140,9 +143,13 @@ def _wrong_objectives(file: StudyFile, loaded: LoadedScenario) -> Iterator[Probl
                 yield Problem(at, str(error), error.suggestion)
 
 
+def _searches_capacity(file: StudyFile) -> bool:
+    return any(objective.field == CAPACITY for _, objective in _objectives(file))
+
+
 def _old_records(file: StudyFile, loaded: LoadedScenario) -> Iterator[Problem]:
     """Tells of trials that would read the records of those before; of capacity its own check tells that."""
-    if any(objective.field == CAPACITY for _, objective in _objectives(file)):
+    if _searches_capacity(file):
         return
     try:
         refuse_old_records(loaded.scenario)
@@ -155,7 +162,8 @@ def _constraints(
 ) -> dict[str, tuple[Threshold, ...]]:
     """The thresholds of the scenario, and the study's constraints after them."""
     alone = loaded.scenario.model_copy(update={"thresholds": file.constraints})
-    problems += (replace(one, path=("constraints", *one.path[1:])) for one in check_thresholds(alone))
+    found = check_thresholds(alone, own_rates=not _searches_capacity(file))
+    problems += (replace(one, path=("constraints", *one.path[1:])) for one in found)
     merged = dict(loaded.scenario.thresholds)
     for key, thresholds in file.constraints.items():
         there = merged.get(key, ())

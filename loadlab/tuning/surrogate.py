@@ -4,9 +4,10 @@ The covariance of two points is that of an additive model, in which each knob ha
 of a joint one, in which only points that are near in all knobs are alike (D. Duvenaud, H. Nickisch and C. E.
 Rasmussen, "Additive Gaussian Processes", 2011). The additive part is what makes ten measurements enough: that
 a codec is slow is learned once, and not again beside each other setting. How much is joint, and how great the
-effects and the noise are, can't be said of ten values. So nothing is fitted, but all of `_SHAPES` and
-`_SIZES` are averaged, each by how likely it makes the values (C. E. Rasmussen and C. K. I. Williams,
-"Gaussian Processes for Machine Learning", 2006, chapters 2 and 5).
+effects and the noise are, can't be said of ten values. So nothing is fitted, but all of `_SHAPES`,
+`_EFFECTS` and `_NOISES` are averaged, each by how likely it makes the values (C. E. Rasmussen and C. K. I.
+Williams, "Gaussian Processes for Machine Learning", 2006, chapters 2 and 5). Where the noise was measured it
+is not asked of the values again: with too little of it a lucky one looks like a peak.
 """
 
 from __future__ import annotations
@@ -33,8 +34,12 @@ _LEVEL: Final = 4.0
 _SHAPES: Final = tuple(product((0.2, 0.5, 0.8), (0.2, 0.5)))
 """The joint share of the variance, and how much two categories are alike."""
 
-_SIZES: Final = tuple(product((0.3, 0.6), (0.05, 0.1, 0.2, 0.4)))
-"""Standard deviations of the effects and of the noise, as logarithms: factors of 1.3 and 1.8; 5 to 50 %."""
+_EFFECTS: Final = (0.3, 0.6)
+"""Standard deviations of the effects, as logarithms: factors of 1.3 and 1.8."""
+
+_NOISES: Final = (0.05, 0.1, 0.2, 0.4)
+"""Those of the noise where it was not measured: 5 to 50 %. Less than the least is never assumed, as the model
+is not quite true either."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,13 @@ class Prediction:
         return np.asarray(self.weights @ stats.norm.cdf((limit - self.means) / self.deviations))
 
 
-def predict(known: Array, values: Array, points: Array, categories: NDArray[np.bool_]) -> Prediction:
+def predict(
+    known: Array,
+    values: Array,
+    points: Array,
+    categories: NDArray[np.bool_],
+    noise: float | None = None,
+) -> Prediction:
     """What the values at known points say of others.
 
     Args:
@@ -84,7 +95,9 @@ def predict(known: Array, values: Array, points: Array, categories: NDArray[np.b
         values: what was measured there, as logarithms.
         points: where to predict, as `known`.
         categories: which knobs are categories.
+        noise: the standard deviation of a value's noise; None where it was not measured.
     """
+    noises = _NOISES if noise is None else (max(noise, min(_NOISES)),)
     center = float(values.mean())
     kinds = {alike for _, alike in _SHAPES}
     own = {alike: _likeness(known, known, categories, alike) for alike in kinds}
@@ -92,19 +105,23 @@ def predict(known: Array, values: Array, points: Array, categories: NDArray[np.b
     found = [
         one
         for joint, alike in _SHAPES
-        for one in _by_size(own[alike].covariance(joint), other[alike].covariance(joint), values - center)
+        for one in _by_size(
+            own[alike].covariance(joint), other[alike].covariance(joint), values - center, noises
+        )
     ]
     likelihoods, means, deviations = (np.asarray(each) for each in zip(*found, strict=True))
     weights = np.exp(likelihoods - likelihoods.max())
     return Prediction(weights / weights.sum(), center + means, deviations)
 
 
-def _by_size(own: Array, other: Array, values: Array) -> list[tuple[float, Array, Array]]:
-    """Logarithm of the likelihood, means and deviations, for each of `_SIZES`, by one decomposition."""
+def _by_size(
+    own: Array, other: Array, values: Array, noises: tuple[float, ...]
+) -> list[tuple[float, Array, Array]]:
+    """Logarithm of the likelihood, means and deviations, by size of effects and noise: one decomposition."""
     eigenvalues, vectors = linalg.eigh(own)
     seen, through = vectors.T @ values, other @ vectors
     found = []
-    for effects, noise in _SIZES:
+    for effects, noise in product(_EFFECTS, noises):
         spread = effects**2 * np.maximum(eigenvalues, 0.0) + noise**2
         likelihood = -0.5 * float((seen**2 / spread).sum() + np.log(spread).sum())
         means = effects**2 * through @ (seen / spread)

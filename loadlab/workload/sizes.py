@@ -24,7 +24,8 @@ def _entries(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     within 1 % for the rarest, up to MOST_ENTRIES in all.
     """  # noqa: D205
     shares = weights / weights.sum()
-    entries = min(max(ENTRIES, round(_ENTRIES_OF_RAREST / shares.min())), MOST_ENTRIES)
+    rarest = max(float(shares.min()), _ENTRIES_OF_RAREST / MOST_ENTRIES)
+    entries = max(ENTRIES, round(_ENTRIES_OF_RAREST / rarest))
     counts: npt.NDArray[np.int64] = np.maximum(1, np.round(shares * entries)).astype(np.int64)
     return counts
 

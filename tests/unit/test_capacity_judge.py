@@ -10,10 +10,10 @@ from result_samples import producer, result
 
 from loadlab.measurement.histogram import Histogram, lower_bounds_ns
 from loadlab.results.artifacts import Artifacts, Histograms, Interval
-from loadlab.results.model import Reason, Threshold, Throughput, Verdict
+from loadlab.results.model import Phase, Reason, Threshold, Throughput, Verdict
 from loadlab.results.store import save
 from loadlab.scenario import load_document
-from loadlab.tuning.capacity_judge import as_probe, conditions, growth_per_s, judged
+from loadlab.tuning.capacity_judge import _lag_growth, as_probe, conditions, growth_per_s, judged
 from loadlab.tuning.capacity_levels import MAX_RATE
 from loadlab.tuning.capacity_levels import Verdict as Said
 
@@ -129,6 +129,17 @@ def test_a_growing_lag_fails_the_rate(tmp_path: Path) -> None:
     assert grown.lag_growth_per_s == pytest.approx(170.0)
     assert grown.failed == ("the lag of billing grew by 170 records/s (limit 167)",)
     assert probe(tmp_path / "b", [160.0 * second for second in range(31)]).verdict == "holds"
+
+
+def test_a_lag_that_shrinks_in_the_drain_has_grown_before(tmp_path: Path) -> None:
+    """The drain phase samples within a moment of the end of the measure phase."""
+    samples = [(0.0, 0.0), (1.0, 8e3), (2.0, 16e3), (2.02, 14e3), (2.05, 11e3), (2.1, 6e3), (2.2, 0.0)]
+    intervals = [
+        Interval(5.0 + at_s, "consumer/billing", "consumer_lag_records", lag) for at_s, lag in samples
+    ]
+    phases = (Phase(name="measure", start_s=5.0, end_s=7.0),)
+    stored = save(result(phases=phases), Artifacts(intervals=intervals), tmp_path)
+    assert _lag_growth(stored, scenario()) == {"billing": pytest.approx(8e3)}
 
 
 def test_a_lag_that_one_pause_made_high_does_not_grow(tmp_path: Path) -> None:

@@ -37,3 +37,12 @@ def test_a_standard_output_that_is_closed_is_no_fault() -> None:
     command = f"{sys.executable} -m loadlab validate {QUICKSTART} >&-"
     told = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=False, timeout=60)
     assert (told.returncode, told.stderr) == (0, b"")
+
+
+def test_a_path_that_is_no_text_is_told_as_well_as_it_can(tmp_path: Path) -> None:
+    scenario = os.path.join(os.fsencode(tmp_path), b"\xff.yaml")  # noqa: PTH118 - pathlib has no bytes
+    Path(os.fsdecode(scenario)).write_bytes(QUICKSTART.read_bytes())
+    asked = ("plan", os.fsdecode(scenario), "--explain", "--output", "json")
+    printed, errors = loadlab(*asked).communicate(timeout=60)
+    assert b"unexpected" not in errors
+    assert "?.yaml" in printed.decode("utf-8")

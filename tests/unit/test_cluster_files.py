@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -10,12 +11,22 @@ import tempfile
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import docker
 import pytest
 
-from loadlab.cluster import artifacts, containers, embedded, image, mock_process, standing, start_cluster
+from loadlab.cluster import (
+    artifacts,
+    containers,
+    embedded,
+    image,
+    local,
+    mock_process,
+    standing,
+    start_cluster,
+)
 from loadlab.cluster.admin import KafkaAdmin
 from loadlab.cluster.api import ClusterInfo
 from loadlab.cluster.docker import Engine, Marked
@@ -23,6 +34,7 @@ from loadlab.cluster.java import Java, _probe
 from loadlab.cluster.logs import evidence, failed_start, shows_port_clash, tail
 from loadlab.cluster.mock_process import answer
 from loadlab.cluster.processes import ProcessIdentity, signals_held
+from loadlab.cluster.scratch import scratch
 from loadlab.cluster.specs import cluster_spec
 from loadlab.cluster.state import BrokerProcess, ClusterRecord, cache_dir, records, state_dir
 from loadlab.cluster.state import standing as find_standing
@@ -32,6 +44,7 @@ from loadlab.scenario.cluster import ClusterSpec
 if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
+    from types import ModuleType
 
 INFO = ClusterInfo("local", "kafka", "4.3.1", 1, None, {"a": "b"}, "asked for", "id")
 DEAD = ProcessIdentity(
@@ -95,7 +108,8 @@ def test_records_are_read_as_they_were_written() -> None:
 def test_a_torn_record_is_passed_over_and_a_missing_name_tells_the_known_ones() -> None:
     record("run-1", name="lab").save()
     (state_dir() / "clusters" / "torn.json").write_text('{"run_id": "x"')
-    (state_dir() / "clusters" / "foreign.json").write_text(json.dumps({"what": "else"}))
+    for name, foreign in (("foreign", {"what": "else"}), ("none", None), ("text", "x"), ("number", 5)):
+        (state_dir() / "clusters" / f"{name}.json").write_text(json.dumps(foreign))
     assert [one.run_id for one in records()] == ["run-1"]
     with pytest.raises(ClusterError, match="standing: lab"):
         find_standing("other")
@@ -389,3 +403,50 @@ def test_a_user_s_own_backoff_is_taken_alone() -> None:
         assert "reconnect.backoff.max.ms" not in admin.properties
     finally:
         admin.close()
+
+
+@pytest.mark.parametrize(("module", "owner"), [(local, "Brokers"), (containers, "Containers")])
+def test_a_signal_while_a_failed_start_keeps_its_logs_leaves_no_broker(
+    module: ModuleType, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+
+    def fails(*_: object) -> None:
+        raise ClusterError("did not start")
+
+    def interrupted(*_: object) -> ClusterError:
+        raise KeyboardInterrupt
+
+    made = SimpleNamespace(end=lambda: ended.append("brokers"), ending=None)
+    monkeypatch.setattr(module, owner, lambda *_: made)
+    for name, action in (("_launch", fails), ("_failure", interrupted), ("_record", lambda *_: made)):
+        monkeypatch.setattr(module._Start, name, action)
+    monkeypatch.setattr(module._Start, "_endpoints", lambda *_: (), raising=False)
+    made.save = lambda: None
+    start = module._Start.__new__(module._Start)
+    start._spec, start._request, start._engine = (
+        SimpleNamespace(brokers=1),
+        SimpleNamespace(run_id="run"),
+        None,
+    )
+    with pytest.raises(KeyboardInterrupt):
+        start.run()
+    assert ended == ["brokers"]
+
+
+def test_what_killed_processes_left_half_made_goes_with_the_next_that_is_made(tmp_path: Path) -> None:
+    left, held, young = (tmp_path / f"loadlab-unfinished-{name}" for name in ("left", "held", "young"))
+    for folder in (left, held, young):
+        folder.mkdir()
+        (folder / "root.tar").write_text("much")
+    for folder in (left, held):
+        os.utime(folder, (time.time() - 120.0,) * 2)
+    lock = os.open(held, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with scratch(tmp_path) as made:
+            assert made.parent == tmp_path
+            assert [held, young] == [folder for folder in (left, held, young) if folder.exists()]
+        assert not made.exists()
+    finally:
+        os.close(lock)

@@ -168,3 +168,11 @@ def test_a_name_is_held_while_a_cluster_is_started_under_it() -> None:
         local_of(ENDED, host_id()).save()
     with pytest.raises(UsageError, match="already"), standing.claimed("lab"):
         pytest.fail("the name is taken")
+
+
+def test_a_cluster_that_is_still_being_started_is_neither_used_nor_ended() -> None:
+    with standing.claimed("lab"):
+        local_of(ENDED, host_id()).save()
+        for use in (standing.attach, standing.down):
+            with pytest.raises(UsageError, match="'lab' is still being started"):
+                use("lab")

@@ -187,6 +187,13 @@ def test_rates_of_groups_are_added_and_cpu_is_weighted_by_records(tmp_path: Path
     assert pd.isna(row.publish_latency_p99_us)
 
 
+def test_cpu_time_is_not_known_where_that_of_a_group_is_not(tmp_path: Path) -> None:
+    fast = producer().model_copy(update={"cpu_us_per_record": 1.0})
+    died = fast.model_copy(update={"cpu_us_per_record": None})
+    save(result(producers={"fast": fast, "died": died}), Artifacts(), tmp_path)
+    assert pd.isna(runs_frame(tmp_path).iloc[0].cpu_us_per_record_sent)
+
+
 def test_whole_numbers_stay_whole_beside_a_run_that_has_none(tmp_path: Path) -> None:
     """As floats, seeds of 63 bits would lose their last digits."""
     save(result(seed=7_764_949_442_709_860_949), Artifacts(), tmp_path)

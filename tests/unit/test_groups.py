@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from run_samples import FakeProcess, S, book, consuming, producing, scenario_of, took, worker_of
+from run_samples import FakeProcess, S, book, consuming, fleet_of, producing, scenario_of, took, worker_of
 from test_plan import producer
 
 from loadlab.measurement.slab import (
@@ -20,6 +21,7 @@ from loadlab.measurement.slab import (
     SendMetric,
 )
 from loadlab.run.consumer_group import ConsumerGroup
+from loadlab.run.ended import _consumer
 from loadlab.run.offsets import Group, GroupSample, Sample
 from loadlab.run.plan import plan_scenario
 from loadlab.run.producer_group import ProducerGroup
@@ -373,6 +375,20 @@ def test_draining_takes_from_the_last_ack_to_the_last_read(
     drained_ns = None if drained_s is None else round(drained_s * S)
 
     assert replace(READ, drained_ns=drained_ns).result().drain_s == drain_s
+
+
+def test_nobody_drains_before_the_last_record_could_be_due() -> None:
+    """A schedule that ends long before the phase: what was read by the end of the phase took no drain."""
+    producer = worker_of(producing())
+    producer.slab.record["last_acked_ns"] = TIMELINE.start_ns + 5 * S
+    load = SimpleNamespace(
+        fleet=fleet_of(producer, reader()),
+        final=None,
+        drained_ns={"billing": TIMELINE.measure_end_ns + S // 10},
+    )
+    spec = SimpleNamespace(producers={"checkout": SimpleNamespace(stamped=True)})
+    made = _consumer(load, spec, TIMELINE, READ.group, ())  # type: ignore[arg-type]
+    assert made.result().drain_s == pytest.approx(0.1)
 
 
 def test_a_consumers_records_are_told_by_what_they_are() -> None:

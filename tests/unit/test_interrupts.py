@@ -99,3 +99,15 @@ def test_a_signal_waits_until_what_must_not_be_left_half_done_is_done(number: si
         assert interrupts.missed
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)
+
+
+def test_a_terminal_that_is_closed_tells_it_twice_and_what_was_measured_is_kept() -> None:
+    """The shell sends SIGHUP to its jobs, and the kernel sends it when the shell is gone."""
+    interrupts = Interrupts(gentle=True)
+
+    with interrupts.handled():
+        signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
+        assert interrupts.requested
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)

@@ -29,7 +29,7 @@ from loadlab.analysis.recorded import Recorded, Track, recorded, total
 from loadlab.errors import UsageError
 from loadlab.measurement.histogram import BUCKETS, Histogram, lower_bounds_ns, midpoints_ns
 from loadlab.results.artifacts import Artifacts, Histograms, Interval, IntervalHistogram
-from loadlab.results.model import TopicResult
+from loadlab.results.model import Phase, TopicResult
 from loadlab.results.reader import StoredRun, StoredSet, load, load_stored
 from loadlab.results.store import save
 
@@ -146,6 +146,19 @@ def test_throughput_has_all_four_rates_and_intended_only_until_the_drain(stored:
     assert set(rates["intended"].values) == {20_000.0}
     assert rates["intended"].at_s[-1] == 34.0
     assert set(rates["acked"].values) == {19_000.0}
+
+
+def test_what_was_rejected_was_not_sent_and_a_last_half_second_falls_short_of_nothing() -> None:
+    at_s = np.asarray([0.0, 1.0])
+    tracks = {
+        ("producer/checkout", "attempted_records_per_s"): Track(at_s, np.asarray([50e3, 25e3])),
+        ("producer/checkout", "rejected_records_per_s"): Track(at_s, np.asarray([30e3, 0.0])),
+    }
+    phases = (Phase(name="measure", start_s=0.0, end_s=1.5),)
+    run = result(phases=phases, scenario={"producers": steady("50k/s")})
+    rates = {rate.label: rate.track for rate in throughput_data(Recorded(run, Path(), tracks, {})).rates}
+    assert rates["intended"].values.tolist() == [50e3, 25e3]
+    assert rates["sent"].values.tolist() == [20e3, 25e3]
 
 
 def test_a_heatmap_s_columns_are_shares_and_an_empty_second_is_empty(stored: StoredRun) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from study_samples import CHECKOUT, TRACKER, loaded
+from study_samples import CHECKOUT, SCENARIO, TRACKER, loaded
 
 from loadlab.scenario import load
 from loadlab.tuning.presets import PRESETS, presets
@@ -75,3 +75,14 @@ def test_a_baseline_by_the_scenario_has_what_is_active_beside_its_own_codec(tmp_
     own = {codec: "zstd"}
 
     assert presets(replace(study, own=own))[0] == ("scenario", {codec: "zstd", level: -1})
+
+
+def test_a_baseline_by_the_scenario_keeps_what_the_space_has_only_beside_other_values(tmp_path: Path) -> None:
+    """gzip's level is none of the default space, but it is what stands in the scenario."""
+    codec, level = f"{TRACKER}.compression.type", f"{TRACKER}.compression.level"
+    gzip = {"linger.ms": 20, "compression.type": "gzip", "compression.level": 1}
+    tracker = {**SCENARIO["producers"]["tracker"], "config": gzip}  # type: ignore[index]
+    scenario = {**SCENARIO, "producers": {**SCENARIO["producers"], "tracker": tracker}}  # type: ignore[dict-item]
+    study = loaded(tmp_path, scenario, search_space="default", baseline="scenario").study
+    _, baseline = presets(study)[0]
+    assert (baseline[codec], baseline[level]) == ("gzip", 1)

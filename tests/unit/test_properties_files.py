@@ -44,6 +44,7 @@ SCENARIO = {
         "billing": {"topic": "orders", "config": {"fetch.wait.max.ms": 20, "fetch.min.bytes": 4096}}
     },
 }
+BILLING = {"fetch.wait.max.ms": "20", "fetch.min.bytes": "4096"}
 CHOSEN = (
     "producers.checkout.config.linger.ms",
     "producers.checkout.config.batch.size",
@@ -175,6 +176,41 @@ def test_groups_that_disagree_are_told_that_one_file_is_not_enough() -> None:
     for text in (librdkafka_properties(handover(document, ())), java):
         assert settings(text)["linger.ms"] == "5"
         assert "# linger.ms=50\n#   is set to 5 above: this group needs a file of its own" in text
+
+
+def two_producers(first: dict[str, object], second: dict[str, object]) -> Handover:
+    plain = {**SCENARIO["producers"]["checkout"]}  # type: ignore[index]
+    producers = {"one": {**plain, "config": first}, "two": {**plain, "config": second}}
+    return handover({**SCENARIO, "producers": producers}, ())
+
+
+def test_a_property_by_its_other_name_is_set_once() -> None:
+    handed = two_producers(
+        {"linger.ms": 5, "acks": "all"}, {"queue.buffering.max.ms": 50, "request.required.acks": 0}
+    )
+    text = librdkafka_properties(handed)
+    assert settings(text) == {"linger.ms": "5", "acks": "all", **BILLING}
+    assert "# request.required.acks=0\n#   is set to all above: this group needs a file of its own" in text
+
+
+def test_what_one_group_sets_is_not_passed_over_for_another_that_has_the_default() -> None:
+    handed = two_producers({"acks": 0}, {})
+    for text in (librdkafka_properties(handed), java_properties(handed)):
+        assert (
+            "# acks is set to 0 above, and was not for this group: this group needs a file of its own" in text
+        )
+        # What a consumer has no use for does it no harm.
+        assert text.count("was not for this group") == 1
+
+
+def test_pools_of_threads_are_changed_in_steps_that_kafka_takes() -> None:
+    text = librdkafka_properties(handover())
+    assert "Kafka refuses more than double or less than half of what it is" in text
+
+
+def test_java_s_gzip_has_no_level_0() -> None:
+    setting = java_setting("producer", "compression.level", "0", {"compression.type": "gzip"}, VERSION)
+    assert (setting.name, setting.value) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,18 @@ def test_a_study_stays_on_the_provider_that_auto_chose_first(
     assert asked == ["auto", "local"]
 
 
+def test_a_resumed_study_stays_on_the_provider_that_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    opened_on("local", asked, monkeypatch)
+    began = SimpleNamespace(study_id="", cluster=SimpleNamespace(provider="local"))
+    stored = SimpleNamespace(result=began)
+    with real_bench.open_bench(study(), stored, TuneOptions(tmp_path), Watcher(), None):  # type: ignore[arg-type]
+        pass
+    assert asked == ["local"]
+
+
 @pytest.mark.parametrize(
     ("rate", "field", "counts"),
     [

@@ -334,3 +334,24 @@ def test_a_secret_that_a_result_left_out_is_asked_for_again() -> None:
 
     with pytest.raises(ScenarioError, match=r"sasl\.password: is a secret that was left out"):
         load_document(document)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'topics: {orders: {}, "\\ud800": {}}',
+        '"\\ud800": 1',
+        'thresholds: {publish_latency: ["p99 < \\ud800"]}',
+    ],
+)
+def test_half_of_a_character_is_refused_wherever_it_stands(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "scenario.yaml"
+    path.write_text(f"name: half\n{text}\n", encoding="utf-8")
+    with pytest.raises(ScenarioError, match=r"half of a character|is no condition|publish_latency"):
+        load(path)
+
+
+@pytest.mark.parametrize("override", ["topics.\udcff={}", "thresholds.\udcff=[p99]"])
+def test_a_byte_of_no_character_in_an_argument_is_refused(override: str) -> None:
+    with pytest.raises(ScenarioError, match="half of a character"):
+        load(QUICKSTART, [override])

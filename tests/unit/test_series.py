@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from run_samples import S, book, consuming, fleet_of, producing, took, worker_of
@@ -13,6 +15,7 @@ from loadlab.measurement.slab import (
     AckMetric,
     ConsumeMetric,
     Counter,
+    SendMetric,
 )
 from loadlab.run.offsets import Group, GroupSample, Sample
 from loadlab.run.series import Series, partition_lags, read_interval
@@ -199,3 +202,31 @@ def test_lag_stands_at_the_times_of_its_samples() -> None:
     ]
     assert figures(series, "backlog_records") == [(0.5, "consumer/billing", 2.0)]
     assert figures(series, "committed_lag_records") == []
+
+
+def test_what_the_call_refused_has_failed_too() -> None:
+    worker = worker_of(producing())
+    book(worker, SEND_LANE, Counter.FAILED, 3)
+    book(worker, ACK_LANE, Counter.FAILED, 2)
+    series = Series(fleet_of(worker))
+    latest = series.drain(1)
+
+    assert figures(series, "failed_records_per_s") == [(0.0, "producer/checkout", 5.0)]
+    assert latest is not None
+    assert latest.counters[Counter.FAILED] == 5
+    assert series.late() == 0
+
+
+def test_at_the_maximum_rate_no_record_is_late_and_publish_latency_is_service_time() -> None:
+    worker = worker_of(replace(producing(), settings=replace(producing().settings, at_max_rate=True)))
+    took(worker, SEND_LANE, SendMetric.SEND_DELAY, [9_000] * 100)
+    took(worker, ACK_LANE, AckMetric.PUBLISH_LATENCY, [2_000_000] * 100)
+    took(worker, ACK_LANE, AckMetric.SERVICE_TIME, [1_000_000] * 100)
+    series = Series(fleet_of(worker))
+    series.drain(1)
+
+    assert figures(series, "send_delay_p50_us") == []
+    assert figures(series, "publish_latency_p50_us") == figures(series, "service_time_p50_us") != []
+    of = {one.metric: one.buckets.tolist() for one in series.histograms}
+    assert of["publish_latency_us"] == of["service_time_us"]
+    assert "send_delay_us" not in of

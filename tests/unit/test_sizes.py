@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from loadlab.scenario import Records
-from loadlab.workload.sizes import ENTRIES, size_table
+from loadlab.workload.sizes import ENTRIES, MOST_ENTRIES, size_table
 
 
 def sizes_of(size: object) -> np.ndarray:
@@ -62,3 +62,11 @@ def test_a_rare_size_is_drawn_too() -> None:
     sizes = sizes_of({"weighted": [{"size": 100, "weight": 99_999}, {"size": "1MiB", "weight": 1}]})
 
     assert 1 << 20 in sizes.tolist()
+
+
+def test_a_weight_beyond_all_measure_is_as_rare_as_a_table_can_have_it() -> None:
+    choices = [{"size": 1_024, "weight": 1}, {"size": 2_048, "weight": 1e-320}]
+    sizes = sizes_of({"weighted": choices})
+
+    assert (sizes == 2_048).sum() == 1
+    assert len(sizes) <= MOST_ENTRIES + 1

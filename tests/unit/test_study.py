@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from bench_samples import (
     CODEC,
@@ -32,18 +33,24 @@ from loadlab.cli.main import cli
 from loadlab.cli.study_view import study_lines
 from loadlab.errors import ClusterError, RunError, UsageError
 from loadlab.results.study_store import JAVA_FILE, load_study_result
-from loadlab.tuning import session
+from loadlab.tuning import proposals, session
+from loadlab.tuning.findings import baseline_values
+from loadlab.tuning.noise import noise_of
 from loadlab.tuning.proposals import NoProposalError, Proposals
 from loadlab.tuning.rules import Rule
+from loadlab.tuning.samplers import sampler_of
 from loadlab.tuning.space import ChangeCost, Choices, Knob, SearchSpace
 from loadlab.tuning.study import TuneOptions, tune
-from loadlab.tuning.study_model import Budget, Objective
+from loadlab.tuning.study_model import Budget, ConfirmSettings, NoiseSettings, Objective
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from optuna.samplers import BaseSampler
+
     from loadlab.results.model_study import Measurement, Planned, StudyResult, StudyTrial
     from loadlab.tuning.space import Assignment
+    from loadlab.tuning.study_model import Sampler
 
 
 def purposes(result: StudyResult) -> list[str]:
@@ -375,6 +382,7 @@ def test_an_earlier_study_s_best_are_tried_first(tmp_path: Path) -> None:
     earlier = tuned(tmp_path, Lab()).result
     result = tuned(tmp_path, Lab(), study(seed=8), warm_start=earlier.study_id).result
     warm = [one for one in result.planned if one.origin == earlier.study_id]
+    assert list(result.planned[1 : 1 + len(warm)]) == warm
     best = earlier.trial(earlier.confirmed or 0).assignment
     assert best in [one.assignment for one in result.planned]
     assert len(warm) <= 3
@@ -415,3 +423,46 @@ def test_a_study_is_not_begun_from_one_that_says_nothing_of_it(tmp_path: Path) -
     knob = Knob("topics.orders.partitions", Choices(("1", "2")), ChangeCost.TOPIC, default="1")
     with pytest.raises(UsageError, match="none of this study's knobs"):
         tuned(tmp_path, Lab(), study(space=SearchSpace((knob,))), warm_start=before.study_id)
+
+
+def test_a_default_is_not_due_for_trials_that_the_minutes_left_untried(tmp_path: Path) -> None:
+    noise = NoiseSettings(runs=4, default_every=2)
+    loaded = study(space=WITH_BROKERS, budget=Budget(minutes=1), noise=noise)
+    assert len(tuned(tmp_path, Lab(), loaded).result.settled("default")) == 1
+
+
+def test_where_runs_are_noisy_more_trials_are_measured_again_in_halving_rounds(
+    tmp_path: Path,
+) -> None:
+    confirm = ConfirmSettings(blocks=5, p_value=0.05, screen_blocks=1, candidates=2, effect_floor=0.01)
+    result = tuned(tmp_path, Lab(cv=0.04), study(budget=Budget(trials=10), confirm=confirm)).result
+    again = [run.trial for run in result.settled("candidate")]
+    values = {run.trial: [run.measured.values[0]] for run in result.settled("trial")}
+    assert sorted(Counter(again[:4]).values()) == [1] * 4
+    assert sorted(Counter(again[4:]).values()) == [2] * 2
+    for run in result.settled("candidate")[:4]:
+        values[run.trial].append(run.measured.values[0])
+    assert set(again[4:]) == set(sorted(set(again), key=lambda trial: -np.log(values[trial]).mean())[:2])
+    assert result.settled("confirm")[0].contender in again[4:]
+
+
+def test_a_quiet_run_needs_no_longer_list(tmp_path: Path) -> None:
+    result = tuned(tmp_path, Lab(cv=0.02), study(budget=Budget(trials=10))).result
+    assert len(result.settled("candidate")) == 2
+
+
+def test_the_sampler_knows_the_noise_that_the_baseline_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[float | None] = []
+
+    def noted(kind: Sampler, seed: int, number: int, noise: float | None) -> BaseSampler:
+        told.append(noise)
+        return sampler_of(kind, seed, number, noise)
+
+    monkeypatch.setattr(proposals, "sampler_of", noted)
+    stored = tuned(tmp_path, Lab(before=stop_at(9)))
+    result = tuned(tmp_path, Lab(), resume=stored.result.study_id).result
+    noise = noise_of(baseline_values(result)).cv
+    assert told[0] is None  # of the default itself
+    assert set(told[1:]) == {noise}

@@ -232,3 +232,31 @@ def test_a_study_without_a_search_space_searches_the_default_one(tmp_path: Path)
     assert f"{CHECKOUT}.linger.ms" in {knob.name for knob in study.space.knobs}
     assert study.seed == 1
     assert load(study.scenario).scenario.name == SCENARIO["name"]
+
+
+def test_rules_that_nothing_keeps_together_are_refused_though_each_can_be_kept(tmp_path: Path) -> None:
+    batch = f"{CHECKOUT}.batch.num.messages"
+    space = {batch: {"low": 1, "high": 100_000}}
+    with pytest.raises(ScenarioError, match=r"rules: no trial can keep all rules together"):
+        loaded(tmp_path, search_space=space, rules=[f"{batch} >= 5000", f"{batch} < 2000"])
+    kept = loaded(tmp_path, search_space=space, rules=[f"{batch} >= 1000", f"{batch} < 2000"])
+    assert len(kept.study.space.rules) == 2
+
+
+def test_choices_that_have_no_value_in_common_are_never_equal(tmp_path: Path) -> None:
+    space = {
+        "producers.checkout.workers": {"choices": [1, 4]},
+        "topics.orders.partitions": {"choices": [2, 3]},
+    }
+    rules = ["producers.checkout.workers == topics.orders.partitions"]
+    with pytest.raises(ScenarioError, match="no trial can keep all rules together"):
+        loaded(tmp_path, search_space=space, rules=rules)
+
+
+def test_a_constraint_by_when_records_are_due_needs_records_that_are(tmp_path: Path) -> None:
+    space = {f"{CHECKOUT}.linger.ms": "default"}
+    late = {"send_delay": ["p99 < 10ms"]}
+    with pytest.raises(ScenarioError, match=r"constraints.send_delay: can't be measured: at rate: max"):
+        loaded(tmp_path, search_space=space, constraints=late)
+    # A search for capacity sets rates itself.
+    loaded(tmp_path, search_space=space, constraints=late, objective={"maximize": "capacity"})

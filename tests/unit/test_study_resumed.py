@@ -16,7 +16,7 @@ from loadlab.errors import RunError, UsageError
 from loadlab.results.growing import only_writer
 from loadlab.results.study_store import load_study_result
 from loadlab.tuning import begin, study_database
-from loadlab.tuning.proposals import Proposals
+from loadlab.tuning.proposals import NoProposalError, Proposals
 from loadlab.tuning.study_model import Budget
 
 if TYPE_CHECKING:
@@ -239,3 +239,23 @@ def test_a_study_is_named_by_its_id_and_not_by_a_path(tmp_path: Path) -> None:
             tuned(tmp_path / "results", Lab(), resume=path)
         assert stored.result.study_id in str(told.value.fix)
     assert [folder.name for folder in (tmp_path / "results").iterdir()] == [stored.path.name]
+
+
+def test_a_search_that_was_over_is_not_begun_again_amid_the_confirmation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else another trial could join those of which the contenders were chosen."""
+    propose, asked = Proposals.propose, []
+
+    def thrice(self: Proposals, planned: Planned | None) -> StudyTrial:
+        asked.append(planned)
+        if len(asked) == 4:
+            raise NoProposalError("200 proposals in a row break the rules between knobs")
+        return propose(self, planned)
+
+    monkeypatch.setattr(Proposals, "propose", thrice)
+    stored = tuned(tmp_path, Lab(before=stop_at(12)))
+    assert stored.result.settled("confirm")
+    resumed = tuned(tmp_path, Lab(), resume=stored.result.study_id).result
+    assert resumed.finished
+    assert len(asked) == 4

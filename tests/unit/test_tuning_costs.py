@@ -9,7 +9,7 @@ import pytest
 from bench_samples import CODEC, KNOBS, THROUGHPUT, Lab, broken, invalid, study, tuned
 
 from loadlab.errors import RunError
-from loadlab.tuning.conclude import _weakened
+from loadlab.tuning.conclude import _different, _weakened
 from loadlab.tuning.knobs import is_weaker
 from loadlab.tuning.space import SearchSpace
 from loadlab.tuning.study_model import LoadedStudy, Objective
@@ -109,6 +109,7 @@ ACKS, REPLICAS = "producers.checkout.config.acks", "topics.orders.config.min.ins
         ("producers.checkout.config.enable.idempotence", "false", "true", True),
         ("producers.checkout.config.enable.idempotence", "true", "false", False),
         ("cluster.config.unclean.leader.election.enable", "true", "false", True),
+        ("cluster.config.unclean.leader.election.enable", "TRUE", "false", True),
         ("cluster.config.unclean.leader.election.enable", "false", "true", False),
         ("topics.orders.config.flush.messages", 1000, 1, True),
         ("cluster.config.log.flush.interval.ms", 1, 1000, False),
@@ -136,3 +137,14 @@ def test_durability_is_held_against_the_scenario_and_not_against_the_default(
         trial=lambda _: SimpleNamespace(assignment={name: winner}),
     )
     assert _weakened(searched, result, 1) == ({name: winner} if weaker else {})  # type: ignore[arg-type]
+
+
+def test_what_the_scenario_sets_for_durability_and_the_winner_does_not_is_told() -> None:
+    """A knob that has no effect beside the winner's other values is left out there: Kafka's default holds."""
+    name = "topics.orders.config.min.insync.replicas"
+    searched = study(space=SearchSpace(KNOBS, unlocked=(name,)), own={name: 2}).study
+    result = SimpleNamespace(
+        trials=[SimpleNamespace(assignment={name: 2})], trial=lambda _: SimpleNamespace(assignment={})
+    )
+    assert _weakened(searched, result, 1) == {name: "unset"}  # type: ignore[arg-type]
+    assert _different(result, 1) == {name: "unset"}  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from loadlab.analysis.headline import Headline
+from loadlab.analysis.knobs import UNSET, assignment_text
 from loadlab.analysis.statistics import Interval
 from loadlab.tuning.confirm import Attempt
 from loadlab.tuning.decision import Decision
@@ -185,3 +186,11 @@ def test_costs_are_the_numbers_that_got_worse_by_more_than_noise() -> None:
 )
 def test_figures_have_the_digits_that_a_reader_wants(value: float, unit: str, text: str) -> None:
     assert figure(value, unit) == text
+
+
+def test_a_value_that_is_to_be_taken_out_is_named() -> None:
+    level = "producers.a.config.compression.level"
+    assert assignment_text({"producers.a.config.compression.type": "lz4", level: UNSET}) == (
+        "compression.type=lz4, without compression.level"
+    )
+    assert assignment_text({level: UNSET}) == "without compression.level"

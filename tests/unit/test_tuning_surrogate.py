@@ -48,3 +48,16 @@ def test_the_chance_to_stay_below_falls_towards_what_is_above() -> None:
     known = np.linspace(0, 1, 6)[:, None]
     chances = predict(known, known[:, 0] - 0.5, np.asarray([[0.1], [0.5], [0.9]]), NUMBER).chance_below(0.0)
     assert chances[0] > 0.8 > chances[1] > 0.2 > chances[2]
+
+
+def test_noise_that_was_measured_is_not_asked_of_the_values_again() -> None:
+    """Two lucky values beside each other are a peak where noise is unknown, and none where it is large."""
+    known = np.asarray([[0.0], [0.2], [0.4], [0.42], [0.8], [1.0]])
+    values = np.asarray([0.0, 0.02, 0.3, 0.28, -0.02, 0.0])
+    points = np.asarray([[0.41]])
+    unknown, quiet, noisy = (
+        predict(known, values, points, NUMBER, noise).mean[0] for noise in (None, 0.01, 0.4)
+    )
+    assert quiet >= unknown > noisy
+    # The model is not true to less than a twentieth.
+    assert quiet == predict(known, values, points, NUMBER, 0.05).mean[0]

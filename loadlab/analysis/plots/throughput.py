@@ -69,13 +69,22 @@ def throughput_data(recorded: Recorded) -> ThroughputData:
 
 
 def _rates(recorded: Recorded) -> Iterator[Rate]:
-    sent = recorded.summed("producer", "attempted_records_per_s")
+    sent = _less(
+        recorded.summed("producer", "attempted_records_per_s"),
+        recorded.summed("producer", "rejected_records_per_s"),
+    )
     yield Rate("intended", BLACK, _intended(recorded, sent))
     yield Rate("sent", ORANGE, sent)
     yield Rate("acked", BLUE, recorded.summed("producer", "acked_records_per_s"))
     for source, look in zip(recorded.sources("consumer"), _CONSUMER_LOOKS, strict=False):
         name = source.partition("/")[2]
         yield Rate(f"consumed by {name}", look, recorded.track(source, "consumed_records_per_s"))
+
+
+def _less(track: Track, taken: Track) -> Track:
+    """A track without another one, where that has anything."""
+    known = dict(zip(taken.at_s.tolist(), taken.values.tolist(), strict=True))
+    return Track(track.at_s, track.values - np.asarray([known.get(at, 0.0) for at in track.at_s.tolist()]))
 
 
 def _intended(recorded: Recorded, sent: Track) -> Track:
@@ -87,8 +96,8 @@ def _intended(recorded: Recorded, sent: Track) -> Track:
     records = intended_records(recorded.result, np.append(at_s, at_s[-1] + INTERVAL_S))
     if records is None:
         return Track(at_s[:0], at_s[:0])
-    lengths_s = np.minimum(INTERVAL_S, due_until_s - at_s)
-    return Track(at_s, records / lengths_s)
+    # Of a second that the load ends in as much of it as of all else: what came in it, by a second.
+    return Track(at_s, records / INTERVAL_S)
 
 
 def draw_throughput(data: ThroughputData) -> Plot:
