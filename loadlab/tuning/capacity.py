@@ -30,7 +30,7 @@ from loadlab.tuning.capacity_judge import acked_per_s, as_probe, conditions, jud
 from loadlab.tuning.capacity_levels import MAX_RATE, answer
 from loadlab.tuning.capacity_scenario import workload_of
 from loadlab.tuning.capacity_search import Limits, next_rate
-from loadlab.tuning.same import refuse_other_cluster, refuse_other_machine
+from loadlab.tuning.same import on_provider, refuse_other_cluster, refuse_other_machine
 from loadlab.tuning.warm_up import is_warm
 
 if TYPE_CHECKING:
@@ -234,11 +234,11 @@ class _Search:
     def run(self, given: OpenCluster | None) -> None:
         """Probes to the end, or until the user asks for it."""
         run_options = RunOptions(self.options.results_dir, self.options.cluster_name)
+        began = self.result.cluster
+        loaded = on_provider(self.workload.loaded, None if began is None else began.provider)
         limits = _limits(self.result.settings)
         with ExitStack() as stack:
-            opened = given or stack.enter_context(
-                open_cluster(self.workload.loaded, run_options, self.observer)
-            )
+            opened = given or stack.enter_context(open_cluster(loaded, run_options, self.observer))
             refuse_other_cluster(self.result.capacity_id, self.result.cluster, opened.cluster)
             if self.options.warm_up and opened.cluster.info.kind == "kafka":
                 self._warm_up(run_options, opened)

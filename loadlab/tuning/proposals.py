@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from loadlab.tuning.study_model import Sampler
 
 _MOST_REFUSED: Final = 200
+_OUTSIDE: Final = "loadlab.outside"
 
 
 class NoProposalError(RunError):
@@ -101,10 +102,18 @@ class Proposals:
         reasons = [*self.space.outside(planned.assignment), *self.space.violations(planned.assignment)]
         if not reasons:
             return self.propose(planned)
-        trial = self._ask()
-        trial.set_user_attr("loadlab.outside", reasons)
-        self.study.tell(trial, state=TrialState.FAIL)
-        return StudyTrial(number=trial.number, origin=planned.origin, assignment=dict(planned.assignment))
+        number = self._taken_before()
+        if number is None:
+            trial = self._ask()
+            trial.set_user_attr(_OUTSIDE, reasons)
+            self.study.tell(trial, state=TrialState.FAIL)
+            number = trial.number
+        return StudyTrial(number=number, origin=planned.origin, assignment=dict(planned.assignment))
+
+    def _taken_before(self) -> int | None:
+        """The trial that a killed process has taken and not lived to write down."""
+        failed = self.study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+        return next((trial.number for trial in failed if _OUTSIDE in trial.user_attrs), None)
 
     def _waiting(self) -> bool:
         """Whether a killed process left a planned trial in the queue."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import LoadlabError, UsageError
 from loadlab.results.model_study import Measurement
 from loadlab.results.reader import load
 from loadlab.run.repetitions import repetition_seed
 from loadlab.run.runner import RunOptions, open_cluster, run_scenario
-from loadlab.scenario.providers import fitted
 from loadlab.tuning.apply import with_values
 from loadlab.tuning.begin import refuse_unheld, stands_already
 from loadlab.tuning.capacity import CapacityOptions, find_capacity
@@ -21,7 +20,7 @@ from loadlab.tuning.capacity_levels import MAX_RATE
 from loadlab.tuning.capacity_scenario import workload_of
 from loadlab.tuning.presets import presets
 from loadlab.tuning.reading import read_run
-from loadlab.tuning.same import refuse_other_cluster
+from loadlab.tuning.same import on_provider, refuse_other_cluster
 from loadlab.tuning.study_model import CAPACITY
 from loadlab.tuning.warm_up import ROUND_S, is_warm
 
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from loadlab.run.opening import OpenCluster
     from loadlab.run.progress import RunObserver
     from loadlab.scenario import LoadedScenario, Threshold
-    from loadlab.scenario.cluster import Provider
     from loadlab.tuning.begin import TuneOptions
     from loadlab.tuning.bench import Bench, Terms
     from loadlab.tuning.journal import TuneObserver
@@ -164,7 +162,7 @@ class _RealBench:
     def _cluster(self, loaded: LoadedScenario) -> OpenCluster:
         """The cluster that the scenario needs: the one that is open, where it is of the same settings."""
         wanted = loaded.scenario.cluster.model_dump_json()
-        loaded = self._pinned(loaded)
+        loaded = on_provider(loaded, self.provider)
         if self._opened is None or wanted != self._wanted:
             self.close()
             opening = open_cluster(loaded, self.options, self.observer, interrupts=self.interrupts)
@@ -173,14 +171,6 @@ class _RealBench:
             if self.warms_up and self._opened.cluster.info.kind == "kafka":
                 self._warm_up(loaded, self._opened)
         return self._opened
-
-    def _pinned(self, loaded: LoadedScenario) -> LoadedScenario:
-        """On the provider that the study began with: `auto` might choose another one meanwhile."""
-        spec = loaded.scenario.cluster
-        if self.provider is None or spec.provider != "auto":
-            return loaded
-        cluster, _ = fitted(spec, cast("Provider", self.provider))
-        return replace(loaded, scenario=loaded.scenario.model_copy(update={"cluster": cluster}))
 
     def _warm_up(self, loaded: LoadedScenario, opened: OpenCluster) -> None:
         """Loads a fresh cluster until it is warm: else the first runs would be of another system."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, cast
 
 from loadlab.analysis.comparable import same_memory
 from loadlab.errors import UsageError
+from loadlab.scenario.providers import fitted
 
 if TYPE_CHECKING:
     from loadlab.cluster import Cluster
     from loadlab.results.model import ClusterUsed
     from loadlab.results.model_environment import HostEnvironment
+    from loadlab.scenario import LoadedScenario
+    from loadlab.scenario.cluster import Provider
 
 _CLUSTER: Final = ("provider", "kind", "kafka_version", "brokers", "network")
 _MACHINE: Final = ("cpu_model", "cores", "memory_bytes", "loadlab", "confluent_kafka")
@@ -34,6 +38,20 @@ def _differ(name: str, began: HostEnvironment, here: HostEnvironment) -> bool:
     if name == "memory_bytes":
         return not same_memory(began.memory_bytes, here.memory_bytes)
     return bool(getattr(began, name) != getattr(here, name))
+
+
+def on_provider(loaded: LoadedScenario, provider: str | None) -> LoadedScenario:
+    """The scenario on the provider that something began with: `auto` might choose another one meanwhile.
+
+    Args:
+        loaded: the scenario.
+        provider: None where nothing was begun.
+    """
+    spec = loaded.scenario.cluster
+    if provider is None or spec.provider != "auto":
+        return loaded
+    cluster, _ = fitted(spec, cast("Provider", provider))
+    return replace(loaded, scenario=loaded.scenario.model_copy(update={"cluster": cluster}))
 
 
 def refuse_other_cluster(identity: str, began: ClusterUsed | None, cluster: Cluster) -> None:

@@ -112,7 +112,7 @@ class _SpaceReader:
 
     def _conditions(self, knob: Knob, entry: Entry, knobs: Mapping[str, Knob]) -> tuple[When, ...]:
         if isinstance(entry, str):
-            return tuple(when for when in knob.when if not self._settled(knob, when, knobs))
+            return self._default_conditions(knob, knobs)
         found: list[When] = []
         for name, written in entry.when.items():
             at: Path = (_SPACE, knob.name, "when", name)
@@ -124,6 +124,17 @@ class _SpaceReader:
             ]
             found.append(When(name, tuple(value for value in values if value is not None)))
         return tuple(found)
+
+    def _default_conditions(self, knob: Knob, knobs: Mapping[str, Knob]) -> tuple[When, ...]:
+        """The conditions of a knob of the default space, without those that always hold."""
+        found = tuple(when for when in knob.when if not self._settled(knob, when, knobs))
+        for when in found:
+            if not any(map(knobs[when.name].domain.contains, when.values)):
+                never = " or ".join(map(str, when.values))
+                self._tell(
+                    (_SPACE, knob.name), f"has no effect, as {when.name} is never {never}", at_key=True
+                )
+        return found
 
     def _settled(self, knob: Knob, when: When, knobs: Mapping[str, Knob]) -> bool:
         """Whether a condition of the default space is on what isn't searched; it holds always then."""

@@ -260,3 +260,10 @@ def test_a_constraint_by_when_records_are_due_needs_records_that_are(tmp_path: P
         loaded(tmp_path, search_space=space, constraints=late)
     # A search for capacity sets rates itself.
     loaded(tmp_path, search_space=space, constraints=late, objective={"maximize": "capacity"})
+
+
+def test_a_knob_of_the_default_space_that_can_have_no_effect_is_refused(tmp_path: Path) -> None:
+    codec, level = f"{TRACKER}.compression.type", f"{TRACKER}.compression.level"
+    space = {codec: {"choices": ["none", "snappy", "gzip"]}, level: "default"}
+    with pytest.raises(ScenarioError, match=f"{level}: has no effect, as {codec} is never lz4 or zstd"):
+        loaded(tmp_path, search_space=space)

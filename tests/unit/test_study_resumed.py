@@ -16,6 +16,7 @@ from loadlab.errors import RunError, UsageError
 from loadlab.results.growing import only_writer
 from loadlab.results.study_store import load_study_result
 from loadlab.tuning import begin, study_database
+from loadlab.tuning.journal import Journal
 from loadlab.tuning.proposals import NoProposalError, Proposals
 from loadlab.tuning.study_model import Budget
 
@@ -259,3 +260,18 @@ def test_a_search_that_was_over_is_not_begun_again_amid_the_confirmation(
     resumed = tuned(tmp_path, Lab(), resume=stored.result.study_id).result
     assert resumed.finished
     assert len(asked) == 4
+
+
+def test_a_kill_behind_a_default_outside_the_space_gives_it_no_second_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    loaded = study(own={"producers.checkout.config.linger.ms": 5_000.0}, baseline="scenario")
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "add_trial", killed)
+        stored = tuned(tmp_path, Lab(), loaded)
+    assert not stored.result.trials
+    result = tuned(tmp_path, Lab(), loaded, resume=stored.result.study_id).result
+    assert [trial.number for trial in result.trials] == list(range(7))
