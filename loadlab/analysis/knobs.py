@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Value = str | int | float
 
-UNSET: Final = "unset"
+UNSET: Final = "not set"
 """What stands for a value that is to be taken out, as nothing has an effect there."""
 
 _CONFIG: Final = ".config."

@@ -97,7 +97,8 @@ def plan_document(loaded: LoadedStudy) -> dict[str, object]:
 
 def _parts(left: Estimate, study: Study, rules: ConfirmRules) -> Iterator[str]:
     again = ", as many again where they leave it open" if rules.extend else ""
-    more = f" ({runs_of(noisy_rounds(study))} where a run varies by more than {rules.effect_floor:.0%})"
+    noisy = runs_of(noisy_rounds(study), left.trials)
+    more = f" ({noisy} where a run varies by more than {100 * rules.effect_floor:g} %)"
     told = (
         (left.baseline, "of the default first, for its noise"),
         (left.trials, "of trials"),

@@ -231,7 +231,8 @@ class ConsumerResult(Model):
         committed_lag: by the group's committed offsets.
         status: by Burrow's rules; None where the group never committed, or not for long enough.
         backlog: acked and not yet consumed.
-        drain_s: seconds from the last ack until the group was seen to have read all; None if it never was.
+        drain_s: seconds from the last ack, or the end of the measure phase where that is later, until the
+            group was seen to have read all; None if it never was.
         rebalances: after the common start.
         cpu_us_per_record: the workers' CPU time over the records received.
         errors: how often, in all phases, by Kafka's error name.

@@ -153,7 +153,7 @@ class StudyResult(Model):
         environment: the machine that it began on.
         cluster: what the first run was measured on; None before it.
         measure_scale: by how much the scenario's measure phase is longer in its runs: 1, or 2 after noise.
-        planned: what is tried first: the default, presets, and the best of an earlier study.
+        planned: what is tried first: the default, the best of an earlier study, and presets.
         trials: in the order in which they were proposed; the first is the default.
         runs: in the order in which they were made; those of a trial that were invalid included.
         answer: what came of it; None before the end.

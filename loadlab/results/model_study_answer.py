@@ -75,7 +75,7 @@ class StudyAnswer(Model):
         visible: a gain, as a share.
         cv: the coefficient of variation of the default's runs before the first trial.
         drift: what the repeated default showed.
-        use: the values of the trial that are not the default's, by path in the scenario; "unset" where only
+        use: the values of the trial that are not the default's, by path in the scenario; "not set" where only
             the default has one.
         weakened: the trial's values that durability hangs on and that promise less than the scenario's own.
         limits: the constraints.

@@ -42,7 +42,7 @@ class ConsumerGroup:
         samples: of its lag, in the order of time.
         final: the one after the last read; None where the cluster did not answer then.
         drained_ns: when it had read all; None if it never had.
-        sent_ns: when the last record that it reads was acked.
+        sent_ns: when the last record that it reads was acked, or the measure phase ended, if later.
         stamped: whether what it reads is stamped.
     """
 

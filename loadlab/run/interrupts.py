@@ -58,6 +58,7 @@ class Interrupts:
         return again
 
     def _on_late_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self._is_same_closing(number)
         self.missed = True
 
     @contextmanager
@@ -67,7 +68,9 @@ class Interrupts:
             yield self
 
     def _on_deferred_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self.missed and not self._is_same_closing(number):
+        if self._is_same_closing(number):
+            return
+        if self.missed:
             raise KeyboardInterrupt
         self.missed = True
 

@@ -59,16 +59,16 @@ def noisy_rounds(study: Study) -> tuple[Round, ...]:
     trials = _LAST
     while trials < 2 * settings.candidates:
         trials *= 2
-    runs, found = max(1, settings.candidate_runs // 2), [Round(0, 0)]
+    runs, found = -(-settings.candidate_runs // 2), [Round(0, 0)]
     while trials >= _LAST:
         found.append(Round(trials, runs, found[-1].until))
         trials, runs = trials // 2, runs * 2
     return tuple(found[1:])
 
 
-def runs_of(listed: tuple[Round, ...]) -> int:
-    """How many runs some rounds take at most."""
-    return sum(one.trials * one.runs for one in listed)
+def runs_of(listed: tuple[Round, ...], tried: int) -> int:
+    """How many runs some rounds take at most, where so many trials are made."""
+    return sum(min(one.trials, tried) * one.runs for one in listed)
 
 
 def listed(study: Study, result: StudyResult, place: int) -> tuple[int, ...]:
@@ -91,7 +91,9 @@ def contenders(study: Study, result: StudyResult) -> tuple[int, ...]:
     Those of the last round come first, and then those that came furthest.
     """
     lost = {run.trial for run in result.settled("candidate") if not run.measured.feasible}
-    order: dict[int, None] = {}
+    # Who is being confirmed keeps its place, whatever rounds there were when it was chosen.
+    confirmed = (run.contender for run in result.settled("confirm") if run.contender is not None)
+    order = dict.fromkeys(confirmed)
     for place in reversed(range(len(rounds(study, result)))):
         order |= dict.fromkeys(trial for trial in _ranked(study, result, place) if trial not in lost)
     return tuple(order)[: study.confirm.candidates]

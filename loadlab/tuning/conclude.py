@@ -13,7 +13,7 @@ from loadlab.tuning.again import contenders
 from loadlab.tuning.costs import costs, goal_of
 from loadlab.tuning.decision import decide
 from loadlab.tuning.findings import baseline_values, confirm_rules, confirm_runs, drift
-from loadlab.tuning.knobs import is_weaker
+from loadlab.tuning.knobs import is_weaker, is_weaker_unset
 from loadlab.tuning.noise import noise_of
 from loadlab.tuning.recommend import LimitHeld, Recommendation
 
@@ -98,7 +98,7 @@ def _different(result: StudyResult, trial: int | None) -> dict[str, Value]:
 
 
 def _weakened(study: Study, result: StudyResult, trial: int | None) -> dict[str, Value]:
-    """The values of a trial that promise less than the scenario's own, and what it does not set at all."""
+    """The values of a trial that promise less than the scenario's own, unset ones included."""
     if trial is None:
         return {}
     default = result.trials[0].assignment
@@ -108,7 +108,8 @@ def _weakened(study: Study, result: StudyResult, trial: int | None) -> dict[str,
         for name in study.space.unlocked
         if name in values and is_weaker(name, values[name], study.own.get(name, default.get(name)))
     }
-    lost = [name for name in study.space.unlocked if name in study.own and name not in values]
+    unset = [name for name in study.space.unlocked if name in study.own and name not in values]
+    lost = [name for name in unset if is_weaker_unset(name, study.own[name])]
     return {**weaker, **dict.fromkeys(lost, UNSET)}
 
 

@@ -77,7 +77,9 @@ def estimate(loaded: LoadedStudy, result: StudyResult | None = None) -> Estimate
         baseline=max(0, study.noise.runs - done["baseline"]),
         trials=max(0, trials - done["trial"]),
         defaults=max(0, trials // every - done["default"]),
-        candidates=max(0, runs_of(rounds(study, result)) - done["candidate"]),
+        candidates=0
+        if done["confirm"]
+        else max(0, runs_of(rounds(study, result), trials) - done["candidate"]),
         confirm=_confirm_left(study, result),
         run_s=run_s,
     )

@@ -45,6 +45,13 @@ _DURABLE: Final = frozenset(
 )
 _DURABLE_STARTS: Final = ("flush.", "log.flush.")
 _DURABLE_ENDS: Final = (".min.isr", "replication.factor")
+_UNSET: Final[Mapping[str, Value]] = {
+    "acks": "all",
+    "enable.idempotence": "false",
+    "min.insync.replicas": 1,
+    "request.required.acks": "all",
+    "unclean.leader.election.enable": "false",
+}
 _BROKERS: Final = ("cluster", "brokers")  # of which the brokers' own topics have as many copies, up to three
 
 _IN_FLIGHT: Final = ("max.in.flight", "max.in.flight.requests.per.connection")
@@ -75,6 +82,12 @@ def is_weaker(path: str, value: Value, than: Value | None) -> bool:
     if name == "unclean.leader.election.enable":
         return str(value).lower() == "true"
     return _promised(value) < _promised(than)
+
+
+def is_weaker_unset(path: str, than: Value) -> bool:
+    """Whether a setting that durability hangs on promises less where nobody sets it; unknown ones may."""
+    default = _UNSET.get(path.rpartition(".config.")[2])
+    return default is None or is_weaker(path, default, than)
 
 
 def _promised(value: Value) -> float:

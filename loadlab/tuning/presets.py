@@ -67,9 +67,20 @@ def _baseline(study: Study) -> tuple[str, Assignment]:
     if study.baseline == "defaults":
         return DEFAULT, study.space.default()
     # What is active depends on what the scenario sets: a level has its default beside the scenario's codec.
-    # What the scenario sets itself stays, though the space has it only beside other values.
     defaults = {knob.name: knob.default for knob in study.space.knobs if knob.default is not None}
-    return SCENARIO, {**study.space.active({**defaults, **study.own}), **study.own}
+    active = study.space.active({**defaults, **study.own})
+    return SCENARIO, {**active, **_unjudged(study)}
+
+
+def _unjudged(study: Study) -> Assignment:
+    """What the scenario sets beside a value that the space has not, and so says nothing of: gzip's level."""
+    domains = {knob.name: knob.domain for knob in study.space.knobs}
+    return {
+        knob.name: study.own[knob.name]
+        for knob in study.space.knobs
+        if knob.name in study.own
+        and any(not domains[when.name].contains(study.own.get(when.name, "")) for when in knob.when)
+    }
 
 
 def _others(study: Study) -> Iterator[tuple[str, Assignment]]:

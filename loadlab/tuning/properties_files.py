@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from loadlab.client.property_table import CANONICAL, known_properties
+from loadlab.scenario.client_settings import DEFAULTS
 from loadlab.scenario.kafka_properties import definitions
 from loadlab.scenario.secrets import is_secret
 from loadlab.tuning.java_settings import DEFAULT_PARTITIONER_NOTE, JavaClient, java_setting
@@ -106,11 +107,13 @@ class _Settings:
 
     Attributes:
         has: whether a kind of client has a property of a name.
+        defaults: what holds where a property is not set, by the one name that rules use.
         live: the name and the value of what is set, by the one name that rules use.
         told: what stands under the group at hand, set or as a comment.
     """
 
     has: Callable[[JavaClient, str], bool]
+    defaults: Mapping[str, str]
     live: dict[str, tuple[str, str]] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
 
@@ -124,17 +127,16 @@ class _Settings:
         before = self.live[known][1]
         if before == value:
             return [f"# {name}={value}, as above"]
-        return [f"# {name}={value}", f"#   is set to {before} above: {_OWN_FILE}"]
+        return [f"# {name}={value}", f"#   is set to {before} above: this group needs a file of its own"]
 
-    def end_group(self, kind: JavaClient) -> Iterator[str]:
+    def end_group(self, client: _Client) -> Iterator[str]:
         """What earlier groups set, and this one was measured without."""
         for known, (name, value) in self.live.items():
-            if known not in self.told and self.has(kind, name):
-                yield f"# {name} is set to {value} above, and was not for this group: {_OWN_FILE}"
+            if known not in self.told and self.has(client.kind, name) and self.defaults.get(known) != value:
+                whose = f"{client.kind} {client.name}"
+                told = f"# {name} is set to {value} above, and was not for {whose}"
+                yield f"{told}, which needs a file of its own"
         self.told.clear()
-
-
-_OWN_FILE: Final = "this group needs a file of its own"
 
 
 def _librdkafka_has(kind: JavaClient, name: str) -> bool:
@@ -144,13 +146,13 @@ def _librdkafka_has(kind: JavaClient, name: str) -> bool:
 def librdkafka_properties(handover: Handover) -> str:
     """The file for librdkafka and the clients that stand on it (confluent-kafka, node-rdkafka and others)."""
     lines = [*_head(handover, "librdkafka clients")]
-    settings = _Settings(_librdkafka_has)
+    settings = _Settings(_librdkafka_has, DEFAULTS["librdkafka"])
     for client in _clients(handover):
         for title, config in client.parts():
             lines += ["", f"# {title}"]
             for name, value in config.items():
                 lines += settings.assigned(name, value)
-        lines += [*settings.end_group(client.kind), *_left_out(client, handover)]
+        lines += [*settings.end_group(client), *_left_out(client, handover)]
     return _text([*lines, *_elsewhere(handover)])
 
 
@@ -158,13 +160,13 @@ def java_properties(handover: Handover) -> str:
     """The file for Java's clients: each property under Java's name, with a comment where the two differ."""
     lines = [*_head(handover, "Java clients"), *_comment(_MEASURED)]
     version = handover.scenario.cluster.kafka_version
-    settings = _Settings(lambda kind, name: name in definitions(kind, version))
+    settings = _Settings(lambda kind, name: name in definitions(kind, version), DEFAULTS["java"])
     for client in _clients(handover):
         for title, config in client.parts():
             lines += ["", f"# {title}"]
             for name, value in config.items():
                 lines += _translated(client, name, value, version, settings)
-        lines += [*_java_defaults(client, settings), *settings.end_group(client.kind)]
+        lines += [*_java_defaults(client, settings), *settings.end_group(client)]
         lines += _left_out(client, handover)
     return _text([*lines, *_elsewhere(handover)])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from optuna.trial import Trial, TrialState
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     import optuna
     from optuna.storages import RDBStorage
+    from optuna.trial import FrozenTrial
 
     from loadlab.results.model_study import Measurement, Planned
     from loadlab.tuning.space import Assignment, SearchSpace
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 _MOST_REFUSED: Final = 200
 _OUTSIDE: Final = "loadlab.outside"
+_REFUSED: Final = "loadlab.refused"
 
 
 class NoProposalError(RunError):
@@ -76,7 +79,7 @@ class Proposals:
         """
         if planned is not None and not self._orphans and not self._waiting():
             self.study.enqueue_trial(self.space.parameters(planned.assignment))
-        for _ in range(_MOST_REFUSED):
+        for _ in range(len(self._refused_last()), _MOST_REFUSED):
             trial = self._ask()
             assignment = self._assignment(trial, planned)
             broken = self.space.violations(assignment)
@@ -85,8 +88,9 @@ class Proposals:
                 origin = "sampled" if planned is None else planned.origin
                 return StudyTrial(number=trial.number, origin=origin, assignment=dict(assignment))
             self._refuse(trial, broken)
+        last = self._refused_last()[0].user_attrs[_REFUSED][0]
         raise NoProposalError(
-            f"{_MOST_REFUSED} proposals in a row break the rules between knobs; the last: {broken[0]}",
+            f"{_MOST_REFUSED} proposals in a row break the rules between knobs; the last: {last}",
             fix="narrow the search space to where the rules hold",
         )
 
@@ -126,9 +130,14 @@ class Proposals:
         self.study.sampler = sampler_of(self.sampler, self.seed, number, self.noise)
         return self.study.ask()
 
+    def _refused_last(self) -> list[FrozenTrial]:
+        """The trials at the end that broke rules, the last one first, those before a kill included."""
+        backwards = reversed(self.study.get_trials(deepcopy=False))
+        return list(takewhile(lambda trial: _REFUSED in trial.user_attrs, backwards))
+
     def _refuse(self, trial: Trial, broken: list[str]) -> None:
         """Lets the sampler know, so that it looks elsewhere; no run is spent."""
-        trial.set_user_attr("loadlab.refused", broken)
+        trial.set_user_attr(_REFUSED, broken)
         if not trial.constraints:
             trial.set_constraint("rules between knobs", float(len(broken)))
         self.study.tell(trial, state=TrialState.PRUNED)

@@ -83,7 +83,8 @@ class Recommendation:
         goal: the objective for people: "records a second".
         use: the values of the configuration that was confirmed, or failed to be, where they are not the
             default's, by path in the scenario.
-        weakened: its values that durability hangs on and that promise less than the scenario's own.
+        weakened: its values that durability hangs on and that promise less than the scenario's own; in both
+            UNSET stands for one that it does not set.
         unlocked: what the study searched of that, by path in the scenario, changed or not.
         limits: the constraints.
         costs: what got worse; None where the runs that would tell are gone.

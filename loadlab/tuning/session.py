@@ -18,7 +18,7 @@ from loadlab.tuning.confirm import next_run
 from loadlab.tuning.findings import confirm_rules, confirm_runs, noise_rules
 from loadlab.tuning.hand_over import hand_over
 from loadlab.tuning.importance import importances
-from loadlab.tuning.noise import judge_noise, noise_of
+from loadlab.tuning.noise import judge_noise
 from loadlab.tuning.proposals import NoProposalError
 from loadlab.tuning.ranking import shuffled
 from loadlab.tuning.space import ChangeCost
@@ -39,6 +39,8 @@ _ATTEMPTS: Final[Mapping[Purpose, int]] = {
     **dict.fromkeys(("baseline", "default", "candidate", "confirm"), 5),
 }
 _ATTEMPTS_OF_THE_BEST: Final = 2
+_RIVALS: Final = 2
+"""Fewer trials need no further round to choose between them."""
 _S_PER_MINUTE: Final = 60.0
 
 
@@ -122,7 +124,7 @@ class Session:
             self.observer.note(f"{verdict.reason}: measuring twice as long")
             self.journal.update(measure_scale=2 * self.result.measure_scale)
         self._refuse_broken(runs)
-        self.proposals.noise = noise_of([run.measured.values[0] for run in runs]).cv
+        self.proposals.noise = verdict.noise.cv
         self.proposals.tell(self._default, _typical(runs))
 
     def _baseline_runs(self) -> list[StudyRun]:
@@ -236,6 +238,8 @@ class Session:
         """The best trials once more, in random order: one that was only lucky will hardly be so again."""
         for place, this in enumerate(rounds(self.study, self.result)):
             trials = listed(self.study, self.result, place)
+            if self.result.settled("confirm") or (place and len(trials) < _RIVALS):
+                return
             for turn in range(this.before, this.until):
                 for trial in shuffled(trials, self.study.seed + turn):
                     self._measure_candidate(trial, turn)

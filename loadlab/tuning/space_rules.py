@@ -67,7 +67,7 @@ def read_rules(
 
 
 def unkept(space: SearchSpace) -> str | None:
-    """Why no trial can keep the rules of a space together; None where one of many that are drawn does."""
+    """Why no trial is likely to keep the rules of a space together; None where one of many drawn does."""
     if not space.rules:
         return None
     import optuna  # noqa: PLC0415 (seldom needed, and slow to import)
@@ -78,7 +78,7 @@ def unkept(space: SearchSpace) -> str | None:
         broken = space.violations(space.suggest(study.ask()))
         if not broken:
             return None
-    return f"no trial can keep all rules together: each of {_DRAWN:,} drawn broke one; the last: {broken[0]}"
+    return f"no trial can keep all rules together, by {_DRAWN:,} that were drawn; the last: {broken[0]}"
 
 
 def _declared(

@@ -81,7 +81,8 @@ def load_study(
     study = _assembled(path, file, judged, space)
     # What can't even begin is said before anything is stored.
     (_, baseline), *others = presets(study.study)
-    if not others and (broken := unkept(space)) is not None:
+    nothing_to_try = not others and bool(space.violations(baseline) or space.outside(baseline))
+    if nothing_to_try and (broken := unkept(space)) is not None:
         raise scenario_error([Problem(("rules",) if file.rules else ("search_space",), broken)], document)
     with_values(study.loaded, baseline)
     return study

@@ -147,8 +147,9 @@ class ConfirmSettings(Model):
         p_value: the most that the exact one-sided Wilcoxon test of the blocks may give.
         effect_floor: the least gain worth a change, as a share; the noise's CV where that is more.
         screen_blocks: after how many blocks a winner that does not lead is given up.
-        candidates: how many of the best trials are measured again.
-        candidate_runs: how often each of them is, before the best of them is confirmed.
+        candidates: how many of the best trials are measured again; more where runs are noisy.
+        candidate_runs: how often each of them is, before the best of them is confirmed; where runs are noisy
+            half as often in the first round, and twice as often from round to round.
         extend: whether a winner that is ahead by the effect floor, but not beyond chance, is measured in as
             many blocks again.
     """

@@ -38,7 +38,7 @@ _EFFECTS: Final = (0.3, 0.6)
 """Standard deviations of the effects, as logarithms: factors of 1.3 and 1.8."""
 
 _NOISES: Final = (0.05, 0.1, 0.2, 0.4)
-"""Those of the noise where it was not measured: 5 to 50 %. Less than the least is never assumed, as the model
+"""Those of the noise where it was not measured: 5 to 40 %. Less than the least is never assumed, as the model
 is not quite true either."""
 
 

@@ -111,3 +111,15 @@ def test_a_terminal_that_is_closed_tells_it_twice_and_what_was_measured_is_kept(
         assert interrupts.requested
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+def test_a_terminal_that_is_closed_amid_what_must_be_done_is_told_once() -> None:
+    interrupts = Interrupts(gentle=True)
+
+    with interrupts.deferred():
+        signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGHUP)
+    with interrupts.handled():
+        signal.raise_signal(signal.SIGHUP)
+    assert interrupts.missed
+    assert not interrupts.requested

@@ -86,3 +86,14 @@ def test_a_baseline_by_the_scenario_keeps_what_the_space_has_only_beside_other_v
     study = loaded(tmp_path, scenario, search_space="default", baseline="scenario").study
     _, baseline = presets(study)[0]
     assert (baseline[codec], baseline[level]) == ("gzip", 1)
+
+
+def test_a_level_without_effect_beside_the_scenario_s_codec_makes_no_second_default(
+    tmp_path: Path,
+) -> None:
+    plain = {"linger.ms": 5, "compression.type": "none", "compression.level": 3}
+    tracker = {**SCENARIO["producers"]["tracker"], "config": plain}  # type: ignore[index]
+    scenario = {**SCENARIO, "producers": {**SCENARIO["producers"], "tracker": tracker}}  # type: ignore[dict-item]
+    found = presets(loaded(tmp_path, scenario, search_space=SPACE, baseline="scenario").study)
+    assert LEVEL not in found[0][1]
+    assert "default" not in dict(found)

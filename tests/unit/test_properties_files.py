@@ -196,11 +196,15 @@ def test_a_property_by_its_other_name_is_set_once() -> None:
 def test_what_one_group_sets_is_not_passed_over_for_another_that_has_the_default() -> None:
     handed = two_producers({"acks": 0}, {})
     for text in (librdkafka_properties(handed), java_properties(handed)):
-        assert (
-            "# acks is set to 0 above, and was not for this group: this group needs a file of its own" in text
-        )
+        assert "# acks is set to 0 above, and was not for producer two, which needs a file of its own" in text
         # What a consumer has no use for does it no harm.
-        assert text.count("was not for this group") == 1
+        assert text.count("of its own") == 1
+
+
+def test_what_one_group_sets_to_its_default_needs_no_other_file_for_another_that_has_it() -> None:
+    handed = two_producers({"acks": "all", "linger.ms": 5}, {})
+    for text in (librdkafka_properties(handed), java_properties(handed)):
+        assert "of its own" not in text
 
 
 def test_pools_of_threads_are_changed_in_steps_that_kafka_takes() -> None:

@@ -337,17 +337,17 @@ def test_a_secret_that_a_result_left_out_is_asked_for_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "told"),
     [
-        'topics: {orders: {}, "\\ud800": {}}',
-        '"\\ud800": 1',
-        'thresholds: {publish_latency: ["p99 < \\ud800"]}',
+        ('topics: {orders: {}, "\\ud800": {}}', "half of a character"),
+        ('"\\ud800": 1', "half of a character"),
+        ('thresholds: {publish_latency: ["p99 < \\ud800"]}', r"\[0\]: .*\?"),
     ],
 )
-def test_half_of_a_character_is_refused_wherever_it_stands(tmp_path: Path, text: str) -> None:
+def test_half_of_a_character_is_refused_wherever_it_stands(tmp_path: Path, text: str, told: str) -> None:
     path = tmp_path / "scenario.yaml"
     path.write_text(f"name: half\n{text}\n", encoding="utf-8")
-    with pytest.raises(ScenarioError, match=r"half of a character|is no condition|publish_latency"):
+    with pytest.raises(ScenarioError, match=told):
         load(path)
 
 

@@ -34,6 +34,7 @@ from loadlab.cli.study_view import study_lines
 from loadlab.errors import ClusterError, RunError, UsageError
 from loadlab.results.study_store import JAVA_FILE, load_study_result
 from loadlab.tuning import proposals, session
+from loadlab.tuning.estimate import estimate
 from loadlab.tuning.findings import baseline_values
 from loadlab.tuning.noise import noise_of
 from loadlab.tuning.proposals import NoProposalError, Proposals
@@ -466,3 +467,17 @@ def test_the_sampler_knows_the_noise_that_the_baseline_had(
     noise = noise_of(baseline_values(result)).cv
     assert told[0] is None  # of the default itself
     assert set(told[1:]) == {noise}
+
+
+def test_one_good_trial_is_not_measured_in_rounds_that_choose_nothing(tmp_path: Path) -> None:
+    def judge(assignment: Assignment, measured: Measurement) -> Measurement:
+        good = assignment[CODEC] != "zstd"
+        return measured if good else measured.model_copy(update={"constraints": (broken(),)})
+
+    space = SearchSpace((replace(KNOBS[1], domain=Choices(("none", "lz4", "zstd"))),))
+    confirm = ConfirmSettings(blocks=5, p_value=0.05, screen_blocks=1, candidates=2, effect_floor=0.0)
+    loaded = study(space=space, confirm=confirm, budget=Budget(trials=6))
+    result = tuned(tmp_path, Lab(cv=0.04, judge=judge), loaded).result
+    assert len(result.settled("candidate")) == 1
+    assert estimate(loaded, result).candidates == 0
+    assert result.settled("confirm")

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING
 
 import optuna
 import pytest
-from bench_samples import WITH_BROKERS, Lab, essence, optuna_trials, stop_at, study, tuned
+from bench_samples import KNOBS, LINGER, WITH_BROKERS, Lab, essence, optuna_trials, stop_at, study, tuned
 
 from loadlab.errors import RunError, UsageError
 from loadlab.results.growing import only_writer
 from loadlab.results.study_store import load_study_result
-from loadlab.tuning import begin, study_database
+from loadlab.tuning import begin, proposals, study_database
+from loadlab.tuning.again import contenders
 from loadlab.tuning.journal import Journal
-from loadlab.tuning.proposals import NoProposalError, Proposals
-from loadlab.tuning.study_model import Budget
+from loadlab.tuning.proposals import Proposals
+from loadlab.tuning.rules import Rule
+from loadlab.tuning.space import SearchSpace
+from loadlab.tuning.study_model import Budget, ConfirmSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -242,24 +245,30 @@ def test_a_study_is_named_by_its_id_and_not_by_a_path(tmp_path: Path) -> None:
     assert [folder.name for folder in (tmp_path / "results").iterdir()] == [stored.path.name]
 
 
-def test_a_search_that_was_over_is_not_begun_again_amid_the_confirmation(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("stop", [8, 12])
+def test_a_search_that_was_over_is_over_for_those_who_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
 ) -> None:
-    """Else another trial could join those of which the contenders were chosen."""
-    propose, asked = Proposals.propose, []
+    """Else a trial that the study would not have had could join those of which the contenders are chosen."""
+    monkeypatch.setattr(proposals, "_MOST_REFUSED", 5)
+    # Two presets keep it, and hardly anything that is drawn.
+    rule = Rule(LINGER, "==", 50.0)
+    loaded = study(space=SearchSpace(KNOBS, rules=(rule,)))
+    whole = tuned(tmp_path / "whole", Lab(), loaded).result
+    assert 1 < len(whole.trials) < 7
+    stored = tuned(tmp_path / "killed", Lab(before=stop_at(stop)), loaded)
+    assert {run.purpose for run in stored.result.runs} >= ({"confirm"} if stop == 12 else {"trial"})
+    resumed = tuned(tmp_path / "killed", Lab(), loaded, resume=stored.result.study_id)
+    assert essence(resumed.result) == essence(whole)
+    assert len(optuna_trials(resumed)) == len(whole.trials) + 5
 
-    def thrice(self: Proposals, planned: Planned | None) -> StudyTrial:
-        asked.append(planned)
-        if len(asked) == 4:
-            raise NoProposalError("200 proposals in a row break the rules between knobs")
-        return propose(self, planned)
 
-    monkeypatch.setattr(Proposals, "propose", thrice)
-    stored = tuned(tmp_path, Lab(before=stop_at(12)))
-    assert stored.result.settled("confirm")
-    resumed = tuned(tmp_path, Lab(), resume=stored.result.study_id).result
-    assert resumed.finished
-    assert len(asked) == 4
+def test_who_is_being_confirmed_stays_a_contender_whatever_rounds_there_are_now(tmp_path: Path) -> None:
+    """A study that another version began has measured fewer trials again, and each of them otherwise."""
+    stored = tuned(tmp_path, Lab(before=stop_at(20)))
+    (first,) = {run.contender for run in stored.result.settled("confirm")}
+    noisy = study(confirm=ConfirmSettings(blocks=5, p_value=0.05, screen_blocks=1, effect_floor=0.0))
+    assert contenders(noisy.study, stored.result)[0] == first
 
 
 def test_a_kill_behind_a_default_outside_the_space_gives_it_no_second_number(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from bench_samples import CODEC, KNOBS, THROUGHPUT, Lab, broken, invalid, study, tuned
 
+from loadlab.analysis.knobs import UNSET
 from loadlab.errors import RunError
 from loadlab.tuning.conclude import _different, _weakened
 from loadlab.tuning.knobs import is_weaker
@@ -146,5 +147,14 @@ def test_what_the_scenario_sets_for_durability_and_the_winner_does_not_is_told()
     result = SimpleNamespace(
         trials=[SimpleNamespace(assignment={name: 2})], trial=lambda _: SimpleNamespace(assignment={})
     )
-    assert _weakened(searched, result, 1) == {name: "unset"}  # type: ignore[arg-type]
-    assert _different(result, 1) == {name: "unset"}  # type: ignore[arg-type]
+    assert _weakened(searched, result, 1) == {name: UNSET}  # type: ignore[arg-type]
+    assert _different(result, 1) == {name: UNSET}  # type: ignore[arg-type]
+
+
+def test_a_setting_that_the_winner_leaves_to_a_safer_default_is_no_loss() -> None:
+    name = "producers.checkout.config.acks"
+    searched = study(space=SearchSpace(KNOBS, unlocked=(name,)), own={name: "1"}).study
+    result = SimpleNamespace(
+        trials=[SimpleNamespace(assignment={name: "1"})], trial=lambda _: SimpleNamespace(assignment={})
+    )
+    assert _weakened(searched, result, 1) == {}  # type: ignore[arg-type]
