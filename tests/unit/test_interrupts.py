@@ -98,7 +98,7 @@ def test_a_signal_waits_until_what_must_not_be_left_half_done_is_done(number: si
         signal.raise_signal(number)
         assert interrupts.missed
         with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(number)
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_a_terminal_that_is_closed_tells_it_twice_and_what_was_measured_is_kept() -> None:
