@@ -264,7 +264,8 @@ def delivery_findings(producer: ProducerFigures) -> Iterator[Finding]:
         f"{DELIVERY_ERROR_LIMIT:.1%})"
     )
     fix = "see producers.*.errors for Kafka's names of what went wrong"
-    if producer.undelivered == producer.attempted:
+    # An overloaded cluster acks in the phase what was due before it, and that is its throughput.
+    if producer.undelivered == producer.attempted and not producer.acked:
         yield Finding("delivery_errors", message, fix, failed, DELIVERY_ERROR_LIMIT, "invalid")
     elif failed > DELIVERY_ERROR_LIMIT:
         yield Finding("delivery_errors", message, fix, failed, DELIVERY_ERROR_LIMIT, "suspect")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loadlab.measurement.circumstances import MachineFigures
-from loadlab.measurement.generator import ProducerFigures, is_saturated
+from loadlab.measurement.generator import ProducerFigures, delivery_findings, is_saturated
 from loadlab.measurement.validity import Death, Judgement, RunFigures, judge
 
 if TYPE_CHECKING:
@@ -310,3 +310,14 @@ def test_one_record_on_its_way_at_the_end_limits_nobody() -> None:
     assert (of(late).status, of(late).saturated) == ("valid", False)
     assert (of(unacked).status, of(unacked).saturated) == ("valid", False)
     assert of(replace(unacked, acked=48)).saturated
+
+
+@pytest.mark.parametrize(("acked", "status"), [(0, "invalid"), (50_000, "suspect")])
+def test_records_that_all_failed_leave_a_throughput_where_earlier_ones_were_acked(
+    acked: int, status: str
+) -> None:
+    """An overloaded cluster is all through the phase at what was due in the warm-up."""
+    late = replace(GOOD, acked=acked, attempted=70_000, undelivered=70_000)
+    (found,) = delivery_findings(late)
+
+    assert (found.code, found.figure, found.severity) == ("delivery_errors", 1.0, status)
