@@ -116,14 +116,14 @@ def _levels(stored: StoredRun) -> Iterator[tuple[tuple[Group, str], list[int | N
     """Each group's samples of the measure phase; a sample without committed offsets has none there."""
     for name in stored.result.consumers:
         at_s, _ = read_series(stored.path, f"consumer/{name}", "consumer_lag_records")
-        kept = _measured(stored, at_s)
+        kept = samples_that_count(stored, at_s)
         for metric in _LEVELS:
             times_s, values = read_series(stored.path, f"consumer/{name}", f"{metric}_records")
             known = dict(zip(times_s.tolist(), map(int, values), strict=True))
             yield (("consumer", name), metric), [known.get(at) for at in at_s[kept].tolist()]
 
 
-def _measured(stored: StoredRun, at_s: NDArray[np.float64]) -> NDArray[np.int64]:
+def samples_that_count(stored: StoredRun, at_s: NDArray[np.float64]) -> NDArray[np.int64]:
     """The places of the samples that count: of the measure phase, up to the one nearest to its end."""
     measure = stored.result.phase("measure")
     end_s = measure.end_s if measure else 0.0

@@ -77,15 +77,27 @@ def claimed(name: str) -> Iterator[None]:
     Raises:
         UsageError: a cluster stands under it, or another process is starting one.
     """
-    lock = os.open(lock_of(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        refuse_taken(name)
-        yield
+        with _locked(name, fcntl.LOCK_EX):
+            refuse_taken(name)
+            yield
     except BlockingIOError as error:
         raise UsageError(
             f"another process is starting a cluster under the name {name!r}", fix="take another name, or wait"
         ) from error
+
+
+@contextlib.contextmanager
+def _locked(name: str, how: int) -> Iterator[None]:
+    """Hold a name's lock.
+
+    Raises:
+        BlockingIOError: another process has it, and not for sharing.
+    """
+    lock = os.open(lock_of(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, how | fcntl.LOCK_NB)
+        yield
     finally:
         os.close(lock)
 
@@ -103,20 +115,18 @@ def refuse_taken(name: str) -> None:
 
 
 def _refuse_starting(name: str) -> None:
-    """Refuses a cluster that another process is just starting.
+    """Refuse a cluster that another process is just starting.
 
     Raises:
         UsageError: there is one.
     """
-    lock = os.open(lock_of(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with _locked(name, fcntl.LOCK_SH):
+            pass
     except BlockingIOError as error:
         raise UsageError(
             f"the cluster {name!r} is still being started", fix="wait until it stands"
         ) from error
-    finally:
-        os.close(lock)
 
 
 def down(name: str) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from loadlab.analysis.stored_evidence import samples_that_count
 from loadlab.measurement.generator import granted_share
 from loadlab.measurement.histogram import Histogram
 from loadlab.results.artifacts import read_histograms, read_series
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from loadlab.results.model import RunResult, Threshold
     from loadlab.results.reader import StoredRun
     from loadlab.scenario import Scenario
-
-_LATE_SAMPLE_S: Final = 0.25
 
 
 def conditions(measure_s: float) -> tuple[str, ...]:
@@ -142,15 +141,11 @@ def _unreached(result: RunResult) -> Iterator[str]:
 
 def _lag_growth(run: StoredRun, scenario: Scenario) -> dict[str, float | None]:
     """By how much each group's lag grew in the measure phase, records/s; None where it is not known."""
-    measure = run.result.phase("measure")
     growth: dict[str, float | None] = {}
     for name in scenario.consumers:
         times_s, lags = read_series(run.path, f"consumer/{name}", "consumer_lag_records")
-        begin_s, end_s = (measure.start_s, measure.end_s) if measure else (0.0, 0.0)
-        inside = (times_s >= begin_s) & (times_s <= end_s + _LATE_SAMPLE_S)
-        # Up to the sample nearest to the end: the drain phase asks soon, too.
-        until = int(np.argmin(np.abs(times_s[inside] - end_s))) + 1 if inside.any() else 0
-        growth[name] = growth_per_s(times_s[inside][:until], lags[inside][:until])
+        kept = samples_that_count(run, times_s)
+        growth[name] = growth_per_s(times_s[kept], lags[kept])
     return growth
 
 

@@ -25,7 +25,7 @@ from loadlab.analysis.plots.style import (
     new_figure,
     shade_phases,
 )
-from loadlab.analysis.recorded import INTERVAL_S, Track
+from loadlab.analysis.recorded import INTERVAL_S, Track, total
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,22 +69,14 @@ def throughput_data(recorded: Recorded) -> ThroughputData:
 
 
 def _rates(recorded: Recorded) -> Iterator[Rate]:
-    sent = _less(
-        recorded.summed("producer", "attempted_records_per_s"),
-        recorded.summed("producer", "rejected_records_per_s"),
-    )
+    rejected = recorded.summed("producer", "rejected_records_per_s")
+    sent = total((recorded.summed("producer", "attempted_records_per_s"), rejected.scaled(-1.0)))
     yield Rate("intended", BLACK, _intended(recorded, sent))
     yield Rate("sent", ORANGE, sent)
     yield Rate("acked", BLUE, recorded.summed("producer", "acked_records_per_s"))
     for source, look in zip(recorded.sources("consumer"), _CONSUMER_LOOKS, strict=False):
         name = source.partition("/")[2]
         yield Rate(f"consumed by {name}", look, recorded.track(source, "consumed_records_per_s"))
-
-
-def _less(track: Track, taken: Track) -> Track:
-    """A track without another one, where that has anything."""
-    known = dict(zip(taken.at_s.tolist(), taken.values.tolist(), strict=True))
-    return Track(track.at_s, track.values - np.asarray([known.get(at, 0.0) for at in track.at_s.tolist()]))
 
 
 def _intended(recorded: Recorded, sent: Track) -> Track:
