@@ -286,8 +286,16 @@ class Engine:
         except errors.NotFound:
             return False
         except _FAILURES as error:
+            if marked.kind == "container" and _is_being_removed(error):
+                self._await_removal(marked.name)
+                return False
             raise ClusterError(f"{marked.kind} {marked.name} could not be removed: {error}") from error
         return True
+
+    def _await_removal(self, container: str) -> None:
+        """Wait until a container is gone that another process removes: what it holds can't be removed before."""
+        with _translated(f"removal of {container}"), contextlib.suppress(errors.NotFound):
+            self._client.api.wait(container, timeout=_CALL_TIMEOUT_S, condition="removed")
 
     def signal(self, container: str, action: str) -> None:
         """Do one of pause, unpause, kill and start to a container."""
@@ -350,6 +358,11 @@ def _translated(what: str) -> Iterator[None]:
     except _FAILURES as error:
         explanation = getattr(error, "explanation", None) or error
         raise ClusterError(f"the container engine refuses ({what}): {explanation}") from error
+
+
+def _is_being_removed(error: BaseException) -> bool:
+    """Whether the engine refuses to remove a container since it is doing so for somebody else."""
+    return isinstance(error, errors.APIError) and "already in progress" in str(error.explanation)
 
 
 def _label(run_id: str | None) -> str:

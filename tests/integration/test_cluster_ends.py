@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import psutil
@@ -15,6 +16,7 @@ import pytest
 
 from loadlab.cluster import clean_leftovers, list_clusters
 from loadlab.cluster.capacity import data_root
+from loadlab.cluster.container_cluster import remove_run
 from loadlab.cluster.docker import RUN_LABEL, ContainerRequest, Engine, Marked
 from loadlab.cluster.image import build_image
 from loadlab.errors import ClusterError
@@ -189,3 +191,15 @@ def test_what_bears_our_label_but_no_owner_of_ours_is_left_alone(engine: Engine,
     finally:
         for network in engine.networks(run_id):
             engine.remove(network)
+
+
+@pytest.mark.docker
+def test_several_that_clean_at_once_are_in_nobody_s_way(engine: Engine, run_id: str) -> None:
+    labels = {RUN_LABEL: run_id, "loadlab.owner": "somebody"}
+    for round_ in range(3):
+        name = f"loadlab-{run_id}-{round_}"
+        engine.start(ContainerRequest(name, "loadlab/kafka:4.3.1", {}, labels, "host", "none"))
+        with ThreadPoolExecutor(max_workers=6) as pool:
+            removed = list(pool.map(lambda _: remove_run(Engine(), run_id), range(6)))
+        assert engine.containers(run_id) == engine.volumes(run_id) == []
+        assert sum(f"container {name}" in one for one in removed) == 1
