@@ -96,7 +96,8 @@ def plan_document(loaded: LoadedStudy) -> dict[str, object]:
 
 
 def _parts(left: Estimate, study: Study, rules: ConfirmRules) -> Iterator[str]:
-    again = ", as many again where they leave it open" if rules.extend else ""
+    open_case = "they leave it open" if rules.noise else "they leave it open or runs vary so"
+    again = f", as many again where {open_case}" if rules.extend and not rules.is_noisy else ""
     noisy = runs_of(noisy_rounds(study), left.trials)
     more = f" ({noisy} where a run varies by more than {100 * rules.effect_floor:g} %)"
     told = (

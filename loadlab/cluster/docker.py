@@ -293,7 +293,7 @@ class Engine:
         return True
 
     def _await_removal(self, container: str) -> None:
-        """Wait until a container is gone that another process removes: what it holds can't be removed before."""
+        """Wait until a container is gone that another process removes; what it holds can't be before."""
         with _translated(f"removal of {container}"), contextlib.suppress(errors.NotFound):
             self._client.api.wait(container, timeout=_CALL_TIMEOUT_S, condition="removed")
 

@@ -48,9 +48,9 @@ class Round:
 def rounds(study: Study, result: StudyResult | None) -> tuple[Round, ...]:
     """The rounds in which a study measures its best trials again, as far as its noise is known."""
     rules, settings = confirm_rules(study, result), study.confirm
-    if rules.noise <= rules.effect_floor:
-        return (Round(settings.candidates, settings.candidate_runs),)
-    return noisy_rounds(study)
+    if rules.is_noisy:
+        return noisy_rounds(study)
+    return (Round(settings.candidates, settings.candidate_runs),)
 
 
 def noisy_rounds(study: Study) -> tuple[Round, ...]:
@@ -59,7 +59,7 @@ def noisy_rounds(study: Study) -> tuple[Round, ...]:
     trials = _LAST
     while trials < 2 * settings.candidates:
         trials *= 2
-    runs, found = -(-settings.candidate_runs // 2), [Round(0, 0)]
+    runs, found = settings.candidate_runs, [Round(0, 0)]
     while trials >= _LAST:
         found.append(Round(trials, runs, found[-1].until))
         trials, runs = trials // 2, runs * 2

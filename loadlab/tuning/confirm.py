@@ -39,8 +39,8 @@ class ConfirmRules:
         noise: of a run, the coefficient of variation.
         screen_blocks: after how many blocks a candidate has to lead in the median.
         candidates: how many are tried at most.
-        extend: whether a candidate that is ahead by the floor, but not beyond chance, is measured in
-            as many blocks again.
+        extend: whether a candidate that is ahead by the floor is measured in as many blocks again where it
+            is not so beyond chance, or where runs are noisy.
     """
 
     blocks: int = 8
@@ -55,6 +55,11 @@ class ConfirmRules:
     def floor(self) -> float:
         """The least gain that is claimed, as a share."""
         return max(self.effect_floor, self.noise)
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether a run varies by more than the least gain that the study would claim."""
+        return self.noise > self.effect_floor
 
 
 @dataclass(frozen=True)
@@ -137,8 +142,8 @@ def attempts(
         own = [run for run in runs if run.candidate == candidate]
         gains = block_gains(own, direction)
         blocks, level = share.blocks, share.level
-        if _is_open(gains[:blocks], share, rules):
-            blocks, level = 2 * blocks, share.last_level
+        if (last_level := _level_of_more(gains[:blocks], share, rules)) is not None:
+            blocks, level = 2 * blocks, last_level
         state = _state(own, gains, blocks, rules)
         tried.append(Attempt(candidate, state, gains, blocks, level))
         if state in {"under way", "measured"}:
@@ -177,12 +182,18 @@ def _state(runs: Sequence[ConfirmRun], gains: Sequence[float], blocks: int, rule
     return "measured" if len(gains) >= blocks else "under way"
 
 
-def _is_open(gains: Sequence[float], share: Share, rules: ConfirmRules) -> bool:
-    """Whether blocks leave open what they should decide: ahead by enough, but not beyond chance."""
-    if len(gains) < share.blocks or share.last_level == 0.0:
-        return False
-    ahead = float(np.mean(gains)) >= math.log1p(rules.floor)
-    return ahead and p_above_zero(gains) > share.level
+def _level_of_more(gains: Sequence[float], share: Share, rules: ConfirmRules) -> float | None:
+    """The p-value at which as many blocks again are judged with these; None where these are enough.
+
+    They are not where they leave open whether a candidate that is ahead by enough is so beyond chance. Nor
+    where it is and runs are noisy: then they leave open by how much. It has to be so by all blocks together,
+    at the level that these had to meet: that makes a false claim no more probable.
+    """
+    if not rules.extend or len(gains) < share.blocks or float(np.mean(gains)) < math.log1p(rules.floor):
+        return None
+    if p_above_zero(gains) > share.level:
+        return share.last_level or None
+    return share.level if rules.is_noisy else None
 
 
 @cache
@@ -223,7 +234,12 @@ def shares(rules: ConfirmRules) -> tuple[Share, ...]:
     return tuple(found)
 
 
-def runs_unextended(rules: ConfirmRules) -> int:
-    """How many runs a confirmation takes if all but the last just miss the screen and none is extended."""
+def runs_expected(rules: ConfirmRules) -> int:
+    """How many runs a confirmation takes if all but the last just miss the screen, and that one is clear."""
     *others, last = shares(rules)
-    return len(BLOCK) * (len(others) * rules.screen_blocks + last.blocks)
+    return len(BLOCK) * (len(others) * rules.screen_blocks + blocks_expected(last, rules))
+
+
+def blocks_expected(share: Share, rules: ConfirmRules) -> int:
+    """In how many blocks a candidate is measured that beats the default clearly."""
+    return share.blocks * (2 if rules.extend and rules.is_noisy else 1)

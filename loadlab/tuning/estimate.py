@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.tuning.again import contenders, rounds, runs_of
 from loadlab.tuning.capacity import CapacityOptions
-from loadlab.tuning.confirm import BLOCK, attempts, runs_unextended, shares
+from loadlab.tuning.confirm import BLOCK, attempts, blocks_expected, runs_expected, shares
 from loadlab.tuning.findings import confirm_rules, confirm_runs
 from loadlab.tuning.space import ChangeCost
 from loadlab.tuning.study_model import CAPACITY
@@ -34,8 +34,8 @@ class Estimate:
         trials: as many as the budget has; where it is minutes only, as many as fit.
         defaults: repetitions of the default between the trials.
         candidates: of the best trials again; more where runs turn out to be noisy.
-        confirm: of the confirmation, if each candidate but the last just fails its screen; more where one is
-            extended.
+        confirm: of the confirmation, if each candidate but the last just fails its screen; more where its
+            blocks leave open whether it is better.
         run_s: how long a run takes.
     """
 
@@ -89,7 +89,7 @@ def _confirm_left(study: Study, result: StudyResult | None) -> int:
     """The runs of the confirmation that are left, unless a contender is given up after its screen."""
     rules = confirm_rules(study, result)
     if result is None or not result.settled("confirm"):
-        return runs_unextended(rules)
+        return runs_expected(rules)
     order = contenders(study, result)
     runs = confirm_runs(result, order)
     tried = attempts(runs, len(order), study.objectives[0].direction, rules)
@@ -99,9 +99,9 @@ def _confirm_left(study: Study, result: StudyResult | None) -> int:
     made = sum(run.candidate == last.candidate for run in runs)
     to_come = shares(rules)[last.candidate + 1 : len(order)]
     if made >= len(BLOCK) * rules.screen_blocks or not to_come:
-        return len(BLOCK) * last.blocks - made
+        return len(BLOCK) * max(last.blocks, blocks_expected(shares(rules)[last.candidate], rules)) - made
     screens = rules.screen_blocks * len(to_come)
-    return len(BLOCK) * (screens + to_come[-1].blocks) - made
+    return len(BLOCK) * (screens + blocks_expected(to_come[-1], rules)) - made
 
 
 def _comparable(result: StudyResult | None) -> list[StudyRun]:

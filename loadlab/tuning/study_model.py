@@ -149,9 +149,9 @@ class ConfirmSettings(Model):
         screen_blocks: after how many blocks a winner that does not lead is given up.
         candidates: how many of the best trials are measured again; more where runs are noisy.
         candidate_runs: how often each of them is, before the best of them is confirmed; where runs are noisy
-            half as often in the first round, and twice as often from round to round.
-        extend: whether a winner that is ahead by the effect floor, but not beyond chance, is measured in as
-            many blocks again.
+            twice as often from round to round.
+        extend: whether a winner that is ahead by the effect floor is measured in as many blocks again where
+            it is not so beyond chance, or where runs are noisy.
     """
 
     # Of one block nothing says how far it is off.

@@ -439,12 +439,12 @@ def test_where_runs_are_noisy_more_trials_are_measured_again_in_halving_rounds(
     result = tuned(tmp_path, Lab(cv=0.04), study(budget=Budget(trials=10), confirm=confirm)).result
     again = [run.trial for run in result.settled("candidate")]
     values = {run.trial: [run.measured.values[0]] for run in result.settled("trial")}
-    assert sorted(Counter(again[:4]).values()) == [1] * 4
-    assert sorted(Counter(again[4:]).values()) == [2] * 2
-    for run in result.settled("candidate")[:4]:
+    assert sorted(Counter(again[:8]).values()) == [2] * 4
+    assert sorted(Counter(again[8:]).values()) == [4] * 2
+    for run in result.settled("candidate")[:8]:
         values[run.trial].append(run.measured.values[0])
-    assert set(again[4:]) == set(sorted(set(again), key=lambda trial: -np.log(values[trial]).mean())[:2])
-    assert result.settled("confirm")[0].contender in again[4:]
+    assert set(again[8:]) == set(sorted(set(again), key=lambda trial: -np.log(values[trial]).mean())[:2])
+    assert result.settled("confirm")[0].contender in again[8:]
 
 
 def test_a_quiet_run_needs_no_longer_list(tmp_path: Path) -> None:
@@ -478,6 +478,6 @@ def test_one_good_trial_is_not_measured_in_rounds_that_choose_nothing(tmp_path: 
     confirm = ConfirmSettings(blocks=5, p_value=0.05, screen_blocks=1, candidates=2, effect_floor=0.0)
     loaded = study(space=space, confirm=confirm, budget=Budget(trials=6))
     result = tuned(tmp_path, Lab(cv=0.04, judge=judge), loaded).result
-    assert len(result.settled("candidate")) == 1
+    assert len(result.settled("candidate")) == 2
     assert estimate(loaded, result).candidates == 0
     assert result.settled("confirm")

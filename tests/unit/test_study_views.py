@@ -78,7 +78,7 @@ def test_the_plan_counts_the_runs_of_each_part() -> None:
         "6 of trials",
         "2 of the default between them, for drift",
         "2 of the best trials again (8 where a run varies by more than 5 %)",
-        "32 of default and winner in turns, as many again where they leave it open",
+        "32 of default and winner in turns, as many again where they leave it open or runs vary so",
     ]
 
 

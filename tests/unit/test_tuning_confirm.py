@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from loadlab.tuning.confirm import (
     ConfirmRun,
     attempts,
     next_run,
-    runs_unextended,
+    runs_expected,
     shares,
 )
 from loadlab.tuning.decision import block_spread, decide, studentized_interval
@@ -25,6 +26,7 @@ from loadlab.tuning.wilcoxon import attained, fewest, needed, p_above_zero
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from loadlab.tuning.decision import Finding
     from loadlab.tuning.ranking import Direction
 
 RULES = ConfirmRules()
@@ -220,7 +222,9 @@ def test_the_candidates_share_the_error_budget() -> None:
     ]
     assert all(share.last_level > 0 for share in found)
     assert sum(spent) <= RULES.p_value
-    assert runs_unextended(RULES) == 4 * (3 + 3 + 13)
+    assert runs_expected(RULES) == 4 * (3 + 3 + 13)
+    assert runs_expected(replace(RULES, noise=0.06)) == 4 * (3 + 3 + 26)
+    assert runs_expected(replace(RULES, noise=0.06, extend=False)) == 4 * (3 + 3 + 12)
 
 
 def blocks_of(*ratios: float) -> list[ConfirmRun]:
@@ -247,10 +251,23 @@ def test_a_candidate_that_is_ahead_but_not_beyond_chance_is_measured_in_as_many_
     assert (lost.finding, len(lost.attempts[0].log_gains)) == ("not seen", 16)
 
 
+@pytest.mark.parametrize(("then", "finding"), [(1.3, "beats the default"), (0.9, "not seen")])
+def test_where_runs_are_noisy_a_winner_is_measured_in_more_blocks(then: float, finding: Finding) -> None:
+    noisy = ConfirmRules(noise=0.06)
+    first = [1.2] * 8
+    assert next_run(blocks_of(*first), 1, "maximize", noisy) == (0, "default")
+    decision = decide(blocks_of(*first, *[then] * 8), 1, "maximize", noisy, NOISE)
+    assert decision.finding == finding
+    assert decision.ratio == pytest.approx(np.sqrt(1.2 * then))
+    assert (decision.attempts[0].blocks, decision.level) == (16, shares(noisy)[0].level)
+
+
 @pytest.mark.parametrize(
     ("ratios", "rules"),
     [
         (OPEN, ConfirmRules(extend=False)),
+        ([1.2] * 8, ConfirmRules(extend=False, noise=0.06)),
+        ([1.2] * 8, ConfirmRules(noise=0.25)),  # not ahead by the noise of a run
         ([1 + (ratio - 1) / 4 for ratio in OPEN], RULES),  # not ahead by the floor
         (OPEN, ConfirmRules(noise=0.25)),  # nor by the noise of a run
         ([1.2] * 8, RULES),  # beyond chance
