@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
+from loadlab.cluster import start_cluster
 from loadlab.cluster.docker import Engine
 from loadlab.cluster.image import build_image
 from loadlab.cluster.java import find_java
+from loadlab.cluster.specs import cluster_spec
 from loadlab.errors import ClusterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loadlab.cluster import Cluster
 
 TAKE_LONGEST = (
     "test_ends_well",
@@ -37,6 +46,14 @@ def docker_kafka() -> None:
         build_image(Engine(), "4.3.1", print)
     except ClusterError as error:
         pytest.skip(error.message)
+
+
+@pytest.fixture(scope="module")
+def cluster(local_kafka: None) -> Iterator[Cluster]:  # noqa: ARG001 - it is asked for first
+    """One broker for all tests of a module that leave it as they found it."""
+    started = start_cluster(cluster_spec({"provider": "local"}), progress=print, run_id="shared")
+    yield started
+    started.stop()
 
 
 @pytest.fixture(

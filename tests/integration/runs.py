@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from loadlab.run.interrupts import Interrupts
+from loadlab.run.opening import OpenCluster
 from loadlab.run.runner import RunOptions, run_scenario
 from loadlab.scenario import load_document
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import signal
     from collections.abc import Callable
 
+    from loadlab.cluster import Cluster
     from loadlab.results.model import RunResult
     from loadlab.results.reader import StoredRun
     from loadlab.run.progress import Progress
@@ -72,8 +75,15 @@ def document(**parts: object) -> dict[str, object]:
     return {**plain, **parts}
 
 
-def run(parts: dict[str, object], results_dir: Path, observer: Recorder | None = None) -> StoredRun:
-    return run_scenario(load_document(document(**parts)), RunOptions(results_dir), observer or Recorder())
+def run(
+    parts: dict[str, object],
+    results_dir: Path,
+    observer: Recorder | None = None,
+    cluster: Cluster | None = None,
+) -> StoredRun:
+    opened = OpenCluster(cluster, time.monotonic_ns(), Interrupts()) if cluster else None
+    loaded = load_document(document(**parts))
+    return run_scenario(loaded, RunOptions(results_dir), observer or Recorder(), cluster=opened)
 
 
 def assert_accounts_add_up(result: RunResult) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import struct
 import threading
 from dataclasses import dataclass, field
@@ -16,11 +15,11 @@ from runs import Recorder, assert_accounts_add_up, run, workers_of
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from loadlab.cluster import Cluster
     from loadlab.results.model import RunResult
 
 pytestmark = [pytest.mark.local, pytest.mark.beside, pytest.mark.usefixtures("local_kafka")]
 
-LOCAL = {"provider": "local"}
 TWO_GROUPS = {"billing": {"topic": "orders", "workers": 2}, "audit": {"topic": "orders"}}
 TWO_WORKERS = {
     "checkout": {"topic": "orders", "workers": 2, "schedule": {"rate": "20k/s"}, "records": {"size": 200}}
@@ -32,17 +31,12 @@ COPIES = 25
 class Copier(Recorder):
     """Reads records of the run while it goes on, and writes them to the log once more."""
 
+    bootstrap_servers: str
     copied: list[tuple[int, int]] = field(default_factory=list)
-    bootstrap_servers: str = ""
     thread: threading.Thread | None = None
 
     def __post_init__(self) -> None:
         super().__init__()
-
-    def message(self, text: str) -> None:
-        super().message(text)
-        if ready := re.match(r"cluster ready: (\S+)", text):
-            self.bootstrap_servers = ready[1]
 
     def progress(self, progress: object) -> None:  # noqa: ARG002 - the first one says that records flow
         if self.thread is None:
@@ -69,8 +63,9 @@ def assert_nothing_to_tell(result: RunResult) -> None:
     assert found.examples == ()
 
 
-def test_an_undisturbed_run_has_lost_and_doubled_nothing(tmp_path: Path) -> None:
-    result = run({"cluster": LOCAL, "producers": TWO_WORKERS, "consumers": TWO_GROUPS}, tmp_path).result
+def test_an_undisturbed_run_has_lost_and_doubled_nothing(tmp_path: Path, cluster: Cluster) -> None:
+    parts = {"producers": TWO_WORKERS, "consumers": TWO_GROUPS}
+    result = run(parts, tmp_path, cluster=cluster).result
 
     assert_accounts_add_up(result)
     assert_nothing_to_tell(result)
@@ -99,10 +94,10 @@ def test_what_nobody_reads_or_has_no_stamp_leaves_the_ledger_to_the_others(tmp_p
     assert result.reconciliation.groups["billing"].seen == result.reconciliation.acked // 4
 
 
-def test_records_that_are_sent_again_are_told_one_by_one(tmp_path: Path) -> None:
-    copier = Copier()
-    parts = {"cluster": LOCAL, "producers": TWO_WORKERS, "consumers": TWO_GROUPS}
-    result = run(parts, tmp_path, copier).result
+def test_records_that_are_sent_again_are_told_one_by_one(tmp_path: Path, cluster: Cluster) -> None:
+    copier = Copier(bootstrap_servers=cluster.bootstrap_servers)
+    parts = {"producers": TWO_WORKERS, "consumers": TWO_GROUPS}
+    result = run(parts, tmp_path, copier, cluster).result
 
     found = result.reconciliation
     assert len(copier.copied) == COPIES
@@ -116,15 +111,17 @@ def test_records_that_are_sent_again_are_told_one_by_one(tmp_path: Path) -> None
     assert {(each.record_class, each.partition) for each in told} == {("duplicated", "orders-2")}
 
 
-def test_acks_of_the_socket_alone_are_held_against_a_log_read_to_its_end(tmp_path: Path) -> None:
+def test_acks_of_the_socket_alone_are_held_against_a_log_read_to_its_end(
+    tmp_path: Path, cluster: Cluster
+) -> None:
     producer = {**TWO_WORKERS["checkout"], "config": {"acks": "0"}}
-    result = run({"cluster": LOCAL, "producers": {"checkout": producer}}, tmp_path).result
+    result = run({"producers": {"checkout": producer}}, tmp_path, cluster=cluster).result
 
     assert_nothing_to_tell(result)
     assert result.reconciliation.groups["billing"].seen == 80_000
 
 
-def test_what_a_killed_worker_had_in_its_hands_is_found_or_absent(tmp_path: Path) -> None:
+def test_what_a_killed_worker_had_in_its_hands_is_found_or_absent(tmp_path: Path, cluster: Cluster) -> None:
     observer = Recorder()
 
     def kill_first_worker() -> None:
@@ -132,9 +129,8 @@ def test_what_a_killed_worker_had_in_its_hands_is_found_or_absent(tmp_path: Path
             workers_of(os.getpid())[0].kill()
 
     observer.on_progress = kill_first_worker
-    result = run(
-        {"cluster": LOCAL, "producers": TWO_WORKERS, "consumers": TWO_GROUPS}, tmp_path, observer
-    ).result
+    parts = {"producers": TWO_WORKERS, "consumers": TWO_GROUPS}
+    result = run(parts, tmp_path, observer, cluster).result
 
     found = result.reconciliation
     assert_accounts_add_up(result)
@@ -144,7 +140,9 @@ def test_what_a_killed_worker_had_in_its_hands_is_found_or_absent(tmp_path: Path
         assert (group.seen, group.unresolved) == (found.acked, 0)
 
 
-def test_what_a_killed_member_had_not_committed_is_redelivered_and_not_doubled(tmp_path: Path) -> None:
+def test_what_a_killed_member_had_not_committed_is_redelivered_and_not_doubled(
+    tmp_path: Path, cluster: Cluster
+) -> None:
     observer = Recorder()
 
     def kill_a_member() -> None:
@@ -154,12 +152,11 @@ def test_what_a_killed_member_had_not_committed_is_redelivered_and_not_doubled(t
     observer.on_progress = kill_a_member
     billing = {"topic": "orders", "workers": 2, "config": {"session.timeout.ms": 6000}}
     parts = {
-        "cluster": LOCAL,
         "producers": TWO_WORKERS,
         "consumers": {"billing": billing},
         "phases": {"warmup": "1s", "measure": "5s", "drain": "30s"},
     }
-    result = run(parts, tmp_path, observer).result
+    result = run(parts, tmp_path, observer, cluster).result
 
     found = result.reconciliation
     assert (found.lost, found.duplicated, found.reordered, found.unexplained) == (0, 0, 0, 0)

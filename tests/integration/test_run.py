@@ -10,12 +10,10 @@ from confluent_kafka import Producer
 from pyarrow import parquet
 from runs import QUICK, Recorder, assert_accounts_add_up, document, run, start_command
 
-from loadlab.cluster import TopicRequest, start_cluster
-from loadlab.cluster.specs import cluster_spec
+from loadlab.cluster import TopicRequest
 from loadlab.results.reader import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from loadlab.cluster import Cluster
@@ -187,35 +185,27 @@ def test_what_finds_no_room_is_rejected_where_the_scenario_says_so(tmp_path: Pat
     assert result.reconciliation.consumed == {"billing": result.reconciliation.acked}
 
 
-@pytest.fixture(scope="module")
-def shared(local_kafka: None) -> Iterator[Cluster]:  # noqa: ARG001
-    """A cluster that others use too."""
-    cluster = start_cluster(cluster_spec({"provider": "local"}), progress=print, run_id="others")
-    yield cluster
-    cluster.stop()
-
-
 @pytest.mark.beside
 @pytest.mark.local
-def test_topics_of_others_are_left_alone(shared: Cluster, tmp_path: Path) -> None:
+def test_topics_of_others_are_left_alone(cluster: Cluster, tmp_path: Path) -> None:
     """A run beside others on one cluster deletes what it made, and refuses what it did not."""
-    external = {"provider": "external", "bootstrap_servers": shared.bootstrap_servers}
+    external = {"provider": "external", "bootstrap_servers": cluster.bootstrap_servers}
     kept = run({"cluster": external, "topics": {"orders": {"partitions": 2}}}, tmp_path)
-    assert shared.topic_ids(["orders"]) == {"orders": None}
+    assert cluster.topic_ids(["orders"]) == {"orders": None}
     assert kept.result.reconciliation.unexplained == 0
     command = start_command(
-        tmp_path, *_sets(f"cluster.bootstrap_servers={shared.bootstrap_servers}"), provider="external"
+        tmp_path, *_sets(f"cluster.bootstrap_servers={cluster.bootstrap_servers}"), provider="external"
     )
     assert command.end()[0] == 0
-    assert shared.topic_ids(["orders"]) == {"orders": None}
+    assert cluster.topic_ids(["orders"]) == {"orders": None}
 
 
 @pytest.mark.beside
 @pytest.mark.local
-def test_what_transactions_of_others_leave_in_a_log_is_no_lag(shared: Cluster, tmp_path: Path) -> None:
+def test_what_transactions_of_others_leave_in_a_log_is_no_lag(cluster: Cluster, tmp_path: Path) -> None:
     """Behind the last record stand the marker of its transaction, and another that was aborted."""
-    shared.create_topics([TopicRequest("journal", 1, 1)])
-    other = Producer({"bootstrap.servers": shared.bootstrap_servers, "transactional.id": "others"})
+    cluster.create_topics([TopicRequest("journal", 1, 1)])
+    other = Producer({"bootstrap.servers": cluster.bootstrap_servers, "transactional.id": "others"})
     other.init_transactions()
     for end in (other.commit_transaction, other.abort_transaction):
         other.begin_transaction()
@@ -223,7 +213,7 @@ def test_what_transactions_of_others_leave_in_a_log_is_no_lag(shared: Cluster, t
             other.produce("journal", str(number))
         end()
     parts = {
-        "cluster": {"provider": "external", "bootstrap_servers": shared.bootstrap_servers},
+        "cluster": {"provider": "external", "bootstrap_servers": cluster.bootstrap_servers},
         "topics": {"journal": {"existing": True}},
         "producers": {},
         "consumers": {"billing": {"topic": "journal", "config": {"auto.offset.reset": "earliest"}}},

@@ -10,8 +10,6 @@ import confluent_kafka
 import pytest
 from runs import Recorder, assert_accounts_add_up, document
 
-from loadlab.cluster import start_cluster
-from loadlab.cluster.specs import cluster_spec
 from loadlab.run.runner import RunOptions, run_scenario
 from loadlab.scenario import load_document
 from loadlab.workload.schedule import group_schedule, group_seed
@@ -37,13 +35,6 @@ class InLog(NamedTuple):
     intended_ns: int
     size_bytes: int
     key: bytes | None
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    started = start_cluster(cluster_spec({"provider": "local"}), progress=print, run_id="schedules")
-    yield started
-    started.stop()
 
 
 def replayed(

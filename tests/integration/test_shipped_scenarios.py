@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from runs import ROOT, Recorder, assert_accounts_add_up
 
-from loadlab.cluster import start_cluster
-from loadlab.cluster.specs import cluster_spec
 from loadlab.run.interrupts import Interrupts
 from loadlab.run.opening import OpenCluster
 from loadlab.run.runner import RunOptions, run_scenario
 from loadlab.scenario import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from loadlab.cluster import Cluster
@@ -33,13 +30,6 @@ FEW = {
 LATE = "backlog-drain"
 OF_THREE_BROKERS = "durable-3-brokers"  # test_ends_well stops one of its brokers
 NAMES = sorted({path.stem for path in (ROOT / "scenarios").glob("*.yaml")} - {LATE, OF_THREE_BROKERS})
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    started = start_cluster(cluster_spec({"provider": "local"}), progress=print, run_id="shipped")
-    yield started
-    started.stop()
 
 
 def ran(name: str, cluster: Cluster, results_dir: Path, *overrides: str) -> RunResult:

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.beside
 
+# What is judged is the result, whatever engine the broker runs in.
+ON_MOCK_AND_KAFKA = pytest.mark.parametrize(
+    "provider", ["embedded", pytest.param("local", marks=pytest.mark.local)], indirect=True
+)
 
+
+@ON_MOCK_AND_KAFKA
 def test_a_threshold_is_judged_on_what_the_result_says(tmp_path: Path, provider: str) -> None:
     thresholds = {
         "publish_latency": ["p99 < 60s", "p99.5 < 60s", "p9999 < 60s", "count == 6000"],
@@ -46,6 +52,7 @@ def test_a_threshold_is_judged_on_what_the_result_says(tmp_path: Path, provider:
     assert load(result.run_id, tmp_path).result.thresholds == result.thresholds
 
 
+@ON_MOCK_AND_KAFKA
 def test_abort_on_fail_ends_the_run_after_its_delay_and_keeps_what_was_measured(
     tmp_path: Path, provider: str
 ) -> None:
