@@ -66,8 +66,8 @@ def _notes(result: RunResult) -> Iterator[str]:
         yield "interrupted: the figures are those until then"
     if result.cluster.kind == "mock":
         yield MOCK_NOTE
-    if result.verdict.saturated:
-        yield "saturated: the cluster was the limit, not the generator"
+    if saturation := result.verdict.saturation:
+        yield saturation
     for warning in result.warnings:
         yield f"warning: {warning.message}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from loadlab.cli.markdown import plain
-from loadlab.cli.summary import SATURATED, cluster_text
+from loadlab.cli.summary import cluster_text
 from loadlab.cli.summary_groups import group_sections
 from loadlab.cli.summary_thresholds import measured_text
 from loadlab.results.model import MOCK_NOTE
@@ -46,8 +46,8 @@ def _head(result: RunResult, error: str | None) -> Iterator[str]:
     yield f"- cluster: {plain(cluster_text(result.cluster))}"
     if result.cluster.kind == "mock":
         yield f"- {MOCK_NOTE}"
-    if result.verdict.saturated:
-        yield f"- {SATURATED}"
+    if saturation := result.verdict.saturation:
+        yield f"- {saturation}"
     for warning in result.warnings:
         yield f"- warning: {plain(warning.message)}"
     yield ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from loadlab.analysis import numbers
 from loadlab.cli.output import Line, Style
@@ -25,7 +25,6 @@ MAX_LINES = 25
 _ERROR_NAMES_SHOWN = 5
 _STATUS_STYLE: dict[VerdictStatus, Style] = {"valid": "good", "suspect": "warn", "invalid": "bad"}
 _LOST = "records_lost"
-SATURATED: Final = "saturated: the cluster was the limit, not the generator"
 
 
 def summary_lines(stored: StoredRun) -> list[Line]:
@@ -68,8 +67,8 @@ def _verdict(result: RunResult) -> Section:
 
 def _reasons(verdict: Verdict) -> Section:
     blocks = [_reason(reason) for reason in verdict.reasons]
-    if verdict.saturated:
-        blocks.append((Line(SATURATED, "warn"),))
+    if saturation := verdict.saturation:
+        blocks.append((Line(saturation, "warn"),))
     return Section.of(*blocks)
 
 

@@ -28,6 +28,7 @@ SENDER: Final = np.dtype(
         ("place", "<i8"),  # in its group
         ("workers", "<i8"),  # of its group
         ("first_partitions", "<u8"),  # address: the run-wide number of each topic's first partition, int64
+        ("partition_counts", "<u8"),  # likewise: how many each topic had when the run began
         ("topic_count", "<i8"),
         ("acks_offsets", "<i8"),  # whether an ack says at which offset the record is
     ],
@@ -35,15 +36,19 @@ SENDER: Final = np.dtype(
 
 
 def make_sender(
-    settings: ProducerSettings, ledger: Ledger | None, first_partitions: npt.NDArray[np.int64]
+    settings: ProducerSettings,
+    ledger: Ledger | None,
+    first_partitions: npt.NDArray[np.int64],
+    partition_counts: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.void]:
-    """The SENDER record of a producer, shape (1,); `first_partitions` must live as long."""
+    """The SENDER record of a producer, shape (1,); both arrays must live as long."""
     sender = np.zeros(1, dtype=SENDER)
     # What nobody reads, or has no stamp, is not kept, though the run has a ledger for others.
     sender["ledger"] = ledger.address if ledger is not None and ledger.keeps(settings.worker) else 0
     sender["worker"] = settings.worker
     sender["place"], sender["workers"] = settings.place, settings.workers
     sender["first_partitions"] = first_partitions.ctypes.data
+    sender["partition_counts"] = partition_counts.ctypes.data
     sender["topic_count"] = len(first_partitions)
     properties = settings.client_properties()
     # With acks=0 nobody tells offsets; librdkafka then counts up from its number for "no offset".
@@ -59,10 +64,12 @@ def sender_at(address: int) -> Record:
 
 @inlined
 def _run_wide_partition(sender: Record, sequence: int, partition: int) -> int:
+    """UNKNOWN of a record that got none, and of one that was added to the topic while the run went on."""
     firsts = carray(pointer_to(sender.first_partitions), sender.topic_count, np.int64)
+    counts = carray(pointer_to(sender.partition_counts), sender.topic_count, np.int64)
     # The group's records go round its topics in turn.
     topic = 0 if sender.topic_count == 1 else (sequence * sender.workers + sender.place) % sender.topic_count
-    return int(firsts[topic]) + partition
+    return int(firsts[topic]) + partition if 0 <= partition < counts[topic] else UNKNOWN
 
 
 @inlined

@@ -162,6 +162,7 @@ def _take(work: Record, slab: Record, message: Record, moment: int, now_ns: int)
         else:
             count(lane, _FOREIGN, intent, moment, 1)
     _gather(work, worker, sequence, partition, message.offset)
+    slab.last_consumed_ns = now_ns
     count(lane, _CONSUMED, intent, moment, 1)
     count(lane, _CONSUMED_BYTES, intent, moment, message.len + message.key_len)
 

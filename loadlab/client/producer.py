@@ -73,7 +73,8 @@ class Producer:
         library.rd_kafka_conf_set_throttle_cb(configuration, on_throttle.address)
         # The opaque pointer is known only when the queue's size is, which the configuration tells.
         firsts = np.array([topic.first_partition for topic in settings.topics], dtype=np.int64)
-        sender = make_sender(settings, ledger, firsts)
+        counts = np.array([topic.partitions for topic in settings.topics], dtype=np.int64)
+        sender = make_sender(settings, ledger, firsts, counts)
         linger_ms = float(property_of(configuration, "linger.ms"))
         self._delivery = create_delivery(slab.record, _queue_records(configuration), linger_ms)
         self._delivery.state["sender"] = sender.ctypes.data
@@ -83,7 +84,7 @@ class Producer:
         del following
         names = [topic.name for topic in settings.topics]
         self._topics = [library.rd_kafka_topic_new(self._client, name.encode(), None) for name in names]
-        self._kept: list[npt.NDArray[np.generic]] = [pool, *alias_table, firsts, sender]
+        self._kept: list[npt.NDArray[np.generic]] = [pool, *alias_table, firsts, counts, sender]
         self._rows, self._row_keys = _trace(settings)
         self._schedule = _schedule(settings, self._rows)
         self._work = self._make_work(pool, alias_table)

@@ -30,7 +30,7 @@ SEND_DELAY_LIMIT_US: Final = 10_000.0
 records support no 99th percentile: then the highest that they support is held to the same limit."""
 
 WORKER_CPU_LIMIT: Final = 0.9
-"""The most of a core that a produce loop may use at a fixed rate; above it, it may be the limit."""
+"""The most of a core that one thread of a worker may use; above it, it may be the limit."""
 
 CORE_WAIT_LIMIT: Final = 0.2
 """Workers whose threads stand in line for a core for more of the time, while others take more than
@@ -59,6 +59,8 @@ class ProducerFigures:
         undelivered: how many of them failed, or may have.
         rejected: records that found the client queue full and were given up.
         loop_cpu_share: the busiest worker's produce loop, of a core.
+        client_cpu_share: likewise the busiest thread beside it: one of librdkafka's, which compress, encrypt
+            and send, or the one that takes the acks.
         core_wait_share: for how long a worker's threads stood in line for a core, over the phase's length;
             threads are added, so that it may be above 1.
         on_their_way_s: for how long records are in the client's hands and on their way, for the most part.
@@ -75,6 +77,7 @@ class ProducerFigures:
     queue_full_share: float
     own_send_delay_us: float | None
     loop_cpu_share: float
+    client_cpu_share: float = 0.0
     own_send_delay_percentile: float = 99.0
     limit_reached: bool = False
     attempted: int = 0
@@ -137,20 +140,48 @@ def is_starved(producer: ProducerFigures, beside: float | None) -> bool:
     return waited and (beside or 0.0) > BESIDE_LIMIT and is_saturated(producer)
 
 
-def starvation(producer: ProducerFigures) -> Finding:
-    """That a producer which `is_starved` is."""
+def may_be_starved(producer: ProducerFigures, beside: float | None) -> bool:
+    """Whether a producer may be starved, and nobody can tell: who else used its cores is not known."""
+    return beside is None and producer.core_wait_share > CORE_WAIT_LIMIT and is_saturated(producer)
+
+
+def starvation(producer: ProducerFigures, *, known: bool = True) -> Finding:
+    """That a producer which `is_starved` is, or which `may_be_starved` may be."""
+    others = "processes of others ran on these cores" if known else "it is not known who ran on these cores"
+    so = "says nothing of the cluster" if known else "may say nothing of the cluster"
     return Finding(
         code="generator_limited",
         message=(
             f"the threads of each worker of producer {producer.name} stood in line for a core for "
-            f"{producer.core_wait_share:.2f} s in a second (limit {CORE_WAIT_LIMIT:g} s), while processes of "
-            "others ran on these cores: that acks were late says nothing of the cluster"
+            f"{producer.core_wait_share:.2f} s in a second (limit {CORE_WAIT_LIMIT:g} s), while {others}: "
+            f"that acks were late {so}"
         ),
         fix="end the other processes, or leave the workers a core of their own (cpuset)",
         figure=producer.core_wait_share,
         limit=CORE_WAIT_LIMIT,
-        severity="invalid",
+        severity="invalid" if known else "suspect",
     )
+
+
+def client_bound(producer: ProducerFigures) -> Iterator[Finding]:
+    """That a full client queue may be the client's own doing: one of its threads had no time left.
+
+    At the maximum rate that is what a producer can do, codec and encryption included, and no fault; at a
+    fixed one it may be taken for what the cluster can.
+    """
+    if producer.client_cpu_share > WORKER_CPU_LIMIT and is_saturated(producer):
+        yield Finding(
+            code="worker_cpu",
+            message=(
+                f"a thread of the client of producer {producer.name} used {producer.client_cpu_share:.0%} of "
+                f"a core (limit {WORKER_CPU_LIMIT:.0%}) while its queue was full: that records had to wait "
+                "may be the client's doing as well as the cluster's"
+            ),
+            fix="give the producer more workers",
+            figure=producer.client_cpu_share,
+            limit=WORKER_CPU_LIMIT,
+            severity="info" if producer.intended is None else "suspect",
+        )
 
 
 def generator_findings(producer: ProducerFigures, measured_s: float) -> Iterator[Finding]:

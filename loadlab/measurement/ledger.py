@@ -272,6 +272,8 @@ def _write_new(header: npt.NDArray[np.void], entries: npt.NDArray[np.void], size
 def attach_ledger(fd: int) -> Ledger:
     """Maps a ledger that `create_ledger` made, here or in the parent process."""
     memory = mmap.mmap(fd, os.fstat(fd).st_size)
+    # A core dump would fill it with pages of zeros, and the machine's memory with them.
+    memory.madvise(mmap.MADV_DONTDUMP)
     header = np.frombuffer(memory, dtype=HEADER, count=1)
     workers, groups, partitions = (int(header[name][0]) for name in ("workers", "groups", "partitions"))
 

@@ -167,7 +167,10 @@ def _note_missing(  # noqa: PLR0913, PLR0917 (one word of records, and who looks
         bit = trailing_zeros(bits)
         bits &= bits - 1
         place = load_acquire(places + bit * 8)
-        fate = _missing_fate(views[(place >> OFFSET_BITS) - 1], (place & _OFFSET_MASK) - 1)
+        partition = (place >> OFFSET_BITS) - 1
+        fate = _UNKNOWN
+        if partition != UNKNOWN:
+            fate = _missing_fate(views[partition], (place & _OFFSET_MASK) - 1)
         _note(fates, fate, worker, first + bit, place)
         if fate == _LOST:
             lost |= 1 << bit
@@ -184,7 +187,8 @@ def _note_doubtful(  # noqa: PLR0913, PLR0917 (as _note_missing)
         bit = trailing_zeros(bits)
         bits &= bits - 1
         place = load_acquire(places + bit * 8)
-        whole = fates.whole if place == 0 else views[(place >> OFFSET_BITS) - 1].whole
+        partition = (place >> OFFSET_BITS) - 1
+        whole = fates.whole if partition == UNKNOWN else views[partition].whole
         fate = _ABSENT if whole else _UNRESOLVED
         _note(fates, fate, worker, first + bit, place)
         if fate == _ABSENT:

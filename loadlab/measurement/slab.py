@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from loadlab.measurement.histogram import BUCKETS, HISTOGRAM
 
-SLAB_VERSION: Final = 3
+SLAB_VERSION: Final = 4
 INTERVAL_NS: Final = 1_000_000_000
 RING_INTERVALS: Final = 120
 ERROR_CODES: Final = 32
@@ -131,6 +131,7 @@ USAGE = np.dtype(
         ("cpu_ns", "<i8"),  # of the whole process
         ("loop_cpu_ns", "<i8"),  # of the producing or consuming thread
         ("wait_ns", "<i8"),  # for which its threads could have run, and stood in line for a core
+        ("busiest_ns", "<i8"),  # CPU time in this phase alone of the busiest thread beside the loop's
     ],
 )
 STAGE_SUMS = np.dtype(
@@ -157,8 +158,10 @@ SLAB = np.dtype(
         ("measure_end_ns", "<i8"),
         ("stop_ns", "<i8"),  # nothing is sent or consumed past it
         ("heartbeat_ns", "<i8"),
+        ("longest_gap_ns", "<i8"),  # between two heartbeats, from the common start on
         ("first_sent_ns", "<i8"),
         ("last_acked_ns", "<i8"),
+        ("last_consumed_ns", "<i8"),
         ("max_rss_bytes", "<i8"),
         ("rebalances", "<i8"),
         ("rebalance_ns", "<i8"),
@@ -230,5 +233,6 @@ def create_slab(partitions: int = 0) -> Slab:
 def attach_slab(fd: int) -> Slab:
     """Maps a slab that `create_slab` made, here or in the parent process."""
     memory = mmap.mmap(fd, os.fstat(fd).st_size)
+    memory.madvise(mmap.MADV_DONTDUMP)
     positions, begins = np.frombuffer(memory, dtype=np.int64, offset=SLAB.itemsize).reshape(2, -1)
     return Slab(fd, np.frombuffer(memory, dtype=SLAB, count=1), positions, begins)

@@ -13,13 +13,16 @@ from loadlab.measurement.circumstances import disturbed, stalled, unsteady
 from loadlab.measurement.correctness import NOTHING_FOUND, Correctness, incorrect
 from loadlab.measurement.finding import Finding
 from loadlab.measurement.generator import (
+    client_bound,
     delivery_findings,
     generator_findings,
     is_saturated,
     is_starved,
     left_over,
+    may_be_starved,
     starvation,
 )
+from loadlab.measurement.reading import consumer_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from loadlab.measurement.circumstances import MachineFigures, SeriesDrift, Stall
     from loadlab.measurement.finding import Severity
     from loadlab.measurement.generator import ProducerFigures
+    from loadlab.measurement.reading import ConsumerFigures
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class RunFigures:
 
     Attributes:
         producers: each group.
+        consumers: likewise.
         dead_workers: workers that did not come to their end.
         dead_brokers: brokers seen dead.
         unexplained: records in the log that nothing accounts for (negative: acked ones missing); None
@@ -67,6 +72,7 @@ class RunFigures:
     unread: dict[str, int]
     unacknowledged: int
     measured_s: float
+    consumers: Sequence[ConsumerFigures] = ()
     ends_known: bool = True
     may_duplicate: bool = False
     correctness: Correctness = NOTHING_FOUND
@@ -104,6 +110,11 @@ def judge(run: RunFigures) -> Judgement:
         findings += delivery_findings(producer)
         findings += generator_findings(producer, run.measured_s)
         findings += left_over(producer, run.measured_s)
+        findings += client_bound(producer)
+        if run.machine is not None and may_be_starved(producer, beside):
+            findings.append(starvation(producer, known=False))
+    for consumer in run.consumers:
+        findings += consumer_findings(consumer, run.measured_s)
     findings += map(starvation, starved)
     order: dict[Severity, int] = {"invalid": 0, "suspect": 1, "info": 2}
     findings.sort(key=lambda finding: order[finding.severity])

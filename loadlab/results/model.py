@@ -148,6 +148,15 @@ class Verdict(Model):
     reasons: tuple[Reason, ...] = ()
     saturated: bool = False
 
+    @property
+    def saturation(self) -> str | None:
+        """What `saturated` says, for people; None where it is not set."""
+        if not self.saturated:
+            return None
+        if any(reason.code in {"generator_limited", "worker_cpu"} for reason in self.reasons):
+            return "saturated: the client queue was full, by the cluster or the client: see the reasons"
+        return "saturated: the cluster was the limit, not the generator"
+
 
 class TopicResult(Model):
     """One topic as the brokers saw it in the measure phase.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.measurement.reading import ConsumerFigures
 from loadlab.measurement.slab import CONSUME_LANE, ConsumeMetric, Counter, Phase
 from loadlab.results.model import (
     Backlog,
@@ -20,15 +21,32 @@ from loadlab.results.model import (
 )
 from loadlab.run.group_health import group_status
 from loadlab.run.offsets import in_measure_phase
-from loadlab.run.readings import cost, cpu_us_per_record, errors, latency_block, merged, throughput, total
+from loadlab.run.readings import (
+    busiest_s,
+    cost,
+    cpu_s,
+    cpu_us_per_record,
+    errors,
+    latency_block,
+    merged,
+    share,
+    throughput,
+    total,
+)
 from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from loadlab.measurement.generator import ProducerFigures
     from loadlab.run.fleet import WorkerProcess
     from loadlab.run.offsets import Group, GroupSample, Sample
     from loadlab.run.timeline import Timeline
+    from loadlab.scenario import ConsumerSpec
+
+
+_BACKLOG_SHARE: Final = 0.1
+"""Who reads more than lay there already, by this share of it, keeps up with somebody who writes."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +104,35 @@ class ConsumerGroup:
             measured_errors=errors(self.workers, (CONSUME_LANE,), "measured_error_counts"),
             workers=tuple(self._worker(worker) for worker in self.workers),
         )
+
+    def figures(self, spec: ConsumerSpec, senders: Sequence[ProducerFigures]) -> ConsumerFigures:
+        """What the verdict needs to know.
+
+        Args:
+            spec: the scenario's word on it.
+            senders: the producers of the run that send what it reads.
+        """
+        measured_s = self.timeline.measure_s
+        threads_s = [max(cpu_s(worker, "loop_cpu_ns"), busiest_s(worker)) for worker in self.workers]
+        last_ns = self._most("last_consumed_ns")
+        until = share((last_ns - self.timeline.warmup_end_ns) / NS_PER_S, measured_s) or 0.0
+        consumed = total(self.workers, CONSUME_LANE, Counter.CONSUMED, Phase.MEASURE, by="by_moment")
+        # What others send is not known, and who comes late has first to catch up.
+        catches_up = self.group.existing or spec.start_after_s is not None
+        nobody_sends = all(sender.intended is None and sender.limit_reached for sender in senders)
+        return ConsumerFigures(
+            name=self.group.name,
+            thread_cpu_share=share(max(threads_s), measured_s) or 0.0,
+            keeps_pace=not catches_up and all(sender.intended is not None for sender in senders),
+            limited=spec.max_rate_per_s is not None,
+            read_all=self.unread == 0 and nobody_sends and self._first_lag() > _BACKLOG_SHARE * consumed,
+            consumed=consumed,
+            consumed_until_share=min(1.0, max(0.0, until)),
+        )
+
+    def _first_lag(self) -> int:
+        """Its lag when the measure phase began."""
+        return next((int(sample.lag.sum()) for sample in self._measured()), 0)
 
     def _most(self, name: str) -> int:
         """The largest that any worker's slab holds."""

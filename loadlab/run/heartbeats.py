@@ -34,7 +34,7 @@ class Heartbeats:
         """Looks at all workers; gives those that are found stalled for the first time."""
         for worker in self.fleet.workers:
             number = worker.order.worker
-            silent_s = _silent_s(worker)
+            silent_s = max(_silent_s(worker), _longest_gap_s(worker))
             if silent_s <= STALL_LIMIT_S:
                 continue
             known = self.stalls.get(number)
@@ -42,6 +42,14 @@ class Heartbeats:
             self.stalls[number] = Stall(f"worker {number} of {worker.order.group}", longest_s)
             if known is None:
                 yield self.stalls[number]
+
+
+def _longest_gap_s(worker: WorkerProcess) -> float:
+    """The longest for which a worker gave no sign of life, as it noted itself.
+
+    What stops worker and parent together, a frozen container say, is over when the parent looks again.
+    """
+    return int(worker.slab.record["longest_gap_ns"][0]) / NS_PER_S
 
 
 def _silent_s(worker: WorkerProcess) -> float:

@@ -10,6 +10,7 @@ from loadlab.measurement.histogram import LARGEST_NS, samples_needed
 from loadlab.measurement.slab import ACK_LANE, SEND_LANE, AckMetric, Counter, Phase, SendMetric
 from loadlab.results.model import Batches, ProducerRecords, ProducerResult, ProducerWorker
 from loadlab.run.readings import (
+    busiest_s,
     cost,
     cpu_s,
     cpu_us_per_record,
@@ -113,6 +114,7 @@ class ProducerGroup:
             own_send_delay_us=None if self.due is None else delay_us,
             own_send_delay_percentile=percentile,
             loop_cpu_share=share(max(loops), measured_s) or 0.0,
+            client_cpu_share=share(max(map(busiest_s, self.workers)), measured_s) or 0.0,
             limit_reached=self._limit_reached(),
             attempted=records.attempted - records.rejected,
             undelivered=records.failed + records.indeterminate,

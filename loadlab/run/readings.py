@@ -82,6 +82,11 @@ def cpu_s(worker: WorkerProcess, clock: str = "cpu_ns") -> float:
     return max(0, used) / NS_PER_S
 
 
+def busiest_s(worker: WorkerProcess) -> float:
+    """CPU seconds in the measure phase of its busiest thread beside the loop's; 0 as of `cpu_s`."""
+    return int(worker.slab.record["usage"][0]["busiest_ns"][Phase.MEASURE]) / NS_PER_S
+
+
 def cpu_us_per_record(workers: Sequence[WorkerProcess], records: int) -> float | None:
     """The workers' CPU time in the measure phase over a number of records, in microseconds.
 

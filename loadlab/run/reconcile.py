@@ -147,6 +147,12 @@ def _verdict(run: EndedRun, reconciliation: Reconciliation) -> Judgement:
     saturated = frozenset(one.name for one in producers if is_saturated(one))
     figures = RunFigures(
         producers=producers,
+        consumers=[
+            group.figures(
+                run.scenario.consumers[name], [one for one in producers if one.name in group.group.producers]
+            )
+            for name, group in run.consumers().items()
+        ],
         dead_workers=list(load.dead_workers.values()),
         dead_brokers=list(load.dead_brokers.values()),
         unexplained=_not_told_otherwise(reconciliation),

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if __name__ == "__main__":
     # All that is loaded stays to the end, and nothing here makes cycles: looking for garbage only costs CPU.
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from loadlab.client.consumer import Consumer
     from loadlab.client.producer import Producer
     from loadlab.client.settings import RecordSettings
     from loadlab.measurement.ledger import Ledger
@@ -64,6 +65,7 @@ class Watch:
         self._loop = loop
         self._next_phase = 0
         self._started = False
+        self._cpu_ns: dict[str, int] = {}  # of each thread, when it was last taken
 
     def told(self, command: Command) -> bool:
         """Whether the parent has come as far as this command."""
@@ -78,6 +80,9 @@ class Watch:
     def beat(self) -> None:
         """Notes that the worker lives, and takes CPU times at each end of a phase that has passed."""
         now_ns = time.monotonic_ns()
+        if self._started:
+            gap_ns = now_ns - int(self._record["heartbeat_ns"][0])
+            self._record["longest_gap_ns"] = max(gap_ns, int(self._record["longest_gap_ns"][0]))
         self._record["heartbeat_ns"] = now_ns
         start_ns = int(self._record["start_ns"][0])
         self._started = self._started or 0 < start_ns <= now_ns
@@ -100,20 +105,33 @@ class Watch:
         else:
             usage["loop_cpu_ns"] = self._record["loop_cpu_ns"]
         loop = str(self._loop.native_id)
-        threads = Path("/proc/self/task").iterdir()
-        others_ns = sum(_waited_ns(thread) for thread in threads if thread.name != loop)
-        left_ns = int(self._record["loop_wait_ns"][0])
-        usage["wait_ns"] = others_ns + (left_ns or _waited_ns(Path("/proc/self/task") / loop))
+        others = {
+            thread.name: _times_of(thread)
+            for thread in Path("/proc/self/task").iterdir()
+            if thread.name != loop
+        }
+        left_ns = int(self._record["loop_wait_ns"][0]) or _times_of(Path("/proc/self/task") / loop).waited_ns
+        usage["wait_ns"] = left_ns + sum(times.waited_ns for times in others.values())
+        usage["busiest_ns"] = max(times.ran_ns - self._cpu_ns.get(name, 0) for name, times in others.items())
+        self._cpu_ns = {name: times.ran_ns for name, times in others.items()}
 
 
-def _waited_ns(thread: Path) -> int:
-    """For how long a thread has stood in line for a core; 0 where it has ended or the kernel does not tell.
+class ThreadTimes(NamedTuple):
+    """For how long a thread has run, and has stood in line for a core."""
 
-    The second figure of /proc/PID/task/TID/schedstat (Documentation/scheduler/sched-stats.rst of Linux).
+    ran_ns: int
+    waited_ns: int
+
+
+def _times_of(thread: Path) -> ThreadTimes:
+    """What a thread's /proc/PID/task/TID tells; zeros where it has ended or the kernel does not tell.
+
+    The first figures of schedstat there (Documentation/scheduler/sched-stats.rst of Linux).
     """
     with contextlib.suppress(OSError):
-        return int((thread / "schedstat").read_text(encoding="ascii").split()[1])
-    return 0
+        ran, waited, _ = (thread / "schedstat").read_text(encoding="ascii").split()
+        return ThreadTimes(int(ran), int(waited))
+    return ThreadTimes(0, 0)
 
 
 def _most_memory_bytes() -> int:
@@ -145,7 +163,7 @@ class Loop(threading.Thread):
         except Exception as error:  # noqa: BLE001 (handed on by `check`)
             self._failure = error
         self._slab.record["loop_cpu_ns"] = time.thread_time_ns()
-        self._slab.record["loop_wait_ns"] = _waited_ns(Path("/proc/thread-self"))
+        self._slab.record["loop_wait_ns"] = _times_of(Path("/proc/thread-self")).waited_ns
 
     def check(self) -> None:
         """Raises what ended the loop, if it did not end by itself.
@@ -222,9 +240,9 @@ def _work_as_producer(settings: ProducerSettings, slab: Slab, ledger: Ledger | N
     producer.stop_serving()
     serving.join()
     watch.finish()
-    if not producer.on_their_way:
-        producer.close()
     slab.record["state"] = State.FINISHED
+    if not producer.on_their_way:
+        _close(producer)
 
 
 def _await_joining(settings: ConsumerSettings, slab: Slab, watch: Watch) -> bool:
@@ -259,16 +277,21 @@ def _work_as_consumer(settings: ConsumerSettings, slab: Slab, ledger: Ledger | N
     loop.check()
     watch.finish()
     slab.record["state"] = State.FINISHED
-    # All is measured. Without a broker the last commit and the leaving would wait for a minute.
-    closing = threading.Thread(target=consumer.close, name="close", daemon=True)
+    _close(consumer)
+
+
+def _close(client: Producer | Consumer) -> None:
+    """Ends a client, all being measured: without a broker its end could wait for a minute."""
+    closing = threading.Thread(target=client.close, name="close", daemon=True)
     closing.start()
     closing.join(_CLOSE_TIMEOUT_S)
 
 
 def main() -> int:
     """Carries an order out; returns the exit code."""
-    # Ctrl-C reaches the whole process group; the parent alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What ends a service or a job reaches all its processes; the parent alone decides what it means.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     received = read_order(sys.stdin.readline())
     die_with_parent(received.parent_pid)
     wake_punctually()

@@ -43,13 +43,17 @@ def brokers(command: Command) -> list[psutil.Process]:
 
 
 def test_sigterm_keeps_what_was_measured(tmp_path: Path) -> None:
+    """What ends a service or a job sends it to each of its processes."""
     command = start_command(tmp_path, *LONG)
     command.await_load()
-    command.signal(signal.SIGTERM)
+    for process in (*command.workers(), command):
+        os.kill(process.pid, signal.SIGTERM)
     code, output, _ = command.end(120)
 
     assert code == 130
-    assert json.loads(output)["interrupted"]
+    result = json.loads(output)
+    assert result["interrupted"]
+    assert "worker_died" not in {reason["code"] for reason in result["verdict"]["reasons"]}
     assert len(list_runs(tmp_path)) == 1
 
 

@@ -206,3 +206,24 @@ def test_a_stopped_worker_is_noticed_and_makes_the_run_invalid(tmp_path: Path) -
     result = json.loads(output)
     assert "worker_stalled" in {reason["code"] for reason in result["verdict"]["reasons"]}
     assert result["verdict"]["status"] == "invalid"
+
+
+def test_a_freeze_of_all_processes_that_is_over_before_anybody_looks_makes_the_run_invalid(
+    tmp_path: Path,
+) -> None:
+    phases = ("--set", "phases.warmup=0s", "--set", "phases.measure=6s")
+    command = start_command(tmp_path, *phases, provider="embedded")
+    command.await_load()
+    # Resumed in this order, workers give a sign of life before their parent can miss one.
+    frozen = [*command.workers(), psutil.Process(command.pid)]
+    for process in reversed(frozen):
+        process.suspend()
+    time.sleep(3.0)  # as long as a freeze is
+    for process in frozen:
+        process.resume()
+    _, output, _ = command.end()
+    verdict = json.loads(output)["verdict"]
+    stalled = [reason for reason in verdict["reasons"] if reason["code"] == "worker_stalled"]
+    assert len(stalled) == len(frozen) - 1
+    assert all(reason["figure"] >= 2.5 for reason in stalled)
+    assert verdict["status"] == "invalid"

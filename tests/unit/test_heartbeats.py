@@ -46,5 +46,12 @@ def test_a_dead_worker_is_not_called_stalled() -> None:
     assert list(silent(10.0, process=FakeProcess(returncode=-9)).check()) == []
 
 
+def test_a_gap_that_was_over_when_the_parent_looked_is_told() -> None:
+    heartbeats = silent(0.0)
+    heartbeats.fleet.workers[0].slab.record["longest_gap_ns"] = 3 * S
+    (stall,) = heartbeats.check()
+    assert stall.longest_s == pytest.approx(3.0)
+
+
 def test_a_worker_that_beats_is_well() -> None:
     assert list(silent(0.5).check()) == []

@@ -7,6 +7,7 @@ import pytest
 
 from loadlab.measurement.circumstances import MachineFigures
 from loadlab.measurement.generator import ProducerFigures, delivery_findings, is_saturated
+from loadlab.measurement.reading import ConsumerFigures
 from loadlab.measurement.validity import Death, Judgement, RunFigures, judge
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ GOOD = ProducerFigures(
     loop_cpu_share=0.4,
 )
 AT_MAX = replace(GOOD, intended=None, own_send_delay_us=None, queue_full_share=0.6, loop_cpu_share=1.0)
+SATURATED = replace(GOOD, sent=60_000, acked=60_000, queue_full_share=0.8)
+READ_ALL = ConsumerFigures(
+    "billing", 0.5, keeps_pace=False, read_all=True, consumed=1_000, consumed_until_share=0.5
+)
 QUIET = RunFigures(
     producers=[GOOD],
     dead_workers=[],
@@ -103,17 +108,77 @@ def test_records_missing_because_the_client_queue_was_full_are_the_clusters_doin
 
 @pytest.mark.parametrize(
     ("core_wait_share", "beside_workers", "starved"),
-    [(0.21, 0.21, True), (0.2, 0.9, False), (0.9, 0.2, False), (0.9, None, False)],
+    [(0.21, 0.21, True), (0.2, 0.9, False), (0.9, 0.2, False), (0.2, None, False)],
 )
 def test_workers_that_others_keep_from_running_excuse_no_missing_records(
     core_wait_share: float, beside_workers: float | None, starved: bool
 ) -> None:
     """Librdkafka's threads wait for the same cores: the queue is full, and the cluster could take more."""
-    figures = replace(GOOD, sent=60_000, acked=60_000, queue_full_share=0.8, core_wait_share=core_wait_share)
+    figures = replace(SATURATED, core_wait_share=core_wait_share)
     judgement = of(figures, machine=replace(OWN_MACHINE, beside_workers=beside_workers))
 
     assert codes(judgement) == ["generator_limited"] * starved
     assert (judgement.status, judgement.saturated) == ("invalid" if starved else "valid", not starved)
+
+
+def test_where_nobody_knows_who_took_the_cores_a_wait_for_them_is_told() -> None:
+    """Brokers that loadlab did not start may run on these cores, too."""
+    figures = replace(SATURATED, core_wait_share=0.21)
+    judgement = of(figures, machine=replace(OWN_MACHINE, foreign=None, brokers=None, beside_workers=None))
+
+    assert only(judgement).code == "generator_limited"
+    assert "it is not known who ran on these cores" in only(judgement).message
+    assert (judgement.status, judgement.saturated) == ("suspect", True)
+
+
+@pytest.mark.parametrize(
+    ("figures", "status", "told"),
+    [
+        (
+            replace(GOOD, sent=60_000, acked=60_000, queue_full_share=0.8, client_cpu_share=0.91),
+            "suspect",
+            True,
+        ),
+        (
+            replace(GOOD, sent=60_000, acked=60_000, queue_full_share=0.8, client_cpu_share=0.9),
+            "valid",
+            False,
+        ),
+        (replace(GOOD, client_cpu_share=0.95), "valid", False),  # and it reached its target
+        (
+            replace(AT_MAX, client_cpu_share=0.95),
+            "valid",
+            True,
+        ),  # what it can do is what is asked for
+    ],
+)
+def test_a_client_without_time_left_may_be_why_its_queue_is_full(
+    figures: ProducerFigures, status: str, told: bool
+) -> None:
+    judgement = of(figures)
+    assert judgement.status == status
+    assert codes(judgement) == ["worker_cpu"] * told
+
+
+@pytest.mark.parametrize(
+    ("consumer", "status", "code"),
+    [
+        (ConsumerFigures("billing", 0.91, keeps_pace=True), "suspect", "worker_cpu"),
+        (ConsumerFigures("billing", 0.9, keeps_pace=True), "valid", None),
+        (ConsumerFigures("billing", 0.99, keeps_pace=False), "valid", "worker_cpu"),
+        (ConsumerFigures("billing", 0.99, keeps_pace=True, limited=True), "valid", None),
+        (READ_ALL, "suspect", "limit_reached"),
+        (replace(READ_ALL, consumed_until_share=0.999), "valid", None),
+        (replace(READ_ALL, read_all=False), "valid", None),
+        (replace(READ_ALL, consumed=0, consumed_until_share=0.0), "valid", None),
+    ],
+)
+def test_a_consumer_may_be_the_limit_itself_or_have_nothing_left_to_read(
+    consumer: ConsumerFigures, status: str, code: str | None
+) -> None:
+    judgement = of(consumers=[consumer])
+    assert judgement.status == status
+    assert codes(judgement) == ([] if code is None else [code])
 
 
 def test_workers_that_wait_for_cores_and_reach_their_target_are_not_starved() -> None:
