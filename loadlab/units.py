@@ -51,6 +51,7 @@ SIZE_UNITS: Final[Mapping[str, Fraction]] = {
 }
 COUNT_UNITS: Final[Mapping[str, Fraction]] = {"M": Fraction(10**6), "k": Fraction(10**3), "": Fraction(1)}
 _RATE_UNITS: Final[Mapping[str, Fraction]] = {f"{prefix}/s": by for prefix, by in COUNT_UNITS.items()}
+_SECONDS: Final = ("", "s", "sec", "second")
 _DURATION_NAMES: Final[Mapping[str, Fraction]] = {**DURATION_UNITS, "µs": DURATION_UNITS["us"]}
 
 
@@ -108,8 +109,8 @@ def rate_per_s(value: object) -> float:
     number, unit = _split(value, 'a rate such as "20k/s", "500/s" or 500')
     if not unit or unit in _RATE_UNITS:
         return float(number * _RATE_UNITS.get(unit, Fraction(1)))
-    prefix = unit.partition("/")[0]
-    near = _other_case(prefix, COUNT_UNITS, {"K": "k", "m": "M"})
+    prefix, _, per = unit.partition("/")
+    near = _other_case(prefix, COUNT_UNITS, {"K": "k", "m": "M"}) if per.lower() in _SECONDS else None
     raise UnitError(
         f'"{value}" is no rate: write a number per second, as "500/s", "20k/s" or "1.5M/s"',
         None if near is None else f"{_plain(number)}{near}/s",

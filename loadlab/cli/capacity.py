@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import click
 
@@ -53,11 +54,22 @@ class _Quantity(click.ParamType[float]):
         try:
             return self._parse(value)
         except UnitError as error:
-            self.fail(str(error), param, ctx)
+            meant = f' (did you mean "{error.suggestion}"?)' if error.suggestion else ""
+            self.fail(f"{error}{meant}", param, ctx)
 
 
 _RATE = _Quantity("rate", rate_per_s)
 _DURATION = _Quantity("duration", duration_s)
+
+
+class _Precision(click.FloatRange):
+    """A share; click's own range lets pass what is no number, as it is less than no limit."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 (as click has it)
+        found = float(super().convert(value, param, ctx))
+        if math.isnan(found):
+            self.fail(f"{value} is no number", param, ctx)
+        return found
 
 
 class CapacityKeywords(TypedDict):
@@ -110,7 +122,7 @@ class CapacityKeywords(TypedDict):
 )
 @click.option(
     "--precision",
-    type=click.FloatRange(0.005, 1.0),
+    type=_Precision(0.005, 1.0),
     default=DEFAULT_PRECISION,
     show_default=True,
     help="How far apart the rates that hold and fail may be, as a share.",

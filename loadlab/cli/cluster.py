@@ -48,7 +48,7 @@ def cluster_group() -> None:
 )
 @click.argument("scenario", type=click.Path(path_type=Path), required=False)
 @click.option("--name", required=True, help="The name that `run --cluster` and `cluster down` take.")
-@click.option("--brokers", type=int, help="How many brokers; 1 if not given.")
+@click.option("--brokers", type=click.IntRange(1), help="How many brokers; 1 if not given.")
 @click.option("--kafka-version", help="The version of Kafka, such as 3.9.1.")
 @provider_option
 @set_option

@@ -53,9 +53,19 @@ client_properties_option = click.option(
     help="Kafka's client.properties (TLS, SASL) for an external cluster.",
 )
 
+
+class _Folder(click.Path):
+    """A folder's path; an empty one, of a variable that is not set, would be where the command runs."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        if not str(value):
+            self.fail("the path is empty", param, ctx)
+        return Path(super().convert(value, param, ctx))  # type: ignore[arg-type]
+
+
 results_dir_option = click.option(
     "--results-dir",
-    type=click.Path(path_type=Path),
+    type=_Folder(path_type=Path),
     envvar="LOADLAB_RESULTS_DIR",
     default=Path("results"),
     show_default=True,

@@ -112,8 +112,9 @@ def resolve_property(client: Client, name: str, value: str) -> str | PropertyPro
     if refused is not None:
         return refused
     known = known_properties()[name]
+    written = _as_known(known, value)
     try:
-        plain = units.property_value(name, value) if known.kind in _NUMBERS else value
+        plain = units.property_value(name, written) if known.kind in _NUMBERS else written
     except units.UnitError as error:
         return PropertyProblem(name, str(error), error.suggestion)
     message = _refused_value(known, plain)
@@ -176,6 +177,11 @@ def _refused_value(known: Property, value: str) -> str | None:
         if len(value) > _LONGEST_NUMBER or int(read) != int(value):
             return f"must be {lowest:,} to {highest:,}, not {value}, which librdkafka takes for {read}"
     return None
+
+
+def _as_known(known: Property, value: str) -> str:
+    """One of a property's values as librdkafka's list writes it: Java's documents have SASL_SSL."""
+    return next((choice for choice in _choices(known) if choice.lower() == value.lower()), value)
 
 
 def _choices(known: Property) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from loadlab.cluster import attach, clean_leftovers, start_cluster
-from loadlab.errors import ClusterError, LoadlabError
+from loadlab.errors import ClusterError, LoadlabError, UsageError
 from loadlab.results.publish import ensure_writable
 from loadlab.results.run_id import new_run_id
 from loadlab.run.engine import await_compiled, start_compiling
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from loadlab.cluster import BrokerState, Cluster
     from loadlab.run.progress import RunObserver
-    from loadlab.scenario import LoadedScenario
+    from loadlab.scenario import LoadedScenario, Scenario
     from loadlab.scenario.cluster import ClusterSpec
 
 _STATES_TIMEOUT_S: Final = 10.0
@@ -124,6 +124,7 @@ def open_cluster(
     """
     ensure_writable(options.results_dir)
     check_memory(loaded.scenario)
+    check_existing(loaded.scenario, options.cluster_name)
     plan = plan_scenario(loaded)
     with ExitStack() as stack:
         if interrupts is None:
@@ -137,6 +138,20 @@ def open_cluster(
             interrupts=interrupts,
         )
         yield stack.enter_context(opening.opened())
+
+
+def check_existing(scenario: Scenario, cluster_name: str | None) -> None:
+    """Refuses topics that are to exist already on a cluster that is yet to be started.
+
+    Raises:
+        UsageError: there is one.
+    """
+    wanted = [name for name, topic in scenario.topics.items() if topic.existing]
+    if wanted and cluster_name is None and scenario.cluster.provider != "external":
+        raise UsageError(
+            f"topics.{wanted[0]} says existing: true, and a cluster that the run starts has no topics yet",
+            fix="name a cluster that has it by --cluster or provider: external, or drop existing: true",
+        )
 
 
 @contextmanager

@@ -34,7 +34,7 @@ from loadlab.run.judging import LiveThresholds, judged
 from loadlab.run.load import Load
 from loadlab.run.memory import check_memory
 from loadlab.run.offsets import Group, OffsetSampler
-from loadlab.run.opening import OpenCluster, Opening, RunOptions, end, open_cluster
+from loadlab.run.opening import OpenCluster, Opening, RunOptions, check_existing, end, open_cluster
 from loadlab.run.orders import Target, group_id, make_orders
 from loadlab.run.plan import RunPlan, plan_scenario
 from loadlab.run.series import Series, partition_lags
@@ -123,6 +123,8 @@ class _Run:
 
     def run(self, given: OpenCluster | None = None) -> StoredRun:
         check_memory(self._scenario)
+        if given is None:
+            check_existing(self._scenario, self._options.cluster_name)
         host = capture_host()
         outlives = given is not None or self._cluster_outlives
         with ExitStack() as stack:

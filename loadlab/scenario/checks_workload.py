@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _MAX_BYTES: Final = "message.max.bytes"
 _TOPIC_S: Final = "max.message.bytes"
+_QUEUE_KIB: Final = "queue.buffering.max.kbytes"
 _TOPIC_MAX_BYTES: Final = 1_048_588
 _BATCH_OVERHEAD_BYTES: Final = 100
 _HEADER_OVERHEAD_BYTES: Final = 17  # its name, and two lengths of five bytes at the most
@@ -125,6 +126,9 @@ def _limits(view: View, name: str, producer: ProducerSpec) -> Iterator[tuple[int
     if units.is_digits(own):
         what = f"producers.{name}.config.{_MAX_BYTES}"
         yield int(own) - _BATCH_OVERHEAD_BYTES, what, ((*config, _MAX_BYTES),)
+    queue = producer.config.get(_QUEUE_KIB, "")
+    if units.is_digits(queue):
+        yield int(queue) * 1024, f"producers.{name}.config.{_QUEUE_KIB}", ((*config, _QUEUE_KIB),)
     topic = view.scenario.topics.get(producer.topic)
     if topic is None or topic.existing or producer.codec != "none":
         return

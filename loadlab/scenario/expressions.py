@@ -32,6 +32,7 @@ _KEY: Final = re.compile(r"([A-Za-z0-9_]+)\s*(?:\{([^{}]*)\})?")
 _PERCENTILE: Final = re.compile(r"p([1-9]?[0-9](?:\.[0-9]{1,2})?)")
 _NO_PERCENTILE: Final = re.compile(r"p(?:(9[0-9])([0-9]{1,2})|[0-9][0-9.]*)")
 _WRITTEN_WITHOUT_POINT: Final = {"p999": 99.9, "p9999": 99.99}
+_LARGEST_SHARE: Final = 10.0  # of a core, say, by a worker of many threads
 _RATIO: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*(%?)")
 
 
@@ -161,6 +162,8 @@ def _value(text: str, unit: Unit, *, mean: bool) -> float:  # noqa: PLR0911 - on
             return float(units.size_bytes(text.removesuffix("/s")))
         case "ratio":
             return _ratio(text)
+        case "share":
+            return _share(text)
 
 
 def _ratio(text: str) -> float:
@@ -168,3 +171,11 @@ def _ratio(text: str) -> float:
     if found is None:
         raise HintedError(f'"{text}" is no ratio: write it as 0.995 or 99.5%')
     return float(found[1]) / 100 if found[2] else float(found[1])
+
+
+def _share(text: str) -> float:
+    """A ratio of which 1 is all: who writes 80 means 80 %."""
+    share = _ratio(text)
+    if share > _LARGEST_SHARE and not text.endswith("%"):
+        raise HintedError(f'"{text}" is no share: 1 is all of it', f"{text}%")
+    return share

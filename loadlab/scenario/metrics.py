@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-Unit = Literal["us", "s", "records", "records/s", "bytes", "bytes/s", "count", "ratio"]
+Unit = Literal["us", "s", "records", "records/s", "bytes", "bytes/s", "count", "ratio", "share"]
 Live = Literal["now", "grows", "never"]
 """How a stat can be judged while the run goes on: by what it is now; only by whether it has passed its limit
 for good, as it can but grow; or not at all, as it is known after the run only."""
@@ -116,7 +116,7 @@ METRICS: Final[Mapping[str, Metric]] = {
         "producers.*.records, consumers.*.records",
     ),
     "achieved_ratio": Metric(
-        {"value": Stat("ratio", "now", _OF_PRODUCERS)}, _BY_PRODUCER, "producers.*.achieved_ratio"
+        {"value": Stat("share", "now", _OF_PRODUCERS)}, _BY_PRODUCER, "producers.*.achieved_ratio"
     ),
     "cpu_us_per_record": Metric(
         {"value": Stat("us", "never", _OF_BOTH)},
@@ -125,7 +125,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     ),
     "workers": Metric(
         {
-            "cpu_share": Stat("ratio", "never", _OF_BOTH),
+            "cpu_share": Stat("share", "never", _OF_BOTH),
             "max_rss_bytes": Stat("bytes", "never", _OF_BOTH),
         },
         _BY_GROUP,
@@ -157,7 +157,7 @@ METRICS: Final[Mapping[str, Metric]] = {
         {"value": Stat("records", kinds=_OF_TOPICS)}, _OF_TOPICS, "topics.*.log_end_growth"
     ),
     "partition_share": Metric(
-        _stats(("max", "min"), "ratio", kinds=_OF_TOPICS), _OF_TOPICS, "topics.*.partition_share"
+        _stats(("max", "min"), "share", kinds=_OF_TOPICS), _OF_TOPICS, "topics.*.partition_share"
     ),
     "reconciliation": Metric(
         {

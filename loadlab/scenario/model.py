@@ -22,6 +22,7 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN, strict=True)]
 """The name of a scenario, a producer or a consumer."""
 
 _LONGEST_S: Final = 7 * 24 * 3600.0
+SHORTEST_MEASURE_S: Final = 1.0
 _Phase = Annotated[Duration, Field(le=_LONGEST_S)]
 
 
@@ -29,7 +30,7 @@ class Phases(Model):
     """How long each phase lasts; drain is the most that is waited for the last acks and reads."""
 
     warmup_s: _Phase = Field(default=5.0, alias="warmup")
-    measure_s: Annotated[_Phase, Field(ge=1)] = Field(default=30.0, alias="measure")
+    measure_s: Annotated[_Phase, Field(ge=SHORTEST_MEASURE_S)] = Field(default=30.0, alias="measure")
     drain_s: _Phase = Field(default=30.0, alias="drain")
 
     @property

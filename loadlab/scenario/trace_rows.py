@@ -103,7 +103,7 @@ class TraceBuilder:
         column = _plain(column)
         if self._time_type is None:
             self._time_type = _time_type(column)
-        cast = self._cast(column, self._time_type, "time", "neither seconds nor an ISO 8601 timestamp")
+        cast = self._cast(column, self._time_type, "time", _no_time(column, self._time_type))
         if pa.types.is_timestamp(self._time_type):
             cast = pc.cast(cast, pa.int64())
         times = _filled(cast)
@@ -183,6 +183,16 @@ def _time_type(column: pa.Array) -> pa.DataType:
         stamps = (pa.timestamp("ns"), pa.timestamp("ns", "UTC"))
         return next((one for one in stamps if first[0].is_valid and _casts(first, one)), pa.float64())
     return pa.float64()
+
+
+def _no_time(column: pa.Array, kind: pa.DataType) -> str:
+    """What a value is that is no time: all are to be written as the first one is."""
+    if pa.types.is_timestamp(kind):
+        zone = "without a time zone" if kind.tz is None else "with a time zone"
+        return f"no ISO 8601 timestamp {zone}, as the first row has"
+    if pa.types.is_string(column.type) and _casts(pc.utf8_trim_whitespace(column[:1]), kind):
+        return "no number of seconds, as the first row has"
+    return "neither seconds nor an ISO 8601 timestamp"
 
 
 def _casts(values: pa.Array, wanted: pa.DataType) -> bool:

@@ -25,6 +25,7 @@ from loadlab.results.redact import redact
 from loadlab.results.run_id import new_run_id
 from loadlab.run.progress import RunObserver
 from loadlab.run.runner import RunOptions, open_cluster, run_scenario
+from loadlab.scenario.model import SHORTEST_MEASURE_S
 from loadlab.tuning.capacity_curve import knee
 from loadlab.tuning.capacity_judge import acked_per_s, as_probe, conditions, judged
 from loadlab.tuning.capacity_levels import MAX_RATE, answer
@@ -131,7 +132,7 @@ def find_capacity(
 
 
 def _refuse_nothing(options: CapacityOptions) -> None:
-    """Raises where a duration or a rate is 0: there is nothing to measure then."""
+    """Raises where a duration or a rate is 0, or a probe too short: there is nothing to measure then."""
     given = {
         "--p99": options.p99_limit_s,
         "--probe": options.measure_s,
@@ -141,6 +142,12 @@ def _refuse_nothing(options: CapacityOptions) -> None:
     for name, value in given.items():
         if value is not None and value <= 0.0:
             raise UsageError(f"{name} is 0", fix="give more than 0, or leave it out")
+    if options.measure_s is not None and options.measure_s < SHORTEST_MEASURE_S:
+        # Of a tenth of a second all acks may be on their way.
+        raise UsageError(
+            f"--probe is {options.measure_s:g} s, which tells nothing of a rate",
+            fix=f"give {SHORTEST_MEASURE_S:g}s or more",
+        )
 
 
 def _claimed(workload: Workload, options: CapacityOptions, stack: ExitStack) -> StoredCapacity:

@@ -257,6 +257,18 @@ def test_nothing_is_no_limit(tmp_path: Path, option: str, value: str) -> None:
     assert f"{option} is 0" in told.output
 
 
+def test_a_probe_too_short_and_a_precision_that_is_no_number_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "orders.yaml"
+    file.write_text(SCENARIO)
+    for option, value, told in (
+        ("--probe", "50ms", "--probe is 0.05 s"),
+        ("--precision", "nan", "no number"),
+    ):
+        done = CliRunner().invoke(cli, ["capacity", str(file), option, value, "--results-dir", str(tmp_path)])
+        assert done.exit_code == 2
+        assert told in done.output
+
+
 def test_nothing_above_the_highest_rate_is_sent(lab: Lab, tmp_path: Path) -> None:
     find_capacity(scenario("max"), CapacityOptions(tmp_path, highest_per_s=25_000.0), Watcher())
     assert set(lab.rates) == {25_000.0}

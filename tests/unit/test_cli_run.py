@@ -125,6 +125,26 @@ def test_the_folder_of_results_may_come_from_the_environment(
     assert runner.options.results_dir == tmp_path / "r"
 
 
+def test_an_empty_folder_of_results_is_refused(runner: FakeRunner, scenario: Path) -> None:
+    """It stands for a variable that is not set, and would be the folder that the command runs in."""
+    told = called("run", scenario, "--results-dir", "")
+    assert told.exit_code == 2
+    assert "the path is empty" in told.stderr
+    assert runner.options is None
+
+
+@pytest.mark.parametrize("provider", ["auto", "docker", "local", "embedded"])
+def test_topics_that_are_to_exist_are_no_part_of_a_cluster_yet_to_be_started(
+    tmp_path: Path, provider: str
+) -> None:
+    path = tmp_path / "existing.yaml"
+    path.write_text(SCENARIO.replace("partitions: 2", "existing: true"))
+    told = called("run", path, "--provider", provider, "--results-dir", tmp_path / "results")
+    assert told.exit_code == 2
+    assert "topics.orders says existing: true" in told.stderr
+    assert "starting" not in told.stderr
+
+
 def test_a_bad_scenario_starts_nothing(runner: FakeRunner, scenario: Path) -> None:
     scenario.write_text("name: [")
 

@@ -88,6 +88,18 @@ def test_librdkafkas_own_message_is_told() -> None:
     assert "outside allowed range 0..900000" in refused("producer", "linger.ms", "1h").message
 
 
+@pytest.mark.parametrize(
+    ("name", "written", "known"),
+    [
+        ("security.protocol", "SASL_SSL", "sasl_ssl"),
+        ("compression.type", "ZSTD", "zstd"),
+        ("acks", "ALL", "all"),
+    ],
+)
+def test_a_choice_may_be_written_as_kafka_s_documents_have_it(name: str, written: str, known: str) -> None:
+    assert resolve_property("producer", name, written) == known
+
+
 def test_a_near_choice_is_suggested() -> None:
     assert refused("producer", "compression.type", "zst").suggestion == "zstd"
 

@@ -196,7 +196,10 @@ BAD_CSV = {
         "\ntime\n1\n\n\n0\n",
         "6: time 0 lies before that of the row above: the times of a trace never go back",
     ),
-    "a line of blanks is a row": ("time\n1\n  \n", '3: time "" is neither seconds nor an ISO 8601 timestamp'),
+    "a line of blanks is a row": (
+        "time\n1\n  \n",
+        '3: time "" is no number of seconds, as the first row has',
+    ),
     "lines that end as on old Macs": (
         "time\n1\r0.5\r",
         "3: time 0.5 lies before that of the row above: the times of a trace never go back",
@@ -214,8 +217,16 @@ BAD_CSV = {
         "4: has 1 fields, and the first line 2 names",
     ),
     "negative time": ("time\n-1\n2\n", "2: time -1 is negative"),
-    "no number": ("time\n1\nsoon\n", '3: time "soon" is neither seconds nor an ISO 8601 timestamp'),
-    "mixed": ("time\n2026-03-01\n5\n", '3: time "5" is neither seconds nor an ISO 8601 timestamp'),
+    "no number": ("time\n1\nsoon\n", '3: time "soon" is no number of seconds, as the first row has'),
+    "neither": ("time\nsoon\n", '2: time "soon" is neither seconds nor an ISO 8601 timestamp'),
+    "mixed": (
+        "time\n2026-03-01\n5\n",
+        '3: time "5" is no ISO 8601 timestamp without a time zone, as the first row has',
+    ),
+    "one time zone": (
+        "time\n2026-03-01T10:00:00\n2026-03-01T10:00:01Z\n",
+        '3: time "2026-03-01T10:00:01Z" is no ISO 8601 timestamp without a time zone, as the first row has',
+    ),
     "not a number": ("time\n1\nnan\n", "3: time nan is no moment"),
     "infinite": ("time\n1\ninf\n", "3: time inf is no moment"),
     "empty time": ("time,size\n1,2\n,3\n", "3: time is empty"),

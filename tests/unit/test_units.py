@@ -84,6 +84,7 @@ def test_a_count_is_read_as_a_whole_number(text: object, number: int) -> None:
         (units.size_bytes, "64kib", "64KiB"),
         (units.rate_per_s, "20K/s", "20k/s"),
         (units.rate_per_s, "20k", "20k/s"),
+        (units.rate_per_s, "300k/min", None),  # is 5k/s
         (units.count, "5 apples", None),
     ],
 )

@@ -11,7 +11,7 @@ import numpy as np
 from loadlab.analysis.histograms import latency_histograms
 from loadlab.errors import UsageError
 from loadlab.measurement.histogram import BUCKETS, Histogram, midpoints_ns
-from loadlab.results.artifacts import read_events, read_interval_histograms
+from loadlab.results.artifacts import HISTOGRAMS_FILE, read_events, read_interval_histograms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,8 +39,9 @@ def some_latencies(stored: StoredRun) -> Mapping[tuple[str, str], Histogram]:
     """
     found = latencies(stored)
     if not found:
+        gone = "" if (stored.path / HISTOGRAMS_FILE).exists() else f" (there is no {HISTOGRAMS_FILE})"
         raise UsageError(
-            f"{stored.path} holds no latency, and the format tells nothing else",
+            f"{stored.path} holds no latency{gone}, and the format tells nothing else",
             fix="export the run as csv or parquet",
         )
     return found
