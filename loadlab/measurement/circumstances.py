@@ -30,6 +30,9 @@ STEAL_LIMIT: Final = 0.05
 BUSY_LIMIT: Final = 0.8
 """Above this use of their cores, clients and brokers that share them slow each other down."""
 
+THROTTLED_LIMIT: Final = 0.01
+"""The most of a CPU quota's periods in which it may stop the run: p99 is not to be its doing."""
+
 STALL_LIMIT_S: Final = 2.0
 """The longest that a worker may give no sign of life."""
 
@@ -62,6 +65,8 @@ class MachineFigures:
         shared_cores: on which both workers and brokers may run; None where the brokers are elsewhere.
         beside_workers: the CPU time that others took, as a share of that of the cores which the workers may
             use; None as of `foreign`.
+        throttled: of a CPU quota, the share of its periods in which it stopped the run's own processes; None
+            without one.
     """
 
     busy: float
@@ -71,6 +76,7 @@ class MachineFigures:
     steal: float
     shared_cores: int | None
     beside_workers: float | None = None
+    throttled: float | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,18 @@ def disturbed(machine: MachineFigures) -> Iterator[Finding]:
             fix="measure on a machine of its own, or when its neighbours are quiet",
             figure=machine.steal,
             limit=STEAL_LIMIT,
+            severity="suspect",
+        )
+    if machine.throttled is not None and machine.throttled > THROTTLED_LIMIT:
+        yield Finding(
+            code="cpu_quota",
+            message=(
+                f"a CPU quota stopped the load's own processes in {machine.throttled:.0%} of its periods "
+                f"(limit {THROTTLED_LIMIT:.0%}): what waited then was no doing of the cluster"
+            ),
+            fix="raise the limit of the container, pod or service that loadlab runs in, or lower the rate",
+            figure=machine.throttled,
+            limit=THROTTLED_LIMIT,
             severity="suspect",
         )
     if machine.shared_cores and machine.busy > BUSY_LIMIT:

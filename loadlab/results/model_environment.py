@@ -78,6 +78,8 @@ class MachineUse(Model):
         brokers_share: the brokers; None where they are elsewhere, not known, or one of them died.
         foreign_share: everybody else; None where it can't be told from the others.
         steal_share: wanted, and given to other machines by the hypervisor.
+        throttled_share: of a CPU quota's periods, those in which it stopped the run's own processes; None
+            where they have none.
         shared_cores: on how many cores both workers and brokers may run: there they slow each other down,
             and throughput is that of both together. None where the brokers are elsewhere.
     """
@@ -87,4 +89,5 @@ class MachineUse(Model):
     brokers_share: Measured = None
     foreign_share: Measured = None
     steal_share: float
+    throttled_share: Measured = None
     shared_cores: int | None = None

@@ -183,6 +183,7 @@ def _machine(run: EndedRun) -> MachineUse | None:
         brokers_share=used.brokers,
         foreign_share=used.foreign,
         steal_share=used.steal,
+        throttled_share=used.throttled,
         shared_cores=used.shared_cores,
     )
 

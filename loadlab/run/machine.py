@@ -14,14 +14,16 @@ import psutil
 from loadlab.errors import ClusterError
 from loadlab.measurement.circumstances import MachineFigures
 from loadlab.measurement.slab import Phase
+from loadlab.run.quota import read_periods, throttled_share
 from loadlab.scenario.fields import cpuset_cores
 from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from loadlab.cluster import Cluster
     from loadlab.run.fleet import Fleet, WorkerProcess
+    from loadlab.run.quota import Periods
     from loadlab.run.timeline import Timeline
 
 
@@ -39,6 +41,7 @@ class Reading:
         steal_s: that the hypervisor gave to others.
         workers_s: of the workers and of this process; None where one of them is gone.
         brokers_s: of the brokers; None where they are not this machine's, or one is gone.
+        quotas: how often CPU quotas stopped this process.
     """
 
     at_s: float
@@ -47,6 +50,7 @@ class Reading:
     steal_s: float
     workers_s: float | None
     brokers_s: float | None
+    quotas: Mapping[str, Periods]
 
 
 @dataclass(eq=False)
@@ -90,6 +94,7 @@ class MachineWatch:
             foreign=None if foreign_s is None else max(0.0, foreign_s / whole_s),
             steal=(end.steal_s - begin.steal_s) / whole_s,
             beside_workers=self._beside_workers(begin, end, workers_s, brokers_s),
+            throttled=throttled_share(begin.quotas, end.quotas),
             shared_cores=None if brokers_s is None else len(self._worker_cores() & self._broker_cores()),
         )
 
@@ -120,6 +125,7 @@ class MachineWatch:
             steal_s=sum(getattr(core, "steal", 0.0) for core in cores),
             workers_s=_sum(workers),
             brokers_s=None if self._broker_pids is None else _sum(map(_process_cpu_s, self._broker_pids)),
+            quotas=read_periods(),
         )
 
     def _brokers_here(self) -> tuple[int, ...] | None:

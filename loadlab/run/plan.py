@@ -52,7 +52,7 @@ class PlannedProducer:
         topics: names on the cluster.
         workers: run-wide ids of its worker processes.
         target_records_per_s: mean of the measure phase; None at the maximum rate.
-        records: due in all phases together; None at the maximum rate.
+        records: due in all phases together; at the maximum rate as many as the scenario allows, or None.
         record_bytes_mean: mean size of a value.
         config: its properties.
         schedule: when its records are due in warm-up and measure phase. It is made once and asked by all,
@@ -152,6 +152,7 @@ def plan_scenario(loaded: LoadedScenario) -> RunPlan:
         warnings=(
             *loaded.warnings,
             *trace_warnings(scenario),
+            *_idle_warnings(producers),
             *_mock_warnings(scenario, data_bytes),
             *_ledger_warnings(scenario, producers, consumers),
             *(each.in_short for each in lint_scenario(scenario) if each.rule.severity != "low"),
@@ -186,7 +187,7 @@ def _producer(scenario: Scenario, name: str, spec: ProducerSpec, ids: Iterator[i
         topics=tuple(scenario.topics[spec.topic].names(spec.topic)),
         workers=tuple(next(ids) for _ in range(spec.workers)),
         target_records_per_s=None if measured is None else measured / phases.measure_s,
-        records=None if at_max else records_due(schedule, 0.0, sending_s),
+        records=spec.schedule.records if at_max else records_due(schedule, 0.0, sending_s),
         record_bytes_mean=mean_size(spec),
         config=spec.config,
         schedule=schedule,
@@ -220,6 +221,13 @@ def _data_bytes(
         copies = topic.replication_factor if replicated else 1
         total += producer.records * (producer.record_bytes_mean + _RECORD_OVERHEAD_BYTES) * copies
     return round(total)
+
+
+def _idle_warnings(producers: tuple[PlannedProducer, ...]) -> Iterator[str]:
+    """A schedule whose records are all due in the warm-up, or behind the end."""
+    for producer in producers:
+        if producer.target_records_per_s == 0.0:
+            yield f"no record of producer {producer.name} is due in the measure phase"
 
 
 def _ledger_warnings(

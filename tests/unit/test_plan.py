@@ -82,6 +82,20 @@ def test_the_maximum_rate_has_neither_a_target_nor_a_size() -> None:
     assert (plan.data_bytes, plan.disk_bytes) == (None, None)
 
 
+def test_a_limit_bounds_the_maximum_rate_s_data() -> None:
+    plan = plan_scenario(scenario_of(producers={"a": producer(schedule={"rate": "max", "records": 1_000})}))
+
+    assert plan.producers[0].records == 1_000
+    assert plan.data_bytes == 1_000 * 110
+
+
+def test_a_schedule_without_a_record_in_the_measure_phase_is_told() -> None:
+    steps = {"rate": {"steps": [{"rate": "1k/s", "for": "1s"}, {"rate": 0, "for": "1s"}]}}
+    plan = plan_scenario(scenario_of(producers={"a": producer(schedule=steps)}))
+
+    assert "no record of producer a is due in the measure phase" in plan.warnings
+
+
 def test_the_disk_holds_every_replica() -> None:
     plan = plan_scenario(
         scenario_of(cluster={"provider": "local", "brokers": 3}, topics={"orders": {"replication_factor": 3}})

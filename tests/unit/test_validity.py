@@ -181,6 +181,13 @@ def test_a_consumer_may_be_the_limit_itself_or_have_nothing_left_to_read(
     assert codes(judgement) == ([] if code is None else [code])
 
 
+@pytest.mark.parametrize(("throttled", "status"), [(None, "valid"), (0.01, "valid"), (0.011, "suspect")])
+def test_a_quota_that_stopped_the_load_is_told(throttled: float | None, status: str) -> None:
+    judgement = of(machine=replace(OWN_MACHINE, throttled=throttled))
+    assert judgement.status == status
+    assert codes(judgement) == ["cpu_quota"] * (status == "suspect")
+
+
 def test_workers_that_wait_for_cores_and_reach_their_target_are_not_starved() -> None:
     machine = replace(OWN_MACHINE, beside_workers=0.5)
 
