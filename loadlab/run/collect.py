@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import loadlab
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 _Told = TypeVar("_Told")
 
+_GAP_LIMIT_S: Final = 5.0
 _FLUSH_PROPERTIES: Final = ("log.flush.interval.messages", "log.flush.interval.ms")
 _KAFKA_NEVER_FLUSHES: Final = "9223372036854775807"
 
@@ -238,8 +240,26 @@ def _warnings(run: EndedRun, evicted: int) -> Iterator[Warned]:
             ),
             fix=f"measure for {FEWEST_INTERVALS + 1} s or longer",
         )
+    yield from _lag_warnings(run)
+
+
+def _lag_warnings(run: EndedRun) -> Iterator[Warned]:
+    gap_s = _longest_gap_s(run)
+    if gap_s > _GAP_LIMIT_S:
+        yield Warned(
+            message=f"for {gap_s:.0f} s of the measure phase no lag was sampled: it may have been higher",
+            fix="was loadlab stopped (Ctrl-Z), or the cluster silent? See events.jsonl",
+        )
     for failure in dict.fromkeys(run.load.sampler.failures):
         yield Warned(message=f"a lag sample is missing: {failure}")
+
+
+def _longest_gap_s(run: EndedRun) -> float:
+    """The longest time between two samples of lag in the measure phase; 0 where nobody reads."""
+    if not run.load.sampler.groups:
+        return 0.0
+    times_ns = [sample.at_ns for sample in in_measure_phase(run.load.sampler.samples, run.load.timeline)]
+    return max((after - before for before, after in pairwise(times_ns)), default=0) / NS_PER_S
 
 
 def _not_readable(told: Reconciliation) -> Iterator[Warned]:

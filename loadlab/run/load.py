@@ -32,6 +32,8 @@ _LEAD_NS: Final = 100_000_000
 _TICK_S: Final = 0.02
 _CHECK_EVERY_NS: Final = NS_PER_S
 _END_TIMEOUT_S: Final = 10.0
+_STILL_NS: Final = NS_PER_S
+"""Followers ask for more after half of that (replica.fetch.wait.max.ms)."""
 
 
 @dataclass(eq=False)
@@ -146,25 +148,32 @@ class Load:
             self._tick()
             self._note_early_readers()
         taken = self.sampler.take() if self._time_left() else None
-        before: Mapping[Partition, int] = {}
-        while taken is not None and self._time_left() and not self._are_last(taken, before):
-            before = taken.ends
+        first = taken
+        while taken is not None and first is not None and self._time_left():
+            if taken.ends != first.ends:
+                first = taken
+            if self._are_last(taken, taken.at_ns - first.at_ns):
+                break
             self._tick()
             taken = self.sampler.take()
         return {} if taken is None else dict(taken.ends)
 
-    def _are_last(self, taken: Sample, before: Mapping[Partition, int]) -> bool:
+    def _are_last(self, taken: Sample, still_ns: int) -> bool:
         """Whether log ends that were taken after the last ack are those behind all that was acked.
 
         With acks=1 they may lag behind what was acked: a log ends for its readers where the followers in sync
         have come. With acks=0 an ack is a write to a socket; and where a leader has changed, not all that was
-        acked need be there: then ends are the last once they are so twice.
+        acked need be there: then ends are the last once they have stood still for a while.
+
+        Args:
+            taken: the log ends.
+            still_ns: for how long they have been so.
         """
         if all(map(_acks_all, self.plan.producers)):
             return True
         by_socket = any(Settings.of_client(each.config).text("acks") == "0" for each in self.plan.producers)
         if by_socket or not self.sampler.kept_leaders(taken):
-            return taken.ends == before
+            return still_ns >= _STILL_NS
         return self.sampler.holds_all_acked(taken)
 
     def _complete(self, ends: dict[Partition, int], acked_ns: int) -> None:

@@ -122,6 +122,8 @@ class Series:
             The last of them with all lanes of all groups added up, or None where there was none.
         """
         latest = None
+        # Older ones were written over while nobody drained: a row of zeros would say that nothing happened.
+        self.drained = max(self.drained, until - RING_INTERVALS + 1)
         while self.drained < until:
             latest = self._drain_one(self.drained)
             self.drained += 1

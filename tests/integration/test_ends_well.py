@@ -227,3 +227,17 @@ def test_a_freeze_of_all_processes_that_is_over_before_anybody_looks_makes_the_r
     assert len(stalled) == len(frozen) - 1
     assert all(reason["figure"] >= 2.5 for reason in stalled)
     assert verdict["status"] == "invalid"
+
+
+def test_a_parent_that_was_stopped_for_a_while_says_that_no_lag_was_sampled(tmp_path: Path) -> None:
+    phases = ("--set", "phases.warmup=0s", "--set", "phases.measure=9s")
+    command = start_command(tmp_path, *phases, provider="embedded")
+    command.await_load()
+    parent = psutil.Process(command.pid)
+    parent.suspend()
+    time.sleep(6.5)  # as long as it is stopped
+    parent.resume()
+    _, output, _ = command.end()
+    result = json.loads(output)
+    assert any("no lag was sampled" in warning["message"] for warning in result["warnings"])
+    assert result["producers"]["checkout"]["records"]["attempted"] == 45_000

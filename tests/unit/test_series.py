@@ -131,6 +131,15 @@ def test_nothing_new_to_drain_gives_nothing() -> None:
     assert series.drained == 3
 
 
+def test_intervals_that_were_written_over_meanwhile_have_no_rows() -> None:
+    """The parent was stopped for longer than the ring reaches back: nobody knows what happened then."""
+    series = Series(fleet_of(worker_of(producing())))
+    series.drain(RING_INTERVALS + 10)
+
+    assert series.drained == RING_INTERVALS + 10
+    assert min(row.interval_start_s for row in series.rows) == 11.0
+
+
 def test_an_interval_that_the_ring_has_overwritten_reads_as_empty() -> None:
     worker = worker_of(producing())
     book(worker, ACK_LANE, Counter.ACKED, 5, interval=7)
