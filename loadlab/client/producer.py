@@ -26,6 +26,7 @@ from loadlab.client.stages import follow_requests
 from loadlab.client.statistics import BatchSums, batch_sums
 from loadlab.client.trace import TRACE_ROW, attach_trace
 from loadlab.measurement.stamp import STAMP_WORDS, run_tag, worker_word
+from loadlab.units import NS_PER_MS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -51,6 +52,9 @@ class Producer:
         alias_table: likelihoods and aliases of weighted keys; empty for any other keys.
         ledger: where its acks are entered; None where nobody reads what it sends.
 
+    Attributes:
+        statistics_window_ns: how long the windows of `new_statistics` are.
+
     Raises:
         WorkerError: librdkafka refuses the properties.
     """
@@ -66,6 +70,7 @@ class Producer:
         self._settings = settings
         self._slab = slab
         self._seen_statistics = 0
+        self.statistics_window_ns = settings.statistics_interval_ms * NS_PER_MS
         configuration = new_configuration(settings.client_properties())
         library = librdkafka()
         library.rd_kafka_conf_set_dr_msg_cb(configuration, on_delivery.address)

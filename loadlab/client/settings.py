@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-STATISTICS_INTERVAL_MS: Final = 1_000
-
-PRODUCER_DEFAULTS: Final[Mapping[str, str]] = {"statistics.interval.ms": str(STATISTICS_INTERVAL_MS)}
-"""What loadlab sets for its producers, unless the scenario does."""
+STATISTICS_PARTITIONS: Final = 1_000
+"""Of so many partitions a second the client tells its statistics: they have each one, and cost CPU time."""
 
 CONSUMER_DEFAULTS: Final[Mapping[str, str]] = {
     "auto.offset.reset": "earliest",
@@ -142,9 +140,15 @@ class ProducerSettings:
     poisson_seed: int | None = None
     trace: TraceSettings | None = None
 
+    @property
+    def statistics_interval_ms(self) -> int:
+        """How often the client tells its statistics."""
+        partitions = sum(topic.partitions for topic in self.topics)
+        return 1_000 * max(1, -(-partitions // STATISTICS_PARTITIONS))
+
     def client_properties(self) -> dict[str, str]:
         """All properties that the client is made with."""
-        return {**PRODUCER_DEFAULTS, **self.properties}
+        return {"statistics.interval.ms": str(self.statistics_interval_ms), **self.properties}
 
 
 @dataclass(frozen=True)

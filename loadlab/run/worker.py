@@ -49,7 +49,6 @@ _WATCH_POLL_S: Final = 0.02
 _CONNECT_TIMEOUT_S: Final = 30.0
 _PURGE_TIMEOUT_S: Final = 2.0
 _CLOSE_TIMEOUT_S: Final = 3.0
-_STATISTICS_HALF_NS: Final = 500_000_000
 
 
 class Watch:
@@ -197,7 +196,7 @@ def _note_batches(producer: Producer, slab: Slab) -> None:
     sums = producer.new_statistics()
     if sums is None:
         return
-    middle_ns = time.monotonic_ns() - _STATISTICS_HALF_NS
+    middle_ns = time.monotonic_ns() - producer.statistics_window_ns // 2
     record = slab.record
     if record["warmup_end_ns"][0] <= middle_ns < record["measure_end_ns"][0]:
         record["batches"] += sums.batches

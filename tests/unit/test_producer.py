@@ -424,3 +424,15 @@ def test_a_codec_finds_nothing_in_random_values_however_long_the_run(
     assert len(read) == 4_000
     batch = b"".join((record.value or b"")[STAMP_BYTES:] for record in read[-40 * partitions :: partitions])
     assert len(batch) / len(zlib.compress(batch, 6)) < 1.01
+
+
+@pytest.mark.parametrize(
+    ("partitions", "interval_ms"),
+    [((3,), 1_000), ((600, 400), 1_000), ((600, 401), 2_000), ((10_000,), 10_000)],
+)
+def test_of_many_partitions_statistics_are_told_less_often(
+    partitions: tuple[int, ...], interval_ms: int
+) -> None:
+    topics = [TopicSettings(f"orders-{number}", number, 0) for number in partitions]
+    settings = producer_settings("127.0.0.1:1", *topics)
+    assert settings.client_properties()["statistics.interval.ms"] == str(interval_ms)
