@@ -259,6 +259,9 @@ PROPERTIES = [
     ("refused-value", {"compression.type": "ZSTD"}, {"security.protocol": "ssl", "acks": "all"}),
     ("refused-value", {"isolation.level": "READ_COMMITTED"}, {"compression.zstd.level": "-5"}),
     ("refused-value", {"batch.size": "64KiB"}, {"request.timeout.ms": "1200000"}),
+    ("refused-value", {"enable.auto.commit": "yes", "group.id": "g"}, {"enable.auto.commit": "FALSE"}),
+    ("refused-value", {"auto.offset.reset": "earliset"}, {"auto.offset.reset": "by_duration:PT1H"}),
+    ("refused-value", {"max.poll.records": "0"}, {"max.poll.records": "1", "auto.offset.reset": "none"}),
     ("refused-value", {"buffer.memory": "much"}, {"partitioner.class": "org.example.Own"}),
     (
         "refused-value",

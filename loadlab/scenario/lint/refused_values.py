@@ -34,9 +34,9 @@ _JAVA_S_CHOICES: Final = frozenset(
 _IN_ANY_CASE: Final = frozenset(("enable.idempotence", "security.protocol"))
 """Of them those that Java takes in capitals, too."""
 
-_BELOW_0: Final = "compression.zstd.level"
-
-_JAVA_S_NEVER: Final = ("connections.max.idle.ms", "-1")
+_OFFSET_RESET: Final = "auto.offset.reset"
+_OFFSET_RESETS: Final = ("earliest", "latest", "none")
+_BY_DURATION: Final = "by_duration:"
 
 
 def refused_by_client(
@@ -44,20 +44,22 @@ def refused_by_client(
 ) -> dict[str, str]:
     """The properties of a client's file whose values can't be, each with what is wrong.
 
-    Of Java's clients only that is told which they refuse for sure: their ranges are not librdkafka's. What
-    may hold a secret is not looked at.
+    Of Java's clients only that is told which they refuse for sure: what is no number and no boolean, or out
+    of Kafka's range. What may hold a secret is not looked at.
 
     Args:
         clients: those that the file may be of.
         given: the file.
         flavour: whose client.
     """
-    refused = _refused_by_java if flavour == "java" else _refused_by_librdkafka
+    is_java = flavour == "java"
+    refused, has = (_refused_by_java, _java_has) if is_java else (_refused_by_librdkafka, _librdkafka_has)
     messages = {
         name: message
         for client in clients
         for name, value in given.items()
-        if _is_looked_at(client, name, value) and (message := refused(client, name, value))
+        if has(client, name) and not is_secret(name) and _PLACEHOLDER not in value
+        if (message := refused(client, name, value))
     }
     return _printable({name: messages[name] for name in given if name in messages})
 
@@ -77,11 +79,13 @@ def refused_by_broker(given: Mapping[str, str]) -> dict[str, str]:
     return _printable(messages)
 
 
-def _is_looked_at(client: Client, name: str, value: str) -> bool:
-    """Whether librdkafka can say something of a property's value."""
+def _librdkafka_has(client: Client, name: str) -> bool:
     known = known_properties().get(COUNTERPARTS.get(name, name))
-    open_to_it = known is not None and client in known.clients and known.name not in OWNED
-    return open_to_it and not is_secret(name) and _PLACEHOLDER not in value
+    return known is not None and client in known.clients and known.name not in OWNED
+
+
+def _java_has(client: Client, name: str) -> bool:
+    return name in definitions(client, DEFAULT_KAFKA_VERSION)
 
 
 def _refused_by_librdkafka(client: Client, name: str, value: str) -> str | None:
@@ -98,13 +102,16 @@ def _refused_by_java(client: Client, name: str, value: str) -> str | None:
         word = value.lower()
         spelt = value if name in _IN_ANY_CASE else word
         return _refused_by_librdkafka(client, name, word) or (None if value == spelt else _not(value, word))
-    if _kind(name) not in _NUMBERS:
-        return None
-    if not _WHOLE.fullmatch(value):
+    if name == _OFFSET_RESET:
+        is_known = value in _OFFSET_RESETS or value.startswith(_BY_DURATION)
+        return None if is_known else _not(value, f"{', '.join(_OFFSET_RESETS)} or {_BY_DURATION}PT…")
+    kind = definitions(client, DEFAULT_KAFKA_VERSION)[name].kind
+    if kind in _WHOLE_KINDS and not _WHOLE.fullmatch(value):
         return _not(value, "a whole number")
-    below_0 = value.startswith("-") and name != _BELOW_0 and (name, value) != _JAVA_S_NEVER
-    is_refused = below_0 and isinstance(translated(client, name, value), Untranslatable)
-    return _not(value, "0 or more") if is_refused else None
+    if kind not in {*_WHOLE_KINDS, "BOOLEAN"}:
+        return None
+    found = resolve_property(client, DEFAULT_KAFKA_VERSION, name, value)
+    return found.message if isinstance(found, PropertyProblem) else None
 
 
 def _kind(name: str) -> str:
