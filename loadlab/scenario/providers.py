@@ -7,6 +7,12 @@ from loadlab.scenario.document import Document, Path, value_at
 from loadlab.scenario.problems import dotted
 
 _ASKED = ("cluster", "provider")
+_ONLY_OF = {
+    "bootstrap_servers": "external",
+    "client_properties": "external",
+    "cluster_id": "external",
+    "round_trip": "embedded",
+}
 
 
 def fit_to_override(document: Document) -> tuple[str, ...]:
@@ -56,4 +62,6 @@ def refusal(path: tuple[str, ...], provider: str) -> str:
     """Why a provider can't honour a field of ``cluster``."""
     if path[0] == "resources":
         return f"provider {provider} takes heap and can't limit {path[-1]}; use provider docker for it"
-    return f"provider {provider} has no use for {path[-1]}"
+    owner = _ONLY_OF.get(path[-1])
+    instead = f"; use provider {owner} for it" if owner else ""
+    return f"provider {provider} has no use for {path[-1]}{instead}"
