@@ -22,7 +22,6 @@ _FIGURES: Final[Mapping[str, Callable[[float], str]]] = {
     "bytes/s": numbers.byte_rate,
     "count": lambda number: f"{number:,.10g}",
     "ratio": lambda ratio: f"{ratio:.4g}",
-    "share": lambda share: f"{share:.4g}",
 }
 
 

@@ -65,6 +65,8 @@ class MachineFigures:
         shared_cores: on which both workers and brokers may run; None where the brokers are elsewhere.
         beside_workers: the CPU time that others took, as a share of that of the cores which the workers may
             use; None as of `foreign`.
+        beside_with_brokers: likewise with what brokers took there, whether that is known or not; None where a
+            worker died.
         throttled: of a CPU quota, the share of its periods in which it stopped the run's own processes; None
             without one.
     """
@@ -76,6 +78,7 @@ class MachineFigures:
     steal: float
     shared_cores: int | None
     beside_workers: float | None = None
+    beside_with_brokers: float | None = None
     throttled: float | None = None
 
 

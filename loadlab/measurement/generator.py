@@ -112,6 +112,11 @@ def granted_share(measured_s: float) -> float:
     return 1.0 - ACHIEVED_LIMIT + ACK_GRACE_S / measured_s
 
 
+def least_until(measured_s: float) -> float:
+    """The share of a phase after which the last record has to come, for rates to be of all of it."""
+    return 1.0 - granted_share(measured_s) if measured_s > 0.0 else 0.0
+
+
 def is_saturated(producer: ProducerFigures) -> bool:
     """Whether the cluster was the limit: records found the client queue full, or were sent and not acked.
 
@@ -140,14 +145,9 @@ def is_starved(producer: ProducerFigures, beside: float | None) -> bool:
     return waited and (beside or 0.0) > BESIDE_LIMIT and is_saturated(producer)
 
 
-def may_be_starved(producer: ProducerFigures, beside: float | None) -> bool:
-    """Whether a producer may be starved, and nobody can tell: who else used its cores is not known."""
-    return beside is None and producer.core_wait_share > CORE_WAIT_LIMIT and is_saturated(producer)
-
-
 def starvation(producer: ProducerFigures, *, known: bool = True) -> Finding:
-    """That a producer which `is_starved` is, or which `may_be_starved` may be."""
-    others = "processes of others ran on these cores" if known else "it is not known who ran on these cores"
+    """That a producer which `is_starved` is; or may be, where it is not known who took its cores."""
+    others = "processes of others ran on these cores" if known else "others or brokers ran on these cores"
     so = "says nothing of the cluster" if known else "may say nothing of the cluster"
     return Finding(
         code="generator_limited",
@@ -164,18 +164,18 @@ def starvation(producer: ProducerFigures, *, known: bool = True) -> Finding:
 
 
 def client_bound(producer: ProducerFigures) -> Iterator[Finding]:
-    """That a full client queue may be the client's own doing: one of its threads had no time left.
+    """That a producer may be saturated by the client's own doing: one of its threads had no time left.
 
     At the maximum rate that is what a producer can do, codec and encryption included, and no fault; at a
     fixed one it may be taken for what the cluster can.
     """
     if producer.client_cpu_share > WORKER_CPU_LIMIT and is_saturated(producer):
         yield Finding(
-            code="worker_cpu",
+            code="client_cpu",
             message=(
                 f"a thread of the client of producer {producer.name} used {producer.client_cpu_share:.0%} of "
-                f"a core (limit {WORKER_CPU_LIMIT:.0%}) while its queue was full: that records had to wait "
-                "may be the client's doing as well as the cluster's"
+                f"a core (limit {WORKER_CPU_LIMIT:.0%}): that records waited, or acks came late, may be the "
+                "client's doing as well as the cluster's"
             ),
             fix="give the producer more workers",
             figure=producer.client_cpu_share,
@@ -244,7 +244,7 @@ def _at_max(producer: ProducerFigures, measured_s: float) -> Iterator[Finding]:
             limit=QUEUE_FULL_LIMIT,
             severity="invalid",
         )
-    least = 1.0 - granted_share(measured_s) if measured_s > 0.0 else 0.0
+    least = least_until(measured_s)
     if producer.limit_reached and producer.acked_until_share < least:
         yield Finding(
             code="limit_reached",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loadlab.measurement.finding import Finding
-from loadlab.measurement.generator import WORKER_CPU_LIMIT, granted_share
+from loadlab.measurement.generator import WORKER_CPU_LIMIT, least_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ def consumer_findings(consumer: ConsumerFigures, measured_s: float) -> Iterator[
             limit=WORKER_CPU_LIMIT,
             severity="suspect" if consumer.keeps_pace else "info",
         )
-    least = 1.0 - granted_share(measured_s) if measured_s > 0.0 else 0.0
+    least = least_until(measured_s)
     if consumer.read_all and consumer.consumed and consumer.consumed_until_share < least:
         yield Finding(
             code="limit_reached",

@@ -19,7 +19,6 @@ from loadlab.measurement.generator import (
     is_saturated,
     is_starved,
     left_over,
-    may_be_starved,
     starvation,
 )
 from loadlab.measurement.reading import consumer_findings
@@ -111,7 +110,7 @@ def judge(run: RunFigures) -> Judgement:
         findings += generator_findings(producer, run.measured_s)
         findings += left_over(producer, run.measured_s)
         findings += client_bound(producer)
-        if run.machine is not None and may_be_starved(producer, beside):
+        if beside is None and run.machine and is_starved(producer, run.machine.beside_with_brokers):
             findings.append(starvation(producer, known=False))
     for consumer in run.consumers:
         findings += consumer_findings(consumer, run.measured_s)

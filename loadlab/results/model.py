@@ -153,8 +153,9 @@ class Verdict(Model):
         """What `saturated` says, for people; None where it is not set."""
         if not self.saturated:
             return None
-        if any(reason.code in {"generator_limited", "worker_cpu"} for reason in self.reasons):
-            return "saturated: the client queue was full, by the cluster or the client: see the reasons"
+        doubts = (("client_cpu", "suspect"), ("client_cpu", "info"), ("generator_limited", "suspect"))
+        if any((reason.code, reason.severity) in doubts for reason in self.reasons):
+            return "saturated: the cluster was the limit, or the client itself; see the reasons"
         return "saturated: the cluster was the limit, not the generator"
 
 

@@ -255,11 +255,13 @@ def _lag_warnings(run: EndedRun) -> Iterator[Warned]:
 
 
 def _longest_gap_s(run: EndedRun) -> float:
-    """The longest time between two samples of lag in the measure phase; 0 where nobody reads."""
-    if not run.load.sampler.groups:
+    """The longest time without a sample of lag in the measure phase; 0 where nobody reads."""
+    timeline = run.load.timeline
+    if not run.load.sampler.groups or timeline.measure_end_ns <= timeline.warmup_end_ns:
         return 0.0
-    times_ns = [sample.at_ns for sample in in_measure_phase(run.load.sampler.samples, run.load.timeline)]
-    return max((after - before for before, after in pairwise(times_ns)), default=0) / NS_PER_S
+    times_ns = [sample.at_ns for sample in in_measure_phase(run.load.sampler.samples, timeline)]
+    moments_ns = (timeline.warmup_end_ns, *times_ns, timeline.measure_end_ns)
+    return max(after - before for before, after in pairwise(moments_ns)) / NS_PER_S
 
 
 def _not_readable(told: Reconciliation) -> Iterator[Warned]:

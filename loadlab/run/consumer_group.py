@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from loadlab.scenario import ConsumerSpec
 
 
-_BACKLOG_SHARE: Final = 0.1
+_BACKLOG_SHARE: Final = 0.5
 """Who reads more than lay there already, by this share of it, keeps up with somebody who writes."""
 
 
@@ -120,12 +120,13 @@ class ConsumerGroup:
         # What others send is not known, and who comes late has first to catch up.
         catches_up = self.group.existing or spec.start_after_s is not None
         nobody_sends = all(sender.intended is None and sender.limit_reached for sender in senders)
+        lay_there = consumed <= (1.0 + _BACKLOG_SHARE) * self._first_lag()
         return ConsumerFigures(
             name=self.group.name,
             thread_cpu_share=share(max(threads_s), measured_s) or 0.0,
             keeps_pace=not catches_up and all(sender.intended is not None for sender in senders),
             limited=spec.max_rate_per_s is not None,
-            read_all=self.unread == 0 and nobody_sends and self._first_lag() > _BACKLOG_SHARE * consumed,
+            read_all=self.unread == 0 and nobody_sends and lay_there,
             consumed=consumed,
             consumed_until_share=min(1.0, max(0.0, until)),
         )

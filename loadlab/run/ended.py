@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from loadlab.results.artifacts import Interval
     from loadlab.results.model_environment import HostEnvironment
     from loadlab.run.account import Account
+    from loadlab.run.fleet import WorkerProcess
     from loadlab.run.load import Load
     from loadlab.run.offsets import Group, Partition, Sample
     from loadlab.run.timeline import Timeline
@@ -94,14 +95,21 @@ def _consumer(
 ) -> ConsumerGroup:
     senders = [worker for worker in load.fleet.producers if worker.order.group in group.producers]
     sent_ns = max((int(worker.slab.record["last_acked_ns"][0]) for worker in senders), default=0)
+    workers = load.fleet.group(group.name, produces=False)
     return ConsumerGroup(
         group=group,
-        workers=load.fleet.group(group.name, produces=False),
+        workers=workers,
         timeline=timeline,
         samples=samples,
         final=load.final,
-        drained_ns=load.drained_ns.get(group.name),
+        drained_ns=_drained_ns(workers, load.drained_ns.get(group.name)),
         # Nobody drains while records are still to be sent, though the last of them came long before the end.
         sent_ns=max(sent_ns, timeline.measure_end_ns),
         stamped=any(scenario.producers[sender].stamped for sender in group.producers),
     )
+
+
+def _drained_ns(workers: Sequence[WorkerProcess], seen_ns: int | None) -> int | None:
+    """When a group that was seen to have read all had done so: when it got the last of it."""
+    last_ns = max((int(worker.slab.record["last_consumed_ns"][0]) for worker in workers), default=0)
+    return min(seen_ns, last_ns) if seen_ns is not None and last_ns else seen_ns

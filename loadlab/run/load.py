@@ -32,6 +32,7 @@ _LEAD_NS: Final = 100_000_000
 _TICK_S: Final = 0.02
 _CHECK_EVERY_NS: Final = NS_PER_S
 _END_TIMEOUT_S: Final = 10.0
+_ASK_EVERY_NS: Final = NS_PER_S // 10
 _STILL_NS: Final = NS_PER_S
 """Followers ask for more after half of that (replica.fetch.wait.max.ms)."""
 
@@ -148,15 +149,19 @@ class Load:
             self._tick()
             self._note_early_readers()
         taken = self.sampler.take() if self._time_left() else None
-        first = taken
-        while taken is not None and first is not None and self._time_left():
-            if taken.ends != first.ends:
-                first = taken
-            if self._are_last(taken, taken.at_ns - first.at_ns):
-                break
-            self._tick()
+        ends, since_ns = ({}, 0) if taken is None else (taken.ends, taken.at_ns)
+        while taken is not None and self._time_left() and not self._are_last(taken, taken.at_ns - since_ns):
+            self._pause()
             taken = self.sampler.take()
+            if taken is not None and taken.ends != ends:
+                ends, since_ns = taken.ends, taken.at_ns
         return {} if taken is None else dict(taken.ends)
+
+    def _pause(self) -> None:
+        """Lets a moment pass between two questions to the cluster."""
+        until_ns = time.monotonic_ns() + _ASK_EVERY_NS
+        while self._time_left() and time.monotonic_ns() < until_ns:
+            self._tick()
 
     def _are_last(self, taken: Sample, still_ns: int) -> bool:
         """Whether log ends that were taken after the last ack are those behind all that was acked.

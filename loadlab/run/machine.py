@@ -94,6 +94,9 @@ class MachineWatch:
             foreign=None if foreign_s is None else max(0.0, foreign_s / whole_s),
             steal=(end.steal_s - begin.steal_s) / whole_s,
             beside_workers=self._beside_workers(begin, end, workers_s, brokers_s),
+            beside_with_brokers=None
+            if workers_s is None
+            else self._share_of_cores(begin, end, end.beside_s - begin.beside_s - workers_s),
             throttled=throttled_share(begin.quotas, end.quotas),
             shared_cores=None if brokers_s is None else len(self._worker_cores() & self._broker_cores()),
         )
@@ -107,10 +110,12 @@ class MachineWatch:
         """
         if workers_s is None or brokers_s is None:
             return None
-        cores = self._worker_cores()
-        there_s = brokers_s if cores & self._broker_cores() else 0.0
-        others_s = end.beside_s - begin.beside_s - workers_s - there_s
-        return max(0.0, others_s / ((end.at_s - begin.at_s) * max(1, len(cores))))
+        there_s = brokers_s if self._worker_cores() & self._broker_cores() else 0.0
+        return self._share_of_cores(begin, end, end.beside_s - begin.beside_s - workers_s - there_s)
+
+    def _share_of_cores(self, begin: Reading, end: Reading, used_s: float) -> float:
+        """CPU seconds as a share of the time of the cores that the workers may use."""
+        return max(0.0, used_s / ((end.at_s - begin.at_s) * max(1, len(self._worker_cores()))))
 
     def _read(self) -> Reading:
         cores = psutil.cpu_times(percpu=True)

@@ -52,7 +52,8 @@ class PlannedProducer:
         topics: names on the cluster.
         workers: run-wide ids of its worker processes.
         target_records_per_s: mean of the measure phase; None at the maximum rate.
-        records: due in all phases together; at the maximum rate as many as the scenario allows, or None.
+        records: due in all phases together; None at the maximum rate.
+        limit: how many the group sends at most; None without a limit.
         record_bytes_mean: mean size of a value.
         config: its properties.
         schedule: when its records are due in warm-up and measure phase. It is made once and asked by all,
@@ -65,6 +66,7 @@ class PlannedProducer:
     workers: tuple[int, ...]
     target_records_per_s: float | None
     records: int | None
+    limit: int | None
     record_bytes_mean: float
     config: Mapping[str, str]
     schedule: GroupSchedule = field(repr=False, compare=False)
@@ -187,7 +189,8 @@ def _producer(scenario: Scenario, name: str, spec: ProducerSpec, ids: Iterator[i
         topics=tuple(scenario.topics[spec.topic].names(spec.topic)),
         workers=tuple(next(ids) for _ in range(spec.workers)),
         target_records_per_s=None if measured is None else measured / phases.measure_s,
-        records=spec.schedule.records if at_max else records_due(schedule, 0.0, sending_s),
+        records=None if at_max else records_due(schedule, 0.0, sending_s),
+        limit=spec.schedule.records,
         record_bytes_mean=mean_size(spec),
         config=spec.config,
         schedule=schedule,

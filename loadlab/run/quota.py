@@ -54,7 +54,8 @@ def _folders(root: Path, own: Path) -> Iterator[Path]:
         if not controllers:
             base = root
         elif "cpu" in controllers.split(","):
-            base = root / controllers
+            # Whatever their order in the name: "cpu" leads to it, where it is not the name.
+            base = root / controllers if (root / controllers).is_dir() else root / "cpu"
         else:
             continue
         inside = PurePosixPath(path.lstrip("/"))

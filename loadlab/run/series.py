@@ -122,12 +122,17 @@ class Series:
             The last of them with all lanes of all groups added up, or None where there was none.
         """
         latest = None
-        # Older ones were written over while nobody drained: a row of zeros would say that nothing happened.
-        self.drained = max(self.drained, until - RING_INTERVALS + 1)
         while self.drained < until:
-            latest = self._drain_one(self.drained)
+            # One that was written over while nobody drained is left out: zeros would tell of an idle second.
+            if self.drained > until - RING_INTERVALS or self._is_there(self.drained):
+                latest = self._drain_one(self.drained)
             self.drained += 1
         return latest
+
+    def _is_there(self, index: int) -> bool:
+        """Whether any worker's ring still has an interval."""
+        rings = (worker.slab.record["lanes"][0]["ring"]["index"] for worker in self.fleet.workers)
+        return any((ring[:, index % RING_INTERVALS] == index + 1).any() for ring in rings)
 
     def _drain_one(self, index: int) -> LaneInterval:
         everything = LaneInterval.empty()

@@ -215,6 +215,7 @@ def _drain(producer: Producer, slab: Slab, watch: Watch) -> None:
         producer.purge()
     give_up_s = time.monotonic() + _PURGE_TIMEOUT_S
     while producer.on_their_way and time.monotonic() < give_up_s:
+        watch.beat()
         time.sleep(_COMMAND_POLL_S)
 
 

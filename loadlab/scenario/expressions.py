@@ -102,8 +102,10 @@ def parse_expression(metric: str, text: str) -> Condition:
     known = stat_of(metric, stat)
     if known is None:
         raise _unknown_stat(metric, stat)
+    value = _value(found[3], known.unit, mean=stat.endswith("mean"))
+    # A share is written in a way of its own, and a ratio like any other.
     return Condition(
-        stat, cast("Operator", found[2]), _value(found[3], known.unit, mean=stat.endswith("mean")), known.unit
+        stat, cast("Operator", found[2]), value, "ratio" if known.unit == "share" else known.unit
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from loadlab.results.model import RunResult, Threshold
     from loadlab.results.reader import StoredRun
     from loadlab.scenario import Scenario
+
+
+_CLIENT_CPU: Final = "client_cpu"
+"""The verdict's word for a producer that may be saturated by the client's own doing."""
 
 
 def conditions(measure_s: float) -> tuple[str, ...]:
@@ -114,11 +118,11 @@ def growth_per_s(times_s: npt.NDArray[np.float64], values: npt.NDArray[np.float6
 
 
 def _invalid(result: RunResult) -> list[str]:
-    """Why a run is invalid; nothing where it isn't."""
-    if result.verdict.status != "invalid":
-        return []
-    reasons = [one for one in result.verdict.reasons if one.severity == "invalid"]
-    return [f"{reason.code}: {reason.message}" for reason in reasons] or ["the run is invalid"]
+    """Why a run is invalid, or says nothing of the cluster; nothing where it does."""
+    reasons = [one for one in result.verdict.reasons if one.severity == "invalid" or one.code == _CLIENT_CPU]
+    if not reasons and result.verdict.status == "invalid":
+        return ["the run is invalid"]
+    return [f"{reason.code}: {reason.message}" for reason in reasons]
 
 
 def _unreached(result: RunResult) -> Iterator[str]:

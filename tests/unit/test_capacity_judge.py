@@ -123,6 +123,14 @@ def test_a_saturated_cluster_does_not_hold(tmp_path: Path) -> None:
     assert "the cluster was the limit" in found.failed[0]
 
 
+def test_a_client_that_may_be_the_limit_itself_says_nothing_of_the_cluster(tmp_path: Path) -> None:
+    reason = Reason(code="client_cpu", message="a thread used 98% of a core", severity="suspect")
+    verdict = Verdict(status="suspect", reasons=(reason,), saturated=True)
+    found = probe(tmp_path, verdict=verdict)
+    assert found.verdict == "unmeasured"
+    assert found.failed == ("client_cpu: a thread used 98% of a core",)
+
+
 def test_a_growing_lag_fails_the_rate(tmp_path: Path) -> None:
     """The limit is 0.5 % of 20,000/s and the records of 0.1 s over 30 s: 167/s."""
     grown = probe(tmp_path / "a", [170.0 * second for second in range(31)])

@@ -377,18 +377,32 @@ def test_draining_takes_from_the_last_ack_to_the_last_read(
     assert replace(READ, drained_ns=drained_ns).result().drain_s == drain_s
 
 
+@pytest.mark.parametrize(("last_s", "drain_s"), [(0.0, 0.1), (0.04, 0.04), (-1.0, 0.0), (0.2, 0.1)])
+def test_a_group_has_drained_when_it_got_the_last_record_and_not_when_that_was_seen(
+    last_s: float, drain_s: float
+) -> None:
+    """Log ends that no ack tells of have to stand still for a second first. 0: nothing was read."""
+    billing = reader()
+    billing.slab.record["last_consumed_ns"] = TIMELINE.measure_end_ns + round(last_s * S) if last_s else 0
+    assert drained_by(billing).result().drain_s == pytest.approx(drain_s)
+
+
 def test_nobody_drains_before_the_last_record_could_be_due() -> None:
     """A schedule that ends long before the phase: what was read by the end of the phase took no drain."""
+    assert drained_by(reader()).result().drain_s == pytest.approx(0.1)
+
+
+def drained_by(billing: WorkerProcess) -> ConsumerGroup:
+    """The group of a worker that was seen to have read all 0.1 s after the measure phase."""
     producer = worker_of(producing())
     producer.slab.record["last_acked_ns"] = TIMELINE.start_ns + 5 * S
     load = SimpleNamespace(
-        fleet=fleet_of(producer, reader()),
+        fleet=fleet_of(producer, billing),
         final=None,
         drained_ns={"billing": TIMELINE.measure_end_ns + S // 10},
     )
     spec = SimpleNamespace(producers={"checkout": SimpleNamespace(stamped=True)})
-    made = _consumer(load, spec, TIMELINE, READ.group, ())  # type: ignore[arg-type]
-    assert made.result().drain_s == pytest.approx(0.1)
+    return _consumer(load, spec, TIMELINE, READ.group, ())  # type: ignore[arg-type]
 
 
 def test_a_consumers_records_are_told_by_what_they_are() -> None:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from run_samples import FakeCluster, FakeProcess, book, consuming, fleet_of, producing, scenario_of, worker_of
+from run_samples import (
+    FakeCluster,
+    FakeProcess,
+    S,
+    book,
+    consuming,
+    fleet_of,
+    producing,
+    scenario_of,
+    worker_of,
+)
 
 from loadlab.cluster import BrokerState, OffsetSample
 from loadlab.cluster.capacity import LOW_DISK_BYTES
@@ -142,6 +153,30 @@ def test_acks_of_leaders_are_waited_for_until_followers_let_all_of_it_be_read(
     load.run()
 
     assert bool(late.slab.positions[0] == 8) is reads_all
+
+
+def test_log_ends_that_no_ack_tells_of_are_asked_for_until_they_have_stood_still() -> None:
+    """With acks=0 an ack is a write to a socket: what was written last may reach the log a moment later."""
+    cluster = FakeCluster(dict(ENDS))
+    late = reader()
+    load = load_of(sender(), late, cluster=cluster)
+    producers = [replace(one, config={**one.config, "acks": "0"}) for one in load.plan.producers]
+    load.plan = replace(load.plan, producers=tuple(producers))
+    moved_ns: list[int] = []
+
+    def more_comes() -> None:
+        if cluster.asked >= 5 and not moved_ns:
+            cluster.ends = {**ENDS, PARTITIONS[0]: 12}
+            late.slab.positions[0] = 12
+            moved_ns.append(time.monotonic_ns())
+
+    late.process.on_poll = more_comes  # type: ignore[attr-defined]
+    ended_ns = load.run()
+
+    assert ended_ns - moved_ns[0] >= S
+    assert cluster.asked < 40
+    assert load.sampler.samples[-1].ends[PARTITIONS[0]] == 12
+    assert list(load.drained_ns) == ["billing"]
 
 
 def test_a_load_that_breaks_off_asks_the_cluster_nothing_more() -> None:

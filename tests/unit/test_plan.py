@@ -82,11 +82,11 @@ def test_the_maximum_rate_has_neither_a_target_nor_a_size() -> None:
     assert (plan.data_bytes, plan.disk_bytes) == (None, None)
 
 
-def test_a_limit_bounds_the_maximum_rate_s_data() -> None:
+def test_a_limit_of_the_maximum_rate_is_no_forecast() -> None:
     plan = plan_scenario(scenario_of(producers={"a": producer(schedule={"rate": "max", "records": 1_000})}))
 
-    assert plan.producers[0].records == 1_000
-    assert plan.data_bytes == 1_000 * 110
+    assert (plan.producers[0].records, plan.producers[0].limit) == (None, 1_000)
+    assert plan.disk_bytes is None
 
 
 def test_a_schedule_without_a_record_in_the_measure_phase_is_told() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from result_samples import RUN_ID, consumer, producer, result
@@ -12,6 +12,9 @@ from loadlab.results.model import ClusterUsed, Reason, Reconciliation, RunResult
 from loadlab.results.model_brokers import BrokerResult, Collections, Flushes, HeapUse, Requests
 from loadlab.results.model_environment import MachineUse
 from loadlab.results.reader import StoredRun
+
+if TYPE_CHECKING:
+    from loadlab.results.model import ReasonSeverity
 
 PATH = Path("results") / RUN_ID
 RECORDS = (
@@ -69,6 +72,19 @@ def test_saturation_and_interruption_are_said() -> None:
 
     assert lines[1] == "interrupted: the figures are those until then"
     assert lines[2].startswith("saturated: the cluster was the limit")
+
+
+@pytest.mark.parametrize(
+    ("code", "severity", "doubted"),
+    [("client_cpu", "suspect", True), ("client_cpu", "info", True), ("worker_cpu", "info", False)],
+)
+def test_saturation_that_may_be_the_client_s_is_no_word_on_the_cluster(
+    code: str, severity: ReasonSeverity, doubted: bool
+) -> None:
+    reason = Reason(code=code, message="busy", severity=severity)
+    verdict = Verdict(status="suspect", reasons=(reason,), saturated=True)
+    assert verdict.saturation is not None
+    assert ("or the client itself" in verdict.saturation) is doubted
 
 
 def test_at_rate_max_the_latency_is_labelled_as_service_time() -> None:

@@ -27,7 +27,7 @@ from loadlab.results.model import (
     Throughput,
     TopicResult,
 )
-from loadlab.scenario.expressions import percentile_of
+from loadlab.scenario.expressions import parse_expression, percentile_of
 from loadlab.scenario.metrics import METRICS, OF_GROUPS
 from loadlab.scenario.metrics import PERCENTILES as METRIC_PERCENTILES
 
@@ -271,6 +271,10 @@ def test_a_sample_without_an_answer_is_left_out_of_all() -> None:
     }
 
     assert judged("committed_lag", "mean < 1k", levels=levels).measured == 22.0
+
+
+def test_a_share_is_stored_as_the_ratio_that_it_is() -> None:
+    assert parse_expression("achieved_ratio", "value >= 99.5%").unit == "ratio"
 
 
 @pytest.mark.parametrize(

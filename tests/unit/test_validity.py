@@ -121,14 +121,17 @@ def test_workers_that_others_keep_from_running_excuse_no_missing_records(
     assert (judgement.status, judgement.saturated) == ("invalid" if starved else "valid", not starved)
 
 
-def test_where_nobody_knows_who_took_the_cores_a_wait_for_them_is_told() -> None:
-    """Brokers that loadlab did not start may run on these cores, too."""
-    figures = replace(SATURATED, core_wait_share=0.21)
-    judgement = of(figures, machine=replace(OWN_MACHINE, foreign=None, brokers=None, beside_workers=None))
+@pytest.mark.parametrize(("beside", "status"), [(None, "valid"), (0.2, "valid"), (0.21, "suspect")])
+def test_where_brokers_can_t_be_told_from_others_a_wait_for_their_cores_is_told(
+    beside: float | None, status: str
+) -> None:
+    machine = replace(
+        OWN_MACHINE, foreign=None, brokers=None, beside_workers=None, beside_with_brokers=beside
+    )
+    judgement = of(replace(SATURATED, core_wait_share=0.21), machine=machine)
 
-    assert only(judgement).code == "generator_limited"
-    assert "it is not known who ran on these cores" in only(judgement).message
-    assert (judgement.status, judgement.saturated) == ("suspect", True)
+    assert (judgement.status, judgement.saturated) == (status, True)
+    assert codes(judgement) == ["generator_limited"] * (status == "suspect")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +160,7 @@ def test_a_client_without_time_left_may_be_why_its_queue_is_full(
 ) -> None:
     judgement = of(figures)
     assert judgement.status == status
-    assert codes(judgement) == ["worker_cpu"] * told
+    assert codes(judgement) == ["client_cpu"] * told
 
 
 @pytest.mark.parametrize(

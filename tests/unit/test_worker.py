@@ -56,9 +56,9 @@ def test_a_producing_worker_sends_measures_and_finishes(
     assert cpu_ns[0] > 0
     assert cpu_ns == sorted(cpu_ns)
     assert record["usage"]["loop_cpu_ns"][Phase.DRAIN] == record["loop_cpu_ns"] > 0
-    assert max(record["usage"]["busiest_ns"]) <= cpu_ns[-1]
+    assert record["usage"]["busiest_ns"].sum() <= cpu_ns[-1]
     assert record["usage"]["busiest_ns"][Phase.MEASURE] > 0
-    assert 0 < record["longest_gap_ns"] < S
+    assert record["longest_gap_ns"] > 0
     waits_ns = record["usage"]["wait_ns"].tolist()
     assert waits_ns[Phase.DRAIN] > record["loop_wait_ns"] > 0
     assert waits_ns == sorted(waits_ns)
