@@ -24,7 +24,7 @@ from pydantic import BaseModel
 import loadlab
 from loadlab.cli.main import SUBCOMMANDS
 from loadlab.errors import EXIT_THRESHOLD_FAILED
-from loadlab.measurement import circumstances, correctness, generator, validity
+from loadlab.measurement import circumstances, correctness, generator, reading, validity
 from loadlab.results.model import RunResult
 from loadlab.results.model_capacity import CapacityResult
 from loadlab.results.model_groups import LatencyBlock
@@ -269,12 +269,14 @@ def test_every_reason_of_a_verdict_is_documented_with_its_severity_and_limit() -
 def _findings() -> Iterator[tuple[str, str]]:
     """Code and severity of each finding that the rules can make, as their source has them."""
     order = ("code", "message", "fix", "figure", "limit", "severity")
-    rules = [Path(module.__file__) for module in (validity, generator, circumstances, correctness)]
+    rules = [Path(module.__file__) for module in (validity, generator, reading, circumstances, correctness)]
     for node in (node for path in rules for node in ast.walk(ast.parse(_text(path)))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":
             values = dict(zip(order, node.args, strict=False))
             values |= {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
-            yield ast.literal_eval(values["code"]), ast.literal_eval(values["severity"])
+            severity = values["severity"]
+            either = (severity.body, severity.orelse) if isinstance(severity, ast.IfExp) else (severity,)
+            yield from ((ast.literal_eval(values["code"]), ast.literal_eval(one)) for one in either)
 
 
 def _documented_metrics() -> set[str]:
