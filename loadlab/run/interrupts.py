@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
+import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ECHO_S: Final = 0.1
+"""Nobody asks twice within so short a time."""
 
 
 def _handled() -> list[signal.Signals]:
@@ -30,13 +34,14 @@ class Interrupts:
         gentle: whether a first signal only sets `requested`; otherwise it raises KeyboardInterrupt, as
             there is nothing measured yet that could be kept.
         missed: a signal came while something was being ended, and was let pass.
-        hung_up: the terminal was closed. Shell and kernel both tell of that, so a second word of it is none.
+        hung_up: the terminal was closed.
     """
 
     requested: bool = False
     gentle: bool = False
     missed: bool = False
     hung_up: bool = False
+    _told_s: dict[int, float] = field(default_factory=dict)
 
     @property
     def came(self) -> bool:
@@ -44,21 +49,27 @@ class Interrupts:
         return self.requested or self.missed
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self._is_same_closing(number):
+        if self._is_same_word(number):
             return
         if self.gentle and not self.requested:
             self.requested = True
             return
         raise KeyboardInterrupt
 
-    def _is_same_closing(self, number: int) -> bool:
-        """Whether a signal tells once more of what was told of before."""
-        again = self.hung_up and number == signal.SIGHUP
+    def _is_same_word(self, number: int) -> bool:
+        """Whether a signal tells once more of what was told of before.
+
+        Of a closed terminal shell and kernel both tell; and timeout(1) tells the process, and then its group.
+        """
+        now_s = time.monotonic()
+        again = now_s - self._told_s.get(number, -math.inf) < _ECHO_S
+        again |= self.hung_up and number == signal.SIGHUP
+        self._told_s[number] = now_s
         self.hung_up |= number == signal.SIGHUP
         return again
 
     def _on_late_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        self._is_same_closing(number)
+        self._is_same_word(number)
         self.missed = True
 
     @contextmanager
@@ -68,7 +79,7 @@ class Interrupts:
             yield self
 
     def _on_deferred_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self._is_same_closing(number):
+        if self._is_same_word(number):
             return
         if self.missed:
             raise KeyboardInterrupt

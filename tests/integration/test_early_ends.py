@@ -57,6 +57,22 @@ def test_sigterm_keeps_what_was_measured(tmp_path: Path) -> None:
     assert len(list_runs(tmp_path)) == 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_run_and_then_to_its_group_keeps_what_was_measured(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """As timeout(1) sends it: twice within a moment, and meant once."""
+    command = start_command(tmp_path, *LONG, provider="embedded")
+    command.await_load()
+    command.signal(number)
+    time.sleep(0.01)  # a moment
+    command.signal(number)
+    code, output, _ = command.end(120)
+
+    assert code == 130
+    assert json.loads(output)["interrupted"]
+
+
 def test_a_closed_terminal_keeps_what_was_measured(tmp_path: Path) -> None:
     controller, terminal = pty.openpty()
     run = [sys.executable, "-m", "loadlab", "run", str(QUICKSTART), "--provider", "local"]

@@ -5,7 +5,28 @@ import threading
 
 import pytest
 
+from loadlab.run import interrupts as interrupts_module
 from loadlab.run.interrupts import Interrupts
+
+
+class Clock:
+    """A clock that moves on by itself."""
+
+    now_s = 0.0
+    step_s = 1.0
+
+    def monotonic(self) -> float:
+        self.now_s += self.step_s
+        return self.now_s
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Each signal comes a second after the one before, unless a test says otherwise."""
+    clock = Clock()
+    monkeypatch.setattr(interrupts_module, "time", clock)
+    return clock
+
 
 EACH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 
@@ -99,6 +120,20 @@ def test_a_signal_waits_until_what_must_not_be_left_half_done_is_done(number: si
         assert interrupts.missed
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+@EACH
+def test_what_is_sent_to_a_process_and_then_to_its_group_is_said_once(
+    number: signal.Signals, clock: Clock
+) -> None:
+    """As timeout(1) does."""
+    interrupts = Interrupts(gentle=True)
+    clock.step_s = 0.05
+
+    with interrupts.handled():
+        signal.raise_signal(number)
+        signal.raise_signal(number)
+    assert interrupts.requested
 
 
 def test_a_terminal_that_is_closed_tells_it_twice_and_what_was_measured_is_kept() -> None:
