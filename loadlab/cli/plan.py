@@ -112,8 +112,10 @@ def _topic(topic: PlannedTopic) -> str:
 def _producer(producer: PlannedProducer) -> str:
     target = producer.target_records_per_s
     rate = "as fast as it can" if target is None else numbers.record_rate(target)
-    records = "" if producer.records is None else f" · {numbers.counted(producer.records, 'record')} in all"
-    if producer.records is None and producer.limit is not None:
+    records = ""
+    if producer.records is not None:
+        records = f" · {numbers.counted(producer.records, 'record')} in all"
+    elif producer.limit is not None:
         records = f" · {numbers.counted(producer.limit, 'record')} at most"
     workers = numbers.counted(len(producer.workers), "worker")
     size_bytes = numbers.count(round(producer.record_bytes_mean))

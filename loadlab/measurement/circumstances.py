@@ -133,18 +133,7 @@ def disturbed(machine: MachineFigures) -> Iterator[Finding]:
             limit=STEAL_LIMIT,
             severity="suspect",
         )
-    if machine.throttled is not None and machine.throttled > THROTTLED_LIMIT:
-        yield Finding(
-            code="cpu_quota",
-            message=(
-                f"a CPU quota stopped the load's own processes in {machine.throttled:.0%} of its periods "
-                f"(limit {THROTTLED_LIMIT:.0%}): what waited then was no doing of the cluster"
-            ),
-            fix="raise the limit of the container, pod or service that loadlab runs in, or lower the rate",
-            figure=machine.throttled,
-            limit=THROTTLED_LIMIT,
-            severity="suspect",
-        )
+    yield from _throttled(machine)
     if machine.shared_cores and machine.busy > BUSY_LIMIT:
         yield Finding(
             code="shared_cores",
@@ -157,6 +146,21 @@ def disturbed(machine: MachineFigures) -> Iterator[Finding]:
             figure=machine.busy,
             limit=BUSY_LIMIT,
             severity="info",
+        )
+
+
+def _throttled(machine: MachineFigures) -> Iterator[Finding]:
+    if machine.throttled is not None and machine.throttled > THROTTLED_LIMIT:
+        yield Finding(
+            code="cpu_quota",
+            message=(
+                f"a CPU quota stopped the load's own processes in {machine.throttled:.0%} of its periods "
+                f"(limit {THROTTLED_LIMIT:.0%}): what waited then was no doing of the cluster"
+            ),
+            fix="raise the limit of the container, pod or service that loadlab runs in, or lower the rate",
+            figure=machine.throttled,
+            limit=THROTTLED_LIMIT,
+            severity="suspect",
         )
 
 

@@ -34,13 +34,11 @@ class Interrupts:
         gentle: whether a first signal only sets `requested`; otherwise it raises KeyboardInterrupt, as
             there is nothing measured yet that could be kept.
         missed: a signal came while something was being ended, and was let pass.
-        hung_up: the terminal was closed.
     """
 
     requested: bool = False
     gentle: bool = False
     missed: bool = False
-    hung_up: bool = False
     _told_s: dict[int, float] = field(default_factory=dict)
 
     @property
@@ -61,12 +59,9 @@ class Interrupts:
 
         Of a closed terminal shell and kernel both tell; and timeout(1) tells the process, and then its group.
         """
-        now_s = time.monotonic()
-        again = now_s - self._told_s.get(number, -math.inf) < _ECHO_S
-        again |= self.hung_up and number == signal.SIGHUP
+        before_s, now_s = self._told_s.get(number, -math.inf), time.monotonic()
         self._told_s[number] = now_s
-        self.hung_up |= number == signal.SIGHUP
-        return again
+        return now_s - before_s < (math.inf if number == signal.SIGHUP else _ECHO_S)
 
     def _on_late_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         self._is_same_word(number)

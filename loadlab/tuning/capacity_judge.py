@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from loadlab.results.reader import StoredRun
     from loadlab.scenario import Scenario
 
-
 _CLIENT_CPU: Final = "client_cpu"
 """The verdict's word for a producer that may be saturated by the client's own doing."""
 
