@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.client.records import NO_KEYS, ROUND_ROBIN_KEYS, UNIFORM_KEYS, WEIGHTED_KEYS
 from loadlab.client.settings import (
+    NEW_PROTOCOL,
     ConsumerSettings,
     ProducerSettings,
     RecordSettings,
@@ -38,7 +39,9 @@ _KEY_KINDS: Final = {
     "zipf": WEIGHTED_KEYS,
     "trace": NO_KEYS,
 }
+# The mock answers an empty fetch only when its time is over, and lets who joins late wait for a session's.
 _MOCK_FETCH_WAIT_MS: Final = "5"
+_MOCK_SESSION_TIMEOUT_MS: Final = "6000"
 _NO_HEADERS: Final = Headers(share=0.0)
 
 
@@ -190,6 +193,14 @@ def _producer_orders(
     return [Order(producer.name, each.worker, each, cores) for each in settings]
 
 
+def _for_the_mock(properties: Mapping[str, str]) -> dict[str, str]:
+    """The properties of a consumer that are others on the mock than by default."""
+    session = {"session.timeout.ms": _MOCK_SESSION_TIMEOUT_MS}
+    if properties.get("group.protocol") == NEW_PROTOCOL or "heartbeat.interval.ms" in properties:
+        session = {}
+    return {"fetch.wait.max.ms": _MOCK_FETCH_WAIT_MS, **session}
+
+
 def _consumer_orders(
     scenario: Scenario, consumer: PlannedConsumer, group: int, run_id: str, target: Target
 ) -> list[Order]:
@@ -202,7 +213,7 @@ def _consumer_orders(
         properties = _properties(run_id, worker, target, consumer.config)
         properties["group.id"] = group_id(run_id, consumer)
         if target.is_mock:
-            properties.setdefault("fetch.wait.max.ms", _MOCK_FETCH_WAIT_MS)
+            properties = {**_for_the_mock(properties), **properties}
         settings = ConsumerSettings(
             properties=properties,
             topics=topics,

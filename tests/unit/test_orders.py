@@ -94,6 +94,24 @@ def test_the_mock_is_not_asked_to_hold_empty_fetches_back() -> None:
     assert waits(is_mock=False) == [None, "77"]
 
 
+def test_a_session_is_short_where_the_mock_waits_for_its_end() -> None:
+    """Whoever joins late waits there for the others' sessions, whether they are well or not."""
+    configs = (
+        {},
+        {"session.timeout.ms": 10_000},
+        {"heartbeat.interval.ms": 8_000},
+        {"group.protocol": "consumer"},
+    )
+    loaded = scenario_of(consumers={f"c{i}": {"topic": "orders", "config": c} for i, c in enumerate(configs)})
+
+    def sessions(*, is_mock: bool) -> list[str | None]:
+        of_all = consumers(orders_of(loaded, is_mock=is_mock))
+        return [each.properties.get("session.timeout.ms") for each in of_all]
+
+    assert sessions(is_mock=True) == ["6000", "10000", None, None]
+    assert sessions(is_mock=False) == [None, "10000", None, None]
+
+
 def test_a_groups_rate_of_reading_is_shared_by_its_workers() -> None:
     consumer = {"topic": "orders", "workers": 4, "max_rate": "1k/s", "start_after": "3s"}
     made = consumers(orders_of(scenario_of(consumers={"a": consumer})))
