@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.beside
+
 CALLS: dict[Capability, list[Callable[[Cluster], object]]] = {
     Capability.ADMIN: [
         lambda cluster: cluster.topic_config(["any"]),

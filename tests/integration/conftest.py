@@ -19,17 +19,21 @@ if TYPE_CHECKING:
     from loadlab.cluster import Cluster
 
 TAKE_LONGEST = (
-    "test_ends_well",
-    "test_documents",
     "test_capacity_searches",
-    "test_telemetry_run",
+    "test_documents",
+    "test_ends_well",
+    "test_run",
     "test_early_ends",
+    "test_telemetry_run",
+    "test_ledger",
+    "test_cluster_contract",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begins with the files that take longest, since a whole file is given to one process."""
-    items.sort(key=lambda item: item.path.stem not in TAKE_LONGEST)
+    ranks = {stem: rank for rank, stem in enumerate(TAKE_LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
 
 
 @pytest.fixture(scope="session")

@@ -60,6 +60,7 @@ def tuned(folder: Path, scenario: dict[str, object], **keys: object) -> dict[str
             "screen_blocks": 1,
             "candidates": 1,
             "candidate_runs": 1,
+            "extend": False,
         },
         **keys,
     }

@@ -165,6 +165,7 @@ def assert_all_accounted_for(stored: StoredRun) -> None:
     assert came["indeterminate"] == stored.result.reconciliation.indeterminate
 
 
+@pytest.mark.beside
 @pytest.mark.ci
 @pytest.mark.local
 def test_duplicates_put_into_the_log_are_found(broker: Started, table: Table, tmp_path: Path) -> None:
@@ -225,6 +226,7 @@ def test_a_broker_of_three_dies_and_no_acked_record_with_it(
     assert kept
 
 
+@pytest.mark.beside
 @pytest.mark.ci
 @pytest.mark.timeout(300)
 @pytest.mark.docker
