@@ -3,8 +3,10 @@
     LoadlabError
     ├── UsageError              2    the call or the scenario is wrong
     │   ├── ScenarioError       2    one or more problems in a scenario file, all at once
-    │   └── CapabilityError     2    a cluster was asked for what it can't do
+    │   ├── CapabilityError     2    a cluster was asked for what it can't do
+    │   └── TopicsExistError    2    a run would write into topics that are not its own
     ├── ClusterError            3    no cluster could be had
+    │   └── ClusterGoneError    3    the cluster of several runs is not there, or not as it was, for the next
     └── RunError                4    the run failed
         └── WorkerError         4    a worker could not start
 
@@ -57,10 +59,18 @@ class CapabilityError(UsageError):
     """Something was asked of a cluster that it has not declared."""
 
 
+class TopicsExistError(UsageError):
+    """Topics that a run would make are there already."""
+
+
 class ClusterError(LoadlabError):
     """No cluster could be had or kept."""
 
     exit_code = EXIT_NO_CLUSTER
+
+
+class ClusterGoneError(ClusterError):
+    """What several runs are made on is not there for the next, or not as it was; no run is the reason."""
 
 
 class RunError(LoadlabError):

@@ -30,6 +30,9 @@ NS_PER_US: Final = 1_000
 
 _NUMBER: Final = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([A-Za-zµ/]*)")
 _PLAIN_NUMBER: Final = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
+_GROUPED_DIGITS: Final = re.compile(r"[0-9]{1,3}(?:[,_'][0-9]{3})+(?![0-9]).*")
+_PART_OF_A_DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(d|h|ms|m|s)\s*")
+_SUMMED_DURATION: Final = re.compile(rf"(?:{_PART_OF_A_DURATION.pattern})+")
 
 DURATION_UNITS: Final[Mapping[str, Fraction]] = {
     "h": Fraction(3600),
@@ -69,14 +72,16 @@ def duration_s(value: object) -> float:
         if value == 0:
             return 0.0
         raise UnitError(f"a duration needs its unit, and {value} has none", f"{value}s")
-    number, unit = _split(value, 'a duration such as "5ms", "30s" or "2m"')
+    meant = _summed(value) if isinstance(value, str) else None
+    number, unit = _split(value, 'a duration such as "5ms", "30s" or "2m"', meant)
     if unit in _DURATION_NAMES:
         return float(number * _DURATION_NAMES[unit])
     if not unit and number == 0:
         return 0.0
     near = _other_case(unit, DURATION_UNITS, {"sec": "s", "min": "m", "msec": "ms", "hour": "h", "": "s"})
     raise UnitError(
-        f'"{value}" is no duration: units are h, m, s, ms, us and ns', near and f"{_plain(number)}{near}"
+        f'"{value}" is no duration: units are h, m, s, ms, us and ns',
+        f"{_plain(number)}{near}" if near else meant,
     )
 
 
@@ -91,7 +96,8 @@ def size_bytes(value: object) -> int:
     number, unit = _split(value, 'a size such as "64KiB", "1MB" or 512')
     if not unit or unit in SIZE_UNITS:
         return _whole(number * SIZE_UNITS.get(unit, Fraction(1)), value, " of bytes")
-    near = _other_case(unit, SIZE_UNITS, {"K": "KiB", "k": "KiB", "M": "MiB", "m": "MiB", "G": "GiB"})
+    aliases = {"K": "KiB", "k": "KiB", "M": "MiB", "m": "MiB", "G": "GiB"}
+    near = _other_case(unit.rstrip("i"), SIZE_UNITS, aliases)
     raise UnitError(
         f'"{value}" is no size: units are B, kB, MB, GB (powers of 1000) and KiB, MiB, GiB (of 1024)',
         near and f"{_plain(number)}{near}",
@@ -194,12 +200,34 @@ def _finite(number: float) -> float:
     return number
 
 
-def _split(value: object, wanted: str) -> tuple[Fraction, str]:
-    """Number and unit of a text."""
+def _split(value: object, wanted: str, meant: str | None = None) -> tuple[Fraction, str]:
+    """Number and unit of a text.
+
+    Args:
+        value: the text.
+        wanted: what it is to be, in words.
+        meant: what was probably meant where it is something else.
+    """
     found = _NUMBER.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
-        raise UnitError(f"must be {wanted}, not {_shown(value)}")
+        raise UnitError(f"must be {wanted}, not {_shown(value)}", meant or _ungrouped(value))
     return Fraction(found[1]), found[2]
+
+
+def _ungrouped(value: object) -> str | None:
+    """A number such as ``5,000/s`` without what groups its digits; None where nothing does."""
+    if not isinstance(value, str) or not _GROUPED_DIGITS.fullmatch(value.strip()):
+        return None
+    return re.sub("[,_']", "", value.strip())
+
+
+def _summed(text: str) -> str | None:
+    """The duration that a text such as ``7d`` or ``1h30m`` means, in one unit; None where it means none."""
+    if not _SUMMED_DURATION.fullmatch(text.strip()):
+        return None
+    units = {"d": Fraction(86400), **DURATION_UNITS}
+    seconds = sum(Fraction(number) * units[unit] for number, unit in _PART_OF_A_DURATION.findall(text))
+    return _format(Fraction(seconds), DURATION_UNITS, "s")
 
 
 def _shown(value: object) -> str:

@@ -94,10 +94,11 @@ def _figure(headline: Headline, values: Sequence[float | None]) -> HeadlineFigur
 def _producer(name: str, producer: ProducerResult) -> Iterator[tuple[Headline, float | None]]:
     at = f"producers.{name}"
     latency = producer.publish_latency_us
+    which = "service" if producer.publish_latency_is_service_time else "publish"
     rate, cpu = producer.throughput.records_per_s, producer.cpu_us_per_record
     yield Headline(f"{at}.throughput.records_per_s", name, "throughput", "records/s", "higher"), rate
-    yield Headline(f"{at}.publish_latency_us.p50", name, "publish p50", "µs", "lower"), latency.p50
-    yield Headline(f"{at}.publish_latency_us.p99", name, "publish p99", "µs", "lower"), latency.p99
+    yield Headline(f"{at}.publish_latency_us.p50", name, f"{which} p50", "µs", "lower"), latency.p50
+    yield Headline(f"{at}.publish_latency_us.p99", name, f"{which} p99", "µs", "lower"), latency.p99
     yield Headline(f"{at}.cpu_us_per_record", name, "CPU per record sent", "µs", "lower"), cpu
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from loadlab.results.reader import StoredRun
 
 INTERVAL_S: Final = 1.0
+LATE_SAMPLE_S: Final = 0.25
+"""As in `loadlab.run.offsets`: a sample of lag that is due at a moment is taken a little after it."""
 
 
 @dataclass(frozen=True, eq=False)

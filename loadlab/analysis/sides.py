@@ -224,8 +224,9 @@ def _remarks(letter: str, runs: Sequence[RunResult]) -> Iterator[str]:
         reasons = (reason for run in suspect for reason in run.verdict.reasons)
         codes = Counter(reason.code for reason in reasons if reason.severity != "info")
         yield f"{letter}: suspect, {len(suspect)} of {len(runs)}: {', '.join(codes)}"
-    if saturated := sum(run.verdict.saturated for run in runs):
-        yield f"{letter}: saturated, {saturated} of {len(runs)}: the cluster was the limit"
+    for saturation, those in Counter(run.verdict.saturation for run in runs).items():
+        if saturation is not None:
+            yield f"{letter}: saturated, {those} of {len(runs)}: {saturation.removeprefix('saturated: ')}"
     if len(runs) < _ENOUGH_RUNS:
         number = "one run" if len(runs) == 1 else f"{len(runs)} runs"
         yield f"{letter} has {number}; with {_ENOUGH_RUNS} or more (--repeat) intervals get much narrower"

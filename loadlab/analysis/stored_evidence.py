@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from loadlab.analysis.evidence import Evidence, Group
 from loadlab.analysis.histograms import latency_histograms
+from loadlab.analysis.recorded import LATE_SAMPLE_S
 from loadlab.analysis.thresholds import judge
 from loadlab.errors import UsageError
 from loadlab.hints import HintedError
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from loadlab.results.model import Threshold as Judged
     from loadlab.results.reader import StoredRun
 
-# As in loadlab.run.offsets: the sample that is due at the phase's end is taken a little after it.
-_LATE_SAMPLE_S: Final = 0.25
 _PARTS: Final = {"producer": "producers", "consumer": "consumers", "topic": "topics"}
 _LEVELS: Final = ("consumer_lag", "committed_lag", "backlog")
 
@@ -128,7 +127,7 @@ def samples_that_count(stored: StoredRun, at_s: NDArray[np.float64]) -> NDArray[
     measure = stored.result.phase("measure")
     end_s = measure.end_s if measure else 0.0
     begin_s = measure.start_s if measure else np.inf
-    (begun,) = np.nonzero((at_s >= begin_s) & (at_s <= end_s + _LATE_SAMPLE_S))
+    (begun,) = np.nonzero((at_s >= begin_s) & (at_s <= end_s + LATE_SAMPLE_S))
     if not len(begun):
         return begun
     return begun[: int(np.argmin(np.abs(at_s[begun] - end_s))) + 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,9 @@ from loadlab.api.pages import as_files
 from loadlab.cli.study_view import came_to
 from loadlab.cli.summary import cluster_text
 from loadlab.results.model import MOCK_NOTE
+from loadlab.scenario.document import value_at
 from loadlab.tuning.findings import baseline_values
+from loadlab.tuning.recommend import figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,7 +81,7 @@ def recommended(result: StudyResult) -> Page:
         for path, value in answer.use.items()
     ]
     limits = [
-        (each.label, numbers.of_unit(each.measured, each.unit), numbers.of_unit(each.limit, each.unit))
+        (each.label, figure(each.measured, each.unit), figure(each.limit, each.unit))
         for each in answer.limits
     ]
     costs = [
@@ -168,11 +171,13 @@ def _spent_s(result: StudyResult, purpose: Purpose) -> float:
 
 
 def repeat_study(result: StudyResult) -> Page:
-    """The files and the command that make the study again; its constraints stand in the scenario."""
+    """The files and the command that make the study again; constraints include the scenario's thresholds."""
+    scenario = dict(result.scenario)
     study: dict[str, JsonValue] = {
         "study": result.name,
         "scenario": f"{result.name}-scenario.yaml",
         "objective": [{each.direction: each.field} for each in result.objectives],
+        "constraints": scenario.pop("thresholds", {}),
         **{key: result.study[key] for key in _OF_FILE},
     }
     space = study["search_space"]
@@ -182,10 +187,38 @@ def repeat_study(result: StudyResult) -> Page:
             for knob, entry in space.items()
             if isinstance(entry, dict)
         }
+        scenario = _with_own(scenario, result, [knob for knob, entry in space.items() if _depends(entry)])
     command = ["loadlab", "tune", f"{result.name}.yaml"]
     if result.cluster is not None:
         command += ["--provider", result.cluster.provider]
-    if result.forced:
-        command.append("--force")
-    files = {f"{result.name}-scenario.yaml": result.scenario, f"{result.name}.yaml": study}
+    presets = result.study["presets"]
+    known = presets if isinstance(presets, dict) else {}
+    command += [
+        *(["--force"] if result.forced else []),
+        *([] if result.warms_up else ["--no-warm-up"]),
+        *(part for origin in _earlier(result, known) for part in ("--warm-start", origin)),
+    ]
+    files = {f"{result.name}-scenario.yaml": scenario, f"{result.name}.yaml": study}
     return page(element("pre", element("code", as_files(files, command))))
+
+
+def _depends(entry: JsonValue) -> bool:
+    return isinstance(entry, dict) and "when" in entry
+
+
+def _with_own(scenario: dict[str, JsonValue], result: StudyResult, knobs: list[str]) -> dict[str, JsonValue]:
+    """A scenario with its own values of knobs that depend on others, which a study takes out of it."""
+    whole, found = copy.deepcopy(scenario), result.study.get("own")
+    own = found if isinstance(found, dict) else {}
+    for knob in knobs:
+        owner, _, name = knob.partition(".config.")
+        part, _, group = owner.partition(".")
+        place = value_at(whole, (part, group) if group else (part,))
+        if knob in own and isinstance(place, dict):
+            place["config"] = {**place.get("config", {}), name: own[knob]}
+    return whole
+
+
+def _earlier(result: StudyResult, presets: Mapping[str, JsonValue]) -> Iterator[str]:
+    """The study that this one was begun from, whose best trials it tried first."""
+    yield from dict.fromkeys(one.origin for one in result.planned if one.origin not in presets)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, overload
 from loadlab.api.result import Result, ResultSet
 from loadlab.api.stored import folder_of_results
 from loadlab.cli.watching import watching
+from loadlab.cluster import brokers_of
 from loadlab.cluster.specs import cluster_spec
 from loadlab.errors import UsageError
 from loadlab.run.opening import OpenCluster, RunOptions, open_spec
@@ -29,7 +30,11 @@ Overrides: TypeAlias = Mapping[str, object] | Sequence[str]
 
 
 def load_scenario(
-    scenario: ScenarioSource, *, overrides: Overrides = (), provider: Provider | None = None
+    scenario: ScenarioSource,
+    *,
+    overrides: Overrides = (),
+    provider: Provider | None = None,
+    brokers: int | None = None,
 ) -> LoadedScenario:
     """Read and check a scenario.
 
@@ -38,6 +43,7 @@ def load_scenario(
         overrides: values over the scenario's own: ``{"producers.checkout.config.linger.ms": 20}``, or texts
             as those of `--set`.
         provider: where the cluster comes from; over all other values.
+        brokers: of the cluster that stands already and is to be used.
 
     Returns:
         The resolved scenario, where its values come from, and what was set aside.
@@ -51,8 +57,8 @@ def load_scenario(
             raise UsageError("a loaded scenario stays as it is", fix="give overrides to load_scenario")
         return scenario
     if isinstance(scenario, Mapping):
-        return load_document(scenario, texts, os.environ)
-    return load(Path(scenario), texts, os.environ)
+        return load_document(scenario, texts, os.environ, brokers=brokers)
+    return load(Path(scenario), texts, os.environ, brokers=brokers)
 
 
 def override_texts(overrides: Overrides, provider: Provider | None) -> list[str]:
@@ -170,7 +176,8 @@ def run(  # noqa: PLR0913 (keywords, as the options of `loadlab run`)
             then is stored.
         KeyboardInterrupt: it was interrupted before anything was measured, or a second time.
     """
-    loaded = load_scenario(scenario, overrides=overrides, provider=provider)
+    brokers = _brokers(cluster)
+    loaded = load_scenario(scenario, overrides=overrides, provider=provider, brokers=brokers)
     options = RunOptions(
         results_dir=folder_of_results(results_dir),
         cluster_name=cluster if isinstance(cluster, str) else None,
@@ -183,6 +190,13 @@ def run(  # noqa: PLR0913 (keywords, as the options of `loadlab run`)
         raise UsageError("fresh_cluster says how to repeat", fix="say how often: repeat=5")
     with observed(progress=progress) as observer:
         return Result(run_scenario(loaded, options, observer, cluster=_opened(cluster)))
+
+
+def _brokers(cluster: str | OpenCluster | None) -> int | None:
+    """How many the cluster that stands already has; None where none is used."""
+    if isinstance(cluster, str):
+        return brokers_of(cluster)
+    return None if cluster is None else cluster.cluster.info.brokers
 
 
 def _opened(cluster: str | OpenCluster | None) -> OpenCluster | None:

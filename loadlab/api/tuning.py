@@ -14,6 +14,7 @@ from loadlab.api.running import observed, override_texts
 from loadlab.api.stored import folder_of_results
 from loadlab.cli.study_view import study_lines
 from loadlab.cli.tune_view import StudyWatcher
+from loadlab.cluster import brokers_of
 from loadlab.results import reader
 from loadlab.tuning import study as studies
 from loadlab.tuning.study_file import load_study as load_study_file
@@ -130,7 +131,9 @@ def tune(  # noqa: PLR0913 (keywords, as the options of `loadlab tune`)
     Raises:
         LoadlabError: it can't begin, or can't go on; what was measured is kept.
     """
-    loaded = load_study_file(Path(study), override_texts(overrides, provider), os.environ)
+    texts = override_texts(overrides, provider)
+    brokers = None if cluster is None else brokers_of(cluster)
+    loaded = load_study_file(Path(study), texts, os.environ, brokers=brokers)
     options = studies.TuneOptions(
         results_dir=folder_of_results(results_dir),
         cluster_name=cluster,

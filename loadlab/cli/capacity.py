@@ -20,6 +20,7 @@ from loadlab.cli.options import (
     results_dir_option,
     scenario_argument,
     set_option,
+    standing_brokers,
     with_provider,
 )
 from loadlab.cli.watching import watching
@@ -146,7 +147,7 @@ def capacity(scenario: Path, **options: Unpack[CapacityKeywords]) -> int:
     fresh topics; all are stored.
     """
     set_over = with_provider(options["overrides"], options["provider"], options["client_properties"])
-    loaded = load(scenario, set_over, os.environ)
+    loaded = load(scenario, set_over, os.environ, brokers=standing_brokers(options["cluster_name"]))
     choices = CapacityOptions(
         results_dir=options["results_dir"],
         cluster_name=options["cluster_name"],

@@ -21,6 +21,7 @@ from loadlab.cli.options import (
     results_dir_option,
     scenario_argument,
     set_option,
+    standing_brokers,
     with_provider,
 )
 from loadlab.cli.quickstart import quickstart_scenario
@@ -161,7 +162,7 @@ def _repeat(scenario: Path, options: RunKeywords, repetitions: int, *, fresh_clu
 
 def _prepared(scenario: Path, options: RunKeywords, report: CiReport) -> tuple[LoadedScenario, RunOptions]:
     set_over = with_provider(options["overrides"], options["provider"], options["client_properties"])
-    loaded = load(scenario, set_over, os.environ)
+    loaded = load(scenario, set_over, os.environ, brokers=standing_brokers(options["cluster_name"]))
     report.expect(loaded.scenario)
     return loaded, RunOptions(
         results_dir=options["results_dir"],

@@ -93,6 +93,11 @@ def export_command(study: str, form: str, results_dir: Path) -> None:
     if form == "csv":
         print_document(trials_csv(stored.result).rstrip("\n"))
         return
+    if form in _PROPERTIES and stored.result.answer is None:
+        raise UsageError(
+            f"{stored.result.study_id} is not finished: nothing is recommended yet",
+            fix=f"loadlab tune with --resume {stored.result.study_id} goes on",
+        )
     if form in _PROPERTIES and stored.result.confirmed is None:
         raise UsageError(f"{stored.result.study_id} recommends nothing", fix="loadlab study show says why")
     path = stored.path / _PROPERTIES.get(form, STUDY_FILE)

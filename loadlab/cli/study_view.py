@@ -13,6 +13,7 @@ from loadlab.cli.sections import row
 from loadlab.cli.summary import cluster_text
 from loadlab.results.model import MOCK_NOTE
 from loadlab.results.study_store import JAVA_FILE, LIBRDKAFKA_FILE, STUDY_FILE
+from loadlab.tuning.findings import baseline_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +115,7 @@ def _trials(result: StudyResult) -> Iterator[Line]:
 
 def _default(result: StudyResult) -> Iterator[Line]:
     """What the default came to in the median of its runs, to hold the trials against."""
-    values = [run.measured.values for run in result.settled("baseline") if run.measured.values]
+    values = [run.measured.values for run in baseline_runs(result)]
     if values:
         middle = [statistics.median(column) for column in zip(*values, strict=True)]
         told = zip(result.objectives, middle, strict=True)

@@ -16,6 +16,7 @@ from loadlab.cli.options import (
     provider_option,
     results_dir_option,
     set_option,
+    standing_brokers,
     with_provider,
 )
 from loadlab.cli.output import print_json, print_lines
@@ -23,7 +24,7 @@ from loadlab.cli.study_view import print_study
 from loadlab.cli.tune_view import StudyWatcher, plan_document, plan_lines
 from loadlab.cli.watching import watching
 from loadlab.errors import EXIT_INTERRUPTED, EXIT_OK
-from loadlab.tuning.study import TuneOptions, refuse_given_brokers, tune
+from loadlab.tuning.study import TuneOptions, refuse_given_brokers, to_go_on_with, tune
 from loadlab.tuning.study_file import load_study
 
 
@@ -73,7 +74,9 @@ def tune_command(study: Path, **options: Unpack[TuneKeywords]) -> int:
     The noise of the default is measured first, then trials are made, the best of them again, and the winner
     in turns with the default. Each is a run of its own; all are stored.
     """
-    loaded = load_study(study, with_provider(options["overrides"], options["provider"]), os.environ)
+    overrides = with_provider(options["overrides"], options["provider"])
+    brokers = standing_brokers(options["cluster_name"])
+    loaded = load_study(study, overrides, os.environ, brokers=brokers)
     choices = TuneOptions(
         results_dir=options["results_dir"],
         cluster_name=options["cluster_name"],
@@ -84,12 +87,14 @@ def tune_command(study: Path, **options: Unpack[TuneKeywords]) -> int:
     )
     if options["plan"]:
         refuse_given_brokers(loaded, choices)
+        stored = to_go_on_with(loaded, choices)
+        result = None if stored is None else stored.result
         if options["output"] == "json":
-            print_json(plan_document(loaded))
+            print_json(plan_document(loaded, result))
         else:
-            print_lines(plan_lines(loaded))
+            print_lines(plan_lines(loaded, result))
         return EXIT_OK
     with watching() as observer:
-        stored = tune(loaded, choices, StudyWatcher(observer, loaded))
-    print_study(stored, options["output"])
-    return EXIT_OK if stored.result.finished else EXIT_INTERRUPTED
+        made = tune(loaded, choices, StudyWatcher(observer, loaded))
+    print_study(made, options["output"])
+    return EXIT_OK if made.result.finished else EXIT_INTERRUPTED

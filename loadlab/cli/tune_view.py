@@ -83,9 +83,9 @@ def plan_lines(loaded: LoadedStudy, result: StudyResult | None = None) -> Iterat
     yield from (Line(f"note: {text}", "warn") for text in loaded.warnings)
 
 
-def plan_document(loaded: LoadedStudy) -> dict[str, object]:
+def plan_document(loaded: LoadedStudy, result: StudyResult | None = None) -> dict[str, object]:
     """The same as data: how many runs of each part, how long one takes, and all of them."""
-    left = estimate(loaded)
+    left = estimate(loaded, result)
     return {
         "study": loaded.study.name,
         **asdict(left),

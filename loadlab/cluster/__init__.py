@@ -16,6 +16,7 @@ from loadlab.cluster.providers import start_cluster
 from loadlab.cluster.standing import (
     ListedCluster,
     attach,
+    brokers_of,
     claimed,
     clean_leftovers,
     down,
@@ -40,6 +41,7 @@ __all__ = [
     "TopicDescription",
     "TopicRequest",
     "attach",
+    "brokers_of",
     "claimed",
     "clean_leftovers",
     "doctor_checks",

@@ -116,7 +116,7 @@ class OffsetSample:
     """Offsets of many partitions, and the two times (CLOCK_MONOTONIC) between which they were taken.
 
     Attributes:
-        before_ns: when the first request left.
+        before_ns: when the first request left that the offsets are from.
         after_ns: when the last answer was here.
         offsets: by topic and partition.
         failed: partitions whose leader gave none in time, with Kafka's name of the error.

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from confluent_kafka.admin import ListOffsetsResultInfo, OffsetSpec
 
 _POLL_S = 0.02
+_STALE_NS = 250_000_000
+_QUICK_S = 1.0
 _NO_OFFSET = "no offset"
 # Errors that pass by themselves while a leader moves, a broker starts or a topic is new.
 _PASSING = frozenset(
@@ -47,7 +49,11 @@ class OffsetReader:
         self._groups: dict[str, Consumer] = {}
 
     def sample(self, partitions: Sequence[Partition], spec: OffsetSpec, timeout_s: float) -> OffsetSample:
-        """Ask for offsets: one request a leader, repeated for what fails in passing."""
+        """Ask for offsets: one request a leader, repeated for what fails in passing.
+
+        Who answers is told when the last has, or has had its time; where that takes long, because a leader is
+        gone, the others are asked once more, for they have moved on meanwhile.
+        """
         before_ns = time.monotonic_ns()
         deadline_s = time.monotonic() + timeout_s
         found: dict[Partition, ListOffsetsResultInfo] = {}
@@ -60,6 +66,9 @@ class OffsetReader:
                 break
             time.sleep(_POLL_S)
             self._admin.refresh(max(0.1, deadline_s - time.monotonic()))
+        if found and time.monotonic_ns() - before_ns > _STALE_NS:
+            before_ns = time.monotonic_ns()
+            found |= self._ask(list(found), spec, _QUICK_S)[0]
         offsets = {partition: told.offset for partition, told in found.items()}
         epochs = {
             partition: told.leader_epoch for partition, told in found.items() if told.leader_epoch is not None

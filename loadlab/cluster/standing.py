@@ -70,6 +70,14 @@ def attach(name: str) -> Cluster:
     return cluster
 
 
+def brokers_of(name: str) -> int | None:
+    """How many brokers the cluster that stands under a name has; None where none does."""
+    try:
+        return standing(name).info.brokers
+    except ClusterError:
+        return None  # told when it is to be used
+
+
 @contextlib.contextmanager
 def claimed(name: str) -> Iterator[None]:
     """Keep a name for the cluster that is started under it meanwhile; a killed process loses its claim.

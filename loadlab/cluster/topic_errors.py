@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaError
 
 from loadlab.cluster.admin import error_code
-from loadlab.errors import ClusterError, UsageError
+from loadlab.errors import ClusterError, TopicsExistError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,9 +31,9 @@ def listed(items: Sequence[str], separator: str = ", ") -> str:
     return separator.join([*items[:_FIRST_LISTED], f"… and {len(items) - _FIRST_LISTED:,} more"])
 
 
-def topics_exist(names: Sequence[str]) -> UsageError:
+def topics_exist(names: Sequence[str]) -> TopicsExistError:
     """Make the error for topics that are there already."""
-    return UsageError(
+    return TopicsExistError(
         f"{'topic' if len(names) == 1 else 'topics'} {listed(names)}: there already,"
         " and a run must not mix its records with others",
         fix="delete it, name another, or say `existing: true` if that is meant",

@@ -147,6 +147,7 @@ class StudyResult(Model):
         started_at: when it began, UTC.
         finished: whether it came to its end; else it can be resumed.
         forced: it goes on although the default is noisy or breaks a constraint.
+        warms_up: each cluster that it starts is loaded until it is warm, before it is measured.
         objectives: what is searched for; the first is what is confirmed.
         study: the study as resolved.
         scenario: the scenario as resolved, with the default's values; secrets redacted.
@@ -166,6 +167,7 @@ class StudyResult(Model):
     started_at: datetime
     finished: bool = False
     forced: bool = False
+    warms_up: bool = True
     objectives: tuple[StudyObjective, ...]
     study: dict[str, JsonValue]
     scenario: dict[str, JsonValue]

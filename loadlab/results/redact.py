@@ -20,6 +20,8 @@ _SECRET_IN_TEXT = re.compile(
     r"(?P<key>[\w.-]*(?:password|passwd|passphrase|secret)[\"']?\s*[=:]\s*)(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;}]+)",
     re.IGNORECASE,
 )
+# Of documents of ours, what is found by the names of producers, consumers and topics: no property is.
+_BY_NAME = frozenset({"traces"})
 # Shorter values also occur by chance inside other words and numbers: they go only where they stand alone.
 _SAFE_LENGTH = 6
 
@@ -48,7 +50,11 @@ class Redactor:
             key: the key under which the document stands.
         """
         if isinstance(document, dict):
-            return {self.text(name): self.document(value, name) for name, value in document.items()}
+            named = key in _BY_NAME
+            return {
+                self.text(name): self.document(value, "" if named else name)
+                for name, value in document.items()
+            }
         if isinstance(document, list):
             return [self.document(item, key) for item in document]
         if isinstance(document, str):
@@ -70,7 +76,9 @@ def redact(document: JsonValue, secrets: Collection[str] = ()) -> JsonValue:
 
 
 def _is_secret(key: str) -> bool:
-    return is_secret(key) or _ALSO_SECRET.search(key) is not None
+    """Whether a key is a secret's: by the name of a property, without that of its group; a threshold's is none."""
+    name = key.rpartition(".config.")[2]
+    return "{" not in key and (is_secret(name) or _ALSO_SECRET.search(name) is not None)
 
 
 def _values(secrets: Collection[str]) -> Iterator[str]:

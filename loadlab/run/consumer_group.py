@@ -73,11 +73,11 @@ class ConsumerGroup:
     sent_ns: int
     stamped: bool
 
-    def result(self, *, status: bool = True) -> ConsumerResult:
+    def result(self, *, live: bool = False) -> ConsumerResult:
         """The group as a result tells it.
 
         Args:
-            status: whether to judge how it keeps up, over all samples: while the run goes on, nobody asks.
+            live: the run goes on: nobody asks for status and lag by partition, which take all samples.
         """
         latency = latency_block(merged(self.workers, CONSUME_LANE, ConsumeMetric.END_TO_END_LATENCY))
         consumed = total(self.workers, CONSUME_LANE, Counter.CONSUMED, Phase.MEASURE, by="by_moment")
@@ -90,9 +90,9 @@ class ConsumerGroup:
             records=_consumer_records(self.workers),
             throughput=throughput(consumed, consumed_bytes, self.timeline.measure_s),
             end_to_end_latency_us=latency if self.stamped else None,
-            lag=self._lag(),
+            lag=self._lag(by_partition=not live),
             committed_lag=self._committed_lag(),
-            status=group_status(self.group, self.samples, self.timeline) if status else None,
+            status=None if live else group_status(self.group, self.samples, self.timeline),
             backlog=self._backlog(),
             drain_s=None if drained_ns is None else max(0, drained_ns - self.sent_ns) / NS_PER_S,
             rebalances=Rebalances(
@@ -133,7 +133,7 @@ class ConsumerGroup:
 
     def _first_lag(self) -> int:
         """Its lag when the measure phase began."""
-        return next((int(sample.lag.sum()) for sample in self._measured()), 0)
+        return next((sample.total_lag for sample in self._measured()), 0)
 
     def _most(self, name: str) -> int:
         """The largest that any worker's slab holds."""
@@ -152,34 +152,36 @@ class ConsumerGroup:
     @property
     def unread(self) -> int | None:
         """Records between the group's position and the log end, after the drain phase; None where unknown."""
-        return None if self._final is None else int(self._final.lag.sum())
+        return None if self._final is None else self._final.total_lag
 
     def levels(self) -> dict[str, list[int | None]]:
         """Lag and backlog in the samples of the measure phase, by metric; None where they were not told."""
         samples = self._measured()
         return {
-            "consumer_lag": [int(sample.lag.sum()) for sample in samples],
+            "consumer_lag": [sample.total_lag for sample in samples],
             "committed_lag": [sample.committed_lag for sample in samples],
             "backlog": [sample.backlog for sample in samples],
         }
 
-    def _lag(self) -> Lag | None:
+    def _lag(self, *, by_partition: bool) -> Lag | None:
         samples = self._measured()
         if not samples:
             return None
-        rows = np.array([sample.lag for sample in samples])
-        ends = [None] * rows.shape[1] if self._final is None else [int(lag) for lag in self._final.lag]
-        by_partition = {
-            f"{topic}-{number}": PartitionLag(max=int(rows[:, place].max()), final=ends[place])
-            for place, (topic, number) in enumerate(self.group.partitions)
-        }
-        totals = rows.sum(axis=1)
+        totals = [sample.total_lag for sample in samples]
         return Lag(
-            max=int(totals.max()),
-            mean=float(totals.mean()),
+            max=max(totals),
+            mean=sum(totals) / len(totals),
             final=self.unread,
-            by_partition=by_partition,
+            by_partition=self._lag_by_partition(samples) if by_partition else {},
         )
+
+    def _lag_by_partition(self, samples: Sequence[GroupSample]) -> dict[str, PartitionLag]:
+        most = np.max([sample.lag for sample in samples], axis=0)
+        ends = [None] * len(most) if self._final is None else [int(lag) for lag in self._final.lag]
+        return {
+            f"{topic}-{number}": PartitionLag(max=int(at_most), final=end)
+            for (topic, number), at_most, end in zip(self.group.partitions, most, ends, strict=True)
+        }
 
     def _committed_lag(self) -> CommittedLag | None:
         known = [lag for lag in self.levels()["committed_lag"] if lag is not None]

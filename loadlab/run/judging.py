@@ -75,7 +75,7 @@ class LiveThresholds:
             scenario=self.scenario,
             measured_s=timeline.measure_s,
             producers={name: group.result() for name, group in producers.items()},
-            consumers={name: group.result(status=False) for name, group in consumers.items()},
+            consumers={name: group.result(live=True) for name, group in consumers.items()},
             histograms=dict(_histograms(producers, consumers)),
             levels=dict(_levels(consumers)),
         )

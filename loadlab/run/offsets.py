@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import numpy as np
@@ -81,6 +82,11 @@ class GroupSample:
     backlog: int
     committed: npt.NDArray[np.int64] | None = None
     has_committed: bool = False
+
+    @cached_property
+    def total_lag(self) -> int:
+        """Of all partitions; a long run asks each second for that of all samples."""
+        return int(self.lag.sum())
 
 
 @dataclass(frozen=True)

@@ -229,7 +229,7 @@ def partition_lags(samples: Sequence[Sample], groups: Sequence[Group], start_ns:
 
 
 def _lag_rows(at_s: float, source: str, sample: GroupSample) -> Iterator[Interval]:
-    yield Interval(at_s, source, "consumer_lag_records", float(sample.lag.sum()))
+    yield Interval(at_s, source, "consumer_lag_records", float(sample.total_lag))
     yield Interval(at_s, source, "backlog_records", float(sample.backlog))
     if sample.committed_lag is not None:
         yield Interval(at_s, source, "committed_lag_records", float(sample.committed_lag))

@@ -114,7 +114,7 @@ class Watcher:
     def _lag(self) -> int | None:
         if not self.sampler.samples or not self.sampler.groups:
             return None
-        return sum(int(group.lag.sum()) for group in self.sampler.samples[-1].groups.values())
+        return sum(group.total_lag for group in self.sampler.samples[-1].groups.values())
 
 
 def _percentile_us(histogram: Histogram, percentile: float) -> float | None:

@@ -73,8 +73,9 @@ def stamped_records(view: View) -> Iterator[Finding]:
             continue
         topics = _read_topics(view, parse_key(key).selector)
         senders = {name: spec for name, spec in view.scenario.producers.items() if spec.topic in topics}
-        for name, producer in senders.items():
-            if not producer.records.stamp:
+        none_stamps = not any(producer.records.stamp for producer in senders.values())
+        for name in senders:
+            if none_stamps:
                 message = f"{name} sends without the stamp that it is told from; drop its stamp: false"
                 yield found(
                     ("thresholds", key), message, about=(("producers", name, "records"),), at_key=True

@@ -32,14 +32,21 @@ _MOST_BURSTS: Final = 100_000
 
 
 def topic_names(view: View) -> Iterator[Finding]:
-    """Names made by ``count`` are allowed, and no two topics have the same."""
+    """Names made by ``count`` are allowed, and no two topics have one, or what Kafka takes for one."""
     made = Counter(name for key, topic in view.scenario.topics.items() for name in topic.names(key))
+    forms = {name.replace(".", "_"): name for name in made}
     for key, topic in view.scenario.topics.items():
         path: Path = ("topics", key)
         names = topic.names(key)
         twice = next((name for name in names if made[name] > 1), None)
         if twice is not None:
             yield found(path, f"another topic is called {twice} as well", at_key=True)
+        for name in names:
+            other = forms[name.replace(".", "_")]
+            if other != name:
+                message = f"Kafka takes no {name} beside {other}: . and _ are one in the names of its metrics"
+                yield found(path, message, at_key=True)
+                break
         try:
             check_topic_name(names[-1])
         except HintedError as error:

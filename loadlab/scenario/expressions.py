@@ -33,6 +33,10 @@ _PERCENTILE: Final = re.compile(r"p([1-9]?[0-9](?:\.[0-9]{1,2})?)")
 _NO_PERCENTILE: Final = re.compile(r"p(?:(9[0-9])([0-9]{1,2})|[0-9][0-9.]*)")
 _WRITTEN_WITHOUT_POINT: Final = {"p999": 99.9, "p9999": 99.99}
 _LARGEST_SHARE: Final = 10.0  # of a core, say, by a worker of many threads
+_OTHER_OPERATORS: Final = {"≤": "<=", "≥": ">=", "=<": "<=", "=>": ">=", "=": "=="}
+_OTHER_OPERATOR: Final = re.compile("|".join(_OTHER_OPERATORS))
+_MAY_BE_NEGATIVE: Final = {"unexplained"}
+_PLAIN_NUMBER: Final = re.compile(r"[0-9.]+")
 _RATIO: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)\s*(%?)")
 
 
@@ -96,17 +100,27 @@ def parse_expression(metric: str, text: str) -> Condition:
     found = EXPRESSION.fullmatch(text)
     if found is None:
         raise HintedError(
-            f'"{text}" is no expression such as "p99 < 50ms": a stat, one of < <= > >= ==, a value'
+            f'"{text}" is no expression such as "p99 < 50ms": a stat, one of < <= > >= ==, a value',
+            _otherwise_written(text),
         )
     stat = _stat_name(METRICS[metric], found[1])
     known = stat_of(metric, stat)
     if known is None:
         raise _unknown_stat(metric, stat)
+    _refuse_unitless(metric, known.unit, found[3])
     value = _value(found[3], known.unit, mean=stat.endswith("mean"))
+    if found[2] == "<" and value == 0 and stat not in _MAY_BE_NEGATIVE:
+        raise HintedError(f'"{text}" never holds: nothing is below 0', f"{found[1]} == {found[3]}")
     # A share is written in a way of its own, and a ratio like any other.
     return Condition(
         stat, cast("Operator", found[2]), value, "ratio" if known.unit == "share" else known.unit
     )
+
+
+def _otherwise_written(text: str) -> str | None:
+    """The expression that a text is with operators as they are written here; None where it is none so."""
+    meant = _OTHER_OPERATOR.sub(lambda found: _OTHER_OPERATORS[found[0]], text, count=1)
+    return meant if EXPRESSION.fullmatch(meant) else None
 
 
 def _unknown_stat(metric: str, stat: str) -> HintedError:
@@ -144,6 +158,13 @@ def _stat_name(metric: Metric, written: str) -> str:
     percentile = percentile_of(written) if metric.has_percentiles else None
     same = (name for name in metric.stats if percentile is not None and percentile_of(name) == percentile)
     return next(same, written)
+
+
+def _refuse_unitless(metric: str, unit: Unit, text: str) -> None:
+    """Refuses a latency, or a CPU time, without its unit; with that which was probably meant."""
+    if unit == "us" and _PLAIN_NUMBER.fullmatch(text) and text.strip("0."):
+        meant = "us" if metric.startswith("cpu_us") else "ms"
+        raise HintedError(f"a duration needs its unit, and {text} has none", f"{text}{meant}")
 
 
 def _value(text: str, unit: Unit, *, mean: bool) -> float:  # noqa: PLR0911 - one line a unit

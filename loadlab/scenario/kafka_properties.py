@@ -101,9 +101,12 @@ def resolve_property(owner: Owner, kafka_version: str, name: str, value: str) ->
 
 def _unknown(owner: Owner, kafka_version: str, name: str, known: Mapping[str, Definition]) -> PropertyProblem:
     """Tells of a name that the owner doesn't have; the other owner often has it, with or without ``log.``."""
+    message = f"Kafka {kafka_version} has no {owner} property of this name"
+    other = "4.3.1" if kafka_version.startswith("3.") else "3.9.1"
+    if name in definitions(owner, other):
+        return PropertyProblem(name, f"{message}; Kafka {other} has", at_key=True)
     twin = f"log.{name}" if owner == "broker" else name.removeprefix("log.")
     suggestion = twin if twin in known else near(name, known)
-    message = f"Kafka {kafka_version} has no {owner} property of this name"
     return PropertyProblem(name, message, suggestion, at_key=True)
 
 

@@ -56,6 +56,8 @@ def load(
     overrides: Sequence[str] = (),
     environ: Mapping[str, str] | None = None,
     settings: Sequence[Setting] = (),
+    *,
+    brokers: int | None = None,
 ) -> LoadedScenario:
     """Loads a scenario file.
 
@@ -64,6 +66,7 @@ def load(
         overrides: texts of ``--set``, ``path=value`` each; they win over the environment.
         environ: the environment, of which LOADLAB_PROVIDER and LOADLAB_SET… win over the file; none if None.
         settings: what another file sets over this one; environment and overrides win over it.
+        brokers: of the cluster that stands already and is to be used: the scenario's own do not count then.
 
     Raises:
         ScenarioError: with every problem, each at its place.
@@ -71,6 +74,7 @@ def load(
     document, problems = parse(read_text(path), str(path))
     problems += apply_settings(document, settings)
     problems += apply_overrides(document, environ or {}, overrides)
+    problems += _apply_brokers(document, brokers)
     _place_files(document, path.parent)
     return _loaded(document, problems, path)
 
@@ -80,6 +84,8 @@ def load_document(
     overrides: Sequence[str] = (),
     environ: Mapping[str, str] | None = None,
     settings: Sequence[Setting] = (),
+    *,
+    brokers: int | None = None,
 ) -> LoadedScenario:
     """Loads a scenario from plain data, such as ``Scenario.to_document()`` gives; arguments as of `load`.
 
@@ -89,6 +95,7 @@ def load_document(
     document = Document("scenario", [], copy.deepcopy(dict(data)))
     problems = apply_settings(document, settings)
     problems += apply_overrides(document, environ or {}, overrides)
+    problems += _apply_brokers(document, brokers)
     return _loaded(document, problems, _NO_FILE)
 
 
@@ -102,6 +109,13 @@ def _loaded(document: Document, problems: list[Problem], path: FilePath) -> Load
     if problems or built.model is None:
         raise scenario_error(problems, document)
     return LoadedScenario(built.model, path, _origins(built.model, document), warnings)
+
+
+def _apply_brokers(document: Document, brokers: int | None) -> list[Problem]:
+    """Replicas are checked by the brokers that there are; how many an external cluster has is not known."""
+    if brokers is None or value_at(document.data, ("cluster", "provider")) == "external":
+        return []
+    return apply_overrides(document, {}, [f"cluster.brokers={brokers}"])
 
 
 def _place_files(document: Document, folder: FilePath) -> None:

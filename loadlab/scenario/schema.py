@@ -62,5 +62,6 @@ def _of_client(client: Client) -> dict[str, Schema]:
 
 def _of_property(known: Property) -> Schema:
     if known.choices and known.kind == "enum value":
-        return {"enum": list(known.choices)}
+        # Java's documents write them in capitals, and loading takes any case.
+        return {"enum": list(dict.fromkeys([*known.choices, *map(str.upper, known.choices)]))}
     return dict(_SCALAR)

@@ -42,7 +42,8 @@ class TuneOptions:
         resume: the id of a study that was interrupted; None for a new one.
         warm_start: the id of an earlier study whose best trials are tried first; None without one.
         forced: go on although the default is noisy or breaks a constraint.
-        warms_up: load each cluster that the study starts until it is warm, before it is measured.
+        warms_up: load each cluster that the study starts until it is warm, before it is measured; one that is
+            resumed goes on as it began.
     """
 
     results_dir: Path
@@ -95,10 +96,26 @@ def begun(loaded: LoadedStudy, options: TuneOptions) -> StoredStudy:
     fresh = _fresh(loaded, options)
     if options.resume is None:
         return save_study(fresh, options.results_dir)
-    stored = load_study_result(options.resume, options.results_dir)
-    _refuse_other(stored.result, fresh)
+    stored = _to_resume(options.resume, fresh, options)
     if options.forced and not stored.result.forced:
         return save_study(stored.result.model_copy(update={"forced": True}), options.results_dir)
+    return stored
+
+
+def to_go_on_with(loaded: LoadedStudy, options: TuneOptions) -> StoredStudy | None:
+    """The study that is to be resumed, None for a new one; `begun` without storing anything.
+
+    Raises:
+        UsageError: the one to resume is finished, or began with something else; or the one to start from says
+            nothing of this one.
+    """
+    fresh = _fresh(loaded, options)
+    return None if options.resume is None else _to_resume(options.resume, fresh, options)
+
+
+def _to_resume(study_id: str, fresh: StudyResult, options: TuneOptions) -> StoredStudy:
+    stored = load_study_result(study_id, options.results_dir)
+    _refuse_other(stored.result, fresh)
     return stored
 
 
@@ -111,6 +128,7 @@ def _fresh(loaded: LoadedStudy, options: TuneOptions) -> StudyResult:
         name=study.name,
         started_at=now,
         forced=options.forced,
+        warms_up=options.warms_up,
         objectives=tuple(
             StudyObjective(field=one.field, direction=one.direction) for one in study.objectives
         ),

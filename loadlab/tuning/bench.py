@@ -45,6 +45,7 @@ class Bench(Protocol):
 
         Raises:
             LoadlabError: there is no result: a property was refused, a broker did not start, a worker died.
+            ClusterGoneError: there is none, and the assignment can't be the reason.
             KeyboardInterrupt: the user asked for the end; the measurement under way is lost.
         """
 

@@ -12,7 +12,13 @@ from loadlab.scenario.expressions import EXPRESSION
 from loadlab.tuning.again import contenders
 from loadlab.tuning.costs import costs, goal_of
 from loadlab.tuning.decision import decide
-from loadlab.tuning.findings import baseline_values, confirm_rules, confirm_runs, drift
+from loadlab.tuning.findings import (
+    baseline_values,
+    broken_by_default,
+    confirm_rules,
+    confirm_runs,
+    drift,
+)
 from loadlab.tuning.knobs import is_weaker, is_weaker_unset
 from loadlab.tuning.noise import noise_of
 from loadlab.tuning.recommend import LimitHeld, Recommendation
@@ -58,6 +64,7 @@ def conclusion(
         importances=importances,
         drift=drift(result).sentence(),
         none_left="" if order else _none_left(result),
+        default_breaks=broken_by_default(result),
     )
     return _answer(told, decision, trial, noise.cv)
 

@@ -18,7 +18,8 @@ from loadlab.analysis.statistics import LEVEL
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_FEWEST: Final = 3
+_FEWEST: Final = 5
+"""Of four runs the slopes of all pairs have one sign in a twelfth of the studies, without any drift."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Drift:
     def sentence(self) -> str:
         """What was found, without a full stop."""
         if math.isinf(self.low):
-            return "no drift could be seen: the default was not run again"
+            return "no drift could be seen: the default was run too seldom"
         low, high = (math.expm1(slope * self.places) for slope in (self.low, self.high))
         if not self.seen:
             return f"no drift seen over {self.places} runs (between {low:+.1%} and {high:+.1%})"

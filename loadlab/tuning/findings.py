@@ -17,7 +17,7 @@ from loadlab.tuning.ranking import leaders
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loadlab.results.model_study import Purpose, StudyResult
+    from loadlab.results.model_study import Purpose, StudyResult, StudyRun
     from loadlab.tuning.drift import Drift
     from loadlab.tuning.study_model import Study
 
@@ -40,6 +40,18 @@ def confirm_rules(study: Study, result: StudyResult | None) -> ConfirmRules:
         extend=settings.extend,
         noise=noise_of(known).cv if len(known) > 1 else 0.0,
     )
+
+
+def baseline_runs(result: StudyResult) -> list[StudyRun]:
+    """The default's runs before the first trial that count, of the present length."""
+    runs = result.settled("baseline")
+    return [run for run in runs if run.measured.counts and run.measure_scale == result.measure_scale]
+
+
+def broken_by_default(result: StudyResult) -> tuple[str, ...]:
+    """The constraints that most of those runs break."""
+    figures = zip(*(run.measured.constraints for run in baseline_runs(result)), strict=True)
+    return tuple(each[0].expression for each in figures if 2 * sum(not one.holds for one in each) > len(each))
 
 
 def baseline_values(result: StudyResult) -> list[float]:

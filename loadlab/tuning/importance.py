@@ -10,6 +10,7 @@ from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import TrialState
 
 from loadlab.analysis.statistics import LEVEL
+from loadlab.tuning.proposals import REFUSED
 from loadlab.tuning.ranking import holds_all
 from loadlab.tuning.recommend import Importance
 from loadlab.tuning.space import special_name
@@ -32,6 +33,9 @@ _SEED: Final = 1
 def importances(study: optuna.Study, space: SearchSpace) -> tuple[Importance, ...]:
     """The share that each knob has in reaching the best third of the trials; none of too few trials.
 
+    Those that were ended early count among the worst. Where fewer than a third hold the constraints, the best
+    third is not told from the others.
+
     By PED-ANOVA (S. Watanabe, A. Bansal, F. Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter
     Importance in Arbitrary Subspaces", IJCAI 2023), as Optuna has it; with several objectives of the first.
     The interval is the percentile bootstrap's over trials: what a few lucky ones seem to say has a wide one.
@@ -40,8 +44,11 @@ def importances(study: optuna.Study, space: SearchSpace) -> tuple[Importance, ..
         study: Optuna's.
         space: of the study; a knob's special values count as the knob's.
     """
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    trials = [trial for trial in ended if REFUSED not in trial.user_attrs]
     if len(trials) < _FEWEST or len(space.knobs) < 2:  # noqa: PLR2004 - one knob has all of it
+        return ()
+    if sum(map(holds_all, trials)) < _GOOD * len(trials):
         return ()
     rng = np.random.default_rng(_SEED)
     sign = 1.0 if study.directions[0] == optuna.study.StudyDirection.MINIMIZE else -1.0

@@ -110,24 +110,36 @@ class _Settings:
         defaults: what holds where a property is not set, by the one name that rules use.
         live: the name and the value of what is set, by the one name that rules use.
         told: what stands under the group at hand, set or as a comment.
+        done: the groups before it.
     """
 
     has: Callable[[JavaClient, str], bool]
     defaults: Mapping[str, str]
     live: dict[str, tuple[str, str]] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
+    done: list[_Client] = field(default_factory=list)
 
     def assigned(self, name: str, value: str) -> list[str]:
-        """The line that sets a property; a comment where an earlier group has set it already."""
+        """The line that sets a property; a comment where an earlier group has another value, or none."""
         known = CANONICAL.get(name, name)
         self.told.add(known)
         if known not in self.live:
+            without = self._measured_without(name, value)
+            if without is not None:
+                why = f"{without} above was measured without it: this group needs a file of its own"
+                return [f"# {name}={value}", f"#   is not set: {why}"]
             self.live[known] = name, value
             return [f"{name}={value}"]
         before = self.live[known][1]
         if before == value:
             return [f"# {name}={value}, as above"]
         return [f"# {name}={value}", f"#   is set to {before} above: this group needs a file of its own"]
+
+    def _measured_without(self, name: str, value: str) -> str | None:
+        """An earlier group that could have set a property to another value than its default, and did not."""
+        if self.defaults.get(CANONICAL.get(name, name)) == value:
+            return None
+        return next((f"{one.kind} {one.name}" for one in self.done if self.has(one.kind, name)), None)
 
     def end_group(self, client: _Client) -> Iterator[str]:
         """What earlier groups set, and this one was measured without."""
@@ -137,6 +149,7 @@ class _Settings:
                 told = f"# {name} is set to {value} above, and was not for {whose}"
                 yield f"{told}, which needs a file of its own"
         self.told.clear()
+        self.done.append(client)
 
 
 def _librdkafka_has(kind: JavaClient, name: str) -> bool:
@@ -177,7 +190,12 @@ _MEASURED: Final = (
 )
 
 
-def _clients(handover: Handover) -> Iterator[_Client]:
+def _clients(handover: Handover) -> list[_Client]:
+    """All groups, first those that the study chose something for: what is set for one is set for all."""
+    return sorted(_groups(handover), key=lambda client: not client.chosen)
+
+
+def _groups(handover: Handover) -> Iterator[_Client]:
     scenario = handover.scenario
     groups: tuple[tuple[JavaClient, str, Mapping[str, str]], ...] = (
         *(("producer", name, spec.config) for name, spec in scenario.producers.items()),
@@ -222,15 +240,24 @@ def _too_many_in_flight(name: str, value: str, config: Mapping[str, str]) -> boo
     )
 
 
-_DIFFERENT_DEFAULTS: Final[Mapping[JavaClient, Mapping[str, tuple[str, str]]]] = {
+_SOCKET_BUFFER: Final = "librdkafka leaves it to the operating system; Java's default is {}"
+_SEND_BUFFER: Final = ("send.buffer.bytes", "-1", _SOCKET_BUFFER.format(131072))
+_DIFFERENT_DEFAULTS: Final[Mapping[JavaClient, Mapping[str, tuple[str, str, str]]]] = {
     "producer": {
-        "linger.ms": ("5", "Java's default is 5 from Kafka 4.0 on, and 0 before"),
-        "batch.size": ("1000000", "Java's default is 16384"),
-        "delivery.timeout.ms": ("300000", "Java's default is 120000"),
+        "linger.ms": ("linger.ms", "5", "Java's default is 5 from Kafka 4.0 on, and 0 before"),
+        "batch.size": ("batch.size", "1000000", "Java's default is 16384"),
+        "delivery.timeout.ms": ("delivery.timeout.ms", "300000", "Java's default is 120000"),
+        "socket.send.buffer.bytes": _SEND_BUFFER,
+        "socket.receive.buffer.bytes": ("receive.buffer.bytes", "-1", _SOCKET_BUFFER.format(32768)),
     },
-    "consumer": {"isolation.level": ("read_committed", "Java's default is read_uncommitted")},
+    "consumer": {
+        "isolation.level": ("isolation.level", "read_committed", "Java's default is read_uncommitted"),
+        "socket.send.buffer.bytes": _SEND_BUFFER,
+        "socket.receive.buffer.bytes": ("receive.buffer.bytes", "-1", _SOCKET_BUFFER.format(65536)),
+    },
 }
-"""Where Java's default is another, and would change what was measured: librdkafka's, by its name."""
+"""Where Java's default is another, and would change what was measured: by librdkafka's name Java's, with
+librdkafka's default."""
 
 _OTHER_NAMES: Final = {name: alias for alias, name in CANONICAL.items()}
 _IDEMPOTENCE: Final = "measured: enable.idempotence=false, librdkafka's default. "
@@ -255,7 +282,7 @@ def _java_defaults(client: _Client, settings: _Settings) -> Iterator[str]:
     }
     if missing:
         yield from ("", f"# {client.kind} {client.name}, librdkafka's defaults where Java has another")
-    for name, (value, note) in missing.items():
+    for name, value, note in missing.values():
         yield from (f"# {note}", *settings.assigned(name, value))
     if client.kind == "producer":
         yield from _of_producers(client)

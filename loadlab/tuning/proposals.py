@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _MOST_REFUSED: Final = 200
 _OUTSIDE: Final = "loadlab.outside"
-_REFUSED: Final = "loadlab.refused"
+REFUSED: Final = "loadlab.refused"
 
 
 class NoProposalError(RunError):
@@ -88,7 +88,7 @@ class Proposals:
                 origin = "sampled" if planned is None else planned.origin
                 return StudyTrial(number=trial.number, origin=origin, assignment=dict(assignment))
             self._refuse(trial, broken)
-        last = self._refused_last()[0].user_attrs[_REFUSED][0]
+        last = self._refused_last()[0].user_attrs[REFUSED][0]
         raise NoProposalError(
             f"{_MOST_REFUSED} proposals in a row break the rules between knobs; the last: {last}",
             fix="narrow the search space to where the rules hold",
@@ -133,11 +133,11 @@ class Proposals:
     def _refused_last(self) -> list[FrozenTrial]:
         """The trials at the end that broke rules, the last one first, those before a kill included."""
         backwards = reversed(self.study.get_trials(deepcopy=False))
-        return list(takewhile(lambda trial: _REFUSED in trial.user_attrs, backwards))
+        return list(takewhile(lambda trial: REFUSED in trial.user_attrs, backwards))
 
     def _refuse(self, trial: Trial, broken: list[str]) -> None:
         """Lets the sampler know, so that it looks elsewhere; no run is spent."""
-        trial.set_user_attr(_REFUSED, broken)
+        trial.set_user_attr(REFUSED, broken)
         if not trial.constraints:
             trial.set_constraint("rules between knobs", float(len(broken)))
         self.study.tell(trial, state=TrialState.PRUNED)

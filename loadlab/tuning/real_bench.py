@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from loadlab.errors import LoadlabError, UsageError
+from loadlab.errors import ClusterError, ClusterGoneError, LoadlabError, TopicsExistError, UsageError
 from loadlab.results.model_study import Measurement
 from loadlab.results.reader import load
 from loadlab.run.repetitions import repetition_seed
@@ -21,6 +21,7 @@ from loadlab.tuning.capacity_scenario import workload_of
 from loadlab.tuning.presets import presets
 from loadlab.tuning.reading import read_run
 from loadlab.tuning.same import on_provider, refuse_other_cluster
+from loadlab.tuning.space import ChangeCost
 from loadlab.tuning.study_model import CAPACITY
 from loadlab.tuning.warm_up import ROUND_S, is_warm
 
@@ -64,7 +65,7 @@ def open_bench(
     """
     runs = RunOptions(options.results_dir, options.cluster_name, patient=True)
     # A cluster that stands already is warm, or others use it: full load is not for a study to put on it.
-    warms_up = options.warms_up and not stands_already(loaded, options)
+    warms_up = stored.result.warms_up and not stands_already(loaded, options)
     began = stored.result.cluster
     pinned = None if began is None else began.provider
     bench = _RealBench(loaded, stored, runs, observer, interrupts, warms_up, provider=pinned)
@@ -112,11 +113,29 @@ class _RealBench:
         scenario = self._scenario(assignment, terms)
         measure = self._measure_capacity if CAPACITY in self._fields else self._measure_run
         try:
-            return measure(scenario, self._cluster(scenario), begun_s)
+            return measure(scenario, self._had(scenario), begun_s)
+        except TopicsExistError as error:
+            self.close()
+            fix = "delete what a killed run may have left on a cluster that stands"
+            raise ClusterGoneError(error.message, fix=fix) from error
         except LoadlabError:
             # Whatever it met, the next measurement is not to meet it again.
             self.close()
             raise
+
+    def _had(self, loaded: LoadedScenario) -> OpenCluster:
+        """The cluster of a scenario; that there is none can only be due to the brokers' properties.
+
+        Raises:
+            ClusterError: there is none with these.
+            ClusterGoneError: there is none, and no knob can be the reason.
+        """
+        try:
+            return self._cluster(loaded)
+        except ClusterError as error:
+            if any(knob.cost == ChangeCost.BROKER for knob in self.loaded.study.space.knobs):
+                raise
+            raise ClusterGoneError(error.message, fix=error.fix) from error
 
     def _measure_run(self, loaded: LoadedScenario, opened: OpenCluster, begun_s: float) -> Measurement:
         result = run_scenario(loaded, self.options, self.observer, cluster=opened).result
@@ -160,10 +179,10 @@ class _RealBench:
         return replace(loaded, scenario=scenario.model_copy(update=changes))
 
     def _cluster(self, loaded: LoadedScenario) -> OpenCluster:
-        """The cluster that the scenario needs: the one that is open, where it is of the same settings."""
+        """The cluster that the scenario needs: the one that is open, where it is whole and set so."""
         wanted = loaded.scenario.cluster.model_dump_json()
         loaded = on_provider(loaded, self.provider)
-        if self._opened is None or wanted != self._wanted:
+        if self._opened is None or wanted != self._wanted or not _is_whole(self._opened):
             self.close()
             opening = open_cluster(loaded, self.options, self.observer, interrupts=self.interrupts)
             self._opened = self._stack.enter_context(opening)
@@ -187,6 +206,15 @@ class _RealBench:
         """Ends the cluster that is open."""
         self._opened = None
         self._stack.close()
+
+
+def _is_whole(opened: OpenCluster) -> bool:
+    """Whether an earlier run has left all brokers alive."""
+    try:
+        opened.require_alive()
+    except ClusterError:
+        return False
+    return True
 
 
 def _warming(loaded: LoadedScenario) -> LoadedScenario:

@@ -20,6 +20,7 @@ NOTABLE: Final = 0.05
 """The share above which a knob mattered."""
 
 _COMPARED: Final = ("does not lead", "measured")
+_SMALL_RATIO: Final = 0.1
 _LATENCY_STEPS: Final = ((1e6, "s"), (1e3, "ms"))
 
 
@@ -91,6 +92,7 @@ class Recommendation:
         importances: of the knobs; empty where too few trials were made.
         drift: what the repeated default showed, one sentence without a full stop.
         none_left: why no trial came to be confirmed; empty where one did.
+        default_breaks: the constraints that the default itself breaks, as a forced study may have it.
     """
 
     decision: Decision
@@ -103,6 +105,7 @@ class Recommendation:
     importances: Sequence[Importance]
     drift: str
     none_left: str = ""
+    default_breaks: Sequence[str] = ()
 
     @property
     def beats(self) -> bool:
@@ -130,6 +133,11 @@ class Recommendation:
 
     def _nothing(self) -> Iterator[str]:
         """That nothing is recommended, and whether it was noise that decided."""
+        if self.default_breaks:
+            yield (
+                f"The default itself breaks {', '.join(self.default_breaks)}: what holds that is recommended"
+                " only where it beats the default as well, and `loadlab study show` lists it."
+            )
         broken = list(self._broken())
         if broken:
             yield f"Nothing is recommended: {'; '.join(broken)}."
@@ -159,7 +167,8 @@ class Recommendation:
         ratio, interval = self.decision.ratio, self.decision.interval
         if ratio is None or interval is None:
             raise ValueError("nothing was measured to the end")
-        return f"{ratio:.2f} ({interval.low:.2f}–{interval.high:.2f}) times the {self.goal} of the default"
+        low, high = map(_ratio, (interval.low, interval.high))
+        return f"{_ratio(ratio)} ({low}–{high}) times the {self.goal} of the default"
 
     def _limits(self) -> str:
         each = [
@@ -174,10 +183,15 @@ class Recommendation:
         return ", ".join(map(_cost, self.costs)) or "none seen"
 
     def _more(self) -> str:
-        gain = f"a gain of {self.decision.visible:.0%}"
+        gain = f"a gain of {100 * self.decision.visible:.2g}%"
         if not self.decision.more_pairs:
             return f"{gain} would have been seen"
         return f"with {self.decision.more_pairs} more pairs {gain} could be seen"
+
+
+def _ratio(ratio: float) -> str:
+    """With two digits behind the point, or two that say something."""
+    return f"{ratio:.2f}" if ratio >= _SMALL_RATIO else f"{ratio:.2g}"
 
 
 def _of(number: int, all_tried: int) -> str:

@@ -9,13 +9,13 @@ from itertools import takewhile
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from loadlab.errors import LoadlabError, RunError
+from loadlab.errors import ClusterGoneError, LoadlabError, RunError
 from loadlab.results.model_study import Measurement, StudyRun
 from loadlab.tuning.again import contenders, listed, rounds
 from loadlab.tuning.bench import Terms
 from loadlab.tuning.conclude import conclusion
 from loadlab.tuning.confirm import next_run
-from loadlab.tuning.findings import confirm_rules, confirm_runs, noise_rules
+from loadlab.tuning.findings import baseline_runs, confirm_rules, confirm_runs, noise_rules
 from loadlab.tuning.hand_over import hand_over
 from loadlab.tuning.importance import importances
 from loadlab.tuning.noise import judge_noise
@@ -106,7 +106,7 @@ class Session:
     def _baseline(self) -> None:
         """Measures the default until its noise is known, and refuses to go on where that is hopeless."""
         while True:
-            runs = self._baseline_runs()
+            runs = baseline_runs(self.result)
             if len(runs) < self.study.noise.runs:
                 self._measure("baseline", self._default)
                 continue
@@ -127,11 +127,6 @@ class Session:
         self.proposals.noise = verdict.noise.cv
         self.proposals.tell(self._default, _typical(runs))
 
-    def _baseline_runs(self) -> list[StudyRun]:
-        scale = self.result.measure_scale
-        runs = self.result.settled("baseline")
-        return [run for run in runs if run.measured.counts and run.measure_scale == scale]
-
     @property
     def _resume(self) -> str:
         return f"--resume {self.result.study_id}"
@@ -145,7 +140,8 @@ class Session:
                 raise RunError(
                     f"the default breaks {figure.expression}: it has {typical:g} {figure.unit or ''} in the"
                     f" median of {len(runs)} runs",
-                    fix=f"loosen the constraint; to search what meets it: --force {self._resume}",
+                    fix="loosen the constraint; to search what meets it and beats the default as well:"
+                    f" --force {self._resume}",
                 )
 
     def _search(self) -> None:
@@ -284,7 +280,7 @@ class Session:
                 return run.measured
 
     def _run(self, purpose: Purpose, trial: int, contender: int | None) -> StudyRun:
-        """Makes one run; what it fails by is what it says, unless it is the default's."""
+        """Makes one run; what it fails by is what it says, unless it is the default's or no trial's fault."""
         terms = Terms(
             number=len(self.result.runs) + 1,
             measure_scale=self.result.measure_scale,
@@ -293,6 +289,9 @@ class Session:
         started_at, begun_s = datetime.now(UTC), time.monotonic()
         try:
             measured = self.bench.measure(self.result.trial(trial).assignment, terms)
+        except ClusterGoneError as error:
+            fix = "; ".join(filter(None, (error.fix, f"then go on with {self._resume}")))
+            raise ClusterGoneError(error.message, fix=fix) from error
         except LoadlabError as error:
             if trial == self._default:
                 raise

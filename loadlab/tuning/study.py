@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from loadlab.results.growing import only_writer
 from loadlab.results.study_store import load_study_result
 from loadlab.run.interrupts import Interrupts
-from loadlab.tuning.begin import TuneOptions, begun, refuse_given_brokers
+from loadlab.tuning.begin import TuneOptions, begun, refuse_given_brokers, to_go_on_with
 from loadlab.tuning.journal import Journal, TuneObserver
 from loadlab.tuning.proposals import Proposals
 from loadlab.tuning.real_bench import open_bench
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         [LoadedStudy, StoredStudy, TuneOptions, TuneObserver, Interrupts], AbstractContextManager[Bench]
     ]
 
-__all__ = ["TuneObserver", "TuneOptions", "refuse_given_brokers", "tune"]
+__all__ = ["TuneObserver", "TuneOptions", "refuse_given_brokers", "to_go_on_with", "tune"]
 
 
 def tune(

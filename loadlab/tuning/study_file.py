@@ -50,7 +50,11 @@ def study_schema() -> dict[str, object]:
 
 
 def load_study(
-    path: FilePath, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None
+    path: FilePath,
+    overrides: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+    *,
+    brokers: int | None = None,
 ) -> LoadedStudy:
     """Loads a study file and its scenario.
 
@@ -58,6 +62,7 @@ def load_study(
         path: the study's file.
         overrides: texts of ``--set``, ``path=value`` each, set over the scenario; they win over all else.
         environ: the environment, whose LOADLAB_PROVIDER and LOADLAB_SET… win over what the study sets.
+        brokers: of the cluster that stands already and is to be used; None where the study starts its own.
 
     Raises:
         ScenarioError: with every problem of the study and of its scenario, each at its place.
@@ -68,7 +73,11 @@ def load_study(
     file = built.model
     if file is None or overlaps(("scenario",), built.removed):
         raise scenario_error(problems, document)
-    loaded = _scenario(file, document, problems, lambda beside, set_: load(beside, overrides, environ, set_))
+
+    def load_it(beside: FilePath, set_: Sequence[Setting]) -> LoadedScenario:
+        return load(beside, overrides, environ, set_, brokers=brokers)
+
+    loaded = _scenario(file, document, problems, load_it)
     if not overlaps(("objective",), built.removed):
         problems += _wrong_objectives(file, loaded)
     problems += _old_records(file, loaded)

@@ -64,9 +64,10 @@ def _refuse_unlike(result: StudyResult, space: SearchSpace, objective: Objective
 
 
 def _values(result: StudyResult) -> dict[int, float]:
-    """The first objective of each trial but the default, over its feasible runs."""
+    """The first objective of each trial but the default, over its runs; not of one that failed later."""
+    lost = {run.trial for run in result.settled("candidate", "confirm") if not run.measured.feasible}
     values: dict[int, list[float]] = {}
     for run in result.settled("trial", "candidate"):
-        if run.measured.feasible:
+        if run.measured.feasible and run.trial not in lost:
             values.setdefault(run.trial, []).append(float(np.log(run.measured.values[0])))
     return {trial: fmean(each) for trial, each in values.items()}

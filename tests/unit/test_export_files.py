@@ -117,7 +117,12 @@ def test_a_run_without_a_latency_has_its_other_tables(tmp_path: Path, form: str)
     assert export_run(store_without_latency(tmp_path), form).contents
 
 
-@pytest.mark.parametrize("form", ["hlog", "hgrm", "omb"])
+def test_a_run_without_a_latency_has_its_rates_in_omb_s_form(tmp_path: Path) -> None:
+    exported = export_run(store_without_latency(tmp_path), "omb")
+    assert sum("is 0 where there was no sample" in note for note in exported.notes) == 3
+
+
+@pytest.mark.parametrize("form", ["hlog", "hgrm"])
 def test_a_run_without_a_latency_has_nothing_for_formats_of_latencies(tmp_path: Path, form: str) -> None:
     with pytest.raises(UsageError, match="holds no latency"):
         export_run(store_without_latency(tmp_path), form)

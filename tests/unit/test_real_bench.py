@@ -16,7 +16,7 @@ from result_samples import consumer, result
 from study_samples import loaded as of_file
 
 from loadlab.cli.main import cli
-from loadlab.errors import UsageError
+from loadlab.errors import EXIT_USAGE, UsageError
 from loadlab.results.model import Lag, Verdict
 from loadlab.results.model_capacity import CapacityAnswer
 from loadlab.run.opening import RunOptions
@@ -74,6 +74,7 @@ def test_only_a_cluster_that_the_study_starts_is_warmed_up(
         yield SimpleNamespace(
             cluster=SimpleNamespace(info=SimpleNamespace(kind="kafka", provider=provider)),
             interrupts=SimpleNamespace(came=False),
+            require_alive=lambda: None,
         )
 
     def run(loaded: LoadedScenario, *_: object, **__: object) -> SimpleNamespace:
@@ -92,7 +93,7 @@ def test_only_a_cluster_that_the_study_starts_is_warmed_up(
         {"bootstrap_servers": "127.0.0.1:9"} if provider == "external" else {}
     )
     loaded = replace(study(), loaded=load_document({**SCENARIO, "cluster": cluster}))
-    stored = SimpleNamespace(result=SimpleNamespace(study_id="", cluster=None))
+    stored = SimpleNamespace(result=SimpleNamespace(study_id="", cluster=None, warms_up=True))
     options = TuneOptions(tmp_path, cluster_name)
     with real_bench.open_bench(loaded, stored, options, Watcher(), None):  # type: ignore[arg-type]
         assert len(made) == rounds
@@ -113,13 +114,23 @@ def test_brokers_that_stand_already_are_not_planned_for(tmp_path: Path) -> None:
     assert "num.io.threads can't be set on a cluster that stands already" in told.output
 
 
+@pytest.mark.parametrize("option", ["--resume", "--warm-start"])
+def test_studies_that_are_not_there_are_not_planned_with(tmp_path: Path, option: str) -> None:
+    of_file(tmp_path)
+    plan = ["tune", str(tmp_path / "study.yaml"), "--plan", "--results-dir", str(tmp_path), option, "nope"]
+    told = CliRunner().invoke(cli, plan)
+    assert told.exit_code == EXIT_USAGE
+    assert "nope" in told.output
+
+
 def opened_on(provider: str, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Has `auto` come to a provider; what is asked for is noted."""
 
     @contextmanager
     def opened(loaded: LoadedScenario, *_: object, **__: object) -> Iterator[SimpleNamespace]:
         asked.append(loaded.scenario.cluster.provider)
-        yield SimpleNamespace(cluster=SimpleNamespace(info=SimpleNamespace(kind="mock", provider=provider)))
+        cluster = SimpleNamespace(info=SimpleNamespace(kind="mock", provider=provider))
+        yield SimpleNamespace(cluster=cluster, require_alive=lambda: None)
 
     monkeypatch.setattr(real_bench, "open_cluster", opened)
     monkeypatch.setattr(real_bench, "refuse_other_cluster", lambda *_: None)
@@ -131,7 +142,7 @@ def test_what_the_provider_at_hand_does_not_set_is_not_searched(
     opened_on("embedded", [], monkeypatch)
     retention = Knob("topics.orders.config.retention.ms", Choices((1, 2)), ChangeCost.TOPIC)
     loaded = study(space=SearchSpace((*WITH_BROKERS.knobs, retention)))
-    stored = SimpleNamespace(result=SimpleNamespace(study_id="", cluster=None))
+    stored = SimpleNamespace(result=SimpleNamespace(study_id="", cluster=None, warms_up=True))
     words = "provider embedded sets no cluster.config.num.io.threads, topics.orders.config.retention.ms"
     with (
         pytest.raises(UsageError, match=words),
@@ -146,7 +157,7 @@ def test_a_study_stays_on_the_provider_that_auto_chose_first(
     asked: list[str] = []
     opened_on("local", asked, monkeypatch)
     loaded = study(space=WITH_BROKERS)
-    stored = SimpleNamespace(result=SimpleNamespace(study_id="", cluster=None))
+    stored = SimpleNamespace(result=SimpleNamespace(study_id="", cluster=None, warms_up=True))
     with real_bench.open_bench(loaded, stored, TuneOptions(tmp_path), Watcher(), None) as bench:  # type: ignore[arg-type]
         assert isinstance(bench, real_bench._RealBench)
         bench._cluster(with_values(loaded.loaded, {THREADS: 16}))
@@ -159,7 +170,7 @@ def test_a_resumed_study_stays_on_the_provider_that_it_began_with(
 ) -> None:
     asked: list[str] = []
     opened_on("local", asked, monkeypatch)
-    began = SimpleNamespace(study_id="", cluster=SimpleNamespace(provider="local"))
+    began = SimpleNamespace(study_id="", cluster=SimpleNamespace(provider="local"), warms_up=True)
     stored = SimpleNamespace(result=began)
     with real_bench.open_bench(study(), stored, TuneOptions(tmp_path), Watcher(), None):  # type: ignore[arg-type]
         pass

@@ -59,6 +59,23 @@ def test_an_unknown_name_gets_the_near_one(owner: str, name: str, suggestion: st
     assert found.suggestion == suggestion
 
 
+@pytest.mark.parametrize(
+    ("version", "name", "other"),
+    [
+        ("4.3.1", "inter.broker.protocol.version", "3.9.1"),
+        ("4.0.0", "zookeeper.connect", "3.9.1"),
+        ("3.9.1", "share.coordinator.threads", "4.3.1"),
+    ],
+)
+def test_a_name_of_another_version_is_told_as_that_and_no_near_one(
+    version: str, name: str, other: str
+) -> None:
+    found = resolve_property("broker", version, name, "1")
+    assert isinstance(found, PropertyProblem)
+    assert found.message == f"Kafka {version} has no broker property of this name; Kafka {other} has"
+    assert found.suggestion is None
+
+
 def test_each_version_has_its_own_list() -> None:
     assert "share.coordinator.threads" in definitions("broker", "4.3.1")
     assert "share.coordinator.threads" not in definitions("broker", "3.9.1")

@@ -11,6 +11,7 @@ from run_samples import scenario_of
 
 from loadlab.analysis.evidence import Evidence
 from loadlab.analysis.thresholds import all_thresholds, failing_for_good, judge
+from loadlab.hints import HintedError
 from loadlab.measurement.histogram import BUCKETS, LARGEST_NS, PERCENTILES, Histogram, bucket_of
 from loadlab.results.model import (
     Backlog,
@@ -271,6 +272,31 @@ def test_a_sample_without_an_answer_is_left_out_of_all() -> None:
     }
 
     assert judged("committed_lag", "mean < 1k", levels=levels).measured == 22.0
+
+
+@pytest.mark.parametrize(
+    ("metric", "text", "meant"),
+    [
+        ("publish_latency", "p99 ≤ 50ms", "p99 <= 50ms"),
+        ("publish_latency", "p99 => 50ms", "p99 >= 50ms"),
+        ("records", "failed = 0", "failed == 0"),
+        ("publish_latency", "p99 under 50ms", None),
+        ("publish_latency", "p99 < 50", "50ms"),
+        ("cpu_us_per_record", "value < 1.5", "1.5us"),
+        ("publish_latency", "p99 < 0", "p99 == 0"),
+        ("records", "failed < 0", "failed == 0"),
+    ],
+)
+def test_what_is_no_expression_or_never_holds_is_refused_with_what_was_meant(
+    metric: str, text: str, meant: str | None
+) -> None:
+    with pytest.raises(HintedError) as refused:
+        parse_expression(metric, text)
+    assert refused.value.suggestion == meant
+
+
+def test_more_records_in_the_log_than_are_explained_may_be_fewer_than_none() -> None:
+    assert parse_expression("reconciliation", "unexplained < 0").holds(-1.0)
 
 
 def test_a_share_is_stored_as_the_ratio_that_it_is() -> None:

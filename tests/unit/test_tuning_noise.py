@@ -102,7 +102,14 @@ def test_a_drift_needs_the_default_to_be_run_again() -> None:
     before, _ = default_runs(slope=0.1, cv=0.0)
     drift = drift_of(before, [])
     assert drift.corrected(5.0, 9) == 5.0
-    assert drift.sentence() == "no drift could be seen: the default was not run again"
+    assert drift.sentence() == "no drift could be seen: the default was run too seldom"
+
+
+def test_four_runs_of_the_default_show_no_drift_though_all_rise() -> None:
+    """Without any drift they rise or fall one after the other in a twelfth of all studies."""
+    rising = [PlacedValue(place, 100.0 + place) for place in range(5)]
+    assert not drift_of(rising[:3], rising[3:4]).seen
+    assert drift_of(rising[:3], rising[3:]).seen
 
 
 def test_the_least_leads_where_less_is_better() -> None:

@@ -34,10 +34,21 @@ def latencies(stored: StoredRun) -> Mapping[tuple[str, str], Histogram]:
 def some_latencies(stored: StoredRun) -> Mapping[tuple[str, str], Histogram]:
     """The same for formats that tell nothing else.
 
+    At `rate: max` publish latency is the service time, and is left out.
+
     Raises:
         UsageError: there is none, or the file is damaged.
     """
-    found = latencies(stored)
+    at_max = {
+        f"producer/{name}"
+        for name, producer in stored.result.producers.items()
+        if producer.publish_latency_is_service_time
+    }
+    found = {
+        (source, metric): histogram
+        for (source, metric), histogram in latencies(stored).items()
+        if metric != "publish_latency" or source not in at_max
+    }
     if not found:
         gone = "" if (stored.path / HISTOGRAMS_FILE).exists() else f" (there is no {HISTOGRAMS_FILE})"
         raise UsageError(

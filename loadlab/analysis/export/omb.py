@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from loadlab.analysis.export.durations import merged, over_time, some_latencies, spans, value_at_ns
+from loadlab.analysis.export.durations import latencies, merged, over_time, spans, value_at_ns
 from loadlab.analysis.export.files import Exported
 from loadlab.analysis.export.hdr import HdrHistogram
 from loadlab.analysis.export.seconds import Seconds, read_seconds
@@ -173,7 +173,7 @@ def _parts(stored: StoredRun, measure: _Measure) -> list[tuple[Histogram, Interv
     """Of each group that measured it: the whole measure phase, and the seconds."""
     return [
         (histogram, over_time(stored, source, metric))
-        for (source, metric), histogram in some_latencies(stored).items()
+        for (source, metric), histogram in latencies(stored).items()
         if metric == measure.metric
     ]
 

@@ -68,7 +68,7 @@ class _Series:
         """All metrics; a sample stands at the end of its interval."""
         producers = [f"producer/{name}" for name in self.stored.result.producers]
         consumers = [f"consumer/{name}" for name in self.stored.result.consumers]
-        yield self._phase(producers)
+        yield self._phase(producers, consumers)
         yield self._target(producers)
         yield self._rate(run_metrics.SENT, producers, "attempted_records_per_s", "rejected_records_per_s")
         yield self._rate(run_metrics.ACKED, producers, "acked_records_per_s")
@@ -79,9 +79,10 @@ class _Series:
         yield self._latency(run_metrics.END_TO_END_LATENCY, end_to_end, {"0.99": 99.0})
         yield self._level(run_metrics.LAG, consumers, "consumer_lag_records")
 
-    def _phase(self, producers: Sequence[str]) -> Family:
+    def _phase(self, producers: Sequence[str], consumers: Sequence[str]) -> Family:
         """The phase that each interval begins in."""
-        starts = self.seconds.added(producers, "attempted_records_per_s")
+        sent = self.seconds.added(producers, "attempted_records_per_s")
+        starts = sent or self.seconds.added(consumers, "consumed_records_per_s")
         return run_metrics.PHASE.of(
             *(
                 self._sample({"loadlab_phase": name}, float(name == self._phase_at(at)), at + INTERVAL_S)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from loadlab.analysis.recorded import INTERVAL_S
+from loadlab.analysis.recorded import INTERVAL_S, LATE_SAMPLE_S
 from loadlab.errors import UsageError
 from loadlab.results.artifacts import read_intervals
 
@@ -63,7 +63,7 @@ class Seconds:
         return total / window.seconds
 
     def last(self, window: Window, sources: Iterable[str], metric: str) -> float:
-        """The last value sampled by the end of a window, all sources added."""
+        """The last value of a window, all sources added; it is due at the end and taken a little after."""
         return float(sum(self._latest(window, source, metric) for source in sources))
 
     def added(self, sources: Iterable[str], metric: str) -> dict[float, float]:
@@ -80,7 +80,7 @@ class Seconds:
 
     def _latest(self, window: Window, source: str, metric: str) -> float:
         times, values = self._of(source, metric)
-        before = np.searchsorted(times, window.end_s, side="right")
+        before = np.searchsorted(times, window.end_s + LATE_SAMPLE_S, side="right")
         return float(values[before - 1]) if before else 0.0
 
     def _of(self, source: str, metric: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -71,6 +71,9 @@ def heatmap_data(recorded: Recorded, metric: str) -> HeatmapData | None:
         None where the run has no sample, or was stored before each second's histogram was kept.
     """
     kind, label, _ = METRICS[metric]
+    producers = recorded.result.producers.values()
+    if metric == "publish_latency" and all(each.publish_latency_is_service_time for each in producers):
+        label = METRICS["service_time"][1]
     found = recorded.by_interval(kind, metric)
     if found is None or not found[1].any():
         return None

@@ -108,4 +108,9 @@ def _settings(client: Client, given: Mapping[str, str]) -> Settings:
 
 def _flavour(given: Mapping[str, str]) -> Flavour:
     own = any(name in _LIBRDKAFKA_HAS or name.startswith(_LIBRDKAFKA_BEGINS) for name in given)
-    return "librdkafka" if own else "java"
+    return "librdkafka" if own or any(map(_only_librdkafka_has, given)) else "java"
+
+
+def _only_librdkafka_has(name: str) -> bool:
+    of_java = any(name in definitions(client, DEFAULT_KAFKA_VERSION) for client in _CLIENTS)
+    return name in known_properties() and not of_java
