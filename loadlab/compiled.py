@@ -31,15 +31,22 @@ _COMPILED_PACKAGES = ("client", "measurement", "workload")
 
 
 def cache_directory() -> Path:
-    """Where machine code is kept: under XDG_CACHE_HOME, a directory for each state of sources and machine."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    """Where machine code is kept: a directory for each state of sources and machine.
+
+    Under NUMBA_CACHE_DIR, else XDG_CACHE_HOME.
+    """
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "loadlab" / "numba"
+    if own := os.environ.get("NUMBA_CACHE_DIR"):
+        root = Path(own) / "loadlab"
     digest = hashlib.sha256(Path(__file__).read_bytes())
-    digest.update(f"{sys.version} {numba.__version__} {llvmlite.binding.get_host_cpu_name()}".encode())
+    features = llvmlite.binding.get_host_cpu_features().flatten()
+    cpu = f"{llvmlite.binding.get_host_cpu_name()} {features}"
+    digest.update(f"{sys.version} {numba.__version__} {cpu}".encode())
     here = Path(__file__).parent
     for package in _COMPILED_PACKAGES:
         for module in sorted((here / package).glob("*.py")):
             digest.update(module.read_bytes())
-    return root / "loadlab" / "numba" / digest.hexdigest()[:16]
+    return root / digest.hexdigest()[:16]
 
 
 def _made_cache_directory() -> Path:
@@ -49,13 +56,12 @@ def _made_cache_directory() -> Path:
     except OSError as error:
         raise UsageError(
             f"machine code can't be kept in {directory}: {error.strerror}",
-            fix="set XDG_CACHE_HOME to a folder that can be written",
+            fix="set NUMBA_CACHE_DIR or XDG_CACHE_HOME to a folder that can be written",
         ) from error
     return directory
 
 
-if "NUMBA_CACHE_DIR" not in os.environ:
-    numba.config.CACHE_DIR = str(_made_cache_directory())  # type: ignore[attr-defined]
+numba.config.CACHE_DIR = str(_made_cache_directory())  # type: ignore[attr-defined]
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:

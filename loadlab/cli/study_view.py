@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from loadlab.cli.options import OutputFormat
     from loadlab.cli.output import Style
     from loadlab.results.model_study import StudyResult, StudyRun
+    from loadlab.results.model_study_answer import StudyAnswer
     from loadlab.results.reader import StudyEntry
     from loadlab.results.study_store import StoredStudy
 
@@ -73,7 +74,8 @@ def study_lines(stored: StoredStudy) -> Iterator[Line]:
         if result.cluster.kind == "mock":
             yield Line(MOCK_NOTE, "warn")
     yield from row("runs", _made(result))
-    yield from row("knobs", _mattered(result))
+    if result.answer is not None and result.answer.importances:
+        yield from row("knobs", _mattered(result.answer))
     yield from _trials(result)
     if result.confirmed is not None and result.finished:
         yield from row("for clients", f"{stored.path / LIBRDKAFKA_FILE}, {JAVA_FILE} beside it")
@@ -89,9 +91,9 @@ def _made(result: StudyResult) -> str:
     return ", ".join(f"{number} {purpose}" for purpose, number in count.items()) or "none"
 
 
-def _mattered(result: StudyResult) -> str:
+def _mattered(answer: StudyAnswer) -> str:
     """Each knob's share in the good trials with its interval, the greatest first."""
-    shares = result.answer.importances if result.answer is not None else ()
+    shares = answer.importances
     names = short_names(each.knob for each in shares)
     return ", ".join(
         f"{names[each.knob]} {each.share:.0%} ({each.low:.0%}–{each.high:.0%})"

@@ -198,6 +198,9 @@ class Cluster(Protocol):
     ) -> dict[Partition, int | None]:
         """Return what a group committed; None where it has not."""
 
+    def forget_group(self, group_id: str) -> None:
+        """End the connections by which a group's commits were asked for, once nobody asks any more."""
+
     def topic_config(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
         """Return the effective configuration of topics. Needs ADMIN."""
 

@@ -136,6 +136,10 @@ class AdministeredCluster(abc.ABC):
         """Return what a group committed; None where it has not."""
         return self._offsets.committed(group_id, partitions, timeout_s)
 
+    def forget_group(self, group_id: str) -> None:
+        """End the connections by which a group's commits were asked for."""
+        self._offsets.forget(group_id)
+
     def topic_config(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
         """Return the effective configuration of topics."""
         self.require(Capability.ADMIN)

@@ -108,8 +108,11 @@ class DockerCluster(AdministeredCluster):
             return self._containers.states()
 
     def process_ids(self) -> tuple[int, ...] | None:
-        """Return the living containers' first processes, where the engine's are this machine's."""
-        if not self._engine.shares_loopback:
+        """Return the living containers' first processes, where these are all that serves the clients here.
+
+        On a network of their own all goes through a proxy of the engine's, too.
+        """
+        if not self._engine.shares_loopback or self.info.network != "host":
             return None
         with self._engine.impatient():
             return self._containers.process_ids()

@@ -7,6 +7,7 @@ import io
 import math
 import os
 import shutil
+import socket
 import sys
 import tarfile
 import threading
@@ -32,6 +33,7 @@ RUN_LABEL = "loadlab.run"
 OWNER_LABEL = "loadlab.owner"
 NAME_LABEL = "loadlab.name"
 DATA_PATH = "/var/lib/kafka/data"
+_MARKS_OF_CONTAINERS = ("/.dockerenv", "/run/.containerenv")
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 _CONNECT_TIMEOUT_S = 5
 _CALL_TIMEOUT_S = 60
@@ -123,12 +125,24 @@ class Engine:
     def is_near(self) -> bool:
         """Whether its ports can be published where this machine reaches them: on 127.0.0.1."""
         url = urlsplit(str(self._client.api.base_url))
-        return url.hostname != "ssh" if url.scheme == "http+docker" else url.hostname in _LOOPBACK_HOSTS
+        if url.scheme == "http+docker":
+            return url.hostname != "ssh" and self._is_beside
+        return url.hostname in _LOOPBACK_HOSTS
+
+    @property
+    def _is_beside(self) -> bool:
+        """Whether it is not outside the container that this process is in and that was given its socket.
+
+        A container on its host's network has the host's name, and its loopback address.
+        """
+        in_container = any(map(os.path.exists, _MARKS_OF_CONTAINERS))
+        return not in_container or self._info.get("Name") == socket.gethostname()
 
     @property
     def why_far(self) -> str:
         """What stands against an engine that is not near."""
-        return f"{self.version} is on another machine, whose loopback address is not this one's"
+        where = "on another machine" if self._is_beside else "outside this container"
+        return f"{self.version} is {where}, and has another loopback address"
 
     @property
     def shares_loopback(self) -> bool:
@@ -136,7 +150,13 @@ class Engine:
         options = " ".join(self._info.get("SecurityOptions") or [])
         is_here = str(self._client.api.base_url).startswith("http+docker://")
         is_desktop = "Docker Desktop" in str(self._info.get("OperatingSystem"))
-        return is_here and sys.platform == "linux" and not is_desktop and "rootless" not in options
+        return (
+            is_here
+            and self._is_beside
+            and sys.platform == "linux"
+            and not is_desktop
+            and "rootless" not in options
+        )
 
     @property
     def data_root(self) -> Path | None:

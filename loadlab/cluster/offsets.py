@@ -127,6 +127,12 @@ class OffsetReader:
             self._groups[group_id] = Consumer({**self._admin.properties, "group.id": group_id})
         return self._groups[group_id]
 
+    def forget(self, group_id: str) -> None:
+        """End the consumer that was made for a group; nobody may be asking by it."""
+        reader = self._groups.pop(group_id, None)
+        if reader is not None:
+            reader.close()
+
     def close(self) -> None:
         """End the consumers that were made."""
         for reader in self._groups.values():

@@ -260,7 +260,7 @@ def _places(lengths: Sequence[int]) -> pa.Array:
 def _write_events(events: Sequence[Mapping[str, JsonValue]], path: Path, redactor: Redactor) -> None:
     with path.open("w", encoding="utf-8") as file:
         for event in events:
-            file.write(json.dumps(redactor.document(dict(event)), ensure_ascii=False) + "\n")
+            file.write(json.dumps(redactor.model(event), ensure_ascii=False) + "\n")
 
 
 def _copy_log(source: Path, target: Path, redactor: Redactor) -> None:

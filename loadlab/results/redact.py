@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from loadlab.scenario.secrets import REDACTED, is_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from pydantic import JsonValue
 
@@ -41,6 +41,10 @@ class Redactor:
         """The text without known secrets and without what follows `password=` and its like."""
         shorter = self._known.sub(REDACTED, text) if self._known else text
         return _SECRET_IN_TEXT.sub(rf"\g<key>{REDACTED}", shorter)
+
+    def model(self, document: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """A copy of a model of ours without secrets; its fields keep their names, whatever secrets are."""
+        return {name: self.document(value, name) for name, value in document.items()}
 
     def document(self, document: JsonValue, key: str = "") -> JsonValue:
         """A copy of any JSON document without secrets; keys are searched too.
@@ -76,7 +80,7 @@ def redact(document: JsonValue, secrets: Collection[str] = ()) -> JsonValue:
 
 
 def _is_secret(key: str) -> bool:
-    """Whether a key is a secret's: by the name of a property, without that of its group; a threshold's is none."""
+    """Whether a key is a secret's: by the name of a property without that of its group; no threshold's is."""
     name = key.rpartition(".config.")[2]
     return "{" not in key and (is_secret(name) or _ALSO_SECRET.search(name) is not None)
 

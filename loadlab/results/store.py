@@ -52,8 +52,10 @@ def save(
 def _without_secrets(result: RunResult, redactor: Redactor) -> RunResult:
     """Search all free text; ids, times and fixed words stay: a password "kafka" must not spoil the file."""
     document = result.model_dump(mode="json")
-    for part in ("scenario", "environment", "thresholds", "warnings"):
-        document[part] = redactor.document(document[part])
+    document["scenario"] = redactor.document(document["scenario"])
+    document["environment"] = redactor.model(document["environment"])
+    for part in ("thresholds", "warnings"):
+        document[part] = [redactor.model(one) for one in document[part]]
     for part in ("config", "reason"):
         document["cluster"][part] = redactor.document(document["cluster"][part])
     for reason in document["verdict"]["reasons"]:

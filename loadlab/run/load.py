@@ -122,6 +122,7 @@ class Load:
         self._check_workers()
         # After the workers' last reads and commits: what is left now is what was not read.
         self.final = self.sampler.take_last()
+        self.sampler.release()
         return ended_ns
 
     def _start(self) -> None:

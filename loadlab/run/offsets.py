@@ -90,6 +90,27 @@ class GroupSample:
 
 
 @dataclass(frozen=True)
+class _Held:
+    """What the workers of a group tell beside the log ends, before its coordinator is asked.
+
+    Attributes:
+        group: whose.
+        log_ends: by partition, the last that is known.
+        all_told: whether all partitions have told theirs now.
+        start: where the group begins by partition.
+        lag: as of GroupSample.
+        backlog: likewise.
+    """
+
+    group: Group
+    log_ends: npt.NDArray[np.int64]
+    all_told: bool
+    start: npt.NDArray[np.int64]
+    lag: npt.NDArray[np.int64]
+    backlog: int
+
+
+@dataclass(frozen=True)
 class Sample:
     """What one round of questions gave.
 
@@ -255,6 +276,11 @@ class OffsetSampler:
         """Ends the sampling after the request under way, which is not waited for."""
         self._beat.cancel()
 
+    def release(self) -> None:
+        """Ends what asked for the groups' commits, after the last sample: a cluster may see many runs."""
+        for group in self.groups:
+            self.cluster.forget_group(group.group_id)
+
     def kept_leader(self, sample: Sample, partition: Partition) -> bool:
         """Whether a partition has had one leader since before the load, so that it lacks nothing acked."""
         begun = -1 if self.before is None else self.before.epochs.get(partition, -1)
@@ -298,27 +324,38 @@ class OffsetSampler:
             return sample
 
     def _sample(self, ends: OffsetSample) -> Sample:
-        groups = {group.name: self._group_sample(group, ends) for group in self.groups}
+        # Positions of all groups first: while one's coordinator is waited for, the others read on.
+        held = [self._held(group, ends) for group in self.groups]
+        groups = {each.group.name: self._group_sample(each) for each in held}
         at_ns = (ends.before_ns + ends.after_ns) // 2
         return Sample(at_ns, Told(self._places, ends.offsets), groups, Told(self._places, ends.epochs))
 
-    def _group_sample(self, group: Group, ends: OffsetSample) -> GroupSample:
+    def _held(self, group: Group, ends: OffsetSample) -> _Held:
         workers = self.fleet.group(group.name, produces=False)
-        at = positions(workers, group)
-        self._last_ends |= ends.offsets
-        known = all(partition in ends.offsets for partition in group.partitions)
-        log_ends = np.array([self._last_ends.get(partition, NO_POSITION) for partition in group.partitions])
         # What is sent before a group that begins at the end has come is no lag of it.
         waiting = _not_begun(workers, group)
-        lag = np.where(waiting, 0, np.maximum(log_ends - at, 0))
+        at = positions(workers, group)
+        self._last_ends |= ends.offsets
+        log_ends = np.array([self._last_ends.get(partition, NO_POSITION) for partition in group.partitions])
         start = np.where(waiting, log_ends, begins(workers, group))
-        told = self._committed(group) if known else None
-        committed = None if told is None else np.where(told == NO_POSITION, start, told)
-        committed_lag = None if committed is None else int(np.maximum(log_ends - committed, 0).sum())
-        return GroupSample(
-            lag=lag,
-            committed_lag=committed_lag,
+        return _Held(
+            group=group,
+            log_ends=log_ends,
+            all_told=all(partition in ends.offsets for partition in group.partitions),
+            start=start,
+            lag=np.where(waiting, 0, np.maximum(log_ends - at, 0)),
             backlog=max(0, self._unread(group) - _never_read(group, start)),
+        )
+
+    def _group_sample(self, held: _Held) -> GroupSample:
+        told = self._committed(held.group) if held.all_told else None
+        committed = None if told is None else np.where(told == NO_POSITION, held.start, told)
+        return GroupSample(
+            lag=held.lag,
+            committed_lag=(
+                None if committed is None else int(np.maximum(held.log_ends - committed, 0).sum())
+            ),
+            backlog=held.backlog,
             committed=committed,
             has_committed=told is not None and bool((told != NO_POSITION).any()),
         )

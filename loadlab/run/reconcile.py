@@ -157,7 +157,7 @@ def _verdict(run: EndedRun, reconciliation: Reconciliation) -> Judgement:
         dead_brokers=list(load.dead_brokers.values()),
         unexplained=_not_told_otherwise(reconciliation),
         correctness=_correctness(reconciliation),
-        unread={name: group.unread or 0 for name, group in run.consumers().items()},
+        unread={name: _still_unread(run, group) for name, group in run.consumers().items()},
         ends_known=growth(run) is not None,
         may_duplicate=_may_duplicate(run),
         unacknowledged=waiting,
@@ -169,6 +169,15 @@ def _verdict(run: EndedRun, reconciliation: Reconciliation) -> Judgement:
         idle=_idle(run, producers),
     )
     return judge(figures)
+
+
+def _still_unread(run: EndedRun, group: ConsumerGroup) -> int:
+    """What a group had still to read when the drain phase ended.
+
+    Where others write to its topics too, nothing once it had come to the log ends that followed the last ack.
+    """
+    came = group.group.existing and group.group.name in run.load.drained_ns
+    return 0 if came else group.unread or 0
 
 
 def _idle(run: EndedRun, producers: Sequence[ProducerFigures]) -> bool:

@@ -7,7 +7,6 @@ import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,8 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.client.settings import LATEST
-from loadlab.cluster import TopicRequest
-from loadlab.errors import LoadlabError, RunError, UsageError, WorkerError
+from loadlab.errors import LoadlabError, RunError, WorkerError
 from loadlab.results.artifacts import Artifacts
 from loadlab.results.environment import capture_host
 from loadlab.results.publish import ensure_writable
@@ -34,11 +32,12 @@ from loadlab.run.judging import LiveThresholds, judged
 from loadlab.run.load import Load
 from loadlab.run.memory import check_memory
 from loadlab.run.offsets import Group, OffsetSampler
-from loadlab.run.opening import OpenCluster, Opening, RunOptions, check_existing, end, open_cluster
+from loadlab.run.opening import OpenCluster, Opening, RunOptions, check_existing, open_cluster
 from loadlab.run.orders import Target, group_id, make_orders
 from loadlab.run.plan import RunPlan, plan_scenario
 from loadlab.run.series import Series, partition_lags
 from loadlab.run.shield import Shield
+from loadlab.run.topics import RunTopics
 from loadlab.run.traces import shared_traces
 from loadlab.run.watch import Watcher
 from loadlab.scenario.secrets import is_secret
@@ -133,7 +132,10 @@ class _Run:
             self._cluster_ready_ns = max(opened.ready_ns, self._started_ns)
             if given is not None:
                 self._events.note("cluster", f"cluster ready: {given.cluster.bootstrap_servers}")
-            partitions = stack.enter_context(self._topics(opened.cluster, outlives=outlives))
+            topics = RunTopics(self._plan, self._run_id, opened.cluster, self._events, self._interrupts)
+            partitions = stack.enter_context(
+                topics.made(outlives=outlives, keeps=self._options.keep_topics, timeout_s=self._deletion_s)
+            )
             account = stack.enter_context(self._account(partitions))
             fleet = stack.enter_context(self._fleet())
             try:
@@ -152,44 +154,14 @@ class _Run:
             interrupts=self._interrupts,
         )
 
-    @contextmanager
-    def _topics(self, cluster: Cluster, *, outlives: bool) -> Iterator[dict[str, int]]:
-        """Makes the topics; gives partitions by topic name; deletes those that it made itself."""
-        wanted = [
-            TopicRequest(topic.name, topic.partitions, topic.replication_factor, topic.config)
-            for topic in self._plan.topics
-            if topic.partitions is not None and topic.replication_factor is not None
-        ]
-        partitions = {request.name: request.partitions for request in wanted}
-        partitions |= self._existing(cluster)
-        # Without their ids nobody could delete them: a signal waits until those are known.
-        with self._interrupts.deferred():
-            ids = cluster.create_topics(wanted) if wanted else {}
-        try:
-            if self._interrupts.missed:
-                raise KeyboardInterrupt
-            yield partitions
-        finally:
-            if ids and outlives and not self._options.keep_topics:
-                timeout_s = _SILENT_DELETION_S if self._silent else _DELETION_S
-                delete = partial(cluster.delete_topics, ids, timeout_s)
-                end("topics", delete, self._events, self._interrupts)
+    def _deletion_s(self) -> float:
+        """How long the deletion of topics may take."""
+        return _SILENT_DELETION_S if self._silent else _DELETION_S
 
     @property
     def _cluster_outlives(self) -> bool:
         """Whether the cluster goes on after the run, so that topics have to be deleted one by one."""
         return self._options.cluster_name is not None or self._scenario.cluster.provider == "external"
-
-    def _existing(self, cluster: Cluster) -> dict[str, int]:
-        names = [topic.name for topic in self._plan.topics if topic.partitions is None]
-        found = cluster.describe_topics(names) if names else {}
-        missing = [name for name in names if found.get(name) is None]
-        if missing:
-            raise UsageError(
-                f"the cluster has no topic {', '.join(missing)}, which the scenario says exists",
-                fix="create it, or drop existing: true so that the run makes its own",
-            )
-        return {name: len(topic.partitions) for name, topic in found.items() if topic is not None}
 
     @contextmanager
     def _fleet(self) -> Iterator[Fleet]:

@@ -140,6 +140,7 @@ class FakeCluster:
         broken: why nothing is answered, or None.
         asked: how often log ends were asked for.
         telemetries: what brokers tell, one after the other; the last one again and again.
+        forgotten: the groups whose commits nobody will ask for any more.
     """
 
     ends: dict[Partition, int] = field(default_factory=dict)
@@ -151,6 +152,7 @@ class FakeCluster:
     free_bytes: int | None = None
     on_committed: Callable[[], None] = lambda: None
     telemetries: list[TelemetrySample] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -176,6 +178,9 @@ class FakeCluster:
     ) -> Mapping[Partition, int | None]:
         self.on_committed()
         return {partition: self.committed.get(partition) for partition in partitions}
+
+    def forget_group(self, group_id: str) -> None:
+        self.forgotten.append(group_id)
 
     def broker_states(self) -> list[BrokerState]:
         return self.brokers

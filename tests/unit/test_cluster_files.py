@@ -27,6 +27,7 @@ from loadlab.cluster import (
     standing,
     start_cluster,
 )
+from loadlab.cluster import docker as engines
 from loadlab.cluster.admin import KafkaAdmin
 from loadlab.cluster.api import ClusterInfo
 from loadlab.cluster.docker import Engine, Marked
@@ -327,7 +328,8 @@ def test_an_engine_on_another_machine_is_no_place_for_brokers(
     monkeypatch: pytest.MonkeyPatch, host: str, near: bool
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", host)
-    monkeypatch.setattr(docker.DockerClient, "info", lambda _: {"ServerVersion": "29"})
+    told = {"ServerVersion": "29", "Name": socket.gethostname()}
+    monkeypatch.setattr(docker.DockerClient, "info", lambda _: told)
     monkeypatch.setattr(docker.APIClient, "_retrieve_server_version", lambda _: "1.41")
     assert Engine().is_near == near
 
@@ -335,6 +337,25 @@ def test_an_engine_on_another_machine_is_no_place_for_brokers(
     available = containers.DockerProvider().check(ClusterSpec.model_validate({"provider": "docker"}))
     assert available.available == near
     assert ("another machine" in available.reason) != near
+
+
+@pytest.mark.parametrize(
+    ("in_container", "name", "near"),
+    [(False, "another", True), (True, socket.gethostname(), True), (True, "another", False)],
+)
+def test_an_engine_outside_the_container_that_has_its_socket_is_no_place_for_brokers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, in_container: bool, name: str, near: bool
+) -> None:
+    """A container has its own loopback address, unless it is on its host's network and has its name."""
+    mark = tmp_path / ".dockerenv"
+    if in_container:
+        mark.touch()
+    monkeypatch.setattr(engines, "_MARKS_OF_CONTAINERS", (str(mark),))
+    monkeypatch.setenv("DOCKER_HOST", "unix:///var/run/docker.sock")
+    monkeypatch.setattr(docker.DockerClient, "info", lambda _: {"ServerVersion": "29", "Name": name})
+    monkeypatch.setattr(docker.APIClient, "_retrieve_server_version", lambda _: "1.41")
+    assert (Engine().is_near, Engine().shares_loopback) == (near, near)
+    assert ("outside this container" in Engine().why_far) != near
 
 
 def test_a_client_that_goes_away_ends_no_mock(tmp_path: Path) -> None:

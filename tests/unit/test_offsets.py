@@ -114,6 +114,32 @@ def test_a_coordinator_that_is_silent_keeps_no_other_from_being_asked_and_is_ask
     assert asked == ["silent", "well", "well", "silent", "well"]
 
 
+def test_all_groups_positions_are_read_before_the_first_coordinator_is_asked() -> None:
+    """While one group's coordinator is waited for, the others read on: their lag would be too small."""
+    consumer = worker_of(consuming())
+    consumer.slab.positions[:] = 4
+
+    def read_on() -> None:
+        consumer.slab.positions[:] = 10
+
+    groups = [replace(group_from(0, 0, 0), name=name, group_id=name) for name in ("first", "second")]
+    cluster = FakeCluster(ends(10, 10, 10), on_committed=read_on)
+    sampler = OffsetSampler(cluster.as_cluster(), fleet_of(consumer), PARTITIONS, groups)
+    sampler.fleet.group = lambda *_, **__: [consumer]  # type: ignore[method-assign]
+    sample = sampler.take()
+
+    assert sample is not None
+    assert [sample.groups[name].total_lag for name in ("first", "second")] == [18, 18]
+
+
+def test_after_the_last_sample_nothing_is_left_that_asked_for_a_groups_commits() -> None:
+    cluster = FakeCluster(ends(1, 1, 1))
+    sampler = OffsetSampler(cluster.as_cluster(), fleet_of(), PARTITIONS, [group_from(0, 0, 0)])
+    sampler.take_last()
+    sampler.release()
+    assert cluster.forgotten == [group_from(0, 0, 0).group_id]
+
+
 def test_leaders_are_the_same_only_where_all_tell_the_epoch_that_they_had_before() -> None:
     before = OffsetSample(0, 0, ends(0, 0, 0), epochs=dict.fromkeys(PARTITIONS, 4))
     sampler = OffsetSampler(FakeCluster().as_cluster(), fleet_of(), PARTITIONS, [], before=before)

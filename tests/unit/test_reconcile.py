@@ -54,7 +54,8 @@ def load_of(
     """A load that has ended, with one sample of the log's ends; none where no partition answered."""
     cluster = MockOrKafka()
     cluster.kind = kind
-    group = Group("billing", "group-1", PARTITIONS, np.full(3, baseline), ("checkout",))
+    existing = loaded.scenario.topics["orders"].existing
+    group = Group("billing", "group-1", PARTITIONS, np.full(3, baseline), ("checkout",), existing)
     sampler = OffsetSampler(cluster.as_cluster(), fleet, PARTITIONS, [group])
     if ends:
         at = fleet.consumers[0].slab.positions
@@ -203,6 +204,16 @@ def test_a_verdict_carries_what_was_found() -> None:
 
     assert verdict.status == "invalid"
     assert [reason.code for reason in verdict.reasons] == ["unreconciled", "undrained"]
+
+
+def test_a_group_that_came_to_the_log_ends_of_a_topic_that_others_write_to_has_drained() -> None:
+    """What they wrote while the workers ended is not its to read."""
+    run = measured(grown=(41, 30, 30), read=(40, 30, 30), topic={"existing": True})
+    codes = {reason.code for reason in make_verdict(run, reconcile(run)).reasons}
+    assert "undrained" in codes
+    run.load.drained_ns["billing"] = 12 * S
+    codes = {reason.code for reason in make_verdict(run, reconcile(run)).reasons}
+    assert "undrained" not in codes
 
 
 def test_a_retry_may_have_written_a_surplus_where_something_went_wrong() -> None:

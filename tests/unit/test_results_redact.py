@@ -53,6 +53,17 @@ def test_a_topic_may_be_called_secret() -> None:
     assert redact({"topics": {"secret": {"partitions": 6}}}) == {"topics": {"secret": {"partitions": 6}}}
 
 
+def test_what_is_told_of_a_group_that_is_called_like_a_secret_stays() -> None:
+    document = {
+        "thresholds": {"publish_latency{producer=password-resets}": ["p99 < 50ms"]},
+        "traces": {"password-resets": "2ab7"},
+        "assignment": {"producers.password-resets.config.compression.type": "zstd"},
+    }
+    assert redact(document) == document
+    secret = {"producers.web.config.sasl.password": "hunter2"}
+    assert redact({"assignment": secret}) == {"assignment": {"producers.web.config.sasl.password": REDACTED}}
+
+
 def test_a_known_value_goes_wherever_it_stands() -> None:
     document = {"message": "login of app with s3cr3t-pw failed", "list": ["s3cr3t-pw"], "s3cr3t-pw": 1}
 
@@ -110,9 +121,12 @@ def test_no_stored_file_holds_a_secret(tmp_path: Path) -> None:
             assert secret.encode() not in path.read_bytes(), path.name
 
 
-@pytest.mark.parametrize("secret", ["kafka", "valid", "2026", "suspect", "1"])
+@pytest.mark.parametrize(
+    "secret", ["kafka", "valid", "2026", "suspect", "1", "loadlab", "client", "message", "expression"]
+)
 def test_a_secret_that_is_a_common_word_does_not_spoil_the_result(tmp_path: Path, secret: str) -> None:
-    stored = save(result(), Artifacts(), tmp_path, secrets=[secret])
+    told = result().model_copy(update={"warnings": (Warned(message="much is written"),)})
+    stored = save(told, Artifacts(), tmp_path, secrets=[secret])
 
     assert stored.result.cluster.kind == "kafka"
     assert stored.result.started_at == result().started_at

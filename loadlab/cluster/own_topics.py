@@ -1,0 +1,98 @@
+"""Topics of runs on clusters that go on without them: what a killed run leaves, the next one deletes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from loadlab.cluster.processes import ProcessIdentity
+from loadlab.cluster.state import STATE_VARIABLE, state_dir, unusable, usable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from loadlab.cluster.api import Cluster
+
+
+_TIMEOUT_S: Final = 10.0
+
+
+@dataclass(frozen=True)
+class MadeTopics:
+    """What one run made, as its file holds it.
+
+    Attributes:
+        path: the file.
+        cluster_id: of the cluster that has them.
+        ids: the topics' by name.
+        owner: the process that made them.
+    """
+
+    path: Path
+    cluster_id: str
+    ids: Mapping[str, str]
+    owner: ProcessIdentity
+
+    def delete(self, cluster: Cluster, timeout_s: float) -> None:
+        """Delete them; what could not be deleted is left to the next run.
+
+        Raises:
+            ClusterError: the cluster did not answer.
+        """
+        cluster.delete_topics(self.ids, timeout_s)
+        self.path.unlink(missing_ok=True)
+
+
+def remembered(run_id: str, cluster: Cluster, ids: Mapping[str, str]) -> MadeTopics:
+    """Remember topics until they are deleted.
+
+    Raises:
+        UsageError: there is no place for it.
+    """
+    folder = _folder()
+    made = MadeTopics(
+        folder / f"{run_id}.json", cluster.info.cluster_id, dict(ids), ProcessIdentity.current()
+    )
+    document = {"cluster_id": made.cluster_id, "ids": dict(ids), "owner": str(made.owner)}
+    try:
+        usable(folder, STATE_VARIABLE)
+        made.path.write_text(json.dumps(document), encoding="utf-8")
+    except OSError as error:
+        raise unusable(folder, STATE_VARIABLE, error) from error
+    return made
+
+
+def delete_left(cluster: Cluster) -> list[str]:
+    """Delete what runs that were killed have left on a cluster; returns the topics' names.
+
+    Topics whose id is another by now are not theirs, and stay.
+
+    Raises:
+        ClusterError: the cluster did not answer.
+    """
+    deleted: list[str] = []
+    for record in _records():
+        is_over = record.owner.is_judgeable and not record.owner.is_alive
+        if record.cluster_id == cluster.info.cluster_id and is_over:
+            there = cluster.topic_ids(list(record.ids))
+            record.delete(cluster, _TIMEOUT_S)
+            deleted += [name for name, topic_id in record.ids.items() if there.get(name) == topic_id]
+    return deleted
+
+
+def _folder() -> Path:
+    return state_dir() / "topics"
+
+
+def _records() -> Iterator[MadeTopics]:
+    """All records; a file that is none (a torn or foreign one) is passed over."""
+    for path in sorted(_folder().glob("*.json")):
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            owner = ProcessIdentity.parse(str(found["owner"]))
+            if owner is not None:
+                yield MadeTopics(path, str(found["cluster_id"]), dict(found["ids"]), owner)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue

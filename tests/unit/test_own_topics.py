@@ -1,0 +1,95 @@
+"""Topics on clusters that go on without their runs, and what a killed run leaves of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from loadlab.cluster.own_topics import delete_left, remembered
+from loadlab.cluster.processes import ProcessIdentity
+from loadlab.cluster.state import state_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from loadlab.cluster import Cluster
+
+
+class Standing:
+    """A cluster that stands, as far as its topics go."""
+
+    def __init__(self, cluster_id: str = "here", **topics: str) -> None:
+        self.info = SimpleNamespace(cluster_id=cluster_id)
+        self.topics = topics
+
+    def topic_ids(self, names: Sequence[str]) -> dict[str, str | None]:
+        return {name: self.topics.get(name) for name in names}
+
+    def delete_topics(self, ids: Mapping[str, str], _timeout_s: float) -> None:
+        self.topics = {name: there for name, there in self.topics.items() if ids.get(name) != there}
+
+
+def as_cluster(standing: Standing) -> Cluster:
+    return cast("Cluster", standing)
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LOADLAB_STATE_DIR", str(tmp_path))
+    return state_dir() / "topics"
+
+
+def left_by_a_killed_run(state: Path, cluster: Standing, **ids: str) -> None:
+    """A record whose owner has ended: no process has started at a time that is none."""
+    path = remembered("killed", as_cluster(cluster), ids).path
+    assert path.parent == state
+    document = json.loads(path.read_text())
+    document["owner"] = str(replace(ProcessIdentity.current(), started="0"))
+    path.write_text(json.dumps(document))
+
+
+def test_what_a_killed_run_left_is_deleted_once(state: Path) -> None:
+    cluster = Standing(orders="id-1", others="id-2")
+    left_by_a_killed_run(state, cluster, orders="id-1")
+    assert delete_left(as_cluster(cluster)) == ["orders"]
+    assert cluster.topics == {"others": "id-2"}
+    assert not list(state.iterdir())
+    assert delete_left(as_cluster(cluster)) == []
+
+
+def test_a_topic_that_was_made_anew_by_others_stays(state: Path) -> None:
+    cluster = Standing(orders="id-9")
+    left_by_a_killed_run(state, cluster, orders="id-1")
+    assert delete_left(as_cluster(cluster)) == []
+    assert cluster.topics == {"orders": "id-9"}
+    assert not list(state.iterdir())
+
+
+def test_what_is_on_another_cluster_stays_there(state: Path) -> None:
+    there, here = Standing("there", orders="id-1"), Standing("here", orders="id-1")
+    left_by_a_killed_run(state, there, orders="id-1")
+    assert delete_left(as_cluster(here)) == []
+    assert here.topics == {"orders": "id-1"}
+    assert len(list(state.iterdir())) == 1
+
+
+def test_topics_of_a_run_that_goes_on_stay() -> None:
+    cluster = Standing(orders="id-1")
+    made = remembered("living", as_cluster(cluster), {"orders": "id-1"})
+    assert delete_left(as_cluster(cluster)) == []
+    assert cluster.topics == {"orders": "id-1"}
+    made.delete(as_cluster(cluster), 1.0)
+    assert not cluster.topics
+    assert not made.path.exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"owner": 1}', '{"owner": "1/2/3/4"}'])
+def test_a_file_that_is_no_record_is_passed_over(state: Path, text: str) -> None:
+    state.mkdir(parents=True)
+    (state / "torn.json").write_text(text)
+    assert delete_left(as_cluster(Standing(orders="id-1"))) == []
