@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
@@ -94,6 +95,8 @@ def run_scenario(
         finally:
             # What was measured is stored; a signal from now on has nothing of this run's to keep.
             cluster.interrupts.gentle = False
+            # Its objects refer to each other, and slabs and ledger stay mapped as long as they are there.
+            gc.collect()
     with Interrupts().handled() as interrupts:
         return _Run(loaded, options, observer, interrupts).run()
 
