@@ -137,7 +137,8 @@ class _Settings:
 
     def _measured_without(self, name: str, value: str) -> str | None:
         """An earlier group that could have set a property to another value than its default, and did not."""
-        if self.defaults.get(CANONICAL.get(name, name)) == value:
+        # Java's default of idempotence gives way to acks that rule it out; where it is set, they clash.
+        if self.defaults.get(CANONICAL.get(name, name)) == value and name != "enable.idempotence":
             return None
         return next((f"{one.kind} {one.name}" for one in self.done if self.has(one.kind, name)), None)
 

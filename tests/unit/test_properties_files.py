@@ -201,6 +201,31 @@ def test_what_one_group_sets_is_not_passed_over_for_another_that_has_the_default
         assert text.count("of its own") == 1
 
 
+def test_what_a_later_group_sets_is_not_set_for_one_that_was_measured_without() -> None:
+    """acks=1 beside idempotence is refused by both clients."""
+    handed = two_producers({"acks": 1}, {"acks": "all", "enable.idempotence": True})
+    for text in (librdkafka_properties(handed), java_properties(handed)):
+        assert settings(text)["acks"] == "1"
+        assert "enable.idempotence" not in settings(text)
+        assert "# enable.idempotence=true\n#   is not set: producer one above was measured without it" in text
+
+
+def test_what_the_study_chose_is_set_whatever_other_groups_have() -> None:
+    plain = {**SCENARIO["producers"]["checkout"], "config": {}}  # type: ignore[index]
+    chosen = {"topic": "orders", "config": {"socket.receive.buffer.bytes": 1_048_576}}
+    document = {**SCENARIO, "producers": {"one": plain}, "consumers": {"billing": chosen}}
+    handed = handover(document, ("consumers.billing.config.socket.receive.buffer.bytes",))
+    assert settings(librdkafka_properties(handed))["socket.receive.buffer.bytes"] == "1048576"
+    java = java_properties(handed)
+    assert settings(java)["receive.buffer.bytes"] == "1048576"
+    assert "# receive.buffer.bytes=-1\n#   is set to 1048576 above: this group needs" in java
+
+
+def test_java_s_buffers_of_sockets_are_the_system_s_as_librdkafka_s_are() -> None:
+    found = settings(java_properties(with_producer_config()))
+    assert (found["send.buffer.bytes"], found["receive.buffer.bytes"]) == ("-1", "-1")
+
+
 def test_what_one_group_sets_to_its_default_needs_no_other_file_for_another_that_has_it() -> None:
     handed = two_producers({"acks": "all", "linger.ms": 5}, {})
     for text in (librdkafka_properties(handed), java_properties(handed)):

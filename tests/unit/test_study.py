@@ -20,6 +20,7 @@ from bench_samples import (
     Lab,
     Watcher,
     broken,
+    essence,
     invalid,
     lz4_wins,
     optuna_trials,
@@ -31,7 +32,8 @@ from click.testing import CliRunner
 
 from loadlab.cli.main import cli
 from loadlab.cli.study_view import study_lines
-from loadlab.errors import ClusterError, RunError, UsageError
+from loadlab.cli.tune_view import plan_document
+from loadlab.errors import ClusterError, ClusterGoneError, RunError, UsageError
 from loadlab.results.study_store import JAVA_FILE, load_study_result
 from loadlab.tuning import proposals, session
 from loadlab.tuning.estimate import estimate
@@ -41,10 +43,11 @@ from loadlab.tuning.proposals import NoProposalError, Proposals
 from loadlab.tuning.rules import Rule
 from loadlab.tuning.samplers import sampler_of
 from loadlab.tuning.space import ChangeCost, Choices, Knob, SearchSpace
-from loadlab.tuning.study import TuneOptions, tune
+from loadlab.tuning.study import TuneOptions, to_go_on_with, tune
 from loadlab.tuning.study_model import Budget, ConfirmSettings, NoiseSettings, Objective
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from optuna.samplers import BaseSampler
@@ -56,6 +59,14 @@ if TYPE_CHECKING:
 
 def purposes(result: StudyResult) -> list[str]:
     return [run.purpose for run in result.runs]
+
+
+def gone_at(number: int) -> Callable[[int], None]:
+    def before(measurement: int) -> None:
+        if measurement == number:
+            raise ClusterGoneError("no engine answers")
+
+    return before
 
 
 def test_a_study_goes_from_noise_over_trials_to_a_confirmed_winner(tmp_path: Path) -> None:
@@ -131,6 +142,26 @@ def test_a_trial_whose_brokers_do_not_start_fails_and_the_study_goes_on(tmp_path
     assert {run.measured.failure for run in failed} == {"broker 1 did not start: no memory"}
     assert {stored.result.trial(run.trial).assignment[THREADS] for run in failed} == {16}
     assert stored.result.confirmed is not None
+
+
+@pytest.mark.parametrize("at", [8, 13, 16])
+def test_no_trial_is_blamed_for_a_cluster_that_is_gone(tmp_path: Path, at: int) -> None:
+    """Among the trials, the best of them again, and the blocks of the confirmation."""
+
+    def before(number: int) -> None:
+        if number == at:
+            raise ClusterGoneError("topic orders: there already", fix="delete it")
+
+    with pytest.raises(ClusterGoneError, match="there already") as told:
+        tuned(tmp_path, Lab(before=before))
+    (folder,) = tmp_path.iterdir()
+    assert told.value.fix == f"delete it; then go on with --resume {folder.name}"
+    kept = load_study_result(folder.name, tmp_path).result
+    assert len(kept.runs) == at - 1
+    assert not [run for run in kept.runs if run.measured.failure]
+    assert essence(tuned(tmp_path, Lab(), resume=folder.name).result) == essence(
+        tuned(tmp_path / "whole", Lab()).result
+    )
 
 
 def test_the_best_are_measured_again_each_configuration_once_and_never_the_default(tmp_path: Path) -> None:
@@ -387,6 +418,43 @@ def test_an_earlier_study_s_best_are_tried_first(tmp_path: Path) -> None:
     best = earlier.trial(earlier.confirmed or 0).assignment
     assert best in [one.assignment for one in result.planned]
     assert len(warm) <= 3
+
+
+def test_a_trial_that_broke_a_constraint_when_measured_again_is_no_beginning_for_another_study(
+    tmp_path: Path,
+) -> None:
+    def judge(assignment: Assignment, measured: Measurement) -> Measurement:
+        again = assignment[CODEC] == "lz4" and len(lab.measured) > 12
+        return measured.model_copy(update={"constraints": (broken(),)}) if again else measured
+
+    lab = Lab(judge=judge)
+    earlier = tuned(tmp_path, lab).result
+    lost = {run.trial for run in earlier.settled("candidate") if not run.measured.feasible}
+    assert lost
+    result = tuned(tmp_path, Lab(), study(seed=8), warm_start=earlier.study_id).result
+    warm = [one.assignment for one in result.planned if one.origin == earlier.study_id]
+    assert warm
+    assert not [number for number in lost if earlier.trial(number).assignment in warm]
+
+
+def test_a_study_goes_on_with_or_without_warming_up_as_it_began(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError):
+        tuned(tmp_path, Lab(before=gone_at(6)), warms_up=False)
+    (folder,) = tmp_path.iterdir()
+    assert not tuned(tmp_path, Lab(), resume=folder.name).result.warms_up
+
+
+def test_what_is_still_to_be_measured_of_a_study_is_planned(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError):
+        tuned(tmp_path, Lab(before=gone_at(8)))
+    (folder,) = tmp_path.iterdir()
+    stored = to_go_on_with(study(), TuneOptions(tmp_path, resume=folder.name))
+    assert stored is not None
+    whole, left = plan_document(study()), plan_document(study(), stored.result)
+    assert (left["baseline"], left["trials"]) == (0, 3)
+    assert isinstance(whole["runs"], int)
+    assert left["runs"] == whole["runs"] - 7
+    assert to_go_on_with(study(), TuneOptions(tmp_path)) is None
 
 
 def test_what_was_planned_is_measured_to_the_last_digit(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from bench_samples import CODEC, KNOBS, LINGER, THROUGHPUT, Lab, Watcher, broken, invalid, study
+from bench_samples import CODEC, KNOBS, LINGER, SCENARIO, THROUGHPUT, Lab, Watcher, broken, invalid, study
 from click.testing import CliRunner
 from matplotlib.image import imread
 
@@ -22,10 +22,13 @@ from loadlab.analysis.plots.study_history import study_history
 from loadlab.api import pages_of_study
 from loadlab.cli.main import cli
 from loadlab.errors import UsageError
+from loadlab.results.model_study import Planned
+from loadlab.tuning.begin import begun
 from loadlab.tuning.findings import baseline_values
 from loadlab.tuning.noise import expected_range
 from loadlab.tuning.space import ChangeCost, Knob, Range, SearchSpace
 from loadlab.tuning.study import TuneOptions, tune
+from loadlab.tuning.study_document import study_document
 from loadlab.tuning.study_file import load_study
 from loadlab.tuning.study_model import Budget, Objective
 from loadlab.tuning.study_plots import StudyPlots
@@ -250,3 +253,46 @@ def test_the_files_that_repeat_a_study_are_the_study(stored: StoredStudy, tmp_pa
     assert again.budget == Budget(trials=16)
     assert again.objectives == (Objective(THROUGHPUT, "maximize"),)
     assert text.splitlines()[-1] == "loadlab tune orders-throughput.yaml"
+
+
+def test_the_command_that_repeats_a_study_has_the_options_that_it_was_made_with(stored: StoredStudy) -> None:
+    planned = (*stored.result.planned, Planned(origin="earlier-study-k3f9", assignment={LINGER: 7.0}))
+    made = stored.result.model_copy(update={"planned": planned, "forced": True, "warms_up": False})
+    (code,) = pages_of_study.repeat_study(made).elements
+    command = "".join(code.itertext()).splitlines()[-1]
+    options = "--force --no-warm-up --warm-start earlier-study-k3f9"
+    assert command == f"loadlab tune orders-throughput.yaml {options}"
+
+
+LEVEL = "producers.checkout.config.compression.level"
+
+
+def test_the_files_that_repeat_a_study_have_its_conditions_constraints_and_the_scenario_s_own_values(
+    tmp_path: Path,
+) -> None:
+    """Kafka's own conditions name codecs that are not searched, and constraints may ask for one to be set."""
+    codec = {"choices": ["none", "zstd"]}
+    producer = {**SCENARIO["producers"]["checkout"], "config": {"compression.level": 6}}  # type: ignore[index]
+    scenario = {**SCENARIO, "producers": {"checkout": producer}}
+    made = {
+        "study": "levels",
+        "scenario": "orders.yaml",
+        "objective": {"maximize": THROUGHPUT},
+        "constraints": {"compression_ratio": ["value > 1"]},
+        "search_space": {CODEC: codec, LEVEL: "default"},
+        "budget": {"trials": 4},
+        "baseline": "scenario",
+    }
+    (tmp_path / "orders.yaml").write_text(json.dumps(scenario), encoding="utf-8")
+    (tmp_path / "levels.yaml").write_text(json.dumps(made), encoding="utf-8")
+    loaded = load_study(tmp_path / "levels.yaml", environ={})
+    study_before = begun(loaded, TuneOptions(tmp_path / "results")).result
+    (code,) = pages_of_study.repeat_study(study_before).elements
+    again_at = tmp_path / "again"
+    again_at.mkdir()
+    text = "".join(code.itertext())
+    for name, held in re.findall(r"cat > (\S+) <<'EOF'\n(.*?)\nEOF\n", text, re.DOTALL):
+        (again_at / name).write_text(held, encoding="utf-8")
+    again = load_study(again_at / "levels.yaml", environ={})
+    assert study_document(again.study) == study_document(loaded.study)
+    assert again.loaded.scenario.to_document() == loaded.loaded.scenario.to_document()
