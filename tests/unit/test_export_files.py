@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,19 @@ def test_a_damaged_file_is_told_in_one_line(tmp_path: Path, form: str, name: str
     with pytest.raises(UsageError, match=f"{re.escape(name)} is damaged") as caught:
         export_run(stored, form)
     assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("form", ["hgrm", "hlog"])
+def test_where_no_record_is_due_at_a_time_there_is_no_publish_latency_but_the_service_time(
+    tmp_path: Path, form: str
+) -> None:
+    durations = known()
+    at_max = store(tmp_path, durations)
+    (producer,) = at_max.result.producers.values()
+    told = producer.model_copy(update={"publish_latency_is_service_time": True})
+    exported = export_run(
+        replace(at_max, result=at_max.result.model_copy(update={"producers": {"checkout": told}})), form
+    )
+    text = "".join([*exported.contents, *(held.decode() for held in exported.contents.values())])
+    assert "checkout-service_time" in text
+    assert "checkout-publish_latency" not in text

@@ -111,6 +111,18 @@ def test_the_phase_is_told_for_every_second(text: str) -> None:
     ]
 
 
+def test_the_phase_of_a_run_that_only_reads_is_told_for_every_second(
+    tmp_path: Path, durations: Known
+) -> None:
+    stored = store(tmp_path, durations, producers={})
+    measure = over_time(
+        read_openmetrics(export_run(stored, "openmetrics").contents[""].decode()),
+        "loadlab_phase",
+        loadlab_phase="measure",
+    )
+    assert len(measure) == DRAIN_END_S
+
+
 def test_what_the_run_came_to_stands_at_the_end_of_its_measure_phase(text: str, durations: Known) -> None:
     read = read_openmetrics(text)
     latency = durations.between("producer/checkout", "publish_latency_us", WARMUP_S, MEASURE_END_S)

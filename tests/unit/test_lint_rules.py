@@ -353,6 +353,19 @@ def test_the_scenarios_that_come_with_loadlab_are_clean(path: Path) -> None:
     assert [f"{finding.rule.code}: {finding.message}" for finding in lint(subject)] == []
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"metadata.broker.list": "h:9092", "acks": "all", "max.in.flight.requests.per.connection": "10"},
+        {"statistics.interval.ms": "1000", "linger.ms": "0.5"},
+        {"enable.auto.offset.store": "false", "auto.offset.reset": "smallest"},
+    ],
+)
+def test_a_file_with_a_name_that_only_librdkafka_has_is_its_own(given: dict[str, str]) -> None:
+    """By Java's definitions each of them would be refused."""
+    assert not [each for each in lint(of_properties(given)) if each.rule.severity == "high"]
+
+
 def test_the_defaults_that_rules_go_by_are_librdkafka_s() -> None:
     """The table of the librdkafka at hand says so, by any of a property's names."""
     table = {row[0]: row[3] for row in _rows()}

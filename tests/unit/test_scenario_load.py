@@ -79,6 +79,27 @@ def test_the_json_schema_takes_resolved_documents() -> None:
     jsonschema.Draft202012Validator(json_schema()).validate(load(EVERY_KEY).scenario.to_document())
 
 
+def test_the_json_schema_takes_fixed_words_in_capitals_as_loading_does() -> None:
+    document = plain(EVERY_KEY)
+    producers = document["producers"]
+    assert isinstance(producers, dict)
+    next(iter(producers.values()))["config"] = {"security.protocol": "SASL_SSL", "compression.type": "ZSTD"}
+    jsonschema.Draft202012Validator(json_schema()).validate(document)
+
+
+def test_replicas_are_checked_by_the_brokers_of_the_cluster_that_stands() -> None:
+    document = {
+        "name": "x",
+        "topics": {"orders": {"replication_factor": 3}},
+        "producers": {"web": {"topic": "orders", "schedule": {"rate": 1}, "records": {"size": 100}}},
+    }
+    assert load_document(document, brokers=3).scenario.cluster.brokers == 3
+    with pytest.raises(ScenarioError, match="3 replicas need 3 brokers, and the cluster has 2"):
+        load_document(document, brokers=2)
+    external = {**document, "cluster": {"provider": "external", "bootstrap_servers": "127.0.0.1:9092"}}
+    assert load_document(external, brokers=1).scenario.cluster.brokers == 1
+
+
 @pytest.mark.parametrize("case", ["unknown-keys", "provider-misspelt", "java-properties", "missing"])
 def test_the_json_schema_refuses_what_it_can_know(case: str) -> None:
     wrong = plain(ROOT / "tests" / "scenarios" / "invalid" / f"{case}.yaml")
