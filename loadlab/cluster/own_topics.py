@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -35,6 +36,26 @@ class MadeTopics:
     ids: Mapping[str, str]
     owner: ProcessIdentity
 
+    @classmethod
+    def of(cls, run_id: str, cluster: Cluster, ids: Mapping[str, str]) -> MadeTopics:
+        """What a run of this process has made."""
+        return cls(
+            _folder() / f"{run_id}.json", cluster.info.cluster_id, dict(ids), ProcessIdentity.current()
+        )
+
+    def remember(self) -> None:
+        """Write the file, by which a later run knows what this one left if it is killed.
+
+        Raises:
+            UsageError: there is no place for it.
+        """
+        document = {"cluster_id": self.cluster_id, "ids": dict(self.ids), "owner": str(self.owner)}
+        try:
+            usable(self.path.parent, STATE_VARIABLE)
+            self.path.write_text(json.dumps(document), encoding="utf-8")
+        except OSError as error:
+            raise unusable(self.path.parent, STATE_VARIABLE, error) from error
+
     def delete(self, cluster: Cluster, timeout_s: float) -> None:
         """Delete them; what could not be deleted is left to the next run.
 
@@ -42,26 +63,9 @@ class MadeTopics:
             ClusterError: the cluster did not answer.
         """
         cluster.delete_topics(self.ids, timeout_s)
-        self.path.unlink(missing_ok=True)
-
-
-def remembered(run_id: str, cluster: Cluster, ids: Mapping[str, str]) -> MadeTopics:
-    """Remember topics until they are deleted.
-
-    Raises:
-        UsageError: there is no place for it.
-    """
-    folder = _folder()
-    made = MadeTopics(
-        folder / f"{run_id}.json", cluster.info.cluster_id, dict(ids), ProcessIdentity.current()
-    )
-    document = {"cluster_id": made.cluster_id, "ids": dict(ids), "owner": str(made.owner)}
-    try:
-        usable(folder, STATE_VARIABLE)
-        made.path.write_text(json.dumps(document), encoding="utf-8")
-    except OSError as error:
-        raise unusable(folder, STATE_VARIABLE, error) from error
-    return made
+        # A file that stays names topics that are gone: it does no harm.
+        with contextlib.suppress(OSError):
+            self.path.unlink()
 
 
 def delete_left(cluster: Cluster) -> list[str]:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from loadlab.cluster import TopicRequest
-from loadlab.cluster.own_topics import delete_left, remembered
+from loadlab.cluster.own_topics import MadeTopics, delete_left
 from loadlab.errors import LoadlabError, UsageError
 from loadlab.run.opening import end
 
@@ -67,7 +67,8 @@ class RunTopics:
         with self.interrupts.deferred():
             ids = self.cluster.create_topics(wanted) if wanted else {}
             if ids and outlives and not keeps:
-                made = remembered(self.run_id, self.cluster, ids)
+                made = MadeTopics.of(self.run_id, self.cluster, ids)
+                self._remember(made)
         try:
             if self.interrupts.missed:
                 raise KeyboardInterrupt
@@ -86,6 +87,12 @@ class RunTopics:
                 fix="create it, or drop existing: true so that the run makes its own",
             )
         return {name: len(topic.partitions) for name, topic in found.items() if topic is not None}
+
+    def _remember(self, made: MadeTopics) -> None:
+        try:
+            made.remember()
+        except LoadlabError as error:
+            self.events.note("not_remembered", f"if this run is killed, its topics stay: {error}")
 
     def _delete_left(self) -> None:
         """Deletes what killed runs left here; what can't be deleted is no reason not to run."""

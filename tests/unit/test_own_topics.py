@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from loadlab.cluster.own_topics import delete_left, remembered
+from loadlab.cluster.own_topics import MadeTopics, delete_left
 from loadlab.cluster.processes import ProcessIdentity
 from loadlab.cluster.state import state_dir
+from loadlab.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,7 +47,9 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def left_by_a_killed_run(state: Path, cluster: Standing, **ids: str) -> None:
     """A record whose owner has ended: no process has started at a time that is none."""
-    path = remembered("killed", as_cluster(cluster), ids).path
+    made = MadeTopics.of("killed", as_cluster(cluster), ids)
+    made.remember()
+    path = made.path
     assert path.parent == state
     document = json.loads(path.read_text())
     document["owner"] = str(replace(ProcessIdentity.current(), started="0"))
@@ -80,7 +83,8 @@ def test_what_is_on_another_cluster_stays_there(state: Path) -> None:
 
 def test_topics_of_a_run_that_goes_on_stay() -> None:
     cluster = Standing(orders="id-1")
-    made = remembered("living", as_cluster(cluster), {"orders": "id-1"})
+    made = MadeTopics.of("living", as_cluster(cluster), {"orders": "id-1"})
+    made.remember()
     assert delete_left(as_cluster(cluster)) == []
     assert cluster.topics == {"orders": "id-1"}
     made.delete(as_cluster(cluster), 1.0)
@@ -93,3 +97,16 @@ def test_a_file_that_is_no_record_is_passed_over(state: Path, text: str) -> None
     state.mkdir(parents=True)
     (state / "torn.json").write_text(text)
     assert delete_left(as_cluster(Standing(orders="id-1"))) == []
+
+
+def test_what_can_not_be_remembered_can_still_be_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LOADLAB_STATE_DIR", str(tmp_path / "file"))
+    cluster = Standing(orders="id-1")
+    made = MadeTopics.of("living", as_cluster(cluster), {"orders": "id-1"})
+    with pytest.raises(UsageError, match="can't be used"):
+        made.remember()
+    made.delete(as_cluster(cluster), 1.0)
+    assert not cluster.topics
