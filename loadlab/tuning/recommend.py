@@ -183,7 +183,7 @@ class Recommendation:
         return ", ".join(map(_cost, self.costs)) or "none seen"
 
     def _more(self) -> str:
-        gain = f"a gain of {100 * self.decision.visible:.2g}%"
+        gain = f"a gain of {100 * self.decision.visible:.3g}%"
         if not self.decision.more_pairs:
             return f"{gain} would have been seen"
         return f"with {self.decision.more_pairs} more pairs {gain} could be seen"

@@ -9,29 +9,31 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from bench_samples import BROKER_KNOB, SCENARIO, THREADS, WITH_BROKERS, Lab, Watcher, study
+from bench_samples import BROKER_KNOB, KNOBS, SCENARIO, THREADS, WITH_BROKERS, Lab, Watcher, study
 from capacity_samples import capacity, probe
 from click.testing import CliRunner
 from result_samples import consumer, result
 from study_samples import loaded as of_file
 
 from loadlab.cli.main import cli
-from loadlab.errors import EXIT_USAGE, UsageError
+from loadlab.errors import EXIT_USAGE, ClusterError, ClusterGoneError, TopicsExistError, UsageError
 from loadlab.results.model import Lag, Verdict
 from loadlab.results.model_capacity import CapacityAnswer
 from loadlab.run.opening import RunOptions
 from loadlab.scenario import load_document
 from loadlab.tuning import real_bench
 from loadlab.tuning.apply import with_values
+from loadlab.tuning.bench import Terms
 from loadlab.tuning.reading import read_run
 from loadlab.tuning.space import ChangeCost, Choices, Knob, SearchSpace
 from loadlab.tuning.study import TuneOptions, tune
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from loadlab.scenario import LoadedScenario
+    from loadlab.tuning.study_model import LoadedStudy
 
 
 def test_a_trial_where_no_rate_holds_fails_and_says_which_search_came_to_that(
@@ -55,6 +57,51 @@ def test_a_trial_where_no_rate_holds_fails_and_says_which_search_came_to_that(
     measured = bench._measure_capacity(loaded.loaded, None, time.monotonic())  # type: ignore[arg-type]
     assert measured.failure == f"the capacity search {search.capacity_id} came to below"
     assert not measured.counts
+
+
+def bench_of(tmp_path: Path, loaded: LoadedStudy) -> real_bench._RealBench:
+    runs, watcher = RunOptions(tmp_path), Watcher()
+    return real_bench._RealBench(loaded, None, runs, watcher, None, warms_up=False)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("space", "error"), [(SearchSpace(KNOBS), ClusterGoneError), (WITH_BROKERS, ClusterError)]
+)
+def test_a_cluster_that_can_not_be_had_is_due_to_brokers_properties_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, space: SearchSpace, error: type[ClusterError]
+) -> None:
+    def opened(*_: object, **__: object) -> None:
+        raise ClusterError("no engine answers", fix="start it")
+
+    monkeypatch.setattr(real_bench, "open_cluster", opened)
+    with pytest.raises(ClusterError, match="no engine answers") as told:
+        bench_of(tmp_path, study(space=space)).measure({}, Terms(1))
+    assert type(told.value) is error
+    assert told.value.fix == "start it"
+
+
+def test_topics_that_are_there_already_are_no_fault_of_a_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*_: object, **__: object) -> None:
+        raise TopicsExistError("topic orders: there already", fix="delete it, name another")
+
+    opened_on("local", [], monkeypatch)
+    monkeypatch.setattr(real_bench, "run_scenario", run)
+    with pytest.raises(ClusterGoneError, match="there already") as told:
+        bench_of(tmp_path, study()).measure({}, Terms(1))
+    assert told.value.fix == "delete what a killed run may have left on a cluster that stands"
+
+
+def test_a_cluster_that_a_run_has_killed_is_opened_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    opened_on("local", asked, monkeypatch, alive=[True, False])
+    bench = bench_of(tmp_path, study())
+    for _ in range(3):
+        bench._cluster(bench.loaded.loaded)
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize(
@@ -123,14 +170,21 @@ def test_studies_that_are_not_there_are_not_planned_with(tmp_path: Path, option:
     assert "nope" in told.output
 
 
-def opened_on(provider: str, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has `auto` come to a provider; what is asked for is noted."""
+def opened_on(
+    provider: str, asked: list[str], monkeypatch: pytest.MonkeyPatch, alive: Sequence[bool] = ()
+) -> None:
+    """Has `auto` come to a provider; what is asked for is noted, and whether it is alive told in turn."""
+    told = iter(alive)
+
+    def require_alive() -> None:
+        if not next(told, True):
+            raise ClusterError("broker 1 has died")
 
     @contextmanager
     def opened(loaded: LoadedScenario, *_: object, **__: object) -> Iterator[SimpleNamespace]:
         asked.append(loaded.scenario.cluster.provider)
         cluster = SimpleNamespace(info=SimpleNamespace(kind="mock", provider=provider))
-        yield SimpleNamespace(cluster=cluster, require_alive=lambda: None)
+        yield SimpleNamespace(cluster=cluster, require_alive=require_alive)
 
     monkeypatch.setattr(real_bench, "open_cluster", opened)
     monkeypatch.setattr(real_bench, "refuse_other_cluster", lambda *_: None)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from loadlab.compiled import cache_directory
 from loadlab.errors import RunError
 from loadlab.run import engine
 
@@ -77,3 +78,13 @@ def test_a_cache_that_can_not_be_written_is_said_with_its_fix(tmp_path: Path) ->
 
     assert told.returncode != 0
     assert "can't be kept" in told.stderr
+
+
+def test_machine_code_of_other_sources_is_not_used_where_numba_has_a_directory_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """numba looks at one file of the sources only: the name of the directory is of all of them."""
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    usual = cache_directory()
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert cache_directory() == tmp_path / "loadlab" / usual.name

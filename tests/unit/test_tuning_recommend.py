@@ -67,7 +67,7 @@ def recommendation(decision: Decision = BEATS, **changes: object) -> Recommendat
             Importance(f"{AT}.compression.type", 0.2, 0.02, 0.4),
             Importance("topics.orders.partitions", 0.01, 0.0, 0.03),
         ],
-        "drift": "no drift could be seen: the default was not run again",
+        "drift": "no drift could be seen: the default was run too seldom",
     }
     return Recommendation(**{**fields, **changes})  # type: ignore[arg-type]
 
@@ -77,7 +77,7 @@ def test_a_gain_is_told_with_its_interval_its_limits_and_its_cost() -> None:
         "Use linger.ms=20 batch.size=256KiB compression.type=lz4 partitions=12: 1.34 (1.27–1.41) times the"
         " records a second of the default at publish p99 41 ms (limit 50 ms); cost: +9.1 ms p50."
         " Knobs that mattered: linger.ms. That did not: partitions. Not clear: compression.type."
-        " No drift could be seen: the default was not run again."
+        " No drift could be seen: the default was run too seldom."
     )
 
 
@@ -87,6 +87,20 @@ def test_without_a_gain_it_is_told_what_could_have_been_seen() -> None:
         "Nothing beat the default by more than noise (±3.1%); with 24 more pairs a gain of 5% could be seen."
     )
     assert "Use " not in said
+
+
+def test_a_default_that_breaks_a_constraint_itself_is_told_with_what_that_means() -> None:
+    said = recommendation(NOT_SEEN, use={}, default_breaks=("publish_latency p99 < 50ms",)).sentences()
+    assert said.startswith("The default itself breaks publish_latency p99 < 50ms: what holds that is")
+    assert "The default itself" not in recommendation(NOT_SEEN, use={}).sentences()
+
+
+def test_ratios_and_gains_are_told_with_digits_that_say_something() -> None:
+    small = replace(BEATS, ratio=0.0045, interval=Interval(0.0041, 0.0052, "bootstrap"))
+    assert ": 0.0045 (0.0041–0.0052) times the records a second" in recommendation(small).sentences()
+    for visible, told in ((0.004, "0.4%"), (0.025, "2.5%"), (0.125, "12.5%")):
+        said = recommendation(replace(NOT_SEEN, visible=visible), use={}).sentences()
+        assert f"a gain of {told} could be seen" in said
 
 
 def test_where_a_gain_would_have_been_seen_no_more_pairs_are_asked_for() -> None:
