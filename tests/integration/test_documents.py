@@ -101,6 +101,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.timeout(600)  # there are many, and other tests run beside them
 def test_the_readme_s_commands_do_what_it_shows(place: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "LOADLAB_SET": SHORT}
