@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from loadlab.analysis import numbers
 from loadlab.analysis.knobs import assignment_text, objective_text, short_names, value_text
@@ -13,7 +14,8 @@ from loadlab.api.pages import as_files
 from loadlab.cli.study_view import came_to
 from loadlab.cli.summary import cluster_text
 from loadlab.results.model import MOCK_NOTE
-from loadlab.scenario.document import value_at
+from loadlab.scenario.document import Document
+from loadlab.scenario.overrides import apply_overrides
 from loadlab.tuning.findings import baseline_values
 from loadlab.tuning.recommend import figure
 
@@ -172,12 +174,12 @@ def _spent_s(result: StudyResult, purpose: Purpose) -> float:
 
 def repeat_study(result: StudyResult) -> Page:
     """The files and the command that make the study again; constraints include the scenario's thresholds."""
-    scenario = dict(result.scenario)
+    scenario = _with_own(result.scenario, result)
     study: dict[str, JsonValue] = {
         "study": result.name,
         "scenario": f"{result.name}-scenario.yaml",
         "objective": [{each.direction: each.field} for each in result.objectives],
-        "constraints": scenario.pop("thresholds", {}),
+        "constraints": scenario.get("thresholds", {}),
         **{key: result.study[key] for key in _OF_FILE},
     }
     space = study["search_space"]
@@ -187,38 +189,32 @@ def repeat_study(result: StudyResult) -> Page:
             for knob, entry in space.items()
             if isinstance(entry, dict)
         }
-        scenario = _with_own(scenario, result, [knob for knob, entry in space.items() if _depends(entry)])
     command = ["loadlab", "tune", f"{result.name}.yaml"]
     if result.cluster is not None:
         command += ["--provider", result.cluster.provider]
-    presets = result.study["presets"]
-    known = presets if isinstance(presets, dict) else {}
     command += [
         *(["--force"] if result.forced else []),
         *([] if result.warms_up else ["--no-warm-up"]),
-        *(part for origin in _earlier(result, known) for part in ("--warm-start", origin)),
+        *(part for origin in _earlier(result) for part in ("--warm-start", origin)),
     ]
-    files = {f"{result.name}-scenario.yaml": scenario, f"{result.name}.yaml": study}
+    rest = {key: value for key, value in scenario.items() if key != "thresholds"}
+    files = {f"{result.name}-scenario.yaml": rest, f"{result.name}.yaml": study}
     return page(element("pre", element("code", as_files(files, command))))
 
 
-def _depends(entry: JsonValue) -> bool:
-    return isinstance(entry, dict) and "when" in entry
-
-
-def _with_own(scenario: dict[str, JsonValue], result: StudyResult, knobs: list[str]) -> dict[str, JsonValue]:
+def _with_own(scenario: dict[str, JsonValue], result: StudyResult) -> dict[str, JsonValue]:
     """A scenario with its own values of knobs that depend on others, which a study takes out of it."""
-    whole, found = copy.deepcopy(scenario), result.study.get("own")
-    own = found if isinstance(found, dict) else {}
-    for knob in knobs:
-        owner, _, name = knob.partition(".config.")
-        part, _, group = owner.partition(".")
-        place = value_at(whole, (part, group) if group else (part,))
-        if knob in own and isinstance(place, dict):
-            place["config"] = {**place.get("config", {}), name: own[knob]}
-    return whole
+    own, space = result.study.get("own"), result.study["search_space"]
+    if not isinstance(own, dict) or not isinstance(space, dict):
+        return scenario
+    depending = [knob for knob, entry in space.items() if isinstance(entry, dict) and "when" in entry]
+    document = Document("scenario", [], cast("dict[str, object]", copy.deepcopy(scenario)))
+    apply_overrides(document, {}, [f"{knob}={json.dumps(own[knob])}" for knob in depending if knob in own])
+    return cast("dict[str, JsonValue]", document.data)
 
 
-def _earlier(result: StudyResult, presets: Mapping[str, JsonValue]) -> Iterator[str]:
+def _earlier(result: StudyResult) -> Iterator[str]:
     """The study that this one was begun from, whose best trials it tried first."""
-    yield from dict.fromkeys(one.origin for one in result.planned if one.origin not in presets)
+    presets = result.study["presets"]
+    known = presets if isinstance(presets, dict) else {}
+    yield from dict.fromkeys(one.origin for one in result.planned if one.origin not in known)

@@ -53,8 +53,13 @@ def _engine_checks(version: str) -> Iterator[Check]:
     except ClusterError as error:
         yield Check("container engine", ok=False, detail=error.message, fix=error.fix, needed_by="docker")
         return
-    if not engine.is_near:
-        yield Check("container engine", ok=False, detail=engine.why_far, needed_by="docker")
+    if not engine.place.is_near:
+        yield Check(
+            "container engine",
+            ok=False,
+            detail=f"{engine.version} is {engine.place.why_far}",
+            needed_by="docker",
+        )
         return
     yield Check("container engine", ok=True, detail=engine.version, needed_by="docker")
     try:

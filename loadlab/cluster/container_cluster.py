@@ -112,7 +112,7 @@ class DockerCluster(AdministeredCluster):
 
         On a network of their own all goes through a proxy of the engine's, too.
         """
-        if not self._engine.shares_loopback or self.info.network != "host":
+        if not self._engine.place.shares_loopback or self.info.network != "host":
             return None
         with self._engine.impatient():
             return self._containers.process_ids()

@@ -54,13 +54,13 @@ class DockerProvider:
             engine = Engine()
         except ClusterError as error:
             return Availability(available=False, reason=error.message, fix=error.fix)
-        if not engine.is_near:
+        if not engine.place.is_near:
             return Availability(
                 available=False,
-                reason=engine.why_far,
+                reason=f"{engine.version} is {engine.place.why_far}",
                 fix="unset DOCKER_HOST, or start a cluster there and use provider external",
             )
-        if spec.network == "host" and not engine.shares_loopback:
+        if spec.network == "host" and not engine.place.shares_loopback:
             return Availability(
                 available=False,
                 reason=f"{engine.version} does not share this machine's loopback address",
@@ -97,7 +97,7 @@ class _Start:
         self._engine = engine
         self._image = image
         self._cluster_id = new_cluster_id()
-        on_host = spec.network == "host" or (spec.network == "auto" and engine.shares_loopback)
+        on_host = spec.network == "host" or (spec.network == "auto" and engine.place.shares_loopback)
         self._network = "host" if on_host else "bridge"
         self._shared = shared_properties(spec.brokers, spec.kafka_version, spec.config)
         self._owner = ProcessIdentity.current()

@@ -7,15 +7,12 @@ import io
 import math
 import os
 import shutil
-import socket
-import sys
 import tarfile
 import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import urlsplit
 
 import docker
 import requests
@@ -24,6 +21,7 @@ from docker import errors
 from docker.types import EndpointConfig, LogConfig
 from docker.utils import kwargs_from_env, parse_repository_tag
 
+from loadlab.cluster.engine_place import EnginePlace
 from loadlab.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -33,8 +31,6 @@ RUN_LABEL = "loadlab.run"
 OWNER_LABEL = "loadlab.owner"
 NAME_LABEL = "loadlab.name"
 DATA_PATH = "/var/lib/kafka/data"
-_MARKS_OF_CONTAINERS = ("/.dockerenv", "/run/.containerenv")
-_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 _CONNECT_TIMEOUT_S = 5
 _CALL_TIMEOUT_S = 60
 _LOOK_TIMEOUT_S = 3
@@ -122,47 +118,15 @@ class Engine:
         return f"{self._info.get('Name', '?')}:{self._info.get('DockerRootDir', '?')}"
 
     @property
-    def is_near(self) -> bool:
-        """Whether its ports can be published where this machine reaches them: on 127.0.0.1."""
-        url = urlsplit(str(self._client.api.base_url))
-        if url.scheme == "http+docker":
-            return url.hostname != "ssh" and self._is_beside
-        return url.hostname in _LOOPBACK_HOSTS
-
-    @property
-    def _is_beside(self) -> bool:
-        """Whether it is not outside the container that this process is in and that was given its socket.
-
-        A container on its host's network has the host's name, and its loopback address.
-        """
-        in_container = any(map(os.path.exists, _MARKS_OF_CONTAINERS))
-        return not in_container or self._info.get("Name") == socket.gethostname()
-
-    @property
-    def why_far(self) -> str:
-        """What stands against an engine that is not near."""
-        where = "on another machine" if self._is_beside else "outside this container"
-        return f"{self.version} is {where}, and has another loopback address"
-
-    @property
-    def shares_loopback(self) -> bool:
-        """Whether a container on the host's network has this machine's loopback address."""
-        options = " ".join(self._info.get("SecurityOptions") or [])
-        is_here = str(self._client.api.base_url).startswith("http+docker://")
-        is_desktop = "Docker Desktop" in str(self._info.get("OperatingSystem"))
-        return (
-            is_here
-            and self._is_beside
-            and sys.platform == "linux"
-            and not is_desktop
-            and "rootless" not in options
-        )
+    def place(self) -> EnginePlace:
+        """Where it runs, seen from here."""
+        return EnginePlace(str(self._client.api.base_url), self._info)
 
     @property
     def data_root(self) -> Path | None:
         """Return where the engine keeps volumes, if that is a directory of this machine."""
         root = Path(str(self._info.get("DockerRootDir", "")))
-        return root if self.shares_loopback and root.is_absolute() and root.is_dir() else None
+        return root if self.place.shares_loopback and root.is_absolute() and root.is_dir() else None
 
     def has_image(self, image: str) -> bool:
         """Say whether an image is at hand."""

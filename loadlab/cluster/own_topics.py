@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.cluster.processes import ProcessIdentity
-from loadlab.cluster.state import STATE_VARIABLE, state_dir, unusable, usable
+from loadlab.cluster.state import state_dir, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,11 +50,7 @@ class MadeTopics:
             UsageError: there is no place for it.
         """
         document = {"cluster_id": self.cluster_id, "ids": dict(self.ids), "owner": str(self.owner)}
-        try:
-            usable(self.path.parent, STATE_VARIABLE)
-            self.path.write_text(json.dumps(document), encoding="utf-8")
-        except OSError as error:
-            raise unusable(self.path.parent, STATE_VARIABLE, error) from error
+        write_whole(self.path, json.dumps(document))
 
     def delete(self, cluster: Cluster, timeout_s: float) -> None:
         """Delete them; what could not be deleted is left to the next run.
@@ -78,8 +74,7 @@ def delete_left(cluster: Cluster) -> list[str]:
     """
     deleted: list[str] = []
     for record in _records():
-        is_over = record.owner.is_judgeable and not record.owner.is_alive
-        if record.cluster_id == cluster.info.cluster_id and is_over:
+        if record.cluster_id == cluster.info.cluster_id and record.owner.has_ended:
             there = cluster.topic_ids(list(record.ids))
             record.delete(cluster, _TIMEOUT_S)
             deleted += [name for name, topic_id in record.ids.items() if there.get(name) == topic_id]

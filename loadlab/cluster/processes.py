@@ -93,6 +93,11 @@ class ProcessIdentity:
         return self.is_judgeable and _start_time(self.pid) == self.started
 
     @property
+    def has_ended(self) -> bool:
+        """Whether it is known to live no more; False also where that can't be judged."""
+        return self.is_judgeable and not self.is_alive
+
+    @property
     def is_stopped(self) -> bool:
         """Whether it lives and stands still (SIGSTOP)."""
         try:

@@ -277,6 +277,4 @@ def _is_leftover(marked: Marked, *, everything: bool, is_running: bool) -> bool:
 
 def _is_dead(owner: ProcessIdentity) -> bool:
     """Say whether an owner certainly lives no more."""
-    if owner.boot_id != boot_id():
-        return True
-    return owner.is_judgeable and not owner.is_alive
+    return owner.boot_id != boot_id() or owner.has_ended

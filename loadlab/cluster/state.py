@@ -51,6 +51,21 @@ def usable(directory: Path, variable: str) -> Path:
     return directory
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a file of ours; a reader sees the old one or this one, never a part.
+
+    Raises:
+        UsageError: it can't be written.
+    """
+    draft = path.with_suffix(f".{os.getpid()}.tmp")
+    usable(path.parent, STATE_VARIABLE)
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise unusable(path.parent, STATE_VARIABLE, error) from error
+
+
 def unusable(directory: Path, variable: str, why: OSError | str) -> UsageError:
     """Make the error for a directory that can't be written; its variable may name another one."""
     said = why if isinstance(why, str) else why.strerror or why
@@ -123,13 +138,7 @@ class ClusterRecord:
         Raises:
             UsageError: it can't be written.
         """
-        draft = self.path.with_suffix(f".{os.getpid()}.tmp")
-        usable(_records_dir(), STATE_VARIABLE)
-        try:
-            draft.write_text(json.dumps(redacted(asdict(self)), indent=1), encoding="utf-8")
-            draft.replace(self.path)
-        except OSError as error:
-            raise unusable(_records_dir(), STATE_VARIABLE, error) from error
+        write_whole(self.path, json.dumps(redacted(asdict(self)), indent=1))
 
     def forget(self) -> None:
         """Remove the file.

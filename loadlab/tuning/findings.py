@@ -44,8 +44,11 @@ def confirm_rules(study: Study, result: StudyResult | None) -> ConfirmRules:
 
 def baseline_runs(result: StudyResult) -> list[StudyRun]:
     """The default's runs before the first trial that count, of the present length."""
-    runs = result.settled("baseline")
-    return [run for run in runs if run.measured.counts and run.measure_scale == result.measure_scale]
+    return [run for run in result.settled("baseline") if _is_counted(result, run)]
+
+
+def _is_counted(result: StudyResult, run: StudyRun) -> bool:
+    return run.measured.counts and run.measure_scale == result.measure_scale
 
 
 def broken_by_default(result: StudyResult) -> tuple[str, ...]:
@@ -69,7 +72,7 @@ def _placed(result: StudyResult, purpose: Purpose) -> list[PlacedValue]:
     return [
         PlacedValue(place, run.measured.values[0])
         for place, run in enumerate(result.runs)
-        if run.purpose == purpose and run.measured.counts and run.measure_scale == result.measure_scale
+        if run.purpose == purpose and _is_counted(result, run)
     ]
 
 

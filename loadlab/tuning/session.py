@@ -15,7 +15,7 @@ from loadlab.tuning.again import contenders, listed, rounds
 from loadlab.tuning.bench import Terms
 from loadlab.tuning.conclude import conclusion
 from loadlab.tuning.confirm import next_run
-from loadlab.tuning.findings import baseline_runs, confirm_rules, confirm_runs, noise_rules
+from loadlab.tuning.findings import baseline_runs, broken_by_default, confirm_rules, confirm_runs, noise_rules
 from loadlab.tuning.hand_over import hand_over
 from loadlab.tuning.importance import importances
 from loadlab.tuning.noise import judge_noise
@@ -133,16 +133,16 @@ class Session:
 
     def _refuse_broken(self, runs: Sequence[StudyRun]) -> None:
         """A constraint that even the default breaks asks for another default, or for another constraint."""
-        for number, figure in enumerate(runs[0].measured.constraints):
-            broken = [run for run in runs if not run.measured.constraints[number].holds]
-            if 2 * len(broken) > len(runs) and not self.result.forced:
-                typical = median(run.measured.constraints[number].measured for run in runs)
-                raise RunError(
-                    f"the default breaks {figure.expression}: it has {typical:g} {figure.unit or ''} in the"
-                    f" median of {len(runs)} runs",
-                    fix="loosen the constraint; to search what meets it and beats the default as well:"
-                    f" --force {self._resume}",
-                )
+        broken = broken_by_default(self.result)
+        if not broken or self.result.forced:
+            return
+        figures = [one for run in runs for one in run.measured.constraints if one.expression == broken[0]]
+        typical, unit = median(one.measured for one in figures), figures[0].unit or ""
+        raise RunError(
+            f"the default breaks {broken[0]}: it has {typical:g} {unit} in the median of {len(runs)} runs",
+            fix="loosen the constraint; to search what meets it and beats the default as well:"
+            f" --force {self._resume}",
+        )
 
     def _search(self) -> None:
         """Trials until the budget is used up; after every few of them the default again."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import uuid
 from typing import TYPE_CHECKING
 
 import pytest
+from runs import start_command
 
 from loadlab.cluster import TopicRequest, attach
 from loadlab.cluster.docker import Engine
-from loadlab.errors import ClusterError
+from loadlab.errors import EXIT_THRESHOLD_FAILED, ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,6 +82,27 @@ def test_a_named_cluster_stands_until_it_is_taken_down(name: str, provider: str)
     assert loadlab("cluster", "list").stdout == "no clusters\n"
     with pytest.raises(ClusterError, match="no cluster stands"):
         attach(name)
+
+
+@pytest.mark.parametrize("provider", ["embedded", pytest.param("local", marks=pytest.mark.local)])
+def test_topics_that_a_killed_run_left_are_deleted_by_the_next(
+    name: str, provider: str, tmp_path: Path
+) -> None:
+    assert loadlab("cluster", "up", "--name", name, "--provider", provider).returncode == 0
+    short = [part for value in ("phases.warmup=1s", "phases.measure=2s") for part in ("--set", value)]
+    killed = start_command(tmp_path, "--cluster", name, provider=provider)
+    killed.await_load()
+    killed.signal(signal.SIGKILL)
+    killed.end()
+
+    following = start_command(tmp_path, "--cluster", name, *short, provider=provider)
+    code, output, errors = following.end()
+    assert code in {0, EXIT_THRESHOLD_FAILED}, errors
+    assert "removed what a killed run left: topic orders" in errors
+    assert json.loads(output)["reconciliation"]["lost"] == 0
+    cluster = attach(name)
+    assert cluster.topic_ids(["orders"]) == {"orders": None}
+    cluster.stop()
 
 
 def test_a_scenario_says_what_stands(name: str, tmp_path: Path) -> None:

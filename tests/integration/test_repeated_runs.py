@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 SHORT = {"warmup": "1s", "measure": "2s", "drain": "20s"}
 
 
-@pytest.mark.beside
 def test_runs_on_one_cluster_have_fresh_topics(tmp_path: Path, provider: str) -> None:
     loaded = load_document(document(cluster={"provider": provider}, phases=SHORT))
     options, observer = RunOptions(tmp_path), Recorder()
@@ -35,7 +34,7 @@ def test_runs_on_one_cluster_have_fresh_topics(tmp_path: Path, provider: str) ->
     assert first.run_id != second.run_id
     assert first.cluster.cluster_id == second.cluster.cluster_id
     for result in results:
-        assert {"unreconciled", "worker_died"}.isdisjoint(reason.code for reason in result.verdict.reasons)
+        assert result.verdict.status != "invalid"
         assert result.reconciliation.consumed == {"billing": 6_000}
         assert result.reconciliation.log_end_growth == 6_000
     assert second.startup is not None

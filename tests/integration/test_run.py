@@ -38,9 +38,6 @@ def test_a_run_accounts_for_every_record(tmp_path: Path, provider: str) -> None:
 
 
 @pytest.mark.beside
-@pytest.mark.parametrize(
-    "provider", ["embedded", pytest.param("local", marks=pytest.mark.local)], indirect=True
-)
 def test_latencies_contain_one_another(tmp_path: Path, provider: str) -> None:
     result = run({"cluster": {"provider": provider}}, tmp_path).result
     producer, consumer = result.producers["checkout"], result.consumers["billing"]

@@ -44,7 +44,7 @@ def short(assignment: Assignment) -> bool:
     return float(assignment[LINGER]) < 10.0
 
 
-def test_what_was_ended_early_counts_among_the_worst(tmp_path: Path) -> None:
+def test_what_was_ended_early_counts_too(tmp_path: Path) -> None:
     """Without them there were too few trials to say anything."""
     found = importances_where(tmp_path, short, ends_early=True)
     assert set(found) == {LINGER, CODEC}

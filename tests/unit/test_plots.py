@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib.image import imread
 from result_samples import result
 
 from loadlab.analysis.comparison import compare
+from loadlab.analysis.headline import headline_numbers
 from loadlab.analysis.intended import intended_records
 from loadlab.analysis.plots.capacity import capacity_curve, draw_capacity
 from loadlab.analysis.plots.comparison import draw_ratios, ratio_rows
@@ -174,6 +176,21 @@ def test_a_heatmap_s_columns_are_shares_and_an_empty_second_is_empty(stored: Sto
     assert np.isnan(data.lines["p50"][7])
     assert np.isnan(data.lines["p99"][0])  # 500 samples don't support it
     assert heatmap_data(read(stored), "send_delay") is None
+
+
+def test_latency_at_the_maximum_rate_is_called_what_it_is(stored: StoredRun) -> None:
+    known = read(stored)
+    at_max = {
+        name: each.model_copy(update={"publish_latency_is_service_time": True})
+        for name, each in known.result.producers.items()
+    }
+    result = known.result.model_copy(update={"producers": at_max})
+    data = heatmap_data(replace(known, result=result), "publish_latency")
+    assert data is not None
+    assert data.label == "service time"
+    labels = {headline.label for headline in headline_numbers(result)}
+    assert {"service p50", "service p99"} <= labels
+    assert not {"publish p50", "publish p99"} & labels
 
 
 def test_lag_names_the_worst_partition_first(stored: StoredRun) -> None:

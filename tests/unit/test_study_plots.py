@@ -23,6 +23,7 @@ from loadlab.api import pages_of_study
 from loadlab.cli.main import cli
 from loadlab.errors import UsageError
 from loadlab.results.model_study import Planned
+from loadlab.results.model_study_answer import StudyLimit
 from loadlab.tuning.begin import begun
 from loadlab.tuning.findings import baseline_values
 from loadlab.tuning.noise import expected_range
@@ -231,6 +232,14 @@ def test_the_pages_tell_what_was_found_searched_and_tried(stored: StoredStudy) -
     assert rows.count("<tr>") == len(result.trials)
     assert "failed: generator_limited" in rows
     assert "4" in html(pages_of_study.runs_made(result))
+
+
+def test_a_share_that_is_a_constraint_has_the_digits_that_tell_it_from_its_limit(stored: StoredStudy) -> None:
+    limit = StudyLimit(label="achieved ratio", measured=0.997, limit=0.995, unit="ratio")
+    answer = stored.result.answer.model_copy(update={"limits": (limit,)})
+    page = html(pages_of_study.recommended(stored.result.model_copy(update={"answer": answer})))
+    assert "0.997 ratio" in page
+    assert "0.995 ratio" in page
 
 
 def test_all_text_of_a_study_stays_text(stored: StoredStudy) -> None:
