@@ -17,6 +17,7 @@ import llvmlite.binding
 import numba
 
 from loadlab.errors import UsageError
+from loadlab.home import home
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,9 +36,8 @@ def cache_directory() -> Path:
 
     Under NUMBA_CACHE_DIR, else XDG_CACHE_HOME.
     """
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "loadlab" / "numba"
-    if own := os.environ.get("NUMBA_CACHE_DIR"):
-        root = Path(own) / "loadlab"
+    own, cache = os.environ.get("NUMBA_CACHE_DIR"), os.environ.get("XDG_CACHE_HOME")
+    root = Path(own) / "loadlab" if own else Path(cache or home() / ".cache") / "loadlab" / "numba"
     digest = hashlib.sha256(Path(__file__).read_bytes())
     features = llvmlite.binding.get_host_cpu_features().flatten()
     cpu = f"{llvmlite.binding.get_host_cpu_name()} {features}"

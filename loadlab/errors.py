@@ -4,7 +4,8 @@
     ├── UsageError              2    the call or the scenario is wrong
     │   ├── ScenarioError       2    one or more problems in a scenario file, all at once
     │   ├── CapabilityError     2    a cluster was asked for what it can't do
-    │   └── TopicsExistError    2    a run would write into topics that are not its own
+    │   ├── TopicsExistError    2    a run would write into topics that are not its own
+    │   └── UnwritableError     2    results can't be written where they are to go
     ├── ClusterError            3    no cluster could be had
     │   └── ClusterGoneError    3    the cluster of several runs is not there, or not as it was, for the next
     └── RunError                4    the run failed
@@ -61,6 +62,10 @@ class CapabilityError(UsageError):
 
 class TopicsExistError(UsageError):
     """Topics that a run would make are there already."""
+
+
+class UnwritableError(UsageError):
+    """Results can't be written where they are to go, or have no room there."""
 
 
 class ClusterError(LoadlabError):

@@ -71,7 +71,8 @@ def duration_s(value: object) -> float:
     if _is_number(value):
         if value == 0:
             return 0.0
-        raise UnitError(f"a duration needs its unit, and {value} has none", f"{value}s")
+        number = _fraction(_finite(value))
+        raise UnitError(f"a duration needs its unit, and {value} has none", f"{_plain(number)}s")
     meant = _summed(value) if isinstance(value, str) else None
     number, unit = _split(value, 'a duration such as "5ms", "30s" or "2m"', meant)
     if unit in _DURATION_NAMES:
@@ -154,13 +155,13 @@ def property_value(name: str, value: str) -> str:
     """The value of a Kafka property in the unit that the property's name says.
 
     Kafka writes ``linger.ms=5`` and ``batch.size=65536``; people may write ``5ms`` and ``64KiB``. A plain
-    number, and the value of a property whose name says no unit, comes back as it is.
+    number comes back without its plus sign, and the value of a property whose name says no unit as it is.
 
     Raises:
         UnitError: the name says a unit and the value is neither a number nor in such a unit.
     """
     if _PLAIN_NUMBER.fullmatch(value):
-        return value
+        return value.removeprefix("+")
     if name.endswith(".ms"):
         return _plain(round(Fraction(duration_s(value)) * 1000, 6))
     if name.endswith(".kbytes"):

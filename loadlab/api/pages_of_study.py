@@ -33,6 +33,7 @@ _PURPOSES: dict[Purpose, str] = {
     "candidate": "the best trials again",
     "confirm": "default and contender in turns",
 }
+_NO_COSTS = "What it costs is not known: the runs of the confirmation are no longer stored."
 _OF_FILE = ("search_space", "rules", "budget", "seed", "sampler", "baseline", "noise", "confirm")
 
 
@@ -88,12 +89,13 @@ def recommended(result: StudyResult) -> Page:
     ]
     costs = [
         (each.label, numbers.of_unit(each.default, each.unit), numbers.of_unit(each.recommended, each.unit))
-        for each in answer.costs
+        for each in answer.costs or ()
     ]
     return page(
         table(("knob", "default", f"trial {answer.trial}"), changed),
         table(("constraint", "measured, in the median", "limit"), limits),
         table(("what it costs", "default", f"trial {answer.trial}"), costs),
+        None if answer.costs is not None else element("p", _NO_COSTS, css="missing"),
     )
 
 

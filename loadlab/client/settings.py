@@ -164,6 +164,7 @@ class ConsumerSettings:
         existing: whether others made its topics, and may write to them. Its partitions are then paused until
             the common start, because there is something to read before; librdkafka may take up to a second to
             fetch from a partition that was paused.
+        expires: whether records may be gone before they are read: the topic's retention is the scenario's.
         group: its group's place among the run's consumer groups, by which the ledger knows it.
     """
 
@@ -173,14 +174,15 @@ class ConsumerSettings:
     max_rate_per_s: float | None = None
     start_after_s: float | None = None
     existing: bool = False
+    expires: bool = False
     group: int = 0
 
     def client_properties(self) -> dict[str, str]:
         """All properties that the client is made with.
 
         The end of a partition is asked for only where no record may come from offsets before it: others may
-        have written transactions, or the group begins at the end.
+        have written transactions, records may be gone, or the group begins at the end.
         """
         at_end = self.properties.get("auto.offset.reset") in LATEST
-        told = {"enable.partition.eof": "true"} if self.existing or at_end else {}
+        told = {"enable.partition.eof": "true"} if self.existing or self.expires or at_end else {}
         return {**CONSUMER_DEFAULTS, **told, **self.properties}

@@ -20,6 +20,7 @@ from loadlab.cluster.standing import (
     claimed,
     clean_leftovers,
     down,
+    end_run,
     list_clusters,
 )
 from loadlab.cluster.telemetry import BrokerTelemetry, RequestTimes, TelemetrySample, Timed
@@ -46,6 +47,7 @@ __all__ = [
     "clean_leftovers",
     "doctor_checks",
     "down",
+    "end_run",
     "list_clusters",
     "start_cluster",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +71,10 @@ class ClusterInfo:
     java: str | None = None
     cores: str | None = None
     no_telemetry: str | None = None
+
+
+PAUSED: Final = "paused"
+"""The detail of a broker that lives and stands still."""
 
 
 @dataclass(frozen=True)

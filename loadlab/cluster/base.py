@@ -10,6 +10,7 @@ from confluent_kafka.admin import OffsetSpec
 
 from loadlab.cluster.admin import KafkaAdmin
 from loadlab.cluster.api import (
+    PAUSED,
     BrokerState,
     Capability,
     ClusterInfo,
@@ -146,10 +147,10 @@ class AdministeredCluster(abc.ABC):
         return self.admin.topic_config(names)
 
     def broker_config(self) -> dict[str, str]:
-        """Return the first living broker's properties that are not Kafka's defaults."""
+        """Return the first living broker's properties that are not Kafka's defaults; a paused one's last."""
         self.require(Capability.ADMIN)
-        living = [state.broker_id for state in self.broker_states() if state.alive]
-        return self.admin.broker_config(min(living, default=1))
+        living = [(state.detail == PAUSED, state.broker_id) for state in self.broker_states() if state.alive]
+        return self.admin.broker_config(min(living, default=(False, 1))[1])
 
     def free_disk_bytes(self) -> int | None:
         """Return None: loadlab does not see this cluster's disk."""

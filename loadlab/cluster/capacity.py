@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from loadlab.cgroups import available_bytes
 from loadlab.cluster.affinity import check_cores
 from loadlab.cluster.state import usable
 from loadlab.errors import ClusterError, UsageError
@@ -67,20 +68,23 @@ def free_bytes(directory: Path) -> int | None:
         return None
 
 
-def check_machine(spec: ClusterSpec, directory: Path, needed_disk_bytes: int = 0) -> None:
+def check_machine(
+    spec: ClusterSpec, directory: Path, needed_disk_bytes: int = 0, *, within_limits: bool = False
+) -> None:
     """Refuse a cluster that the machine can't bear.
 
     Args:
         spec: what is asked for.
         directory: where the brokers' data will be.
         needed_disk_bytes: what the run will write, replicas included.
+        within_limits: whether the brokers will be in this process's own control groups.
 
     Raises:
         UsageError: the request contradicts itself or the machine's cores.
         ClusterError: too little memory or disk now.
     """
     _check_cores(spec)
-    _check_memory(spec)
+    _check_memory(spec, available_bytes() if within_limits else psutil.virtual_memory().available)
     needed = max(needed_disk_bytes, spec.brokers * _DISK_PER_BROKER_BYTES)
     free = free_bytes(directory)
     if free is not None:
@@ -127,14 +131,13 @@ def _check_cores(spec: ClusterSpec) -> None:
         )
 
 
-def _check_memory(spec: ClusterSpec) -> None:
+def _check_memory(spec: ClusterSpec, available: int) -> None:
     one = broker_memory_bytes(spec)
     if heap_bytes(spec) >= one:
         raise UsageError(
             f"cluster.resources.heap {_size(heap_bytes(spec))} leaves nothing of its memory, {_size(one)}",
             fix="half of the memory is a good heap: the page cache counts too",
         )
-    available = psutil.virtual_memory().available
     if one * spec.brokers > available:
         raise ClusterError(
             f"{spec.brokers} brokers need {_size(one * spec.brokers)} of memory ({_size(one)} each), and"

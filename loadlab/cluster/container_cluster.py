@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.cluster.api import BrokerState, Capability
+from loadlab.cluster.api import PAUSED, BrokerState, Capability
 from loadlab.cluster.base import AdministeredCluster
 from loadlab.cluster.capacity import free_bytes
 from loadlab.cluster.docker import DATA_PATH, Engine, Marked
@@ -54,7 +54,7 @@ class Containers:
         if container is None:
             return BrokerState(broker_id, alive=False, detail="its container is gone")
         if container.state == "paused":
-            return BrokerState(broker_id, alive=True, detail="paused")
+            return BrokerState(broker_id, alive=True, detail=PAUSED)
         detail = f"container {container.name}, {container.detail}"
         if not container.is_running and self.engine.inspect(container.name)["State"].get("OOMKilled"):
             detail += ": it took more memory than its limit"

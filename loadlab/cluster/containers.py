@@ -117,11 +117,11 @@ class _Start:
                     ReadinessWait(servers, containers.ending, _READY_TIMEOUT_S).wait()
                 except ClusterError as error:
                     raise self._failure(error, containers) from error
+                return DockerCluster(containers, ends_with_owner=self._request.standing_name is None)
             except BaseException:
                 with signals_held():
                     containers.end()
                 raise
-        return DockerCluster(containers, ends_with_owner=self._request.standing_name is None)
 
     @property
     def _labels(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -156,28 +158,43 @@ class EmbeddedProvider:
     def _started(
         self, process: subprocess.Popen[str], directory: Path, spec: ClusterSpec, request: StartRequest
     ) -> EmbeddedCluster:
-        bootstrap_servers = process.stdout.readline().strip() if process.stdout else ""
         identity = ProcessIdentity.of(process.pid)
-        if not bootstrap_servers or identity is None:
-            process.communicate()
-            detail = " ".join(tail(directory / _ERRORS)[-1:])
-            raise ClusterError(f"the embedded mock did not start: {detail}")
-        broker = BrokerProcess(1, identity, str(directory), ())
+        brokers = () if identity is None else (BrokerProcess(1, identity, str(directory), ()),)
         record = ClusterRecord(
             run_id=request.run_id,
             name=request.standing_name,
             owner=ProcessIdentity.current(),
             info=_info(spec, request),
-            bootstrap_servers=bootstrap_servers,
+            bootstrap_servers="",
             data_dir=str(directory),
-            brokers=(broker,),
+            brokers=brokers,
         )
         try:
+            # Before it answers: whoever is killed while it starts leaves a trace of it.
             record.save()
+            record = replace(record, bootstrap_servers=_address(process, directory))
+            record.save()
+            if request.standing_name is not None:
+                _let_stand(process)
+                return EmbeddedCluster(record)
         except BaseException:
             record.forget()
             raise
-        return EmbeddedCluster(record, process if request.standing_name is None else None)
+        return EmbeddedCluster(record, process)
+
+
+def _address(process: subprocess.Popen[str], directory: Path) -> str:
+    """Where the mock answers, which it prints as soon as it does.
+
+    Raises:
+        ClusterError: it ended instead.
+    """
+    address = process.stdout.readline().strip() if process.stdout else ""
+    if not address:
+        process.communicate()
+        detail = " ".join(tail(directory / _ERRORS)[-1:])
+        raise ClusterError(f"the embedded mock did not start: {detail}")
+    return address
 
 
 def _directory() -> Path:
@@ -200,7 +217,6 @@ def _directory() -> Path:
 
 def _launch(directory: Path, spec: ClusterSpec, request: StartRequest) -> subprocess.Popen[str]:
     round_trip_ms = math.ceil((spec.round_trip_s or 0) * 1000)
-    mode = "standing" if request.standing_name else "owned"
     command = [
         sys.executable,
         "-I",
@@ -211,13 +227,21 @@ def _launch(directory: Path, spec: ClusterSpec, request: StartRequest) -> subpro
     ]
     with (directory / _ERRORS).open("wb") as errors:
         return subprocess.Popen(
-            [*command, str(spec.brokers), str(round_trip_ms), mode, marker(request.run_id)],
-            stdin=subprocess.PIPE if mode == "owned" else subprocess.DEVNULL,
+            [*command, str(spec.brokers), str(round_trip_ms), marker(request.run_id)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
             start_new_session=True,  # a Ctrl-C in the terminal is the run's to handle
         )
+
+
+def _let_stand(process: subprocess.Popen[str]) -> None:
+    """Lets the mock go on without this process."""
+    # One that has ended meanwhile is told of when it is used.
+    with contextlib.suppress(BrokenPipeError), process.stdin or contextlib.nullcontext() as words:
+        if words is not None:
+            words.write(f"{mock_process.STAND}\n")
 
 
 def _info(spec: ClusterSpec, request: StartRequest) -> ClusterInfo:
@@ -229,5 +253,5 @@ def _info(spec: ClusterSpec, request: StartRequest) -> ClusterInfo:
         network=None,
         config={},
         reason=request.reason,
-        cluster_id="mock",
+        cluster_id=f"mock-{request.run_id}",
     )

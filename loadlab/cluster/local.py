@@ -59,7 +59,7 @@ class LocalProvider:
 
     def start(self, spec: ClusterSpec, request: StartRequest) -> LocalCluster:
         """Start the brokers and wait until they are ready; a port lost to another process is tried again."""
-        check_machine(spec, data_root(), request.needed_disk_bytes)
+        check_machine(spec, data_root(), request.needed_disk_bytes, within_limits=True)
         shared = shared_properties(spec.brokers, spec.kafka_version, spec.config)
         installation = _installation(spec, request)
         return with_other_ports(_Start(spec, request, installation, shared).run, request.progress)
@@ -91,11 +91,11 @@ class _Start:
                     ReadinessWait(servers, brokers.ending, _READY_TIMEOUT_S).wait()
                 except ClusterError as error:
                     raise self._failure(error, brokers) from error
+                return LocalCluster(brokers, ends_with_owner=self._request.standing_name is None)
             except BaseException:
                 with signals_held():
                     brokers.end()
                 raise
-        return LocalCluster(brokers, ends_with_owner=self._request.standing_name is None)
 
     def _record(self, root: Path, bootstrap_servers: str, telemetry_ports: list[int]) -> ClusterRecord:
         info = ClusterInfo(

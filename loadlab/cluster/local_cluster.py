@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.cluster import guard, local_broker
 from loadlab.cluster.affinity import children_on
-from loadlab.cluster.api import BrokerState, Capability
+from loadlab.cluster.api import PAUSED, BrokerState, Capability
 from loadlab.cluster.base import AdministeredCluster
 from loadlab.cluster.capacity import free_bytes
 from loadlab.cluster.leftovers import marker, remove_processes
@@ -28,7 +28,6 @@ _CAPABILITIES = frozenset({Capability.ADMIN, Capability.DURABILITY, Capability.P
 _RESTART_TIMEOUT_S = 60.0
 _PAUSE_TIMEOUT_S = 5.0
 _POLL_S = 0.005
-_PAUSED = "paused"
 
 
 class Brokers:
@@ -94,7 +93,7 @@ class Brokers:
         child = self._children.get(broker.broker_id)
         status = child.poll() if child else None
         if status is None and broker.identity.is_alive:
-            detail = _PAUSED if broker.identity.is_stopped else f"pid {broker.identity.pid}"
+            detail = PAUSED if broker.identity.is_stopped else f"pid {broker.identity.pid}"
             return BrokerState(broker.broker_id, alive=True, detail=detail)
         status = child.poll() if child else None  # it may have ended since the first look
         return BrokerState(broker.broker_id, alive=False, detail=f"its process ended{_how(status)}")
@@ -163,7 +162,7 @@ class LocalCluster(AdministeredCluster):
         self._signal(broker_id, signal.SIGSTOP)
         broker = self._brokers.find(broker_id)
         deadline_s = time.monotonic() + _PAUSE_TIMEOUT_S
-        while self._brokers.state(broker).detail != _PAUSED and time.monotonic() < deadline_s:
+        while self._brokers.state(broker).detail != PAUSED and time.monotonic() < deadline_s:
             time.sleep(_POLL_S)
 
     def resume(self, broker_id: int) -> None:

@@ -2,10 +2,11 @@
 
 Run as a file, with nothing but the standard library, so that it is there in milliseconds:
 
-    python mock_process.py LIBRARY SOCKET BROKERS ROUND_TRIP_MS owned|standing
+    python mock_process.py LIBRARY SOCKET BROKERS ROUND_TRIP_MS
 
-It prints the bootstrap servers as its first line. `owned`: it ends when its standard input does, which is
-when the process that started it ends, however that happens. A request is a line, its answer a line of JSON:
+It prints the bootstrap servers as its first line. It ends when its standard input does, which is when the
+process that started it ends, however that happens; unless it is told `stand` there, after which it goes on
+without that process. A request is a line, its answer a line of JSON:
 
     create NAME PARTITIONS REPLICATION_FACTOR   the topic's id (made here: the mock has none)
     delete NAME ID                              whether it was this one and is gone now
@@ -20,6 +21,7 @@ import contextlib
 import ctypes
 import json
 import selectors
+import signal
 import socket
 import sys
 import uuid
@@ -28,7 +30,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import BinaryIO
 
+STAND = "stand"
 _PRODUCER = 0  # rd_kafka_type_t
 _LOG_NOTHING = b"0"
 
@@ -128,16 +132,18 @@ def _answered(cluster: MockCluster, connection: socket.socket) -> bool:
     return True
 
 
-def _serve(cluster: MockCluster, listener: socket.socket, *, owned: bool) -> None:
-    """Answer requests until `end` comes or, if owned, standard input ends."""
+def _serve(cluster: MockCluster, listener: socket.socket, owner: BinaryIO) -> None:
+    """Answer requests until `end` comes, or the owner's words end without `stand`."""
     with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
-        if owned:
-            selector.register(sys.stdin.buffer, selectors.EVENT_READ)
+        selector.register(owner, selectors.EVENT_READ)
         while True:
             for key, _ in selector.select():
                 if key.fileobj is not listener:
-                    return
+                    if owner.readline().strip() != STAND.encode():
+                        return
+                    selector.unregister(owner)
+                    continue
                 connection, _ = listener.accept()
                 # A client that has gone, or says what is no text, ends nothing for the others.
                 with contextlib.suppress(OSError, ValueError), connection:
@@ -145,17 +151,20 @@ def _serve(cluster: MockCluster, listener: socket.socket, *, owned: bool) -> Non
                         return
 
 
-def main(library: str, path: str, brokers: str, round_trip_ms: str, mode: str) -> None:
+def main(library: str, path: str, brokers: str, round_trip_ms: str) -> None:
     """Start the mock brokers and serve."""
+    # A service manager's stop reaches all processes: what it means the run alone decides.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     cluster = MockCluster(library, int(brokers), int(round_trip_ms))
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
         sys.stdout.write(cluster.bootstrap_servers + "\n")
         sys.stdout.flush()
-        _serve(cluster, listener, owned=mode == "owned")
+        _serve(cluster, listener, sys.stdin.buffer)
     Path(path).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:6])
+    main(*sys.argv[1:5])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from loadlab.cluster.processes import ProcessIdentity
 from loadlab.cluster.state import state_dir, write_whole
+from loadlab.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,12 +30,14 @@ class MadeTopics:
         cluster_id: of the cluster that has them.
         ids: the topics' by name.
         owner: the process that made them.
+        over: whether their run is, and could not delete them.
     """
 
     path: Path
     cluster_id: str
     ids: Mapping[str, str]
     owner: ProcessIdentity
+    over: bool = False
 
     @classmethod
     def of(cls, run_id: str, cluster: Cluster, ids: Mapping[str, str]) -> MadeTopics:
@@ -49,7 +52,12 @@ class MadeTopics:
         Raises:
             UsageError: there is no place for it.
         """
-        document = {"cluster_id": self.cluster_id, "ids": dict(self.ids), "owner": str(self.owner)}
+        document = {
+            "cluster_id": self.cluster_id,
+            "ids": dict(self.ids),
+            "owner": str(self.owner),
+            "over": self.over,
+        }
         write_whole(self.path, json.dumps(document))
 
     def delete(self, cluster: Cluster, timeout_s: float) -> None:
@@ -58,14 +66,19 @@ class MadeTopics:
         Raises:
             ClusterError: the cluster did not answer.
         """
-        cluster.delete_topics(self.ids, timeout_s)
+        try:
+            cluster.delete_topics(self.ids, timeout_s)
+        except ClusterError:
+            with contextlib.suppress(UsageError):  # without a mark they are left until their process ends
+                replace(self, over=True).remember()
+            raise
         # A file that stays names topics that are gone: it does no harm.
         with contextlib.suppress(OSError):
             self.path.unlink()
 
 
 def delete_left(cluster: Cluster) -> list[str]:
-    """Delete what runs that were killed have left on a cluster; returns the topics' names.
+    """Delete what runs that were killed, or could not, have left on a cluster; returns the topics' names.
 
     Topics whose id is another by now are not theirs, and stay.
 
@@ -74,7 +87,8 @@ def delete_left(cluster: Cluster) -> list[str]:
     """
     deleted: list[str] = []
     for record in _records():
-        if record.cluster_id == cluster.info.cluster_id and record.owner.has_ended:
+        is_left = record.over or record.owner.has_ended
+        if is_left and record.cluster_id == cluster.info.cluster_id:
             there = cluster.topic_ids(list(record.ids))
             record.delete(cluster, _TIMEOUT_S)
             deleted += [name for name, topic_id in record.ids.items() if there.get(name) == topic_id]
@@ -92,6 +106,7 @@ def _records() -> Iterator[MadeTopics]:
             found = json.loads(path.read_text(encoding="utf-8"))
             owner = ProcessIdentity.parse(str(found["owner"]))
             if owner is not None:
-                yield MadeTopics(path, str(found["cluster_id"]), dict(found["ids"]), owner)
+                over = bool(found.get("over", False))
+                yield MadeTopics(path, str(found["cluster_id"]), dict(found["ids"]), owner, over)
         except (OSError, ValueError, KeyError, TypeError):
             continue

@@ -95,7 +95,7 @@ class ProcessIdentity:
     @property
     def has_ended(self) -> bool:
         """Whether it is known to live no more; False also where that can't be judged."""
-        return self.is_judgeable and not self.is_alive
+        return self.is_judgeable and not self.is_alive and not _is_hidden(self.pid)
 
     @property
     def is_stopped(self) -> bool:
@@ -178,6 +178,19 @@ def _start_time(pid: int) -> str | None:
     state, threads, started = fields[0], int(fields[17]), fields[19]
     # A leader may be dead before its threads are, which still hold files and ports.
     return None if state in "ZX" and threads <= 1 else started
+
+
+def _is_hidden(pid: int) -> bool:
+    """Whether a process is there of which nothing can be read: another user's, by proc(5)'s hidepid."""
+    if os.access(f"/proc/{pid}/stat", os.R_OK):
+        return False
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except ProcessLookupError:
+        return False
+    return False
 
 
 def _start_time_elsewhere(pid: int) -> str | None:

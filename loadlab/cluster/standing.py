@@ -85,14 +85,14 @@ def claimed(name: str) -> Iterator[None]:
     Raises:
         UsageError: a cluster stands under it, or another process is starting one.
     """
-    try:
-        with _locked(name, fcntl.LOCK_EX):
-            refuse_taken(name)
-            yield
-    except BlockingIOError as error:
-        raise UsageError(
-            f"another process is starting a cluster under the name {name!r}", fix="take another name, or wait"
-        ) from error
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(_locked(name, fcntl.LOCK_EX))
+        except BlockingIOError as error:
+            what = f"another process is starting a cluster under the name {name!r}"
+            raise UsageError(what, fix="take another name, or wait") from error
+        refuse_taken(name)
+        yield
 
 
 @contextlib.contextmanager
@@ -169,6 +169,12 @@ def clean_leftovers(*, everything: bool = False) -> list[str]:
         if _is_left(record, everything=everything, engine=engine):
             removed += _remove(record, engine)
     return removed + (_clean_engine(engine, everything=everything) if engine else [])
+
+
+def end_run(run_id: str) -> None:
+    """End what a run of this process has started and not handed over."""
+    for record in [one for one in records() if one.run_id == run_id]:
+        _remove(record, _engine() if record.info.provider == "docker" else None)
 
 
 def _engine() -> Engine | None:

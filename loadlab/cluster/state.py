@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from loadlab.cluster.api import ClusterInfo
 from loadlab.cluster.processes import ProcessIdentity, boot_id, host_id
 from loadlab.errors import ClusterError, UsageError
+from loadlab.home import home
 from loadlab.scenario.secrets import redacted
 
 if TYPE_CHECKING:
@@ -63,6 +65,8 @@ def write_whole(path: Path, text: str) -> None:
         draft.write_text(text, encoding="utf-8")
         draft.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink()
         raise unusable(path.parent, STATE_VARIABLE, error) from error
 
 
@@ -78,7 +82,7 @@ def _user_dir(own_variable: str, base_variable: str, base_default: str) -> Path:
     if own := os.environ.get(own_variable):
         return Path(own)
     base = os.environ.get(base_variable)
-    return (Path(base) if base else Path.home() / base_default) / "loadlab"
+    return (Path(base) if base else home() / base_default) / "loadlab"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from loadlab.errors import RunError, UsageError
+from loadlab.results.publish import fsync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +51,8 @@ def write_anew(document: Model, path: Path, what: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        for folder in (path.parent, path.parent.parent):
+            fsync(folder)
     except OSError as error:
         raise RunError(
             f"the {what} could not be stored in {path.parent}: {error.strerror}",
@@ -66,9 +69,11 @@ def only_writer(folder: Path) -> Iterator[None]:
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            what = f"another process goes on with {folder.name} now"
+            raise UsageError(what, fix="wait for its end") from error
         yield
-    except BlockingIOError as error:
-        raise UsageError(f"another process goes on with {folder.name} now", fix="wait for its end") from error
     finally:
         os.close(descriptor)

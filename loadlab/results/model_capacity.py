@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from loadlab.results.model import ClusterUsed, VerdictStatus
 from loadlab.results.model_base import Measured, Model
@@ -112,6 +112,7 @@ class CapacityResult(Model):
         scenario: the scenario as resolved, without what is different in each probe; secrets redacted.
         settings: how it searches.
         environment: the machine that it began on.
+        traces: the SHA-256 of what producers replay, by their names.
         cluster: what it was measured on; None before the first probe.
         warm_up_per_s: what the cluster acked in each round of warming it up; without any it was not done.
         probes: in their order.
@@ -128,6 +129,7 @@ class CapacityResult(Model):
     scenario: dict[str, JsonValue]
     settings: CapacitySettings
     environment: HostEnvironment
+    traces: dict[str, str] = Field(default_factory=dict)
     cluster: ClusterUsed | None = None
     warm_up_per_s: tuple[float, ...] = ()
     probes: tuple[CapacityProbe, ...] = ()

@@ -152,6 +152,7 @@ class StudyResult(Model):
         study: the study as resolved.
         scenario: the scenario as resolved, with the default's values; secrets redacted.
         environment: the machine that it began on.
+        traces: the SHA-256 of what producers replay, by their names.
         cluster: what the first run was measured on; None before it.
         measure_scale: by how much the scenario's measure phase is longer in its runs: 1, or 2 after noise.
         planned: what is tried first: the default, the best of an earlier study, and presets.
@@ -172,6 +173,7 @@ class StudyResult(Model):
     study: dict[str, JsonValue]
     scenario: dict[str, JsonValue]
     environment: HostEnvironment
+    traces: dict[str, str] = Field(default_factory=dict)
     cluster: ClusterUsed | None = None
     measure_scale: int = Field(default=1, ge=1)
     planned: tuple[Planned, ...] = ()

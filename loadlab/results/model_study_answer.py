@@ -79,7 +79,7 @@ class StudyAnswer(Model):
             the default has one.
         weakened: the trial's values that durability hangs on and that promise less than the scenario's own.
         limits: the constraints.
-        costs: what got worse.
+        costs: what got worse; None where the runs that would tell are no longer stored.
         importances: of the knobs; empty where too few trials were made.
     """
 
@@ -100,7 +100,7 @@ class StudyAnswer(Model):
     use: dict[str, str | int | float] = Field(default_factory=dict)
     weakened: dict[str, str | int | float] = Field(default_factory=dict)
     limits: tuple[StudyLimit, ...] = ()
-    costs: tuple[StudyCost, ...] = ()
+    costs: tuple[StudyCost, ...] | None = ()
     importances: tuple[StudyImportance, ...] = ()
 
     @property

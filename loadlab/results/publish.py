@@ -15,7 +15,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loadlab.errors import RunError, UsageError
+from loadlab.errors import RunError, UnwritableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,19 +31,21 @@ def ensure_writable(results_dir: Path) -> None:
     """Make the folder for results and see that it can be written, before anything is measured.
 
     Raises:
-        UsageError: it can't be made or written, or has no room.
+        UnwritableError: it can't be made or written, or has no room.
     """
     try:
         results_dir.mkdir(parents=True, exist_ok=True)
+        if not os.access(results_dir, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         with _locked(results_dir):
             free_bytes = shutil.disk_usage(results_dir).free
     except OSError as error:
-        raise UsageError(
+        raise UnwritableError(
             f"results can't be written to {results_dir}: {error.strerror}",
             fix="name a folder that can be written with --results-dir or LOADLAB_RESULTS_DIR",
         ) from error
     if free_bytes < _LEAST_FREE_BYTES:
-        raise UsageError(
+        raise UnwritableError(
             f"results can't be written to {results_dir}: its disk has {free_bytes >> 10} KiB left",
             fix="free disk space, or name another folder with --results-dir",
         )
@@ -71,7 +73,7 @@ def published(results_dir: Path, name: str) -> Iterator[Path]:
             with _locked(results_dir):
                 _refuse_existing(results_dir / name)
                 temporary.rename(results_dir / name)
-            _fsync(results_dir)
+            fsync(results_dir)
     except OSError as error:
         raise RunError(
             f"the result could not be stored in {results_dir}: {error.strerror or error}",
@@ -145,12 +147,13 @@ def _settle(folder: Path) -> None:
     for parent, _, names in os.walk(folder, topdown=False):
         for name in names:
             path = Path(parent, name)
-            _fsync(path)
+            fsync(path)
             path.chmod(_READ_ONLY_FILE)
-        _fsync(Path(parent))
+        fsync(Path(parent))
 
 
-def _fsync(path: Path) -> None:
+def fsync(path: Path) -> None:
+    """Bring a file, or what a folder names, to the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

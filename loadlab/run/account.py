@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import psutil
 
+from loadlab.cgroups import available_bytes
 from loadlab.cluster import Capability
 from loadlab.errors import ClusterError
 from loadlab.measurement.ledger import (
@@ -44,7 +42,6 @@ if TYPE_CHECKING:
 _MOST_RECORDS_PER_S: Final = 5_000_000
 """More than a worker can send: the least that was measured for a record is half a microsecond."""
 
-_CONTAINER_LIMIT: Final = Path("/sys/fs/cgroup/memory.max")
 _WHY_STOPPED: Final = {
     Stopped.FULL: "records that are not acked and read by all groups would take more than {limit} MiB",
     Stopped.BEYOND: "a record's number or partition was beyond what was planned for",
@@ -279,11 +276,7 @@ def open_account(scenario: Scenario, plan: RunPlan, partitions: Sequence[Partiti
 
 def memory_limit_bytes() -> int:
     """The memory that a ledger may take now: never so much that the machine or the container runs out."""
-    free_bytes = psutil.virtual_memory().available
-    # Outside a container the file is not there, and where there is no limit it says "max".
-    with suppress(OSError, ValueError):
-        free_bytes = min(free_bytes, int(_CONTAINER_LIMIT.read_text(encoding="ascii")))
-    return min(MOST_MEMORY_BYTES, free_bytes // 4)
+    return min(MOST_MEMORY_BYTES, available_bytes() // 4)
 
 
 def _tracked(plan: RunPlan, producer: PlannedProducer) -> TrackedWorker | None:

@@ -125,9 +125,7 @@ def _environment(run: EndedRun) -> Environment:
         flush=flush,
         broker_config=broker_config,
         topic_config=topic_config,
-        traces={
-            name: spec.trace.sha256 for name, spec in run.scenario.producers.items() if spec.trace is not None
-        },
+        traces=run.scenario.trace_digests,
         client_config=_client_configurations(run),
     )
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from loadlab.compiled import cache_directory
@@ -25,7 +26,10 @@ _COMPILE: Final = (
 
 def start_compiling(message: Callable[[str], None]) -> subprocess.Popen[str] | None:
     """Compiles the engine in a process of its own, unless that has been done; the run goes on meanwhile."""
-    if (cache_directory() / _READY_FILE).exists():
+    ready = cache_directory() / _READY_FILE
+    if ready.exists():
+        with suppress(OSError):
+            ready.touch()  # it is in use: not to be forgotten
         return None
     message("compiling the load engine for this machine (once)")
     return subprocess.Popen(

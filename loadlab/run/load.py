@@ -150,12 +150,12 @@ class Load:
             self._tick()
             self._note_early_readers()
         taken = self.sampler.take() if self._time_left() else None
-        ends, since_ns = ({}, 0) if taken is None else (taken.ends, taken.at_ns)
+        ends, since_ns = ({}, 0) if taken is None else (self.sampler.own_ends(taken), taken.at_ns)
         while taken is not None and self._time_left() and not self._are_last(taken, taken.at_ns - since_ns):
             self._pause()
             taken = self.sampler.take()
-            if taken is not None and taken.ends != ends:
-                ends, since_ns = taken.ends, taken.at_ns
+            if taken is not None and self.sampler.own_ends(taken) != ends:
+                ends, since_ns = self.sampler.own_ends(taken), taken.at_ns
         return {} if taken is None else dict(taken.ends)
 
     def _pause(self) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import psutil
-
+from loadlab.cgroups import available_bytes
 from loadlab.errors import UsageError
 from loadlab.run.orders import pool_size_bytes
 from loadlab.units import format_size
@@ -27,7 +26,7 @@ def check_memory(scenario: Scenario) -> None:
     consumers = scenario.consumers.values()
     needed = sum(spec.workers * (_WORKER_BYTES + pool_size_bytes(spec)) for spec in producers)
     needed += sum(spec.workers * _WORKER_BYTES for spec in consumers)
-    available = psutil.virtual_memory().available
+    available = available_bytes()
     if needed > available:
         workers = sum(spec.workers for spec in producers) + sum(spec.workers for spec in consumers)
         raise UsageError(

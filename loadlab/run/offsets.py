@@ -20,7 +20,7 @@ from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, NO_POSITION, Counte
 from loadlab.run.beat import Beat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -237,6 +237,7 @@ class OffsetSampler:
         samples: in the order of time.
         failures: rounds that got no answer, with the error.
         before: log ends before the load; None where nobody has asked.
+        written: the topics that the run sends to; None for all.
         hurried: the run is being ended before its time: nobody is waited for longer than a moment, and a
             cluster that gave no answer is not asked once more.
     """
@@ -248,6 +249,7 @@ class OffsetSampler:
     samples: list[Sample] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     before: OffsetSample | None = None
+    written: Collection[str] | None = None
     hurried: bool = False
     _answered: bool = True
     _ask_coordinator_from_s: dict[str, float] = field(default_factory=dict)
@@ -258,6 +260,7 @@ class OffsetSampler:
         """Prepares the thread that asks."""
         self._beat = Beat("offsets", self.take)
         self._places = {partition: place for place, partition in enumerate(self.partitions)}
+        self._sent_to = [one for one in self.partitions if self.written is None or one[0] in self.written]
 
     def start(self, start_ns: int, marks_ns: Sequence[int]) -> None:
         """Begins at the common start.
@@ -287,14 +290,19 @@ class OffsetSampler:
         return 0 <= begun == sample.epochs.get(partition)
 
     def kept_leaders(self, sample: Sample) -> bool:
-        """Whether each partition has."""
-        return all(self.kept_leader(sample, partition) for partition in self.partitions)
+        """Whether each partition that the run sends to has."""
+        return all(self.kept_leader(sample, partition) for partition in self._sent_to)
+
+    def own_ends(self, sample: Sample) -> dict[Partition, int]:
+        """The log ends of the partitions that the run sends to: those of others may go on moving."""
+        return {partition: sample.ends[partition] for partition in self._sent_to if partition in sample.ends}
 
     def holds_all_acked(self, sample: Sample) -> bool:
         """Whether the logs have grown by as many records as were acked."""
         if self.before is None:
             return True
-        grown = sum(end - self.before.offsets.get(partition, end) for partition, end in sample.ends.items())
+        ends = self.own_ends(sample)
+        grown = sum(end - self.before.offsets.get(partition, end) for partition, end in ends.items())
         return grown >= _acked(self.fleet.producers)
 
     @property
@@ -326,7 +334,9 @@ class OffsetSampler:
     def _sample(self, ends: OffsetSample) -> Sample:
         # Positions of all groups first: while one's coordinator is waited for, the others read on.
         held = [self._held(group, ends) for group in self.groups]
-        groups = {each.group.name: self._group_sample(each) for each in held}
+        # One wait for all: of many groups several coordinators may be silent.
+        until_s = time.monotonic() + self._timeout_s
+        groups = {each.group.name: self._group_sample(each, until_s) for each in held}
         at_ns = (ends.before_ns + ends.after_ns) // 2
         return Sample(at_ns, Told(self._places, ends.offsets), groups, Told(self._places, ends.epochs))
 
@@ -347,8 +357,8 @@ class OffsetSampler:
             backlog=max(0, self._unread(group) - _never_read(group, start)),
         )
 
-    def _group_sample(self, held: _Held) -> GroupSample:
-        told = self._committed(held.group) if held.all_told else None
+    def _group_sample(self, held: _Held, until_s: float) -> GroupSample:
+        told = self._committed(held.group, until_s) if held.all_told else None
         committed = None if told is None else np.where(told == NO_POSITION, held.start, told)
         return GroupSample(
             lag=held.lag,
@@ -360,15 +370,16 @@ class OffsetSampler:
             has_committed=told is not None and bool((told != NO_POSITION).any()),
         )
 
-    def _committed(self, group: Group) -> npt.NDArray[np.int64] | None:
+    def _committed(self, group: Group, until_s: float) -> npt.NDArray[np.int64] | None:
         """What the group committed, NO_POSITION where it has not; None where the coordinator does not answer.
 
         It is left alone for a while then.
         """
-        if time.monotonic() < self._ask_coordinator_from_s.get(group.name, 0.0):
+        left_s = until_s - time.monotonic()
+        if left_s <= 0 or time.monotonic() < self._ask_coordinator_from_s.get(group.name, 0.0):
             return None
         try:
-            offsets = self.cluster.committed_offsets(group.group_id, group.partitions, self._timeout_s)
+            offsets = self.cluster.committed_offsets(group.group_id, group.partitions, left_s)
         except ClusterError as error:
             self.failures.append(str(error))
             self._ask_coordinator_from_s[group.name] = time.monotonic() + _SILENT_COORDINATOR_S

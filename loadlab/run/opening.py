@@ -6,9 +6,10 @@ import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from loadlab.cluster import attach, clean_leftovers, start_cluster
+from loadlab.cluster import attach, clean_leftovers, end_run, start_cluster
 from loadlab.errors import ClusterError, LoadlabError, UsageError
 from loadlab.results.publish import ensure_writable
 from loadlab.results.run_id import new_run_id
@@ -209,8 +210,13 @@ class Opening:
             compiling = start_compiling(self.events.observer.message)
             if compiling is not None:
                 stack.callback(compiling.kill)
-            cluster = self._start()
-            stack.callback(end, "the cluster", cluster.stop, self.events, self.interrupts)
+            try:
+                cluster = self._start()
+                stack.callback(end, "the cluster", cluster.stop, self.events, self.interrupts)
+            except BaseException:
+                # A signal may come when all brokers stand, and nobody has taken them over yet.
+                end("the cluster", partial(end_run, self.run_id), self.events, self.interrupts)
+                raise
             ready_ns = time.monotonic_ns()
             warnings = tuple(self._checked(cluster))
             self.events.note("cluster", f"cluster ready: {cluster.bootstrap_servers}")

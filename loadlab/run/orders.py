@@ -193,6 +193,12 @@ def _producer_orders(
     return [Order(producer.name, each.worker, each, cores) for each in settings]
 
 
+def _expires(scenario: Scenario, topic: str) -> bool:
+    """Whether a scenario says how long a topic keeps its records."""
+    names = (*scenario.topics[topic].config, *scenario.cluster.config)
+    return any("retention." in name for name in names)
+
+
 def _for_the_mock(properties: Mapping[str, str]) -> dict[str, str]:
     """The properties of a consumer that are others on the mock than by default."""
     session = {"session.timeout.ms": _MOCK_SESSION_TIMEOUT_MS}
@@ -221,6 +227,7 @@ def _consumer_orders(
             max_rate_per_s=consumer.max_rate_per_s and consumer.max_rate_per_s / reading,
             start_after_s=consumer.start_after_s,
             existing=scenario.topics[spec.topic].existing,
+            expires=_expires(scenario, spec.topic),
             group=group,
         )
         cores = pinned_cores(f"consumers.{consumer.name}", spec.cpuset)

@@ -10,7 +10,7 @@ from loadlab.run.cores import check_pinned
 from loadlab.run.traces import PlannedTrace, planned_trace, trace_warnings
 from loadlab.scenario.lint import lint_scenario
 from loadlab.workload.schedule import group_schedule, group_seed, records_due
-from loadlab.workload.sizes import mean_size
+from loadlab.workload.sizes import mean_sent, mean_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -55,6 +55,7 @@ class PlannedProducer:
         records: due in all phases together; None at the maximum rate.
         limit: how many the group sends at most; None without a limit.
         record_bytes_mean: mean size of a value.
+        sent_bytes_mean: mean size of a record: value, key and headers; tombstones have no value.
         config: its properties.
         schedule: when its records are due in warm-up and measure phase. It is made once and asked by all,
             because one of many bursts takes long to make.
@@ -68,6 +69,7 @@ class PlannedProducer:
     records: int | None
     limit: int | None
     record_bytes_mean: float
+    sent_bytes_mean: float
     config: Mapping[str, str]
     schedule: GroupSchedule = field(repr=False, compare=False)
     trace: PlannedTrace | None = None
@@ -184,14 +186,16 @@ def _producer(scenario: Scenario, name: str, spec: ProducerSpec, ids: Iterator[i
     at_max = spec.schedule.rate == "max"
     schedule = group_schedule(spec.schedule, sending_s, group_seed(scenario.seed, name))
     measured = None if at_max else records_due(schedule, phases.warmup_s, sending_s)
+    records = None if at_max else records_due(schedule, 0.0, sending_s)
     return PlannedProducer(
         name=name,
         topics=tuple(scenario.topics[spec.topic].names(spec.topic)),
         workers=tuple(next(ids) for _ in range(spec.workers)),
         target_records_per_s=None if measured is None else measured / phases.measure_s,
-        records=None if at_max else records_due(schedule, 0.0, sending_s),
+        records=records,
         limit=spec.schedule.records,
-        record_bytes_mean=mean_size(spec),
+        record_bytes_mean=mean_size(spec, records),
+        sent_bytes_mean=mean_sent(spec, records),
         config=spec.config,
         schedule=schedule,
         trace=planned_trace(spec),
@@ -222,7 +226,7 @@ def _data_bytes(
             return None
         topic = scenario.topics[scenario.producers[producer.name].topic]
         copies = topic.replication_factor if replicated else 1
-        total += producer.records * (producer.record_bytes_mean + _RECORD_OVERHEAD_BYTES) * copies
+        total += producer.records * (producer.sent_bytes_mean + _RECORD_OVERHEAD_BYTES) * copies
     return round(total)
 
 

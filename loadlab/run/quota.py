@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from loadlab.cgroups import OWN, ROOT, folders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-_ROOT: Final = Path("/sys/fs/cgroup")
-_OWN: Final = Path("/proc/self/cgroup")
+    from collections.abc import Mapping
+    from pathlib import Path
 
 
 class Periods(NamedTuple):
@@ -19,7 +18,7 @@ class Periods(NamedTuple):
     throttled: int
 
 
-def read_periods(root: Path = _ROOT, own: Path = _OWN) -> dict[str, Periods]:
+def read_periods(root: Path = ROOT, own: Path = OWN) -> dict[str, Periods]:
     """What the kernel has counted until now, by control group: this process's own and those above it.
 
     By cpu.stat, whose first two figures control groups of both versions have (Linux's Documentation:
@@ -29,7 +28,7 @@ def read_periods(root: Path = _ROOT, own: Path = _OWN) -> dict[str, Periods]:
         root: where control groups are mounted.
         own: which groups this process is in.
     """
-    found = {str(folder): _periods(folder) for folder in _folders(root, own)}
+    found = {str(folder): _periods(folder) for folder in folders("cpu", root, own)}
     return {name: periods for name, periods in found.items() if periods is not None}
 
 
@@ -42,24 +41,6 @@ def throttled_share(begin: Mapping[str, Periods], end: Mapping[str, Periods]) ->
         if after.counted > before.counted
     ]
     return max(shares, default=None)
-
-
-def _folders(root: Path, own: Path) -> Iterator[Path]:
-    try:
-        lines = own.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if not controllers:
-            base = root
-        elif "cpu" in controllers.split(","):
-            # Whatever their order in the name: "cpu" leads to it, where it is not the name.
-            base = root / controllers if (root / controllers).is_dir() else root / "cpu"
-        else:
-            continue
-        inside = PurePosixPath(path.lstrip("/"))
-        yield from (base / folder for folder in (inside, *inside.parents))
 
 
 def _periods(folder: Path) -> Periods | None:

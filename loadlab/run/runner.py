@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.client.settings import LATEST
-from loadlab.errors import LoadlabError, RunError, WorkerError
+from loadlab.errors import ClusterError, LoadlabError, RunError, WorkerError
 from loadlab.results.artifacts import Artifacts
 from loadlab.results.environment import capture_host
 from loadlab.results.publish import ensure_writable
@@ -136,14 +136,13 @@ class _Run:
             if given is not None:
                 self._events.note("cluster", f"cluster ready: {given.cluster.bootstrap_servers}")
             topics = RunTopics(self._plan, self._run_id, opened.cluster, self._events, self._interrupts)
-            partitions = stack.enter_context(
-                topics.made(outlives=outlives, keeps=self._options.keep_topics, timeout_s=self._deletion_s)
-            )
-            account = stack.enter_context(self._account(partitions))
-            fleet = stack.enter_context(self._fleet())
+            made = topics.made(outlives=outlives, keeps=self._options.keep_topics, timeout_s=self._deletion_s)
             try:
+                partitions = stack.enter_context(made)
+                account = stack.enter_context(self._account(partitions))
+                fleet = stack.enter_context(self._fleet())
                 return self._measure(opened.cluster, partitions, fleet, host, account)
-            except WorkerError:
+            except (ClusterError, WorkerError):
                 self._keep_logs(opened.cluster)
                 raise
 
@@ -224,7 +223,8 @@ class _Run:
         begun_ns = time.monotonic_ns()
         fleet.connect()
         fleet.await_ready()
-        sampler = OffsetSampler(cluster, fleet, everywhere, groups, before=before)
+        written = {topic for producer in self._plan.producers for topic in producer.topics}
+        sampler = OffsetSampler(cluster, fleet, everywhere, groups, before=before, written=written)
         series = Series(fleet)
         watcher = self._watcher(sampler, series, account)
         live = LiveThresholds(self._scenario, self._options.patient)

@@ -98,6 +98,6 @@ class RunTopics:
         """Deletes what killed runs left here; what can't be deleted is no reason not to run."""
         try:
             for name in delete_left(self.cluster):
-                self.events.note("cleaned", f"removed what a killed run left: topic {name}")
+                self.events.note("cleaned", f"removed what an earlier run left: topic {name}")
         except LoadlabError as error:
             self.events.trouble("not_cleaned", f"what a killed run left could not be removed: {error}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from loadlab.scenario import checks_cluster, checks_thresholds, checks_trace, checks_workload
@@ -30,6 +31,7 @@ _CHECKS: Final[tuple[_Check, ...]] = (
     checks_cluster.external_target,
     checks_cluster.client_properties_file,
     checks_cluster.heap_within_memory,
+    checks_cluster.group_protocols,
     checks_cluster.replication,
     checks_workload.topic_names,
     checks_workload.known_topics,
@@ -60,11 +62,17 @@ def check(data: Mapping[str, object], built: Built[Scenario]) -> list[Problem]:
         return []
     view = View(data, built.model)
     return [
-        finding.problem
+        replace(finding.problem, path=built.in_file(finding.problem.path))
         for find in _CHECKS
         for finding in find(view)
-        if not any(overlaps(path, built.removed) for path in finding.about)
+        if not any(overlaps(built.in_file(path), built.removed) for path in finding.about)
     ]
+
+
+def check_codecs(scenario: Scenario) -> list[Problem]:
+    """The problems of a sound scenario's thresholds that are of what only a codec has."""
+    view = View(scenario.to_document(), scenario)
+    return [finding.problem for finding in checks_thresholds.compressed_records(view)]
 
 
 def check_thresholds(scenario: Scenario, *, own_rates: bool) -> list[Problem]:

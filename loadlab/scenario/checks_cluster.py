@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from loadlab import units
 from loadlab.errors import UsageError
 from loadlab.scenario.client_properties import read_client_properties
-from loadlab.scenario.cluster import ClusterSpec, is_loopback, set_aside
+from loadlab.scenario.cluster import KAFKA_PROVIDERS, ClusterSpec, is_loopback, set_aside
 from loadlab.scenario.finding import found
 from loadlab.scenario.providers import refusal
 from loadlab.scenario.shape import keys
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _PROVIDER = ("cluster", "provider")
 _MIN_INSYNC = "min.insync.replicas"
 _OFFSETS_COPIES = "offsets.topic.replication.factor"
+_NEW_PROTOCOL = "consumer"
+_PROTOCOLS = "group.coordinator.rebalance.protocols"
 
 
 def provider_fields(view: View) -> Iterator[Finding]:
@@ -80,6 +82,20 @@ def heap_within_memory(view: View) -> Iterator[Finding]:
         heap, memory = units.format_size(resources.heap_bytes), units.format_size(resources.memory_bytes)
         message = f"a heap of {heap} leaves no room in memory of {memory} for what a JVM needs besides"
         yield found(("cluster", "resources", "heap"), message, about=(("cluster", "resources", "memory"),))
+
+
+def group_protocols(view: View) -> Iterator[Finding]:
+    """Consumer groups use a protocol that the brokers speak: KIP-848's is on from Kafka 4.0."""
+    cluster = view.scenario.cluster
+    if cluster.provider not in KAFKA_PROVIDERS or not cluster.kafka_version.startswith("3."):
+        return
+    if _NEW_PROTOCOL in cluster.config.get(_PROTOCOLS, ""):
+        return
+    about: tuple[Path, ...] = (_PROVIDER, ("cluster", "kafka_version"), ("cluster", "config", _PROTOCOLS))
+    for name, consumer in view.scenario.consumers.items():
+        if consumer.config.get("group.protocol", "").lower() == _NEW_PROTOCOL:
+            message = f"{_NEW_PROTOCOL} needs Kafka 4.0 or later, and the cluster has {cluster.kafka_version}"
+            yield found(("consumers", name, "config", "group.protocol"), message, about=about)
 
 
 def replication(view: View) -> Iterator[Finding]:

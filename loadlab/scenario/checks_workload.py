@@ -11,8 +11,9 @@ from loadlab import units
 from loadlab.hints import HintedError, near
 from loadlab.scenario.checks_trace import sizes_known, trace_of
 from loadlab.scenario.client_settings import DEFAULTS
+from loadlab.scenario.cluster import KAFKA_PROVIDERS
 from loadlab.scenario.finding import Finding, View, found
-from loadlab.scenario.records import STAMP_BYTES
+from loadlab.scenario.records import HEADER_OVERHEAD_BYTES, STAMP_BYTES
 from loadlab.scenario.schedule import BurstsRate
 from loadlab.scenario.workload import CODECS, check_topic_name
 
@@ -26,8 +27,9 @@ _MAX_BYTES: Final = "message.max.bytes"
 _TOPIC_S: Final = "max.message.bytes"
 _QUEUE_KIB: Final = "queue.buffering.max.kbytes"
 _TOPIC_MAX_BYTES: Final = 1_048_588
+_REQUEST_MAX_BYTES: Final = "socket.request.max.bytes"
+_MOST_REQUEST_BYTES: Final = 104_857_600
 _BATCH_OVERHEAD_BYTES: Final = 100
-_HEADER_OVERHEAD_BYTES: Final = 17  # its name, and two lengths of five bytes at the most
 _MOST_BURSTS: Final = 100_000
 
 
@@ -97,13 +99,13 @@ def _headers_bytes(producer: ProducerSpec) -> int:
     headers = producer.records.headers
     if headers is None or headers.share == 0:
         return 0
-    return headers.count * (headers.size_bytes + _HEADER_OVERHEAD_BYTES)
+    return headers.count * (headers.size_bytes + HEADER_OVERHEAD_BYTES)
 
 
 def _largest(producer: ProducerSpec) -> tuple[str, int, int]:
     """Where a trace has the largest record, as "FILE:LINE: "; the bytes of its value and of a trace's key."""
     file = trace_of(producer)
-    if file is None or producer.records.keys.kind != "trace":
+    if file is None or file.problem is not None or producer.records.keys.kind != "trace":
         return _place_in_trace(producer, producer.largest_bytes), producer.largest_bytes, 0
     rows = file.trace.rows
     key_bytes = np.maximum(rows["key_bytes"], 0)
@@ -151,6 +153,11 @@ def _limits(view: View, name: str, producer: ProducerSpec) -> Iterator[tuple[int
         what = f"the topic's {_TOPIC_S} (topics.{producer.topic}.config)"
     if units.is_digits(limit):
         yield int(limit) - _BATCH_OVERHEAD_BYTES, what, about
+    cluster = view.scenario.cluster
+    request = cluster.config.get(_REQUEST_MAX_BYTES, str(_MOST_REQUEST_BYTES))
+    if cluster.provider in KAFKA_PROVIDERS and units.is_digits(request):
+        what = f"cluster.config.{_REQUEST_MAX_BYTES}"
+        yield int(request) - _BATCH_OVERHEAD_BYTES, what, (*about, ("cluster", "config", _REQUEST_MAX_BYTES))
 
 
 def _exact(size_bytes: int) -> str:

@@ -39,6 +39,9 @@ PROVIDER_FIELDS: Final[Mapping[str, frozenset[str]]] = {
 }
 """The fields of ``cluster`` that each provider honours, by the names they have in the file."""
 
+KAFKA_PROVIDERS: Final = frozenset({"auto", "docker", "local"})
+"""Those by which Kafka itself is started, with the properties of ``cluster.config``."""
+
 LOCAL_RESOURCES: Final = frozenset({"heap"})
 """The resources that the local provider can hold a broker to: a JVM takes its heap and no more."""
 

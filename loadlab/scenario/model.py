@@ -52,6 +52,11 @@ class Scenario(Model):
     phases: Phases = Phases()
     thresholds: Thresholds = Field(default_factory=dict)
 
+    @property
+    def trace_digests(self) -> dict[str, str]:
+        """The SHA-256 of what producers replay, by their names."""
+        return {name: spec.trace.sha256 for name, spec in self.producers.items() if spec.trace is not None}
+
     def to_document(self) -> dict[str, object]:
         """The resolved scenario as plain data that loads again, units written out and secrets redacted."""
         return cast("dict[str, object]", redacted(self.to_secret_document()))

@@ -48,6 +48,7 @@ librdkafka's names."""
 
 _WHOLE: Final = re.compile("[0-9]{1,10}")
 _DELIVERY_TIMEOUT_MS: Final = 120_000
+_MOST_MS: Final = 2**31 - 1
 _REQUEST_TIMEOUT_MS: Final = 30_000
 _MOST_IN_FLIGHT: Final = 5  # with idempotence
 _LIBRDKAFKA_BATCH_RECORDS: Final = 10_000
@@ -131,7 +132,8 @@ def _delivery_timeout_ms(keys: Keys, config: Mapping[str, str]) -> str:
     given = {**_block(keys, "commonConfig"), **_block(keys, "producerConfig")}
     request = given.get("request.timeout.ms", "")
     request_ms = int(request) if _WHOLE.fullmatch(request) else _REQUEST_TIMEOUT_MS
-    return str(max(_DELIVERY_TIMEOUT_MS, round(float(config["linger.ms"]) + request_ms)))
+    longest_ms = max(_DELIVERY_TIMEOUT_MS, round(float(config["linger.ms"]) + request_ms))
+    return str(min(longest_ms, _MOST_MS))
 
 
 def _idempotent(config: Mapping[str, str]) -> str:

@@ -13,9 +13,10 @@ appears in no list of processes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from loadlab import units
 from loadlab.errors import ScenarioError
@@ -29,6 +30,7 @@ from loadlab.scenario.wording import HALF_A_CHARACTER
 
 PROVIDER_VARIABLE = "LOADLAB_PROVIDER"
 SET_VARIABLE = "LOADLAB_SET"
+_INDEX: Final = re.compile(r"\[([0-9]{1,3})\](?=\.|$)")
 _FORM = "must be PATH=VALUE, such as producers.checkout.workers=2"
 
 
@@ -137,13 +139,13 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def resolve_path(text: str, data: Mapping[str, object]) -> Path:
-    """The keys of a dotted path, told apart by what may stand where.
+    """The keys of a dotted path, told apart by what may stand where; entries of lists as ``.0`` or ``[0]``.
 
     Raises:
         HintedError: it leads nowhere.
     """
     path: Path = ()
-    rest = text
+    rest = _INDEX.sub(r".\1", text)
     while rest:
         key, rest = _step(path, rest, data)
         path = (*path, key)

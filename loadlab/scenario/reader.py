@@ -77,7 +77,12 @@ def parse_value(text: str, name: str, place: Path) -> object:
     Raises:
         ScenarioError: not YAML, or YAML that a scenario may not have.
     """
-    value, problems = _Reader(text, Document(name, [], {}), place).read()
+    reader = _Reader(text, Document(name, [], {}), place)
+    value, problems = reader.read()
+    if text[reader.end :].strip():
+        raise ScenarioError(
+            f"{name}: is cut at #, which begins a comment in YAML; quote the value: '\"a #b\"'"
+        )
     if problems:
         raise ScenarioError(f"{name}: {problems[0].message}")
     return value
@@ -87,13 +92,21 @@ class _Reader:
     """Turns the events of ruamel.yaml into plain data and places."""
 
     def __init__(self, text: str, document: Document, place: Path = ()) -> None:
-        self._events: Iterator[Event] = YAML(typ="safe", pure=True).parse(text)
+        self._events: Iterator[Event] = self._noted(YAML(typ="safe", pure=True).parse(text))
         self._text = text
         self._document = document
         self._place = place
         self._nodes = 0
         self._at: Path = ()
         self._problems: list[Problem] = []
+        self.end = 0
+
+    def _noted(self, events: Iterator[Event]) -> Iterator[Event]:
+        """The events; `end` is where the last value ends."""
+        for event in events:
+            if isinstance(event, ScalarEvent | SequenceEndEvent | MappingEndEvent):
+                self.end = event.end_mark.index
+            yield event
 
     def read(self) -> tuple[object, list[Problem]]:
         try:

@@ -14,6 +14,9 @@ from loadlab.scenario.forms import form_of, one_form
 STAMP_BYTES: Final = 32
 """A record of this size or more can carry the stamp from which end-to-end latency and loss are told."""
 
+HEADER_OVERHEAD_BYTES: Final = 17
+"""What a header takes beside its value: its name, and two lengths of five bytes at the most."""
+
 LARGEST_BYTES: Final = 1_000_000_000
 """librdkafka's own upper limit of message.max.bytes."""
 

@@ -28,6 +28,7 @@ LARGEST_FILE_BYTES: Final = 1 << 30
 MOST_COLUMNS: Final = 1_000
 
 _COLUMNS: Final = ("time", "size", "key")
+_SEPARATORS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _NAMES: Final = -1  # the row of the names
 _LONGEST_HEADER_BYTES: Final = 1 << 16
 _BATCH_ROWS: Final = 1 << 16
@@ -126,6 +127,8 @@ def _too_many(names: Sequence[str]) -> str:
 
 
 def _without_time(names: Sequence[str]) -> str:
+    if len(names) == 1 and (parted := next((sign for sign in ";\t|" if sign in names[0]), None)):
+        return f"is parted by {_SEPARATORS[parted]}: put commas between time, size and key"
     meant = near("time", names)
     there = f'"{meant}" is there, to be renamed' if meant else f"there are {', '.join(names[:5])}"
     return f"has no column time; {there}"

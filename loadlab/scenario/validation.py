@@ -7,7 +7,7 @@ refuses is taken out and the rest is built, until a part stands that the checks 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pydantic import ValidationError
@@ -75,6 +75,10 @@ class Built(Generic[_Built]):
     problems: list[Problem]
     removed: list[Path]
 
+    def in_file(self, path: Path) -> Path:
+        """Where the file has what the model has at a path."""
+        return _in_file(path, self.removed)
+
 
 def build(data: Mapping[str, object], form: Form[_Built], refused: Sequence[Path] = ()) -> Built[_Built]:
     """Builds as much of a file as can be built.
@@ -94,10 +98,12 @@ def build(data: Mapping[str, object], form: Form[_Built], refused: Sequence[Path
             return Built(form.model.model_validate(rest), problems, [*refused, *removed])
         except ValidationError as error:
             details = _own(error.errors())
-        found = [(_problem(detail, rest, form), _culprit(detail, rest, form)) for detail in details]
-        problems += [problem for problem, _ in found if not _follows(problem.path, removed)]
-        removed += [culprit for _, culprit in found]
-        for culprit in sorted({culprit for _, culprit in found}, key=_from_the_end):
+        found = [_problem(detail, rest, form) for detail in details]
+        placed = [replace(problem, path=_in_file(problem.path, removed)) for problem in found]
+        problems += [problem for problem in placed if not _follows(problem.path, removed)]
+        culprits = {_culprit(detail, rest, form) for detail in details}
+        removed += [_in_file(culprit, removed) for culprit in culprits]
+        for culprit in sorted(culprits, key=_from_the_end):
             _remove(rest, culprit, _stand_in(culprit, form))
     return Built(None, problems, [*refused, *removed])
 
@@ -151,6 +157,19 @@ def _culprit(detail: ErrorDetails, data: Mapping[str, object], form: Form[_Built
     while path and value_at(data, path) is None and not _holds(data, path):
         path = path[:-1]
     return path
+
+
+def _in_file(path: Path, removed: Sequence[Path]) -> Path:
+    """A path as the file has it: each entry that was taken out of a list moved those behind it."""
+    told: Path = ()
+    for key in path:
+        place = key
+        if isinstance(place, int):
+            gone = {other[-1] for other in removed if other[:-1] == told}
+            for index in sorted(index for index in gone if isinstance(index, int)):
+                place += index <= place
+        told = (*told, place)
+    return told
 
 
 def _from_the_end(path: Path) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from loadlab.results.redact import redact
 from loadlab.results.run_id import new_run_id
 from loadlab.results.study_store import load_study_result, save_study
 from loadlab.tuning.presets import presets
-from loadlab.tuning.same import refuse_other_machine
+from loadlab.tuning.same import refuse_gone_cluster, refuse_other_machine, refuse_other_traces
 from loadlab.tuning.space import ChangeCost
 from loadlab.tuning.study_document import study_document
 from loadlab.tuning.targets import is_held
@@ -115,6 +115,7 @@ def to_go_on_with(loaded: LoadedStudy, options: TuneOptions) -> StoredStudy | No
 
 def _to_resume(study_id: str, fresh: StudyResult, options: TuneOptions) -> StoredStudy:
     stored = load_study_result(study_id, options.results_dir)
+    refuse_gone_cluster(options.cluster_name)
     _refuse_other(stored.result, fresh)
     return stored
 
@@ -135,6 +136,7 @@ def _fresh(loaded: LoadedStudy, options: TuneOptions) -> StudyResult:
         study=_redacted(study_document(study)),
         scenario=_redacted(scenario.to_document()),
         environment=capture_host(),
+        traces=scenario.trace_digests,
         planned=_planned(loaded, options),
     )
 
@@ -169,4 +171,5 @@ def _refuse_other(began: StudyResult, fresh: StudyResult) -> None:
             f"{began.study_id} began with another study, scenario, version of loadlab or other options",
             fix="give the same files and options as then, which its study.json has, or begin a new study",
         )
+    refuse_other_traces(began.study_id, began.traces, fresh.traces)
     refuse_other_machine(began.study_id, began.environment, fresh.environment)

@@ -31,7 +31,13 @@ from loadlab.tuning.capacity_judge import acked_per_s, as_probe, conditions, jud
 from loadlab.tuning.capacity_levels import MAX_RATE, answer
 from loadlab.tuning.capacity_scenario import workload_of
 from loadlab.tuning.capacity_search import Limits, next_rate
-from loadlab.tuning.same import on_provider, refuse_other_cluster, refuse_other_machine
+from loadlab.tuning.same import (
+    on_provider,
+    refuse_gone_cluster,
+    refuse_other_cluster,
+    refuse_other_machine,
+    refuse_other_traces,
+)
 from loadlab.tuning.warm_up import is_warm
 
 if TYPE_CHECKING:
@@ -171,11 +177,13 @@ def _begun(workload: Workload, options: CapacityOptions) -> StoredCapacity:
         scenario=_document(workload.scenario),
         settings=_settings(workload, options),
         environment=capture_host(),
+        traces=workload.scenario.trace_digests,
         answer=_answer(()),
     )
     if options.resume is None:
         return save_capacity(fresh, options.results_dir)
     search = load_capacity(options.resume, options.results_dir)
+    refuse_gone_cluster(options.cluster_name)
     _refuse_other(search.result, fresh)
     return search
 
@@ -222,6 +230,7 @@ def _refuse_other(search: CapacityResult, fresh: CapacityResult) -> None:
             f"{search.capacity_id} began with another scenario or other options",
             fix="give the same scenario and options as then; its capacity.json has both",
         )
+    refuse_other_traces(search.capacity_id, search.traces, fresh.traces)
     refuse_other_machine(search.capacity_id, search.environment, fresh.environment)
 
 

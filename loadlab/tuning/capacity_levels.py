@@ -131,7 +131,7 @@ class Answer:
     Attributes:
         kind: between (a rate holds and a higher one fails), at_least (nothing failed), below (nothing
             held), generator (above what holds nothing could be measured), nothing (nothing was measured).
-        bracket: the two rates.
+        bracket: the two rates; between them there may be some that could not be measured.
     """
 
     kind: AnswerKind
@@ -140,7 +140,12 @@ class Answer:
 
 def answer(probes: Sequence[Probe]) -> Answer:
     """What the probes say, however many there are."""
-    found = bracket(levels_of(probes))
+    levels = levels_of(probes)
+    found = bracket(levels)
+    if found.high is not None and found.high.verdict is Verdict.UNMEASURED:
+        # What could not be measured hides none of what was: a higher rate may have failed.
+        fails = next((level for level in levels if level.verdict is Verdict.FAILS), found.high)
+        found = Bracket(found.low, fails)
     return Answer(_kind(found), found)
 
 

@@ -53,6 +53,7 @@ def conclusion(
     decision = decide(confirm_runs(result, order), len(order), direction, confirm_rules(study, result), noise)
     trial = None if decision.candidate is None else order[decision.candidate]
     use = _different(result, trial)
+    compared = _compared(result, trial)
     told = Recommendation(
         decision=decision,
         goal=goal_of(result.objectives[0].field),
@@ -65,6 +66,8 @@ def conclusion(
         drift=drift(result).sentence(),
         none_left="" if order else _none_left(result),
         default_breaks=broken_by_default(result),
+        suspect=sum(run.measured.status == "suspect" for run in compared),
+        compared=len(compared),
     )
     return _answer(told, decision, trial, noise.cv)
 
@@ -89,7 +92,7 @@ def _answer(told: Recommendation, decision: Decision, trial: int | None, cv: flo
         use=dict(told.use),
         weakened=dict(told.weakened),
         limits=tuple(StudyLimit(**asdict(one)) for one in told.limits),
-        costs=tuple(StudyCost(**asdict(one)) for one in told.costs or ()),
+        costs=None if told.costs is None else tuple(StudyCost(**asdict(one)) for one in told.costs),
         importances=tuple(StudyImportance(**asdict(one)) for one in told.importances),
     )
 
@@ -132,6 +135,11 @@ def _none_left(result: StudyResult) -> str:
         f"{len(lost)} of the best did so or failed when measured again" if lost else "",
     ]
     return ", ".join(filter(None, told)) or "no trial but the default was measured"
+
+
+def _compared(result: StudyResult, trial: int | None) -> list[StudyRun]:
+    """The runs of both sides of the blocks of a contender that count."""
+    return [run for run in result.settled("confirm") if run.contender == trial and run.measured.counts]
 
 
 def _confirming(result: StudyResult, trial: int | None) -> list[StudyRun]:

@@ -164,8 +164,9 @@ def _edges(students: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _ratio(gains: Sequence[float], direction: Direction) -> tuple[float, Interval]:
     """The contender's objective over the default's, with its interval."""
-    low, high = np.clip(studentized_interval(gains), -_FARTHEST, _FARTHEST)
-    ends = (float(np.mean(gains)), float(low), float(high))
+    mean = float(np.mean(gains))
+    low, high = np.clip(studentized_interval(gains), mean - _FARTHEST, mean + _FARTHEST)
+    ends = (mean, float(low), float(high))
     ratio, one, other = (math.exp(end if direction == "maximize" else -end) for end in ends)
     method: Method = "t of logarithms" if len(gains) < _RESAMPLED else "bootstrap"
     return ratio, Interval(min(one, other), max(one, other), method)

@@ -42,6 +42,7 @@ _ZERO_IS_GOOD: Final = (
     "rebalances.seconds",
 )
 _LATENCY: Final = "_us"
+_OF_CODEC: Final = "compression_ratio"
 _THROUGHPUT: Final = "throughput"
 
 
@@ -174,6 +175,12 @@ def _too_few(leaf: str, senders: list[ProducerSpec], scenario: Scenario) -> str 
         return None
     length = units.format_duration(scenario.phases.measure_s)
     return f"{stat} needs {needed:,} records, and a measure phase of {length} has {records:,.0f}"
+
+
+def needs_codec(field: str, scenario: Scenario) -> bool:
+    """Whether an objective is of a codec and the scenario's producer has none."""
+    owners = {f"producers.{name}.{_OF_CODEC}": spec for name, spec in scenario.producers.items()}
+    return field in owners and owners[field].codec == "none"
 
 
 def capped_by_schedule(objective: Objective, scenario: Scenario) -> str | None:

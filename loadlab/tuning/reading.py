@@ -22,7 +22,7 @@ _LEAST: Final[Mapping[str, float]] = {
     **{f"{name}.{of}": 0.5 for name in ("lag", "committed_lag", "backlog") for of in ("max", "mean")},
     "drain_s": 0.01,
 }
-"""What stands for a 0 that may well be: objectives are compared by their ratios."""
+"""What stands for a 0 that may well be, and for what is less: objectives are compared by their ratios."""
 
 _THROUGHPUT = ".throughput."
 """Objectives that are of interest at a rate that is not reached, too."""
@@ -50,8 +50,8 @@ def read_run(
         for threshold, judged in zip(all_thresholds(scenario), result.thresholds, strict=True)
     ]
     ended_early = any(judged.ended_run_at_s is not None for judged in result.thresholds)
-    # A run that was ended early is too short for verdicts and percentiles: that it broke a constraint stands.
-    failure = None if ended_early else _failure(result, scenario, objectives, values)
+    # A run that was ended early may be too short for its numbers: that it broke a constraint stands.
+    failure = _invalid(result) if ended_early else _failure(result, scenario, objectives, values)
     counts = failure is None and not ended_early
     return Measurement(
         run_id=result.run_id,
@@ -68,16 +68,23 @@ def _value(result: RunResult, field: str) -> float | None:
     """An objective as it is compared; None where the run could not tell it."""
     value = value_of(result, field)
     least = next((least for name, least in _LEAST.items() if field.endswith(f".{name}")), None)
-    return least if value == 0 and least is not None else value
+    return value if value is None or least is None else max(value, least)
+
+
+def _invalid(result: RunResult) -> str | None:
+    """Why a run is invalid; None where it is not."""
+    if result.verdict.status != "invalid":
+        return None
+    reasons = (reason for reason in result.verdict.reasons if reason.severity == "invalid")
+    return "; ".join(f"{reason.code}: {reason.message}" for reason in reasons)
 
 
 def _failure(
     result: RunResult, scenario: Scenario, objectives: Sequence[str], values: Sequence[float | None]
 ) -> str | None:
     """Why a run does not count; None where it does."""
-    if result.verdict.status == "invalid":
-        reasons = (reason for reason in result.verdict.reasons if reason.severity == "invalid")
-        return "; ".join(f"{reason.code}: {reason.message}" for reason in reasons)
+    if (invalid := _invalid(result)) is not None:
+        return invalid
     paced = all(spec.schedule.rate != "max" for spec in scenario.producers.values())
     if paced and result.verdict.saturated and not any(_THROUGHPUT in field for field in objectives):
         return "saturated: the cluster did not take the scenario's rate, so it was measured at a lower one"

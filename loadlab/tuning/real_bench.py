@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from loadlab.cluster.providers import choose
 from loadlab.errors import ClusterError, ClusterGoneError, LoadlabError, TopicsExistError, UsageError
 from loadlab.results.model_study import Measurement
 from loadlab.results.reader import load
@@ -128,13 +129,21 @@ class _RealBench:
 
         Raises:
             ClusterError: there is none with these.
-            ClusterGoneError: there is none, and no knob can be the reason.
+            ClusterGoneError: there is none, and no knob can be the reason, or what starts them is gone.
         """
         try:
             return self._cluster(loaded)
         except ClusterError as error:
             if any(knob.cost == ChangeCost.BROKER for knob in self.loaded.study.space.knobs):
+                self._require_provider(loaded)
                 raise
+            raise ClusterGoneError(error.message, fix=error.fix) from error
+
+    def _require_provider(self, loaded: LoadedScenario) -> None:
+        """Asks whether the study's provider can start any brokers now."""
+        try:
+            choose(on_provider(loaded, self.provider).scenario.cluster)
+        except ClusterError as error:
             raise ClusterGoneError(error.message, fix=error.fix) from error
 
     def _measure_run(self, loaded: LoadedScenario, opened: OpenCluster, begun_s: float) -> Measurement:

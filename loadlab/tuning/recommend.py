@@ -93,6 +93,8 @@ class Recommendation:
         drift: what the repeated default showed, one sentence without a full stop.
         none_left: why no trial came to be confirmed; empty where one did.
         default_breaks: the constraints that the default itself breaks, as a forced study may have it.
+        suspect: how many of the runs that were compared have a verdict with reservations, and
+        compared: how many these were.
     """
 
     decision: Decision
@@ -106,6 +108,8 @@ class Recommendation:
     drift: str
     none_left: str = ""
     default_breaks: Sequence[str] = ()
+    suspect: int = 0
+    compared: int = 0
 
     @property
     def beats(self) -> bool:
@@ -128,6 +132,8 @@ class Recommendation:
             )
         else:
             yield from self._nothing()
+        if self.suspect:
+            yield f"{self.suspect} of the {self.compared} runs compared are suspect: `loadlab show` says why."
         yield from _knobs(self.importances)
         yield f"{self.drift[:1].upper()}{self.drift[1:]}."
 

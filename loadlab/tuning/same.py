@@ -6,10 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
 from loadlab.analysis.comparable import same_memory
+from loadlab.cluster.state import standing
 from loadlab.errors import UsageError
 from loadlab.scenario.providers import fitted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from loadlab.cluster import Cluster
     from loadlab.results.model import ClusterUsed
     from loadlab.results.model_environment import HostEnvironment
@@ -34,10 +37,34 @@ def refuse_other_machine(identity: str, began: HostEnvironment, here: HostEnviro
             )
 
 
+def refuse_other_traces(identity: str, began: Mapping[str, str], here: Mapping[str, str]) -> None:
+    """Refuses to go on with another load under the same scenario; what older versions stored knows of none.
+
+    Raises:
+        UsageError: whose trace is another.
+    """
+    for name, digest in began.items():
+        if here.get(name) != digest:
+            raise UsageError(
+                f"{identity} began with another trace of producer {name}: its file has changed",
+                fix="put the file back as it was, or begin anew",
+            )
+
+
 def _differ(name: str, began: HostEnvironment, here: HostEnvironment) -> bool:
     if name == "memory_bytes":
         return not same_memory(began.memory_bytes, here.memory_bytes)
     return bool(getattr(began, name) != getattr(here, name))
+
+
+def refuse_gone_cluster(cluster_name: str | None) -> None:
+    """Refuses to go on with the brokers of a cluster that is gone: without them it would be another scenario.
+
+    Raises:
+        ClusterError: none stands under this name.
+    """
+    if cluster_name is not None:
+        standing(cluster_name)
 
 
 def on_provider(loaded: LoadedScenario, provider: str | None) -> LoadedScenario:

@@ -9,7 +9,7 @@ from itertools import takewhile
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from loadlab.errors import ClusterGoneError, LoadlabError, RunError
+from loadlab.errors import ClusterGoneError, LoadlabError, RunError, UnwritableError
 from loadlab.results.model_study import Measurement, StudyRun
 from loadlab.tuning.again import contenders, listed, rounds
 from loadlab.tuning.bench import Terms
@@ -39,6 +39,8 @@ _ATTEMPTS: Final[Mapping[Purpose, int]] = {
     **dict.fromkeys(("baseline", "default", "candidate", "confirm"), 5),
 }
 _ATTEMPTS_OF_THE_BEST: Final = 2
+_AROUND: Final = (ClusterGoneError, UnwritableError)
+"""What says nothing of the trial that it kept from being measured."""
 _RIVALS: Final = 2
 """Fewer trials need no further round to choose between them."""
 _S_PER_MINUTE: Final = 60.0
@@ -289,10 +291,10 @@ class Session:
         started_at, begun_s = datetime.now(UTC), time.monotonic()
         try:
             measured = self.bench.measure(self.result.trial(trial).assignment, terms)
-        except ClusterGoneError as error:
-            fix = "; ".join(filter(None, (error.fix, f"then go on with {self._resume}")))
-            raise ClusterGoneError(error.message, fix=fix) from error
         except LoadlabError as error:
+            if isinstance(error, _AROUND) or self._begins_no_more(purpose, error):
+                error.fix = "; ".join(filter(None, (error.fix, f"then go on with {self._resume}")))
+                raise
             if trial == self._default:
                 raise
             took_s = time.monotonic() - begun_s
@@ -308,6 +310,11 @@ class Session:
             started_at=started_at,
             measured=measured,
         )
+
+    def _begins_no_more(self, purpose: Purpose, error: LoadlabError) -> bool:
+        """Whether what was measured well before does not even begin now, and again: it is not to blame."""
+        last = self._attempts() + 1 >= _ATTEMPTS_OF_THE_BEST
+        return purpose in {"candidate", "confirm"} and last and _stored_in(error) is None
 
     def _attempts(self) -> int:
         """How many invalid runs the next one repeats: those at the end that are not settled."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from loadlab.scenario import Scenario
     from loadlab.scenario.document import Path
-    from loadlab.tuning.space import SearchSpace, Value
+    from loadlab.tuning.space import Assignment, SearchSpace, Value
 
 _DRAWN: Final = 2_000
 _OF_BROKERS: Final = "cluster.config.message.max.bytes"  # what a topic without its own has
@@ -66,16 +66,22 @@ def read_rules(
     return Rules(tuple(rule for rule, _ in (*declared, *own)), fixed)
 
 
-def unkept(space: SearchSpace) -> str | None:
-    """Why no trial is likely to keep the rules of a space together; None where one of many drawn does."""
-    if not space.rules:
-        return None
+def drawn(space: SearchSpace) -> Iterator[Assignment]:
+    """Many assignments at random, whether or not they keep the rules; the same ones each time."""
     import optuna  # noqa: PLC0415 (seldom needed, and slow to import)
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(_DRAWN):
-        broken = space.violations(space.suggest(study.ask()))
+        yield space.suggest(study.ask())
+
+
+def unkept(space: SearchSpace) -> str | None:
+    """Why no trial is likely to keep the rules of a space together; None where one of many drawn does."""
+    if not space.rules:
+        return None
+    for assignment in drawn(space):
+        broken = space.violations(assignment)
         if not broken:
             return None
     return f"no trial can keep all rules together, by {_DRAWN:,} that were drawn; the last: {broken[0]}"

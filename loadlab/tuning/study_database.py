@@ -16,6 +16,7 @@ from optuna.storages import RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 
 from loadlab.errors import RunError, UsageError
+from loadlab.results.publish import fsync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -100,6 +101,7 @@ def _make(stored: StoredStudy, directions: Sequence[Direction]) -> None:
             )
             study.set_user_attr(OWNER, stored.result.study_id)
         unfinished.rename(stored.database)
+        fsync(stored.path)
     except (OSError, *_STORAGE_ERRORS) as error:
         raise RunError(
             f"{stored.database} could not be made: {_reason(error)}",

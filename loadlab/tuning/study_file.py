@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Final
 
 from loadlab.errors import ScenarioError, UsageError
 from loadlab.hints import HintedError
 from loadlab.scenario import load
-from loadlab.scenario.checks import check_thresholds
+from loadlab.scenario.checks import check_codecs, check_thresholds
 from loadlab.scenario.document import Origin
 from loadlab.scenario.overrides import Setting
 from loadlab.scenario.problems import Problem, scenario_error
@@ -18,19 +19,19 @@ from loadlab.scenario.source import is_missing, read_text
 from loadlab.scenario.validation import Form, build, overlaps
 from loadlab.tuning.apply import with_values, without
 from loadlab.tuning.capacity_scenario import refuse_old_records
-from loadlab.tuning.objectives import capped_by_schedule, check_objective
+from loadlab.tuning.objectives import capped_by_schedule, check_objective, needs_codec
 from loadlab.tuning.presets import presets
 from loadlab.tuning.space_file import read_space
-from loadlab.tuning.space_rules import unkept
+from loadlab.tuning.space_rules import drawn, unkept
 from loadlab.tuning.study_model import CAPACITY, LoadedStudy, Maximize, Objective, Study, StudyFile
 from loadlab.tuning.targets import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from loadlab.scenario import LoadedScenario, Threshold
+    from loadlab.scenario import LoadedScenario, Scenario, Threshold
     from loadlab.scenario.document import Document, Path
-    from loadlab.tuning.space import SearchSpace
+    from loadlab.tuning.space import Assignment, SearchSpace
 
     _Load = Callable[[FilePath, list[Setting]], LoadedScenario]
 
@@ -39,6 +40,11 @@ _STUDY: Final = Form(
     {("study",): "unnamed", ("scenario",): "unnamed", ("objective",): {"maximize": CAPACITY}},
     entries=("search_space",),
 )
+_NO_CODEC: Final = (
+    "the default compresses nothing, so that nothing could be compared with it; baseline: scenario takes the"
+    " scenario's own values for it"
+)
+_TRIED: Final = 20
 _UNLOCKED: Final = "{} is searched, and durability hangs on it: what is recommended may lose records"
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -90,11 +96,43 @@ def load_study(
     study = _assembled(path, file, judged, space)
     # What can't even begin is said before anything is stored.
     (_, baseline), *others = presets(study.study)
-    nothing_to_try = not others and bool(space.violations(baseline) or space.outside(baseline))
-    if nothing_to_try and (broken := unkept(space)) is not None:
+    if not others and (broken := unkept(space)) is not None:
         raise scenario_error([Problem(("rules",) if file.rules else ("search_space",), broken)], document)
-    with_values(study.loaded, baseline)
+    _refuse_unproduced(study, with_values(study.loaded, baseline).scenario, document)
+    _refuse_unsound(study, [assignment for _, assignment in others])
     return study
+
+
+def _refuse_unproduced(study: LoadedStudy, baseline: Scenario, document: Document) -> None:
+    """Refuses what the default's runs can't tell without a codec: nothing could be compared with it."""
+    problems = [
+        Problem(("objective",), f"{objective.field}: {_NO_CODEC}")
+        for objective in study.study.objectives
+        if needs_codec(objective.field, baseline)
+    ]
+    problems += [replace(one, path=("constraints", *one.path[1:])) for one in check_codecs(baseline)]
+    if problems:
+        raise scenario_error(problems, document)
+
+
+def _refuse_unsound(study: LoadedStudy, planned: Sequence[Assignment]) -> None:
+    """Refuses a search space of which nothing that would be tried makes a scenario that can be run.
+
+    Raises:
+        ScenarioError: what is wrong with the first.
+    """
+    space = study.study.space
+    kept = (one for one in drawn(space) if not space.violations(one))
+    first: ScenarioError | None = None
+    for assignment in chain(planned, islice(kept, _TRIED)):
+        try:
+            with_values(study.loaded, assignment)
+        except ScenarioError as error:
+            first = first or error
+        else:
+            return
+    if first is not None:
+        raise first
 
 
 def _scenario(file: StudyFile, document: Document, problems: list[Problem], load_it: _Load) -> LoadedScenario:

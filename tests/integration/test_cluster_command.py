@@ -98,7 +98,7 @@ def test_topics_that_a_killed_run_left_are_deleted_by_the_next(
     following = start_command(tmp_path, "--cluster", name, *short, provider=provider)
     code, output, errors = following.end()
     assert code in {0, EXIT_THRESHOLD_FAILED}, errors
-    assert "removed what a killed run left: topic orders" in errors
+    assert "removed what an earlier run left: topic orders" in errors
     assert json.loads(output)["reconciliation"]["lost"] == 0
     cluster = attach(name)
     assert cluster.topic_ids(["orders"]) == {"orders": None}

@@ -343,3 +343,12 @@ def test_any_system_at_all_gets_an_answer_that_its_probes_bear_out(
         assert found.high.verdict is not Verdict.HOLDS
     if found.low is not None and found.high is not None:
         assert found.low.rate_per_s < found.high.rate_per_s
+
+
+def test_what_could_not_be_measured_hides_no_rate_that_failed() -> None:
+    below = scripted("20000 fails", "20000 fails", "10000 unmeasured", "10000 unmeasured")
+    found = answer(below)
+    assert (found.kind, found.bracket.low) == ("below", None)
+    assert found.bracket.high is not None
+    assert found.bracket.high.rate_per_s == 20_000
+    assert ends(answer(scripted("100 holds", "140 unmeasured", "140 unmeasured", "200 fails"))) == (100, 200)

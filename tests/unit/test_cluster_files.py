@@ -29,7 +29,7 @@ from loadlab.cluster import (
     start_cluster,
 )
 from loadlab.cluster.admin import KafkaAdmin
-from loadlab.cluster.api import ClusterInfo
+from loadlab.cluster.api import ClusterInfo, StartRequest, TopicRequest
 from loadlab.cluster.docker import Engine, Marked
 from loadlab.cluster.java import Java, _probe
 from loadlab.cluster.logs import evidence, failed_start, shows_port_clash, tail
@@ -368,13 +368,14 @@ def test_a_client_that_goes_away_ends_no_mock(tmp_path: Path) -> None:
             return [1]
 
     path = str(tmp_path / "socket")
-    with socket.socket(socket.AF_UNIX) as listener:
+    reading, writing = os.pipe()
+    with socket.socket(socket.AF_UNIX) as listener, os.fdopen(reading, "rb") as owner:
         listener.bind(path)
         listener.listen()
-        serving = threading.Thread(
-            target=mock_process._serve, args=(Cluster(), listener), kwargs={"owned": False}, daemon=True
-        )
+        serving = threading.Thread(target=mock_process._serve, args=(Cluster(), listener, owner), daemon=True)
         serving.start()
+        os.write(writing, b"stand\n")
+        os.close(writing)
         for text in (b"ids\n", b"\xff\xff\n"):
             with socket.socket(socket.AF_UNIX) as gone:
                 gone.connect(path)
@@ -472,3 +473,53 @@ def test_what_killed_processes_left_half_made_goes_with_the_next_that_is_made(tm
         assert not made.exists()
     finally:
         os.close(lock)
+
+
+def test_a_process_of_which_nothing_can_be_read_is_not_taken_for_dead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With hidepid a peer of another user can't be read in /proc; a signal to it is refused all the same."""
+
+    def refused(pid: int, number: int) -> None:
+        raise PermissionError(pid, number)
+
+    unread = replace(ProcessIdentity.current(), pid=2**22 + 1)
+    assert unread.has_ended
+    monkeypatch.setattr("loadlab.cluster.processes.os.kill", refused)
+    assert not unread.has_ended
+    assert not unread.is_alive
+
+
+def test_mocks_are_told_apart_by_their_cluster_ids() -> None:
+    spec = cluster_spec({"provider": "embedded"})
+    ids = [embedded._info(spec, StartRequest(run_id, print, "asked for")).cluster_id for run_id in ("a", "b")]
+    assert ids[0] != ids[1]
+
+
+def test_a_mock_outlives_a_signal_to_all_and_ends_with_the_process_that_started_it() -> None:
+    cluster = start_cluster(cluster_spec({"provider": "embedded"}), progress=print, run_id="lab-2")
+    (mock,) = list(records())
+    process = mock.brokers[0].identity
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            process.send(number)
+        cluster.create_topics([TopicRequest("orders", 1, 1, {})])
+        assert cluster.broker_states()[0].alive
+    finally:
+        cluster.stop()
+    assert process.wait_until_gone()
+
+
+def test_a_mock_that_is_started_is_known_before_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is killed meanwhile leaves a record, by which it is found."""
+    saved: list[str] = []
+    save = ClusterRecord.save
+
+    def noted(self: ClusterRecord) -> None:
+        saved.append(self.bootstrap_servers)
+        save(self)
+
+    monkeypatch.setattr(ClusterRecord, "save", noted)
+    cluster = start_cluster(cluster_spec({"provider": "embedded"}), progress=print, run_id="lab-3")
+    cluster.stop()
+    assert saved == ["", cluster.bootstrap_servers]

@@ -287,3 +287,36 @@ def test_where_others_write_too_nothing_is_taken_off_a_backlog() -> None:
 
     assert sample is not None
     assert sample.groups["billing"].backlog == 5
+
+
+def test_topics_that_the_run_only_reads_say_nothing_of_what_it_sent() -> None:
+    others = ("others", 0)
+    before = OffsetSample(0, 0, {PARTITIONS[0]: 0, others: 0}, epochs={PARTITIONS[0]: 4, others: 4})
+    sampler = OffsetSampler(
+        FakeCluster().as_cluster(),
+        fleet_of(),
+        [PARTITIONS[0], others],
+        [],
+        before=before,
+        written={PARTITIONS[0][0]},
+    )
+    moved = Sample(1, {PARTITIONS[0]: 3, others: 9}, {}, {PARTITIONS[0]: 4, others: 5})
+
+    assert sampler.own_ends(moved) == {PARTITIONS[0]: 3}
+    assert sampler.kept_leaders(moved)
+
+
+def test_silent_coordinators_of_many_groups_cost_one_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter(range(0, 1_000, 2))
+    monkeypatch.setattr("loadlab.run.offsets.time.monotonic", lambda: float(next(now)))
+    groups = [replace(group_from(0, 0, 0), name=f"g{n}", group_id=f"g{n}") for n in range(5)]
+    asked: list[str] = []
+
+    class Silent(FakeCluster):
+        def committed_offsets(self, group_id: str, *_: object) -> dict[tuple[str, int], int | None]:
+            asked.append(group_id)
+            raise ClusterError("no coordinator")
+
+    sampler = OffsetSampler(Silent(ends(1, 1, 1)).as_cluster(), fleet_of(), PARTITIONS, groups)
+    sampler.take()
+    assert asked == ["g0"]

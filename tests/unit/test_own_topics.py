@@ -12,7 +12,7 @@ import pytest
 from loadlab.cluster.own_topics import MadeTopics, delete_left
 from loadlab.cluster.processes import ProcessIdentity
 from loadlab.cluster.state import state_dir
-from loadlab.errors import UsageError
+from loadlab.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,3 +110,18 @@ def test_what_can_not_be_remembered_can_still_be_deleted(
         made.remember()
     made.delete(as_cluster(cluster), 1.0)
     assert not cluster.topics
+
+
+def test_what_a_run_could_not_delete_the_next_one_of_its_process_deletes(state: Path) -> None:
+    class Silent(Standing):
+        def delete_topics(self, *_: object) -> None:
+            raise ClusterError("did not answer")
+
+    silent = Silent(orders="id-1")
+    made = MadeTopics.of("first", as_cluster(silent), {"orders": "id-1"})
+    made.remember()
+    with pytest.raises(ClusterError, match="did not answer"):
+        made.delete(as_cluster(silent), 1.0)
+    cluster = Standing(orders="id-1")
+    assert delete_left(as_cluster(cluster)) == ["orders"]
+    assert not list(state.iterdir())

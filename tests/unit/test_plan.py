@@ -157,3 +157,31 @@ def test_who_lets_much_wait_is_told_what_the_ledger_takes(
 
     assert bool(warnings) == (told is not None)
     assert told is None or told in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("records", "bytes_each"),
+    [
+        ({"size": "1kB", "tombstones": 1.0}, 0),
+        ({"size": "1kB", "tombstones": 0.5}, 500),
+        ({"size": 100, "keys": {"kind": "uniform", "count": 10, "null_share": 0.25}}, 100 + 12),
+        ({"size": 100, "headers": {"share": 0.5, "count": 10, "size": "10KiB"}}, 100 + 5 * (10_240 + 17)),
+    ],
+)
+def test_what_is_sent_is_values_keys_and_headers(records: dict[str, object], bytes_each: int) -> None:
+    plan = plan_scenario(scenario_of(producers={"a": producer(records=records)}))
+
+    assert plan.producers[0].records == 1_100
+    assert plan.data_bytes == 1_100 * (bytes_each + 10)
+
+
+def test_of_a_trace_only_what_is_due_counts(tmp_path: Path) -> None:
+    trace = tmp_path / "trace.csv"
+    trace.write_text("time,size,key\n0,100,a\n1.5,100,bcd\n1000,900000,e\n")
+    rate = {"trace": {"file": str(trace)}}
+    sends = producer(schedule={"rate": rate}, records={"size": "trace", "keys": {"kind": "trace"}})
+    plan = plan_scenario(scenario_of(producers={"a": sends}))
+
+    assert plan.producers[0].records == 2
+    assert plan.producers[0].record_bytes_mean == 100
+    assert plan.data_bytes == 2 * (100 + 2 + 10)

@@ -1,4 +1,4 @@
-"""Quotas of CPU time, as control groups of both versions tell of them."""
+"""What control groups of both versions allow: quotas of CPU time, and memory."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from loadlab.cgroups import available_bytes
 from loadlab.run.quota import Periods, read_periods, throttled_share
 
 if TYPE_CHECKING:
@@ -51,3 +52,36 @@ def test_the_strictest_quota_is_told_and_none_without_one() -> None:
     end = {"pod": Periods(200, 40), "container": Periods(200, 50), "idle": Periods(5, 5)}
     assert throttled_share(begin, end) == 0.5
     assert throttled_share(end, end) is throttled_share({}, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "place", "names"),
+    [
+        (
+            "0::/system.slice/lab.service",
+            "system.slice",
+            ("memory.max", "memory.current", "inactive_file"),
+        ),
+        (
+            "4:memory:/docker/abc",
+            "memory/docker/abc",
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        ),
+    ],
+)
+def test_a_group_s_memory_limit_leaves_less_than_the_machine_has(
+    tmp_path: Path, line: str, place: str, names: tuple[str, str, str]
+) -> None:
+    limit, use, files = names
+    own = tmp_path / "own"
+    own.write_text(f"{line}\n")
+    group = tmp_path / place
+    group.mkdir(parents=True)
+    (group / limit).write_text("1000000\n")
+    (group / use).write_text("300000\n")
+    (group / "memory.stat").write_text(f"anon 5\n{files} 100000\n")
+    assert available_bytes(tmp_path, own) == 800_000
+    (group / use).write_text("2000000\n")
+    assert available_bytes(tmp_path, own) == 0
+    (group / limit).write_text("max\n")
+    assert available_bytes(tmp_path, own) > 1 << 20

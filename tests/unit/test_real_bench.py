@@ -74,10 +74,23 @@ def test_a_cluster_that_can_not_be_had_is_due_to_brokers_properties_alone(
         raise ClusterError("no engine answers", fix="start it")
 
     monkeypatch.setattr(real_bench, "open_cluster", opened)
+    monkeypatch.setattr(real_bench, "choose", lambda _: None)
     with pytest.raises(ClusterError, match="no engine answers") as told:
         bench_of(tmp_path, study(space=space)).measure({}, Terms(1))
     assert type(told.value) is error
     assert told.value.fix == "start it"
+
+
+def test_no_trial_s_brokers_are_blamed_for_an_engine_that_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise ClusterError("no engine answers", fix="start it")
+
+    monkeypatch.setattr(real_bench, "open_cluster", away)
+    monkeypatch.setattr(real_bench, "choose", away)
+    with pytest.raises(ClusterGoneError, match="no engine answers"):
+        bench_of(tmp_path, study(space=WITH_BROKERS)).measure({}, Terms(1))
 
 
 def test_topics_that_are_there_already_are_no_fault_of_a_trial(
@@ -259,3 +272,12 @@ def test_a_lag_of_nothing_is_a_value_and_no_failure() -> None:
     told = read_run(read, scenario, fields, took_s=1.0)
 
     assert (told.failure, told.values) == (None, (0.5, 0.5, 0.01))
+
+
+def test_less_than_next_to_nothing_is_no_worse_than_nothing() -> None:
+    lag = Lag(max=1, mean=0.1, final=0, by_partition={})
+    read = result(consumers={"billing": consumer().model_copy(update={"lag": lag, "drain_s": 0.002})})
+    fields = [f"consumers.billing.{name}" for name in ("lag.max", "lag.mean", "drain_s")]
+    told = read_run(read, load_document(SCENARIO).scenario, fields, took_s=1.0)
+
+    assert told.values == (1.0, 0.5, 0.01)

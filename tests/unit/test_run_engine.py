@@ -88,3 +88,10 @@ def test_machine_code_of_other_sources_is_not_used_where_numba_has_a_directory_o
     usual = cache_directory()
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     assert cache_directory() == tmp_path / "loadlab" / usual.name
+
+
+def test_what_is_used_is_as_good_as_new(cache: Path) -> None:
+    made(cache, OLD_S)
+    engine.start_compiling(print)
+
+    assert time.time() - (cache / "ready").stat().st_mtime < OLD_S / 2

@@ -163,7 +163,7 @@ def test_set_overrides_any_value_and_config_takes_the_rest_as_one_key() -> None:
             "topics.orders.v1.partitions=12",
             "topics.orders.v1.config.retention.ms=",
             "thresholds.end_to_end_latency{consumer=billing}=[p99 < 1s]",
-            "thresholds.publish_latency.0=p99 < 5ms",
+            "thresholds.publish_latency[0]=p99 < 5ms",
             "producers.web.schedule.rate={ramp: {from: 1k/s, to: 2k/s, over: 5s}}",
             "producers.app.schedule.rate.bursts.every=10s",
             "description=with = and , in it",
@@ -226,6 +226,9 @@ def test_origins_tell_of_every_value_of_the_document() -> None:
         ("phases.measure=30", 'did you mean "30s"?'),
         ("thresholds.publish_latency.²=p99 < 1s", "is no metric"),
         ("producers.checkout.schedule.rate.steps.².rate=5", "²"),
+        ("description=#1 question", "is cut at #"),
+        ("description=ab #c", "is cut at #"),
+        ("producers.checkout.config.client.id=#abc", "is cut at #"),
         ("topics.orders.={partitions: 3}", "topics.orders. ends in a point, behind which a key is missing"),
         ("producers.checkout.config.=5", "ends in a point"),
     ],
@@ -376,3 +379,8 @@ def test_half_of_a_character_is_refused_wherever_it_stands(tmp_path: Path, text:
 def test_a_byte_of_no_character_in_an_argument_is_refused(override: str) -> None:
     with pytest.raises(ScenarioError, match="half of a character"):
         load(QUICKSTART, [override])
+
+
+@pytest.mark.parametrize(("written", "read"), [('"#1 #2"', "#1 #2"), ("a#b", "a#b"), ("'#'", "#"), ("", "")])
+def test_a_sign_of_comments_within_a_value_or_quotes_is_kept(written: str, read: str) -> None:
+    assert load(QUICKSTART, [f"description={written}"]).scenario.description == read

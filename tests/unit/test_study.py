@@ -33,7 +33,7 @@ from click.testing import CliRunner
 from loadlab.cli.main import cli
 from loadlab.cli.study_view import study_lines
 from loadlab.cli.tune_view import plan_document
-from loadlab.errors import ClusterError, ClusterGoneError, RunError, UsageError
+from loadlab.errors import ClusterError, ClusterGoneError, RunError, UnwritableError, UsageError
 from loadlab.results.study_store import JAVA_FILE, load_study_result
 from loadlab.tuning import proposals, session
 from loadlab.tuning.estimate import estimate
@@ -549,3 +549,41 @@ def test_one_good_trial_is_not_measured_in_rounds_that_choose_nothing(tmp_path: 
     assert len(result.settled("candidate")) == 2
     assert estimate(loaded, result).candidates == 0
     assert result.settled("confirm")
+
+
+@pytest.mark.parametrize("at", [8, 13, 16])
+def test_no_trial_is_blamed_for_results_that_can_t_be_written(tmp_path: Path, at: int) -> None:
+    def before(number: int) -> None:
+        if number == at:
+            raise UnwritableError("the disk has 3 KiB left", fix="free disk space")
+
+    with pytest.raises(UnwritableError, match="3 KiB left") as told:
+        tuned(tmp_path, Lab(before=before))
+    assert str(told.value.fix).startswith("free disk space; then go on with --resume ")
+    (folder,) = tmp_path.iterdir()
+    assert tuned(tmp_path, Lab(), resume=folder.name).result.finished
+
+
+@pytest.mark.parametrize("at", [13, 16])
+def test_what_was_measured_before_and_does_not_begin_any_more_ends_no_study_with_an_answer(
+    tmp_path: Path, at: int
+) -> None:
+    def before(number: int) -> None:
+        if number >= at:
+            raise ClusterError("no engine answers", fix="start it")
+
+    with pytest.raises(ClusterError, match="no engine answers"):
+        tuned(tmp_path, Lab(before=before))
+    (folder,) = tmp_path.iterdir()
+    kept = load_study_result(folder.name, tmp_path).result
+    assert (kept.finished, kept.answer) == (False, None)
+    assert tuned(tmp_path, Lab(), resume=folder.name).result.confirmed is not None
+
+
+def test_suspect_runs_that_were_compared_are_told(tmp_path: Path) -> None:
+    def judge(_: Assignment, measured: Measurement) -> Measurement:
+        return measured.model_copy(update={"status": "suspect"})
+
+    said = tuned(tmp_path, Lab(lz4_wins, judge=judge)).result.answer
+    assert said is not None
+    assert "20 of the 20 runs compared are suspect" in said.sentences

@@ -93,13 +93,53 @@ def test_constraints_are_judged_beside_the_scenarios_thresholds(tmp_path: Path) 
 
 
 def test_a_constraint_may_be_of_what_only_some_trials_have(tmp_path: Path) -> None:
-    """The default has no codec: what a trial is run with is still a sound scenario."""
-    space = {f"{CHECKOUT}.compression.type": {"choices": ["none", "lz4"]}}
-    constraints = {"compression_ratio{producer=checkout}": ["value > 2"]}
-    found = loaded(tmp_path, search_space=space, constraints=constraints)
-    default = with_values(found.loaded, found.study.space.default())
+    """A trial has no codec: what it is run with is still a sound scenario."""
+    space = {f"{TRACKER}.compression.type": {"choices": ["none", "zstd"]}}
+    constraints = {"compression_ratio{producer=tracker}": ["value > 2"]}
+    found = loaded(tmp_path, search_space=space, constraints=constraints, baseline="scenario")
+    trial = with_values(found.loaded, found.study.space.default())
 
-    assert default.scenario.thresholds == found.loaded.scenario.thresholds
+    assert trial.scenario.thresholds == found.loaded.scenario.thresholds
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"constraints": {"compression_ratio{producer=tracker}": ["value > 2"]}},
+        {"objective": {"maximize": "producers.tracker.compression_ratio"}},
+    ],
+)
+def test_what_the_default_can_not_tell_is_refused(tmp_path: Path, keys: dict[str, object]) -> None:
+    """The default of compression.type is none, whatever the scenario has."""
+    space = {f"{TRACKER}.compression.type": {"choices": ["none", "zstd"]}}
+    with pytest.raises(ScenarioError, match="compress"):
+        loaded(tmp_path, search_space=space, **keys)
+
+
+@pytest.mark.parametrize(
+    ("knob", "domain"),
+    [
+        ("topics.orders.replication_factor", {"low": 4, "high": 9}),
+        (f"{TRACKER}.linger.ms", {"low": 400_000, "high": 900_000}),
+    ],
+)
+def test_a_space_in_which_nothing_can_be_run_is_refused(
+    tmp_path: Path, knob: str, domain: dict[str, object]
+) -> None:
+    with pytest.raises(ScenarioError):
+        loaded(tmp_path, search_space={knob: domain})
+
+
+def test_rules_that_the_default_alone_keeps_are_refused(tmp_path: Path) -> None:
+    """The default is no trial: none could be proposed."""
+    linger, batch = f"{CHECKOUT}.linger.ms", f"{CHECKOUT}.batch.size"
+    space = {
+        linger: {"low": 0.5, "high": 100, "log": True},
+        batch: {"low": "16KiB", "high": "2MB", "log": True},
+    }
+    at_default = [f"{linger} {op} 5" for op in ("<=", ">=")] + [f"{batch} {op} 1MB" for op in ("<=", ">=")]
+    with pytest.raises(ScenarioError, match="no trial can keep all rules together"):
+        loaded(tmp_path, search_space=space, rules=at_default)
 
 
 def test_rules_see_what_is_searched_by_either_name(tmp_path: Path) -> None:

@@ -279,9 +279,10 @@ LEVEL = "producers.checkout.config.compression.level"
 def test_the_files_that_repeat_a_study_have_its_conditions_constraints_and_the_scenario_s_own_values(
     tmp_path: Path,
 ) -> None:
-    """Kafka's own conditions name codecs that are not searched, and constraints may ask for one to be set."""
+    """Kafka's own conditions name codecs that are not searched, and constraints ask for one to be set."""
     codec = {"choices": ["none", "zstd"]}
-    producer = {**SCENARIO["producers"]["checkout"], "config": {"compression.level": 6}}  # type: ignore[index]
+    config = {"compression.type": "zstd", "compression.level": 6}
+    producer = {**SCENARIO["producers"]["checkout"], "config": config}  # type: ignore[index]
     scenario = {**SCENARIO, "producers": {"checkout": producer}}
     made = {
         "study": "levels",

@@ -6,15 +6,28 @@ import multiprocessing
 import random
 import sqlite3
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import optuna
 import pytest
-from bench_samples import KNOBS, LINGER, WITH_BROKERS, Lab, essence, optuna_trials, stop_at, study, tuned
+from bench_samples import (
+    KNOBS,
+    LINGER,
+    SCENARIO,
+    WITH_BROKERS,
+    Lab,
+    essence,
+    optuna_trials,
+    stop_at,
+    study,
+    tuned,
+)
 
-from loadlab.errors import RunError, UsageError
+from loadlab.errors import ClusterError, RunError, UsageError
 from loadlab.results.growing import only_writer
 from loadlab.results.study_store import load_study_result
+from loadlab.scenario import load_document
 from loadlab.tuning import begin, proposals, study_database
 from loadlab.tuning.again import contenders
 from loadlab.tuning.journal import Journal
@@ -28,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadlab.results.model_study import Planned, StudyTrial
+    from loadlab.tuning.study_model import LoadedStudy
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe", "additive"])
@@ -284,3 +298,24 @@ def test_a_kill_behind_a_default_outside_the_space_gives_it_no_second_number(
     assert not stored.result.trials
     result = tuned(tmp_path, Lab(), loaded, resume=stored.result.study_id).result
     assert [trial.number for trial in result.trials] == list(range(7))
+
+
+def test_a_study_of_a_cluster_that_is_gone_is_told_so(tmp_path: Path) -> None:
+    """Its brokers were the scenario's: without them it would be told to be another study."""
+    stored = tuned(tmp_path, Lab(before=stop_at(2)))
+    with pytest.raises(ClusterError, match="no cluster stands under the name 'lab'"):
+        tuned(tmp_path, Lab(), resume=stored.result.study_id, cluster_name="lab")
+
+
+def test_a_study_does_not_go_on_with_another_trace(tmp_path: Path) -> None:
+    def replaying(text: str) -> LoadedStudy:
+        trace.write_text(text)
+        sends = {**SCENARIO["producers"]["checkout"], "schedule": {"rate": {"trace": {"file": str(trace)}}}}
+        return replace(study(), loaded=load_document({**SCENARIO, "producers": {"checkout": sends}}))
+
+    trace = tmp_path / "trace.csv"
+    first = replaying("time\n0\n1\n")
+    stored = tuned(tmp_path, Lab(before=stop_at(2)), first)
+    with pytest.raises(UsageError, match="began with another trace of producer checkout"):
+        tuned(tmp_path, Lab(), replaying("time\n0\n2\n"), resume=stored.result.study_id)
+    assert tuned(tmp_path, Lab(), first, resume=stored.result.study_id).result.finished

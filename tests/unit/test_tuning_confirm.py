@@ -372,7 +372,16 @@ def test_blocks_that_are_alike_but_for_one_have_an_interval_that_ends() -> None:
     runs = itertools.count()
     decision = decide(confirmed(measure), 1, "maximize", RULES, NOISE)
     assert decision.interval is not None
-    assert decision.interval.high == pytest.approx(1000.0)
+    assert decision.ratio is not None
+    assert decision.interval.high == pytest.approx(1000.0 * decision.ratio)
+
+
+def test_a_ratio_lies_within_its_interval_however_far_it_is_from_one() -> None:
+    decision = decide(confirmed(steady(5e-6), direction="minimize"), 1, "minimize", RULES, NOISE)
+    assert decision.interval is not None
+    assert decision.ratio is not None
+    assert decision.interval.low <= decision.ratio <= decision.interval.high
+    assert decision.ratio == pytest.approx(5e-6, rel=0.01)
 
 
 def test_the_fewest_blocks_that_a_study_may_have_come_to_a_decision() -> None:

@@ -89,8 +89,9 @@ def _starts_at_the_end(subject: Subject) -> Iterator[Hit]:
     for consumer in subject.consumers:
         reset = consumer.settings.text("auto.offset.reset")
         is_new = consumer.topic is not None and not consumer.topic.existing
-        if is_new and reset in LATEST:
-            yield Hit(consumer.at("auto.offset.reset"), f"auto.offset.reset={reset}")
+        if is_new and reset in {*LATEST, "error"}:
+            nothing = ": a new group has no offset, and reads nothing" if reset == "error" else ""
+            yield Hit(consumer.at("auto.offset.reset"), f"auto.offset.reset={reset}{nothing}")
 
 
 def _behind_open_transactions(subject: Subject) -> Iterator[Hit]:
