@@ -84,14 +84,15 @@ class _Start:
         with HeldPorts(2 * self._spec.brokers) as held, HeldPorts(self._spec.brokers) as telemetry:
             endpoints = _endpoints(held.ports)
             servers = ",".join(one.clients.reached_at for one in endpoints)
-            brokers = Brokers(self._record(root, servers, telemetry.ports))
+            ends_with_owner = self._request.standing_name is None
+            brokers = Brokers(self._record(root, servers, telemetry.ports), deaf=ends_with_owner)
             try:
                 try:
                     self._launch(brokers, root, endpoints, telemetry.ports)
                     ReadinessWait(servers, brokers.ending, _READY_TIMEOUT_S).wait()
                 except ClusterError as error:
                     raise self._failure(error, brokers) from error
-                return LocalCluster(brokers, ends_with_owner=self._request.standing_name is None)
+                return LocalCluster(brokers, ends_with_owner=ends_with_owner)
             except BaseException:
                 with signals_held():
                     brokers.end()

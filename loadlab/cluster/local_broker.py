@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from loadlab.cluster.java import Java
 
 _FORMAT_TIMEOUT_S = 60
+_DEAF = ("/bin/sh", "-c", 'trap "" HUP INT TERM; exec "$@"', "sh")
 _OWN_OPTIONS = "Picked up "  # how a JVM begins that takes options from JAVA_TOOL_OPTIONS
 # As kafka-run-class.sh starts a broker.
 _JVM_OPTIONS = (
@@ -109,11 +110,18 @@ def prepare(directory: Path, properties: Mapping[str, str]) -> None:
     _properties_file(directory).write_text(as_file(properties), encoding="utf-8")
 
 
-def launch(directory: Path, command: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start a broker in a session of its own: a Ctrl-C in the terminal is the run's to handle."""
+def launch(directory: Path, command: Sequence[str], *, deaf: bool = False) -> subprocess.Popen[bytes]:
+    """Start a broker in a session of its own: a Ctrl-C in the terminal is the run's to handle.
+
+    Args:
+        directory: its files.
+        command: what starts it.
+        deaf: whether it ignores what asks it to end, too: a service manager's stop reaches all processes, and
+            what it means the run alone decides. A JVM leaves ignored what it finds ignored.
+    """
     with (log_dir(directory) / "console.log").open("ab") as console:
         return subprocess.Popen(
-            command,
+            [*_DEAF, *command] if deaf else command,
             cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=console,

@@ -35,10 +35,12 @@ class Brokers:
 
     Args:
         record: what is remembered of the cluster; its brokers are added as they start.
+        deaf: whether they ignore signals that ask them to end, as those of a run do.
     """
 
-    def __init__(self, record: ClusterRecord) -> None:
+    def __init__(self, record: ClusterRecord, *, deaf: bool = False) -> None:
         self.record = record
+        self._deaf = deaf
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._guard: subprocess.Popen[str] | None = None
 
@@ -62,7 +64,7 @@ class Brokers:
         """Start one broker, tell the guard and remember it."""
         with children_on(self.record.info.cores):
             # From here on `end` finds it, though a signal may come before it is remembered.
-            child = self._children[broker_id] = local_broker.launch(directory, command)
+            child = self._children[broker_id] = local_broker.launch(directory, command, deaf=self._deaf)
         identity = ProcessIdentity.of(child.pid)
         if identity is None:
             child.wait()

@@ -43,17 +43,18 @@ def brokers(command: Command) -> list[psutil.Process]:
 
 
 def test_sigterm_keeps_what_was_measured(tmp_path: Path) -> None:
-    """What ends a service or a job sends it to each of its processes."""
+    """What ends a service or a job sends it to each of its processes, brokers among them."""
     command = start_command(tmp_path, *LONG)
     command.await_load()
-    for process in (*command.workers(), command):
+    for process in (*psutil.Process(command.pid).children(recursive=True), command):
         os.kill(process.pid, signal.SIGTERM)
     code, output, _ = command.end(120)
 
     assert code == 130
     result = json.loads(output)
     assert result["interrupted"]
-    assert "worker_died" not in {reason["code"] for reason in result["verdict"]["reasons"]}
+    assert not {reason["code"] for reason in result["verdict"]["reasons"]} & {"worker_died", "broker_died"}
+    assert result["reconciliation"]["unexplained"] == 0
     assert len(list_runs(tmp_path)) == 1
 
 
