@@ -143,9 +143,13 @@ def _interruptible(client: NotebookClient) -> NotebookNode:
         try:
             return executing.result()
         except KeyboardInterrupt:
-            kernel = client.km.provisioner if client.km is not None else None
+            manager = client.km
+            kernel = manager.provisioner if manager is not None else None
             if isinstance(kernel, LocalProvisioner) and kernel.pid is not None:
                 os.kill(kernel.pid, signal.SIGKILL)
+            pool.shutdown()
+            # nbclient, which has given it up by now, looks after it once more when this process ends.
+            client.km = manager
             raise
 
 

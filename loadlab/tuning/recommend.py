@@ -262,7 +262,7 @@ def _knobs(importances: Sequence[Importance]) -> Iterator[str]:
     unknown = [names[each.knob] for each in ranked if each.low <= NOTABLE < each.high]
     for words, knobs in (
         ("Knobs that mattered", mattered),
-        ("that did not", did_not),
+        ("that did not" if mattered else "knobs that did not matter", did_not),
         ("not clear", unknown),
     ):
         if knobs:

@@ -1,9 +1,4 @@
-"""The documents say what is so: their commands run, their links lead somewhere, their tables are complete.
-
-The README's fenced blocks marked `console` are run as they stand: lines that begin with "$ " are commands,
-with `# exit N` behind those that do not exit with 0, and the lines below them are shown output. Of that, a
-line without digits must come out as it is, and of one with digits the first word: figures differ by machine.
-"""
+"""The documents say what is so: their commands run, their links lead somewhere, their tables are complete."""
 
 from __future__ import annotations
 
@@ -13,17 +8,16 @@ import re
 import subprocess
 import sys
 import typing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from pyarrow import parquet
 from pydantic import BaseModel
+from readme import FENCED, README, ROOT, SHORT, assert_does_what_is_shown, commands, measures, prepare
 
 import loadlab
 from loadlab.cli.main import SUBCOMMANDS
-from loadlab.errors import EXIT_THRESHOLD_FAILED
 from loadlab.measurement import circumstances, correctness, generator, reading, validity
 from loadlab.results.model import RunResult
 from loadlab.results.model_capacity import CapacityResult
@@ -42,89 +36,24 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-ROOT = Path(__file__).parents[2]
 PACKAGE = Path(loadlab.__file__).parent
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
-README = _text(ROOT / "README.md")
 ARCHITECTURE = _text(ROOT / "ARCHITECTURE.md")
 MEASUREMENT = _text(ROOT / "docs" / "measurement.md")
 
-FENCED = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
-VERDICTS = {"VALID", "SUSPECT", "INVALID"}
-# What keeps the commands short without being part of them; --set in a command wins over it.
-SHORT = "phases.warmup=1s\nphases.measure=3s\nphases.drain=20s"
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command of the README, the exit codes that it may have, and the output that it shows."""
-
-    line: str
-    exit_codes: frozenset[int]
-    shown: tuple[str, ...]
-
-
-def _commands() -> list[Command]:
-    found = []
-    for kind, block in FENCED.findall(README):
-        if kind != "console":
-            continue
-        assert block.startswith("$ ")
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            line, *shown = part.splitlines()
-            codes = re.search(r"# exit (\d+(?: or \d+)*)$", line)
-            numbers = codes[1].split(" or ") if codes else ["0"]
-            found.append(Command(line, frozenset(map(int, numbers)), tuple(shown)))
-    return found
-
-
-def _assert_shown(shown: str, output: list[str]) -> None:
-    words = shown.split()
-    if not re.search(r"\d", shown):
-        assert shown in output
-    elif words[0] in VERDICTS:
-        assert VERDICTS & {line.split()[0] for line in output if line.strip()}
-    else:
-        assert words[0] in {line.split()[0] for line in output if line.strip()}, shown
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """A directory that has what a reader of the README has."""
-    (tmp_path / "scenarios").symlink_to(ROOT / "scenarios")
-    for kind, block in FENCED.findall(README):
-        if kind == "yaml":
-            name = block.splitlines()[0].removeprefix("# ")
-            (tmp_path / name).write_text(block, encoding="utf-8")
-    return tmp_path
 
 
 @pytest.mark.timeout(600)  # there are many, and other tests run beside them
-def test_the_readme_s_commands_do_what_it_shows(place: Path) -> None:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "LOADLAB_SET": SHORT}
-    environment.pop("LOADLAB_RESULTS_DIR", None)
-    commands = _commands()
-    assert len(commands) > 10
-    for command in commands:
-        done = subprocess.run(
-            ["bash", "-c", command.line],
-            cwd=place,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        output = done.stdout + done.stderr
-        # A run that says that others took the machine may miss its thresholds: other tests run beside it.
-        allowed = command.exit_codes | ({EXIT_THRESHOLD_FAILED} if "foreign_load: " in output else set())
-        assert done.returncode in allowed, f"{command.line}\n{output}"
-        for shown in command.shown:
-            _assert_shown(shown, output.splitlines())
-    for intervals in (place / "results").glob("*/intervals.parquet"):
+def test_the_readme_s_commands_do_what_it_shows(tmp_path: Path) -> None:
+    """But for what measures: tests/integration/test_readme_search.py."""
+    prepare(tmp_path)
+    shown = [command for command in commands() if not measures(command)]
+    assert len(shown) > 10
+    for command in shown:
+        assert_does_what_is_shown(command, tmp_path)
+    for intervals in (tmp_path / "results").glob("*/intervals.parquet"):
         measured = set(parquet.read_table(intervals)["metric"].to_pylist())
         assert measured <= _documented_metrics()
 
@@ -142,7 +71,7 @@ def test_the_first_command_of_the_readme_makes_a_run_and_says_where_it_is(tmp_pa
 
 
 def test_the_readme_shows_every_command() -> None:
-    shown = " ".join(command.line for command in _commands())
+    shown = " ".join(command.line for command in commands())
     for name in SUBCOMMANDS:
         assert f"loadlab {name}" in shown, name
 

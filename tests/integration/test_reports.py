@@ -337,4 +337,5 @@ def test_an_interrupted_report_leaves_nothing(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
+    assert errors == "interrupted\n"
     assert not list(tmp_path.iterdir())
