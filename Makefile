@@ -42,14 +42,17 @@ clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .benchmarks .hypothesis
 	find loadlab tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# Bytecode is made of what is imported, when it is: most of what is installed never is.
+PIP    := --quiet --disable-pip-version-check --no-compile
+
 # A stamp newer than pyproject.toml means that nothing has to be installed.
 $(VENV)/installed: pyproject.toml
 	@PYTHON="$(PYTHON)" .ci/make-venv $(VENV)
 	@echo "installing loadlab into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -m pip install $(PIP) --editable .
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
 	@echo "installing what the tests need into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev,java]"
+	@$(BIN)/python -m pip install $(PIP) --editable ".[dev,java]"
 	@touch $@

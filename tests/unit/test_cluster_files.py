@@ -441,7 +441,7 @@ def test_a_signal_while_a_failed_start_keeps_its_logs_leaves_no_broker(
         raise KeyboardInterrupt
 
     made = SimpleNamespace(end=lambda: ended.append("brokers"), ending=None)
-    monkeypatch.setattr(module, owner, lambda *_: made)
+    monkeypatch.setattr(module, owner, lambda *_, **__: made)
     for name, action in (("_launch", fails), ("_failure", interrupted), ("_record", lambda *_: made)):
         monkeypatch.setattr(module._Start, name, action)
     monkeypatch.setattr(module._Start, "_endpoints", lambda *_: (), raising=False)
@@ -449,7 +449,7 @@ def test_a_signal_while_a_failed_start_keeps_its_logs_leaves_no_broker(
     start = module._Start.__new__(module._Start)
     start._spec, start._request, start._engine = (
         SimpleNamespace(brokers=1),
-        SimpleNamespace(run_id="run"),
+        SimpleNamespace(run_id="run", standing_name=None),
         None,
     )
     with pytest.raises(KeyboardInterrupt):
