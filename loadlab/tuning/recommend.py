@@ -133,7 +133,8 @@ class Recommendation:
         else:
             yield from self._nothing()
         if self.suspect:
-            yield f"{self.suspect} of the {self.compared} runs compared are suspect: `loadlab show` says why."
+            verb = "is" if self.suspect == 1 else "are"
+            yield f"{self.suspect} of the {self.compared} runs compared {verb} suspect: `loadlab show` says why."
         yield from _knobs(self.importances)
         yield f"{self.drift[:1].upper()}{self.drift[1:]}."
 
