@@ -133,8 +133,8 @@ class Recommendation:
         else:
             yield from self._nothing()
         if self.suspect:
-            verb = "is" if self.suspect == 1 else "are"
-            yield f"{self.suspect} of the {self.compared} runs compared {verb} suspect: `loadlab show` says why."
+            of = f"{self.suspect} of the {self.compared} runs compared"
+            yield f"{of} {'is' if self.suspect == 1 else 'are'} suspect: `loadlab show` says why."
         yield from _knobs(self.importances)
         yield f"{self.drift[:1].upper()}{self.drift[1:]}."
 
