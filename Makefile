@@ -12,6 +12,7 @@ BIN    := $(VENV)/bin
 
 # Arguments for the demo: make demo ARGS="--provider local"
 ARGS   ?=
+comma  := ,
 
 .PHONY: help demo test truth bench bench-tuning lint clean
 
@@ -42,17 +43,21 @@ clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .benchmarks .hypothesis
 	find loadlab tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Bytecode is made of what is imported, when it is: most of what is installed never is.
-PIP    := --quiet --disable-pip-version-check --no-compile
+# Bytecode is compiled afterwards, on all cores: pip does it on one.
+define install
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable $(1)
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
+endef
 
 # A stamp newer than pyproject.toml means that nothing has to be installed.
 $(VENV)/installed: pyproject.toml
 	@PYTHON="$(PYTHON)" .ci/make-venv $(VENV)
 	@echo "installing loadlab into $(VENV)"
-	@$(BIN)/python -m pip install $(PIP) --editable .
+	$(call install,.)
 	@touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed
-	@echo "installing what the tests need into $(VENV)"
-	@$(BIN)/python -m pip install $(PIP) --editable ".[dev,java]"
-	@touch $@
+$(VENV)/installed-dev: pyproject.toml
+	@PYTHON="$(PYTHON)" .ci/make-venv $(VENV)
+	@echo "installing loadlab and what its tests need into $(VENV)"
+	$(call install,".[dev$(comma)java]")
+	@touch $(VENV)/installed $@

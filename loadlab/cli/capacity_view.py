@@ -129,11 +129,18 @@ def answer_text(search: CapacityResult) -> str:
         case "at_least":
             return f"{holds} at least: nothing higher was probed"
         case "generator":
-            return f"{holds} at least: {_unmeasured(search)} at ≥ {above}"
+            return f"{holds} at least: {_unmeasured(search)} at {above}{_failing(search)}"
         case "below":
             return f"fails {above} already, the lowest rate probed: {_why(search)}"
         case "nothing":
             return f"nothing could be measured: {_why(search)}" if search.probes else "nothing was probed"
+
+
+def _failing(search: CapacityResult) -> str:
+    """The lowest rate that fails, where it lies above one that could not be measured."""
+    failed = (probe.rate_per_s or 0.0 for probe in search.probes if probe.verdict == "fails")
+    lowest = min((rate for rate in failed if rate > (search.answer.fails_per_s or 0.0)), default=None)
+    return "" if lowest is None else f", {numbers.rate(lowest)} fails"
 
 
 def _unmeasured(search: CapacityResult) -> str:

@@ -21,8 +21,8 @@ _WAIT_S = 10.0
 
 def main(marker: str, directory: str) -> None:
     """Read the brokers until the input ends, then end them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     brokers: set[tuple[int, str]] = set()
     for line in sys.stdin:
         if line.strip() == "release":

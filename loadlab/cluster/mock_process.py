@@ -132,8 +132,10 @@ def _answered(cluster: MockCluster, connection: socket.socket) -> bool:
     return True
 
 
-def _serve(cluster: MockCluster, listener: socket.socket, owner: BinaryIO) -> None:
-    """Answer requests until `end` comes, or the owner's words end without `stand`."""
+def _serve(
+    cluster: MockCluster, listener: socket.socket, owner: BinaryIO, stand: Callable[[], None]
+) -> None:
+    """Answer requests until `end` comes, or the owner's words end without `stand`, of which it tells."""
     with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
         selector.register(owner, selectors.EVENT_READ)
@@ -143,6 +145,7 @@ def _serve(cluster: MockCluster, listener: socket.socket, owner: BinaryIO) -> No
                     if owner.readline().strip() != STAND.encode():
                         return
                     selector.unregister(owner)
+                    stand()
                     continue
                 connection, _ = listener.accept()
                 # A client that has gone, or says what is no text, ends nothing for the others.
@@ -151,18 +154,23 @@ def _serve(cluster: MockCluster, listener: socket.socket, owner: BinaryIO) -> No
                         return
 
 
+def _heed(how: signal.Handlers) -> None:
+    """Say what signals do that ask a process to end."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, how)
+
+
 def main(library: str, path: str, brokers: str, round_trip_ms: str) -> None:
     """Start the mock brokers and serve."""
     # A service manager's stop reaches all processes: what it means the run alone decides.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    _heed(signal.SIG_IGN)
     cluster = MockCluster(library, int(brokers), int(round_trip_ms))
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
         sys.stdout.write(cluster.bootstrap_servers + "\n")
         sys.stdout.flush()
-        _serve(cluster, listener, sys.stdin.buffer)
+        _serve(cluster, listener, sys.stdin.buffer, lambda: _heed(signal.SIG_DFL))
     Path(path).unlink(missing_ok=True)
 
 

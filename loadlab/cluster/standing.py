@@ -172,9 +172,13 @@ def clean_leftovers(*, everything: bool = False) -> list[str]:
 
 
 def end_run(run_id: str) -> None:
-    """End what a run of this process has started and not handed over."""
+    """End what a run of this process has started and not handed over.
+
+    Raises:
+        ClusterError: its engine does not answer.
+    """
     for record in [one for one in records() if one.run_id == run_id]:
-        _remove(record, _engine() if record.info.provider == "docker" else None)
+        _remove(record, _reached(record))
 
 
 def _engine() -> Engine | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
@@ -18,9 +17,10 @@ import numpy as np
 from loadlab.errors import ClusterError
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, NO_POSITION, Counter
 from loadlab.run.beat import Beat
+from loadlab.run.told import Told
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 Partition = tuple[str, int]
 
 _NONE: Final = np.iinfo(np.int64).max
-_UNTOLD: Final = np.iinfo(np.int64).min
 _MARGIN_NS: Final = 250_000_000
 _TIMEOUT_S: Final = 3.0
 _HURRIED_TIMEOUT_S: Final = 1.0
@@ -125,36 +124,6 @@ class Sample:
     ends: Mapping[Partition, int]
     groups: Mapping[str, GroupSample]
     epochs: Mapping[Partition, int] = field(default_factory=dict)
-
-
-class Told(Mapping[Partition, int]):
-    """What partitions told, in 8 bytes a partition: a long run keeps thousands of these.
-
-    Args:
-        places: of all partitions, where they stand in the array.
-        numbers: by partition; those that answered.
-    """
-
-    def __init__(self, places: Mapping[Partition, int], numbers: Mapping[Partition, int]) -> None:
-        self._places = places
-        self._numbers = np.full(len(places), _UNTOLD, dtype=np.int64)
-        for partition, number in numbers.items():
-            self._numbers[places[partition]] = number
-
-    def __getitem__(self, partition: Partition) -> int:
-        """The number of a partition that told it."""
-        number = int(self._numbers[self._places[partition]])
-        if number == _UNTOLD:
-            raise KeyError(partition)
-        return number
-
-    def __iter__(self) -> Iterator[Partition]:
-        """The partitions that told theirs."""
-        return (partition for partition, place in self._places.items() if self._numbers[place] != _UNTOLD)
-
-    def __len__(self) -> int:
-        """How many did."""
-        return int(np.count_nonzero(self._numbers != _UNTOLD))
 
 
 class _Taken(Protocol):
@@ -253,6 +222,7 @@ class OffsetSampler:
     hurried: bool = False
     _answered: bool = True
     _ask_coordinator_from_s: dict[str, float] = field(default_factory=dict)
+    _silent: set[str] = field(default_factory=set)
     _last_ends: dict[Partition, int] = field(default_factory=dict)
     _taking: threading.Lock = field(default_factory=threading.Lock)
 
@@ -334,9 +304,10 @@ class OffsetSampler:
     def _sample(self, ends: OffsetSample) -> Sample:
         # Positions of all groups first: while one's coordinator is waited for, the others read on.
         held = [self._held(group, ends) for group in self.groups]
-        # One wait for all: of many groups several coordinators may be silent.
+        # One wait for all, as several coordinators may be silent; those that were are asked last.
         until_s = time.monotonic() + self._timeout_s
-        groups = {each.group.name: self._group_sample(each, until_s) for each in held}
+        asked = sorted(held, key=lambda each: each.group.name in self._silent)
+        groups = {each.group.name: self._group_sample(each, until_s) for each in asked}
         at_ns = (ends.before_ns + ends.after_ns) // 2
         return Sample(at_ns, Told(self._places, ends.offsets), groups, Told(self._places, ends.epochs))
 
@@ -382,8 +353,10 @@ class OffsetSampler:
             offsets = self.cluster.committed_offsets(group.group_id, group.partitions, left_s)
         except ClusterError as error:
             self.failures.append(str(error))
+            self._silent.add(group.name)
             self._ask_coordinator_from_s[group.name] = time.monotonic() + _SILENT_COORDINATOR_S
             return None
+        self._silent.discard(group.name)
         known = (offsets.get(partition) for partition in group.partitions)
         return np.array([NO_POSITION if offset is None else offset for offset in known], dtype=np.int64)
 

@@ -42,6 +42,13 @@ _KEY_KINDS: Final = {
 # The mock answers an empty fetch only when its time is over, and lets who joins late wait for a session's.
 _MOCK_FETCH_WAIT_MS: Final = "5"
 _MOCK_SESSION_TIMEOUT_MS: Final = "6000"
+_RETENTION: Final = frozenset(
+    {
+        "retention.bytes",
+        "retention.ms",
+        *(f"log.retention.{unit}" for unit in ("bytes", "hours", "minutes", "ms")),
+    }
+)
 _NO_HEADERS: Final = Headers(share=0.0)
 
 
@@ -194,9 +201,8 @@ def _producer_orders(
 
 
 def _expires(scenario: Scenario, topic: str) -> bool:
-    """Whether a scenario says how long a topic keeps its records."""
-    names = (*scenario.topics[topic].config, *scenario.cluster.config)
-    return any("retention." in name for name in names)
+    """Whether a scenario says how long a topic keeps its records, or how many."""
+    return not _RETENTION.isdisjoint((*scenario.topics[topic].config, *scenario.cluster.config))
 
 
 def _for_the_mock(properties: Mapping[str, str]) -> dict[str, str]:

@@ -187,6 +187,7 @@ def _producer(scenario: Scenario, name: str, spec: ProducerSpec, ids: Iterator[i
     schedule = group_schedule(spec.schedule, sending_s, group_seed(scenario.seed, name))
     measured = None if at_max else records_due(schedule, phases.warmup_s, sending_s)
     records = None if at_max else records_due(schedule, 0.0, sending_s)
+    value_bytes = mean_size(spec, records)
     return PlannedProducer(
         name=name,
         topics=tuple(scenario.topics[spec.topic].names(spec.topic)),
@@ -194,8 +195,8 @@ def _producer(scenario: Scenario, name: str, spec: ProducerSpec, ids: Iterator[i
         target_records_per_s=None if measured is None else measured / phases.measure_s,
         records=records,
         limit=spec.schedule.records,
-        record_bytes_mean=mean_size(spec, records),
-        sent_bytes_mean=mean_sent(spec, records),
+        record_bytes_mean=value_bytes,
+        sent_bytes_mean=mean_sent(spec, records, value_bytes),
         config=spec.config,
         schedule=schedule,
         trace=planned_trace(spec),

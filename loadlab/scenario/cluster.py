@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, field_validator
 
+from loadlab import units
 from loadlab.hints import HintedError
 from loadlab.scenario.fields import (
     Cpuset,
@@ -27,6 +28,8 @@ DEFAULT_KAFKA_VERSION: Final = "4.3.1"
 
 _VERSION: Final = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})")
 _OLDEST: Final = (3, 7, 0)
+_LEAST_BYTES: Final = 64 << 20
+_MOST_GIB: Final = 1024
 _ENDPOINT: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _OWN_CLUSTER: Final = frozenset({"brokers", "kafka_version", "config", "resources", "cpuset"})
 
@@ -52,6 +55,14 @@ class Resources(Model):
     cpus: Number | None = Field(default=None, gt=0, le=1024)
     memory_bytes: PositiveSize | None = Field(default=None, alias="memory")
     heap_bytes: PositiveSize | None = Field(default=None, alias="heap")
+
+    @field_validator("memory_bytes", "heap_bytes")
+    @classmethod
+    def _enough_for_a_broker(cls, value: int | None) -> int | None:
+        if value is not None and value < _LEAST_BYTES:
+            meant = f"{value}GiB" if value < _MOST_GIB else None  # by somebody who left the unit out
+            raise HintedError(f"no broker can start in {units.format_size(value)}", meant)
+        return value
 
 
 class ClusterSpec(Model):

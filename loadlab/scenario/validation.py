@@ -173,8 +173,8 @@ def _in_file(path: Path, removed: Sequence[Path]) -> Path:
 
 
 def _from_the_end(path: Path) -> tuple[int, ...]:
-    """Sorts later entries of a list first, so that taking one out moves none that is still to go."""
-    return tuple(-key for key in path if isinstance(key, int))
+    """Sorts what lies deeper first, and later entries of a list: taking one out moves none that is to go."""
+    return (-len(path), *(-key for key in path if isinstance(key, int)))
 
 
 def _holds(data: Mapping[str, object], path: Path) -> bool:

@@ -130,8 +130,8 @@ class Answer:
 
     Attributes:
         kind: between (a rate holds and a higher one fails), at_least (nothing failed), below (nothing
-            held), generator (above what holds nothing could be measured), nothing (nothing was measured).
-        bracket: the two rates; between them there may be some that could not be measured.
+            held), generator (the next above what holds could not be measured), nothing (nothing was).
+        bracket: the two rates; below one that fails there may be some that could not be measured.
     """
 
     kind: AnswerKind
@@ -142,10 +142,9 @@ def answer(probes: Sequence[Probe]) -> Answer:
     """What the probes say, however many there are."""
     levels = levels_of(probes)
     found = bracket(levels)
-    if found.high is not None and found.high.verdict is Verdict.UNMEASURED:
+    if found.low is None and found.high is not None and found.high.verdict is Verdict.UNMEASURED:
         # What could not be measured hides none of what was: a higher rate may have failed.
-        fails = next((level for level in levels if level.verdict is Verdict.FAILS), found.high)
-        found = Bracket(found.low, fails)
+        found = Bracket(None, next((level for level in levels if level.verdict is Verdict.FAILS), found.high))
     return Answer(_kind(found), found)
 
 

@@ -39,6 +39,7 @@ _ATTEMPTS: Final[Mapping[Purpose, int]] = {
     **dict.fromkeys(("baseline", "default", "candidate", "confirm"), 5),
 }
 _ATTEMPTS_OF_THE_BEST: Final = 2
+_OF_THE_BEST: Final = frozenset({"candidate", "confirm"})
 _AROUND: Final = (ClusterGoneError, UnwritableError)
 """What says nothing of the trial that it kept from being measured."""
 _RIVALS: Final = 2
@@ -64,6 +65,7 @@ class Session:
     bench: Bench
     observer: TuneObserver
     _searched: bool = False
+    _not_begun: int = 0
 
     @property
     def study(self) -> Study:
@@ -292,13 +294,18 @@ class Session:
         try:
             measured = self.bench.measure(self.result.trial(trial).assignment, terms)
         except LoadlabError as error:
-            if isinstance(error, _AROUND) or self._begins_no_more(purpose, error):
+            begins = purpose not in _OF_THE_BEST or _stored_in(error) is not None
+            self._not_begun = 0 if begins else self._not_begun + 1
+            # What was measured well before, and does not even begin now, and again, is not to blame.
+            if isinstance(error, _AROUND) or self._not_begun >= _ATTEMPTS_OF_THE_BEST:
                 error.fix = "; ".join(filter(None, (error.fix, f"then go on with {self._resume}")))
                 raise
             if trial == self._default:
                 raise
             took_s = time.monotonic() - begun_s
             measured = Measurement(run_id=_stored_in(error), failure=error.message, took_s=took_s)
+        else:
+            self._not_begun = 0
         if self.result.cluster is None and self.bench.cluster is not None:
             self.journal.update(cluster=self.bench.cluster)
         return StudyRun(
@@ -311,11 +318,6 @@ class Session:
             measured=measured,
         )
 
-    def _begins_no_more(self, purpose: Purpose, error: LoadlabError) -> bool:
-        """Whether what was measured well before does not even begin now, and again: it is not to blame."""
-        last = self._attempts() + 1 >= _ATTEMPTS_OF_THE_BEST
-        return purpose in {"candidate", "confirm"} and last and _stored_in(error) is None
-
     def _attempts(self) -> int:
         """How many invalid runs the next one repeats: those at the end that are not settled."""
         return len(list(takewhile(lambda run: not run.settled, reversed(self.result.runs))))
@@ -327,7 +329,7 @@ def _most_attempts(purpose: Purpose, measured: Measurement) -> int:
         return _ATTEMPTS[purpose]
     # What was good enough to be measured again is not given up for a worker that died, or for one stall.
     failed = measured.failure is not None
-    return _ATTEMPTS_OF_THE_BEST if failed and purpose in {"candidate", "confirm"} else 1
+    return _ATTEMPTS_OF_THE_BEST if failed and purpose in _OF_THE_BEST else 1
 
 
 def _typical(runs: Sequence[StudyRun]) -> Measurement:

@@ -41,8 +41,8 @@ _STUDY: Final = Form(
     entries=("search_space",),
 )
 _NO_CODEC: Final = (
-    "the default compresses nothing, so that nothing could be compared with it; baseline: scenario takes the"
-    " scenario's own values for it"
+    "is measured of what a codec compresses, and the default has none;"
+    " baseline: scenario takes the scenario's own"
 )
 _TRIED: Final = 20
 _UNLOCKED: Final = "{} is searched, and durability hangs on it: what is recommended may lose records"
@@ -84,12 +84,14 @@ def load_study(
         return load(beside, overrides, environ, set_, brokers=brokers)
 
     loaded = _scenario(file, document, problems, load_it)
+    told: list[Problem] = []
     if not overlaps(("objective",), built.removed):
-        problems += _wrong_objectives(file, loaded)
-    problems += _old_records(file, loaded)
-    constraints = _constraints(file, loaded, problems)
+        told += _wrong_objectives(file, loaded)
+    told += _old_records(file, loaded)
+    constraints = _constraints(file, loaded, told)
     whole = not overlaps(("search_space",), built.removed)
-    space = read_space(file, loaded.scenario, problems, whole=whole)
+    space = read_space(file, loaded.scenario, told, whole=whole)
+    problems += (replace(one, path=built.in_file(one.path)) for one in told)
     if problems:
         raise scenario_error(problems, document)
     judged = replace(loaded, scenario=loaded.scenario.model_copy(update={"thresholds": constraints}))
@@ -98,19 +100,18 @@ def load_study(
     (_, baseline), *others = presets(study.study)
     if not others and (broken := unkept(space)) is not None:
         raise scenario_error([Problem(("rules",) if file.rules else ("search_space",), broken)], document)
-    _refuse_unproduced(study, with_values(study.loaded, baseline).scenario, document)
+    _refuse_unproduced(file, with_values(study.loaded, baseline).scenario, document)
     _refuse_unsound(study, [assignment for _, assignment in others])
     return study
 
 
-def _refuse_unproduced(study: LoadedStudy, baseline: Scenario, document: Document) -> None:
+def _refuse_unproduced(file: StudyFile, baseline: Scenario, document: Document) -> None:
     """Refuses what the default's runs can't tell without a codec: nothing could be compared with it."""
-    problems = [
-        Problem(("objective",), f"{objective.field}: {_NO_CODEC}")
-        for objective in study.study.objectives
-        if needs_codec(objective.field, baseline)
-    ]
-    problems += [replace(one, path=("constraints", *one.path[1:])) for one in check_codecs(baseline)]
+    found = [at for at, objective in _objectives(file) if needs_codec(objective.field, baseline)]
+    for one in check_codecs(baseline):
+        key = str(one.path[1])
+        found.append(("constraints", key) if key in file.constraints else ("scenario",))
+    problems = [Problem(at, _NO_CODEC) for at in found]
     if problems:
         raise scenario_error(problems, document)
 

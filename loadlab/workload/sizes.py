@@ -49,9 +49,15 @@ def mean_size(spec: ProducerSpec, records: int | None) -> float:
     return _mean(size_table(spec.records))
 
 
-def mean_sent(spec: ProducerSpec, records: int | None) -> float:
-    """The mean bytes of a group's records: values, keys and headers; arguments as of `mean_size`."""
-    values = mean_size(spec, records) * (1 - spec.records.tombstones)
+def mean_sent(spec: ProducerSpec, records: int | None, value_bytes: float) -> float:
+    """The mean bytes of a group's records: values, keys and headers.
+
+    Args:
+        spec: the group.
+        records: as of `mean_size`, which says
+        value_bytes: how large a value is.
+    """
+    values = value_bytes * (1 - spec.records.tombstones)
     headers = spec.records.headers
     beside = 0.0
     if headers is not None:
@@ -80,8 +86,9 @@ def size_table(records: Records) -> npt.NDArray[np.int64]:
     records.
 
     Returns:
-        Sizes in bytes, shape (1,) for a fixed size, (ENTRIES,) of a log-normal one, and at most
-        (MOST_ENTRIES,) of others. Shape (0,) where each record has the size of its row in a trace.
+        Sizes in bytes, shape (1,) for a fixed size, (ENTRIES,) of a log-normal one, and up to MOST_ENTRIES of
+        others, with one more for each size that is rarer. Shape (0,) where each record has the size of its
+        row in a trace.
     """
     if records.size == "trace":
         return np.zeros(0, dtype=np.int64)

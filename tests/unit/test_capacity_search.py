@@ -351,4 +351,4 @@ def test_what_could_not_be_measured_hides_no_rate_that_failed() -> None:
     assert (found.kind, found.bracket.low) == ("below", None)
     assert found.bracket.high is not None
     assert found.bracket.high.rate_per_s == 20_000
-    assert ends(answer(scripted("100 holds", "140 unmeasured", "140 unmeasured", "200 fails"))) == (100, 200)
+    assert answer(scripted("100 holds", "140 unmeasured", "140 unmeasured", "200 fails")).kind == "generator"

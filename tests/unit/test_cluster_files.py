@@ -12,7 +12,7 @@ import threading
 import time
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import docker
 import pytest
@@ -372,7 +372,10 @@ def test_a_client_that_goes_away_ends_no_mock(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener, os.fdopen(reading, "rb") as owner:
         listener.bind(path)
         listener.listen()
-        serving = threading.Thread(target=mock_process._serve, args=(Cluster(), listener, owner), daemon=True)
+        stands = threading.Event()
+        serving = threading.Thread(
+            target=mock_process._serve, args=(Cluster(), listener, owner, stands.set), daemon=True
+        )
         serving.start()
         os.write(writing, b"stand\n")
         os.close(writing)
@@ -385,6 +388,7 @@ def test_a_client_that_goes_away_ends_no_mock(tmp_path: Path) -> None:
             client.connect(path)
             client.sendall(b"ids\n")
             assert client.recv(100) == b'{"result": [1]}\n'
+        assert stands.is_set()
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(path)
             client.sendall(b"end\n")
@@ -499,15 +503,31 @@ def test_mocks_are_told_apart_by_their_cluster_ids() -> None:
 def test_a_mock_outlives_a_signal_to_all_and_ends_with_the_process_that_started_it() -> None:
     cluster = start_cluster(cluster_spec({"provider": "embedded"}), progress=print, run_id="lab-2")
     (mock,) = list(records())
-    process = mock.brokers[0].identity
+    identity = mock.brokers[0].identity
     try:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            process.send(number)
+            identity.send(number)
         cluster.create_topics([TopicRequest("orders", 1, 1, {})])
-        assert cluster.broker_states()[0].alive
+        process = cast("embedded.EmbeddedCluster", cluster)._process
+        assert process is not None
+        assert process.stdin is not None
+        process.stdin.close()
+        process.stdin = None  # as where this process has ended
+        assert process.wait(10) == 0
     finally:
         cluster.stop()
-    assert process.wait_until_gone()
+
+
+def test_a_standing_mock_ends_where_it_is_asked_to() -> None:
+    cluster = start_cluster(
+        cluster_spec({"provider": "embedded"}), progress=print, run_id="lab-4", standing_name="lab"
+    )
+    (mock,) = list(records())
+    identity = mock.brokers[0].identity
+    assert cluster.create_topics([TopicRequest("orders", 1, 1, {})])
+    identity.send(signal.SIGTERM)
+    assert identity.wait_until_gone()
+    assert standing.down("lab")
 
 
 def test_a_mock_that_is_started_is_known_before_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:

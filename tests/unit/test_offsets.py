@@ -12,7 +12,8 @@ from run_samples import FakeCluster, book, consuming, fleet_of, producing, worke
 from loadlab.cluster import OffsetSample
 from loadlab.errors import ClusterError
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, Counter
-from loadlab.run.offsets import Group, OffsetSampler, Sample, Told, begins, positions
+from loadlab.run.offsets import Group, OffsetSampler, Sample, begins, positions
+from loadlab.run.told import Told
 
 PARTITIONS = tuple(("orders", number) for number in range(3))
 
@@ -111,7 +112,7 @@ def test_a_coordinator_that_is_silent_keeps_no_other_from_being_asked_and_is_ask
     sampler.take()
     sampler.take_last()
 
-    assert asked == ["silent", "well", "well", "silent", "well"]
+    assert asked == ["silent", "well", "well", "well", "silent"]
 
 
 def test_all_groups_positions_are_read_before_the_first_coordinator_is_asked() -> None:
@@ -306,17 +307,30 @@ def test_topics_that_the_run_only_reads_say_nothing_of_what_it_sent() -> None:
     assert sampler.kept_leaders(moved)
 
 
-def test_silent_coordinators_of_many_groups_cost_one_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = iter(range(0, 1_000, 2))
-    monkeypatch.setattr("loadlab.run.offsets.time.monotonic", lambda: float(next(now)))
-    groups = [replace(group_from(0, 0, 0), name=f"g{n}", group_id=f"g{n}") for n in range(5)]
-    asked: list[str] = []
+def test_silent_coordinators_of_many_groups_cost_one_wait_and_not_those_that_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = [0.0]
+    monkeypatch.setattr("loadlab.run.offsets.time.monotonic", lambda: now_s[0])
+    groups = [replace(group_from(0, 0, 0), name=name, group_id=name) for name in ("dead", "gone", "well")]
 
-    class Silent(FakeCluster):
-        def committed_offsets(self, group_id: str, *_: object) -> dict[tuple[str, int], int | None]:
+    class Partly(FakeCluster):
+        def committed_offsets(
+            self, group_id: str, _: object, timeout_s: float
+        ) -> dict[tuple[str, int], int | None]:
             asked.append(group_id)
+            if group_id == "well":
+                return {}
+            now_s[0] += timeout_s
             raise ClusterError("no coordinator")
 
-    sampler = OffsetSampler(Silent(ends(1, 1, 1)).as_cluster(), fleet_of(), PARTITIONS, groups)
-    sampler.take()
-    assert asked == ["g0"]
+    sampler = OffsetSampler(Partly(ends(1, 1, 1)).as_cluster(), fleet_of(), PARTITIONS, groups)
+    for expected in (["dead"], ["gone"], ["well"]):
+        asked: list[str] = []
+        sampler.take()
+        assert asked == expected
+    asked = []
+    last = sampler.take_last()
+    assert asked == ["well", "dead"]
+    assert last is not None
+    assert last.groups["well"].committed_lag == 3
