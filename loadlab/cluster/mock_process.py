@@ -132,9 +132,7 @@ def _answered(cluster: MockCluster, connection: socket.socket) -> bool:
     return True
 
 
-def _serve(
-    cluster: MockCluster, listener: socket.socket, owner: BinaryIO, stand: Callable[[], None]
-) -> None:
+def _serve(cluster: MockCluster, listener: socket.socket, owner: BinaryIO, stand: Callable[[], None]) -> None:
     """Answer requests until `end` comes, or the owner's words end without `stand`, of which it tells."""
     with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)

@@ -113,8 +113,18 @@ def test_the_summary_has_the_answer_the_curve_and_the_knee() -> None:
     ("kind", "holds_per_s", "fails_per_s", "text"),
     [
         ("at_least", 50_000.0, None, "holds 50.0k/s at least: nothing higher was probed"),
-        ("generator", 9e4, 1.2e5, "holds 90.0k/s at least: the generator is the limit at 120k/s, 140k/s fails"),
-        ("generator", 9e4, 1.3e5, "holds 90.0k/s at least: nothing could be measured at 130k/s, 140k/s fails"),
+        (
+            "generator",
+            9e4,
+            1.2e5,
+            "holds 90.0k/s at least: the generator is the limit at 120k/s, 140k/s fails",
+        ),
+        (
+            "generator",
+            9e4,
+            1.3e5,
+            "holds 90.0k/s at least: nothing could be measured at 130k/s, 140k/s fails",
+        ),
         ("below", None, 200.0, "fails 200/s already, the lowest rate probed: too slow"),
         ("nothing", None, 200.0, "nothing could be measured: too slow"),
     ],
