@@ -21,6 +21,7 @@ import contextlib
 import ctypes
 import json
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -132,8 +133,11 @@ def _answered(cluster: MockCluster, connection: socket.socket) -> bool:
     return True
 
 
-def _serve(cluster: MockCluster, listener: socket.socket, owner: BinaryIO, stand: Callable[[], None]) -> None:
-    """Answer requests until `end` comes, or the owner's words end without `stand`, of which it tells."""
+def _serve(cluster: MockCluster, listener: socket.socket, owner: BinaryIO, stand: Callable[[], None]) -> bool:
+    """Answer requests until `end` comes, or the owner's words end without `stand`, of which it tells.
+
+    Returns whether the owner is gone.
+    """
     with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
         selector.register(owner, selectors.EVENT_READ)
@@ -141,7 +145,7 @@ def _serve(cluster: MockCluster, listener: socket.socket, owner: BinaryIO, stand
             for key, _ in selector.select():
                 if key.fileobj is not listener:
                     if owner.readline().strip() != STAND.encode():
-                        return
+                        return True
                     selector.unregister(owner)
                     stand()
                     continue
@@ -149,7 +153,7 @@ def _serve(cluster: MockCluster, listener: socket.socket, owner: BinaryIO, stand
                 # A client that has gone, or says what is no text, ends nothing for the others.
                 with contextlib.suppress(OSError, ValueError), connection:
                     if not _answered(cluster, connection):
-                        return
+                        return False
 
 
 def _heed(how: signal.Handlers) -> None:
@@ -168,8 +172,10 @@ def main(library: str, path: str, brokers: str, round_trip_ms: str) -> None:
         listener.listen()
         sys.stdout.write(cluster.bootstrap_servers + "\n")
         sys.stdout.flush()
-        _serve(cluster, listener, sys.stdin.buffer, lambda: _heed(signal.SIG_DFL))
+        is_orphan = _serve(cluster, listener, sys.stdin.buffer, lambda: _heed(signal.SIG_DFL))
     Path(path).unlink(missing_ok=True)
+    if is_orphan:  # nobody else removes what the owner made for it
+        shutil.rmtree(Path(path).parent, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -434,8 +434,9 @@ def test_a_user_s_own_backoff_is_taken_alone() -> None:
 
 @pytest.mark.parametrize(("module", "owner"), [(local, "Brokers"), (containers, "Containers")])
 def test_a_signal_while_a_failed_start_keeps_its_logs_leaves_no_broker(
-    module: ModuleType, owner: str, monkeypatch: pytest.MonkeyPatch
+    module: ModuleType, owner: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setenv("LOADLAB_DATA_DIR", str(tmp_path))
     ended: list[str] = []
 
     def fails(*_: object) -> None:
@@ -514,6 +515,7 @@ def test_a_mock_outlives_a_signal_to_all_and_ends_with_the_process_that_started_
         process.stdin.close()
         process.stdin = None  # as where this process has ended
         assert process.wait(10) == 0
+        assert not os.path.lexists(mock.data_dir or "")
     finally:
         cluster.stop()
 
