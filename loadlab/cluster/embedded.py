@@ -238,10 +238,10 @@ def _launch(directory: Path, spec: ClusterSpec, request: StartRequest) -> subpro
 
 def _let_stand(process: subprocess.Popen[str]) -> None:
     """Lets the mock go on without this process."""
-    # One that has ended meanwhile is told of when it is used.
-    with contextlib.suppress(BrokenPipeError), process.stdin or contextlib.nullcontext() as words:
-        if words is not None:
-            words.write(f"{mock_process.STAND}\n")
+    if process.stdin is not None:
+        # One that has ended meanwhile is told of when it is used.
+        with contextlib.suppress(BrokenPipeError), process.stdin:
+            process.stdin.write(f"{mock_process.STAND}\n")
 
 
 def _info(spec: ClusterSpec, request: StartRequest) -> ClusterInfo:

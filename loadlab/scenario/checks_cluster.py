@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from loadlab import units
+from loadlab.client.settings import NEW_PROTOCOL
 from loadlab.errors import UsageError
 from loadlab.scenario.client_properties import read_client_properties
 from loadlab.scenario.cluster import KAFKA_PROVIDERS, ClusterSpec, is_loopback, set_aside
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 _PROVIDER = ("cluster", "provider")
 _MIN_INSYNC = "min.insync.replicas"
 _OFFSETS_COPIES = "offsets.topic.replication.factor"
-_NEW_PROTOCOL = "consumer"
 _PROTOCOLS = "group.coordinator.rebalance.protocols"
 
 
@@ -89,12 +89,12 @@ def group_protocols(view: View) -> Iterator[Finding]:
     cluster = view.scenario.cluster
     if cluster.provider not in KAFKA_PROVIDERS or not cluster.kafka_version.startswith("3."):
         return
-    if _NEW_PROTOCOL in cluster.config.get(_PROTOCOLS, ""):
+    if NEW_PROTOCOL in cluster.config.get(_PROTOCOLS, ""):
         return
     about: tuple[Path, ...] = (_PROVIDER, ("cluster", "kafka_version"), ("cluster", "config", _PROTOCOLS))
     for name, consumer in view.scenario.consumers.items():
-        if consumer.config.get("group.protocol", "").lower() == _NEW_PROTOCOL:
-            message = f"{_NEW_PROTOCOL} needs Kafka 4.0 or later, and the cluster has {cluster.kafka_version}"
+        if consumer.config.get("group.protocol", "").lower() == NEW_PROTOCOL:
+            message = f"{NEW_PROTOCOL} needs Kafka 4.0 or later, and the cluster has {cluster.kafka_version}"
             yield found(("consumers", name, "config", "group.protocol"), message, about=about)
 
 

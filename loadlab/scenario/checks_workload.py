@@ -11,9 +11,9 @@ from loadlab import units
 from loadlab.hints import HintedError, near
 from loadlab.scenario.checks_trace import sizes_known, trace_of
 from loadlab.scenario.client_settings import DEFAULTS
-from loadlab.scenario.cluster import KAFKA_PROVIDERS
+from loadlab.scenario.cluster import BROKER_LIMITS, KAFKA_PROVIDERS
 from loadlab.scenario.finding import Finding, View, found
-from loadlab.scenario.records import HEADER_OVERHEAD_BYTES, STAMP_BYTES
+from loadlab.scenario.records import STAMP_BYTES
 from loadlab.scenario.schedule import BurstsRate
 from loadlab.scenario.workload import CODECS, check_topic_name
 
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 _MAX_BYTES: Final = "message.max.bytes"
 _TOPIC_S: Final = "max.message.bytes"
 _QUEUE_KIB: Final = "queue.buffering.max.kbytes"
-_TOPIC_MAX_BYTES: Final = 1_048_588
 _REQUEST_MAX_BYTES: Final = "socket.request.max.bytes"
-_MOST_REQUEST_BYTES: Final = 104_857_600
 _BATCH_OVERHEAD_BYTES: Final = 100
 _MOST_BURSTS: Final = 100_000
 
@@ -99,7 +97,7 @@ def _headers_bytes(producer: ProducerSpec) -> int:
     headers = producer.records.headers
     if headers is None or headers.share == 0:
         return 0
-    return headers.count * (headers.size_bytes + HEADER_OVERHEAD_BYTES)
+    return headers.sent_bytes
 
 
 def _largest(producer: ProducerSpec) -> tuple[str, int, int]:
@@ -149,12 +147,12 @@ def _limits(view: View, name: str, producer: ProducerSpec) -> Iterator[tuple[int
     if _TOPIC_S in topic.config:
         limit, what = topic.config[_TOPIC_S], f"topics.{producer.topic}.config.{_TOPIC_S}"
     else:
-        limit = view.scenario.cluster.config.get(_MAX_BYTES, str(_TOPIC_MAX_BYTES))
+        limit = view.scenario.cluster.config.get(_MAX_BYTES, str(BROKER_LIMITS[_MAX_BYTES]))
         what = f"the topic's {_TOPIC_S} (topics.{producer.topic}.config)"
     if units.is_digits(limit):
         yield int(limit) - _BATCH_OVERHEAD_BYTES, what, about
     cluster = view.scenario.cluster
-    request = cluster.config.get(_REQUEST_MAX_BYTES, str(_MOST_REQUEST_BYTES))
+    request = cluster.config.get(_REQUEST_MAX_BYTES, str(BROKER_LIMITS[_REQUEST_MAX_BYTES]))
     if cluster.provider in KAFKA_PROVIDERS and units.is_digits(request):
         what = f"cluster.config.{_REQUEST_MAX_BYTES}"
         yield int(request) - _BATCH_OVERHEAD_BYTES, what, (*about, ("cluster", "config", _REQUEST_MAX_BYTES))

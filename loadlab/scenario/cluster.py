@@ -45,6 +45,12 @@ PROVIDER_FIELDS: Final[Mapping[str, frozenset[str]]] = {
 KAFKA_PROVIDERS: Final = frozenset({"auto", "docker", "local"})
 """Those by which Kafka itself is started, with the properties of ``cluster.config``."""
 
+BROKER_LIMITS: Final[Mapping[str, int]] = {
+    "message.max.bytes": 1_048_588,
+    "socket.request.max.bytes": 104_857_600,
+}
+"""Kafka's own limits on what a broker takes, in bytes."""
+
 LOCAL_RESOURCES: Final = frozenset({"heap"})
 """The resources that the local provider can hold a broker to: a JVM takes its heap and no more."""
 

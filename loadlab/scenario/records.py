@@ -14,8 +14,7 @@ from loadlab.scenario.forms import form_of, one_form
 STAMP_BYTES: Final = 32
 """A record of this size or more can carry the stamp from which end-to-end latency and loss are told."""
 
-HEADER_OVERHEAD_BYTES: Final = 17
-"""What a header takes beside its value: its name, and two lengths of five bytes at the most."""
+_HEADER_OVERHEAD_BYTES: Final = 17  # its name, and two lengths of five bytes at the most
 
 LARGEST_BYTES: Final = 1_000_000_000
 """librdkafka's own upper limit of message.max.bytes."""
@@ -141,6 +140,11 @@ class Headers(Model):
     share: Share = 1.0
     count: Annotated[Whole, Field(ge=1, le=100)] = 1
     size_bytes: Annotated[PositiveSize, Field(le=65536)] = Field(default=16, alias="size")
+
+    @property
+    def sent_bytes(self) -> int:
+        """What they take of a record that carries them."""
+        return self.count * (self.size_bytes + _HEADER_OVERHEAD_BYTES)
 
 
 class Records(Model):

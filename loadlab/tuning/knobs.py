@@ -10,6 +10,7 @@ from loadlab.client.property_table import CANONICAL
 from loadlab.cluster.capacity import heap_bytes
 from loadlab.hints import HintedError
 from loadlab.scenario.client_settings import DEFAULTS
+from loadlab.scenario.cluster import BROKER_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -19,12 +20,11 @@ if TYPE_CHECKING:
     from loadlab.tuning.targets import Target
 
 BROKER_DEFAULTS: Final[Mapping[str, Value]] = {
-    "message.max.bytes": 1_048_588,
+    **BROKER_LIMITS,
     "num.io.threads": 8,
     "num.network.threads": 3,
     "num.replica.fetchers": 1,
     "socket.receive.buffer.bytes": 102_400,
-    "socket.request.max.bytes": 104_857_600,
     "socket.send.buffer.bytes": 102_400,
 }
 """Kafka's own defaults."""

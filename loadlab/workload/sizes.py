@@ -9,7 +9,6 @@ import numpy as np
 
 from loadlab.client.records import KEY_BYTES
 from loadlab.scenario import LognormalForm, UniformForm, WeightedForm
-from loadlab.scenario.records import HEADER_OVERHEAD_BYTES
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -61,7 +60,7 @@ def mean_sent(spec: ProducerSpec, records: int | None, value_bytes: float) -> fl
     headers = spec.records.headers
     beside = 0.0
     if headers is not None:
-        beside = headers.share * headers.count * (headers.size_bytes + HEADER_OVERHEAD_BYTES)
+        beside = headers.share * headers.sent_bytes
     return values + _mean_key(spec, records) + beside
 
 

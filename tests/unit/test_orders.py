@@ -221,3 +221,22 @@ def test_a_limit_is_shared_by_the_workers_that_hold_partitions(config: dict[str,
     made = consumers(orders_of(scenario))
 
     assert [each.max_rate_per_s for each in made] == [1_000 / reading] * 4
+
+
+@pytest.mark.parametrize(
+    ("topic", "cluster", "expires"),
+    [
+        ({"retention.ms": "1s"}, {}, True),
+        ({}, {"log.retention.bytes": "1MiB"}, True),
+        ({"delete.retention.ms": "1s"}, {"offsets.retention.minutes": 5}, False),
+    ],
+)
+def test_the_end_of_a_partition_is_asked_for_where_records_may_be_gone(
+    topic: dict[str, object], cluster: dict[str, object], expires: bool
+) -> None:
+    """A group that finds nothing where it would read on knows only by it how far it is."""
+    loaded = scenario_of(
+        cluster={"provider": "local", "config": cluster}, topics={"orders": {"config": topic}}
+    )
+    (reading,) = (one.settings for one in orders_of(loaded) if isinstance(one.settings, ConsumerSettings))
+    assert ("enable.partition.eof" in reading.client_properties()) == expires

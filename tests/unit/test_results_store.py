@@ -309,3 +309,13 @@ def test_a_lock_that_another_user_made_needs_no_right_to_write(tmp_path: Path) -
             if fd.resolve() == tmp_path / ".lock"
         ]
     assert opened == [os.O_RDONLY]
+
+
+def test_a_folder_on_a_disk_that_is_read_only_is_refused_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lock is there and can be opened; root may write anything, so that the question is answered here."""
+    ensure_writable(tmp_path)
+    monkeypatch.setattr(publish.os, "access", lambda *_: False)
+    with pytest.raises(UsageError, match=r"can't be written.*Permission denied"):
+        ensure_writable(tmp_path)

@@ -33,7 +33,7 @@ from click.testing import CliRunner
 from loadlab.cli.main import cli
 from loadlab.cli.study_view import study_lines
 from loadlab.cli.tune_view import plan_document
-from loadlab.errors import ClusterError, ClusterGoneError, RunError, UnwritableError, UsageError
+from loadlab.errors import ClusterError, ClusterGoneError, LoadlabError, RunError, UnwritableError, UsageError
 from loadlab.results.study_store import JAVA_FILE, load_study_result
 from loadlab.tuning import proposals, session
 from loadlab.tuning.estimate import estimate
@@ -145,14 +145,17 @@ def test_a_trial_whose_brokers_do_not_start_fails_and_the_study_goes_on(tmp_path
 
 
 @pytest.mark.parametrize("at", [8, 13, 16])
-def test_no_trial_is_blamed_for_a_cluster_that_is_gone(tmp_path: Path, at: int) -> None:
+@pytest.mark.parametrize("kind", [ClusterGoneError, UnwritableError])
+def test_no_trial_is_blamed_for_a_cluster_that_is_gone_or_results_that_find_no_room(
+    tmp_path: Path, kind: type[LoadlabError], at: int
+) -> None:
     """Among the trials, the best of them again, and the blocks of the confirmation."""
 
     def before(number: int) -> None:
         if number == at:
-            raise ClusterGoneError("topic orders: there already", fix="delete it")
+            raise kind("topic orders: there already", fix="delete it")
 
-    with pytest.raises(ClusterGoneError, match="there already") as told:
+    with pytest.raises(kind, match="there already") as told:
         tuned(tmp_path, Lab(before=before))
     (folder,) = tmp_path.iterdir()
     assert told.value.fix == f"delete it; then go on with --resume {folder.name}"
@@ -549,19 +552,6 @@ def test_one_good_trial_is_not_measured_in_rounds_that_choose_nothing(tmp_path: 
     assert len(result.settled("candidate")) == 2
     assert estimate(loaded, result).candidates == 0
     assert result.settled("confirm")
-
-
-@pytest.mark.parametrize("at", [8, 13, 16])
-def test_no_trial_is_blamed_for_results_that_can_t_be_written(tmp_path: Path, at: int) -> None:
-    def before(number: int) -> None:
-        if number == at:
-            raise UnwritableError("the disk has 3 KiB left", fix="free disk space")
-
-    with pytest.raises(UnwritableError, match="3 KiB left") as told:
-        tuned(tmp_path, Lab(before=before))
-    assert str(told.value.fix).startswith("free disk space; then go on with --resume ")
-    (folder,) = tmp_path.iterdir()
-    assert tuned(tmp_path, Lab(), resume=folder.name).result.finished
 
 
 @pytest.mark.parametrize("at", [13, 16])

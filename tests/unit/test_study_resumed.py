@@ -319,3 +319,8 @@ def test_a_study_does_not_go_on_with_another_trace(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="began with another trace of producer checkout"):
         tuned(tmp_path, Lab(), replaying("time\n0\n2\n"), resume=stored.result.study_id)
     assert tuned(tmp_path, Lab(), first, resume=stored.result.study_id).result.finished
+
+
+def test_what_blocks_within_a_study_is_not_told_as_another_process(tmp_path: Path) -> None:
+    with pytest.raises(BlockingIOError), only_writer(tmp_path):
+        raise BlockingIOError
