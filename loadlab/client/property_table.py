@@ -35,6 +35,9 @@ CANONICAL: Final[Mapping[str, str]] = {
 }
 """librdkafka's aliases, and the one name that rules use."""
 
+NEW_PROTOCOL: Final = "consumer"
+"""The group.protocol in which the brokers assign partitions."""
+
 _WORDS: Final = re.compile(r"[A-Za-z_][\w-]*(, [A-Za-z_][\w-]*)*")
 _RANGE: Final = re.compile(r"(-?[0-9]+) \.\. (-?[0-9]+)")
 _COLUMNS: Final = 6

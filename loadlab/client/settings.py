@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from loadlab.client.property_table import NEW_PROTOCOL
 from loadlab.client.records import NO_KEYS
 from loadlab.client.symbols import PARTITION_UA
 
@@ -23,9 +24,6 @@ CONSUMER_DEFAULTS: Final[Mapping[str, str]] = {
     "auto.commit.interval.ms": "1000",
 }
 """What loadlab sets for its consumers, unless the scenario does."""
-
-NEW_PROTOCOL: Final = "consumer"
-"""The group.protocol in which the brokers assign partitions."""
 
 _RANGE: Final = "range"
 

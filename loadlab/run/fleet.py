@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from loadlab.client.settings import NEW_PROTOCOL, ConsumerSettings, most_holders
+from loadlab.client.property_table import NEW_PROTOCOL
+from loadlab.client.settings import ConsumerSettings, most_holders
 from loadlab.cluster.processes import signal_name
 from loadlab.errors import WorkerError
 from loadlab.measurement.slab import CONSUME_LANE, Command, State, create_slab

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
+from loadlab.client.property_table import NEW_PROTOCOL
 from loadlab.client.records import NO_KEYS, ROUND_ROBIN_KEYS, UNIFORM_KEYS, WEIGHTED_KEYS
 from loadlab.client.settings import (
-    NEW_PROTOCOL,
     ConsumerSettings,
     ProducerSettings,
     RecordSettings,

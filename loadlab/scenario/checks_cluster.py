@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from loadlab import units
-from loadlab.client.settings import NEW_PROTOCOL
+from loadlab.client.property_table import NEW_PROTOCOL
 from loadlab.errors import UsageError
 from loadlab.scenario.client_properties import read_client_properties
 from loadlab.scenario.cluster import KAFKA_PROVIDERS, ClusterSpec, is_loopback, set_aside
