@@ -51,6 +51,14 @@ METRIC_COLUMNS: Final = ("source", "metric", "value", "unit")
 _ELSEWHERE: Final = frozenset({"workers", "by_partition", "worker", "pid", "groups", "examples"})
 _NUMBERS: Final = (float | None, int | None)
 
+# As pandas names them. As floats, seeds of 63 bits would lose their last digits.
+_TYPES: Final = {
+    "bool | None": "boolean",
+    "datetime | None": "datetime64[us, UTC]",
+    "float | None": "float64",
+    "int | None": "Int64",
+}
+
 
 def intervals_frame(stored: StoredRun) -> pd.DataFrame:
     """The series of a run: what each source did in each second.
@@ -177,13 +185,14 @@ def runs_frame(results_dir: Path) -> pd.DataFrame:
     Raises:
         UsageError: the folder can't be read. One that doesn't exist holds no runs.
     """
-    rows = [vars(run_row(entry)) for entry in list_runs(results_dir)]
-    frame = pd.DataFrame(rows, columns=[column.name for column in fields(RunRow)])
-    for column in fields(RunRow):
-        if column.type == "int | None":
-            # A column that lacks one would be of floats, which have no room for a seed's 63 bits.
-            frame[column.name] = pd.array([row[column.name] for row in rows], dtype="Int64")
-    return frame.astype({"started_at": "datetime64[us, UTC]"})
+    return row_frame([run_row(entry) for entry in list_runs(results_dir)])
+
+
+def row_frame(rows: Sequence[RunRow]) -> pd.DataFrame:
+    """Runs as rows, each column of its own type, whatever a run lacks."""
+    columns = {column.name: [getattr(row, column.name) for row in rows] for column in fields(RunRow)}
+    types = {column.name: _TYPES.get(str(column.type)) for column in fields(RunRow)}
+    return pd.DataFrame({name: pd.Series(values, dtype=types[name]) for name, values in columns.items()})
 
 
 def headline_frame(runs: RunSet) -> pd.DataFrame:
@@ -197,7 +206,8 @@ def headline_frame(runs: RunSet) -> pd.DataFrame:
     rows = [
         {"metric": path, **figure.model_dump(exclude={"values"})} for path, figure in runs.headline.items()
     ]
-    return pd.DataFrame(rows, columns=list(HEADLINE_COLUMNS))
+    frame = pd.DataFrame(rows, columns=list(HEADLINE_COLUMNS))
+    return frame.astype({"median": "float64", "low": "float64", "high": "float64"})
 
 
 def study_frame(study: StudyResult) -> pd.DataFrame:

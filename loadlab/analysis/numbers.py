@@ -49,6 +49,12 @@ def rate(per_s: float) -> str:
     return f"{_scaled(per_s, _RATE_UNITS)}/s".replace(" ", "") if per_s >= 1 else f"{per_s:.2g}/s"
 
 
+def two_rates(one: float, other: float) -> tuple[str, str]:
+    """Two rates by so many digits that they can be told apart: "100.3k/s" and "100.5k/s"."""
+    texts = rate(one), rate(other)
+    return texts if one == other or texts[0] != texts[1] else (f"{one:,.0f}/s", f"{other:,.0f}/s")
+
+
 def byte_rate(bytes_per_s: float) -> str:
     """Bytes per second, in powers of 1000: 20.5e6 → "20.5 MB/s"."""
     return f"{size(bytes_per_s)}/s"

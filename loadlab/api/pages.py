@@ -91,7 +91,7 @@ def _rates(result: RunResult) -> Iterator[Sequence[str]]:
         target = numbers.record_rate(producer.target_records_per_s)
         yield (
             f"{name} sends",
-            target if producer.target_records_per_s is not None else "max",
+            "max" if producer.publish_latency_is_service_time else target,
             numbers.record_rate(producer.throughput.records_per_s),
             numbers.byte_rate(producer.throughput.bytes_per_s),
             numbers.latency(producer.cpu_us_per_record),
@@ -164,8 +164,9 @@ def records(result: RunResult) -> Page:
 
 def environment(result: RunResult) -> Page:
     """Where it was measured: the machine, the versions, the cluster, and what else used the machine."""
-    host = result.environment.model_dump(exclude={"broker_config", "topic_config", "client_config", "flush"})
-    rows = _known(host)
+    elsewhere = {"broker_config", "topic_config", "client_config", "flush", "traces"}
+    traces = {f"trace of {name}": digest for name, digest in result.environment.traces.items()}
+    rows = _known({**result.environment.model_dump(exclude=elsewhere), **traces})
     use = result.machine.model_dump() if result.machine else {}
     shares = [
         (name.replace("_", " "), _share(name, value)) for name, value in use.items() if value is not None

@@ -129,7 +129,8 @@ def _domain(knob: str, entry: Mapping[str, JsonValue], names: Mapping[str, str])
         special = entry.get("special")
         outside = [_value(knob, value) for value in special] if isinstance(special, list) else []
         log = ", logarithmic" if entry["log"] else ""
-        text = f"{_value(knob, entry['low'])} to {_value(knob, entry['high'])}{log}"
+        step = f", by steps of {_value(knob, entry['step'])}" if entry.get("step") is not None else ""
+        text = f"{_value(knob, entry['low'])} to {_value(knob, entry['high'])}{log}{step}"
         text += f", or {', '.join(outside)}" if outside else ""
     when = entry.get("when")
     conditions = when.items() if isinstance(when, dict) else ()

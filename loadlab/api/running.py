@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, overload
 
+import numpy as np
+
 from loadlab.api.result import Result, ResultSet
 from loadlab.api.stored import folder_of_results
 from loadlab.cli.watching import watching
@@ -62,12 +64,30 @@ def load_scenario(
 
 
 def override_texts(overrides: Overrides, provider: Provider | None) -> list[str]:
-    """Overrides as `--set` takes them, the provider last; JSON is YAML, so that each value keeps its type."""
+    """Overrides as `--set` takes them, the provider last; JSON is YAML, so that each value keeps its type.
+
+    Raises:
+        UsageError: a value is of a type that a scenario can't hold.
+    """
     if isinstance(overrides, Mapping):
-        texts = [f"{path}={json.dumps(value, ensure_ascii=False)}" for path, value in overrides.items()]
+        texts = [f"{path}={_as_text(path, value)}" for path, value in overrides.items()]
     else:
         texts = [overrides] if isinstance(overrides, str) else list(overrides)
     return texts if provider is None else [*texts, f"cluster.provider={provider}"]
+
+
+def _as_text(path: str, value: object) -> str:
+    """A value as JSON; a number of NumPy's is one of Python's."""
+    try:
+        return json.dumps(value, ensure_ascii=False, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"the override of {path} is no value that a scenario can have: {error}") from error
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} {value!r}")
 
 
 @contextmanager

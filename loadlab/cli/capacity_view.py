@@ -121,8 +121,8 @@ def capacity_lines(search: StoredCapacity) -> Iterator[Line]:
 def answer_text(search: CapacityResult) -> str:
     """What the probes say, in one sentence."""
     answer = search.answer
-    holds = f"holds {numbers.rate(answer.holds_per_s)}" if answer.holds_per_s else ""
-    above = numbers.rate(answer.fails_per_s) if answer.fails_per_s else ""
+    holds_text, above = numbers.two_rates(answer.holds_per_s or 0.0, answer.fails_per_s or 0.0)
+    holds = f"holds {holds_text}"
     match answer.kind:
         case "between":
             return f"{holds}, fails {above}"
@@ -131,7 +131,7 @@ def answer_text(search: CapacityResult) -> str:
         case "generator":
             return f"{holds} at least: {_unmeasured(search)} at {above}{_failing(search)}"
         case "below":
-            return f"fails {above} already, the lowest rate probed: {_why(search)}"
+            return f"fails {above} already, the lowest rate {_lowest(search)}: {_why(search)}"
         case "nothing":
             return f"nothing could be measured: {_why(search)}" if search.probes else "nothing was probed"
 
@@ -151,9 +151,17 @@ def _unmeasured(search: CapacityResult) -> str:
     return "the generator is the limit" if by_generator else "nothing could be measured"
 
 
+def _lowest(search: CapacityResult) -> str:
+    """What is the matter with the rates below the one that fails, if there are any."""
+    fails = search.answer.fails_per_s or 0.0
+    lower = any((probe.rate_per_s or math.inf) < fails for probe in search.probes)
+    return "that could be measured" if lower else "probed"
+
+
 def _why(search: CapacityResult) -> str:
-    """What the lowest rate that was probed failed by."""
-    judged = [probe for probe in search.probes if probe.failed]
+    """What the lowest rate failed by; where none did, why nothing could be said of it."""
+    failed = [probe for probe in search.probes if probe.verdict == "fails"]
+    judged = failed or [probe for probe in search.probes if probe.failed]
     lowest = min(judged, key=lambda probe: probe.rate_per_s or math.inf, default=None)
     return ", ".join(lowest.failed) if lowest else "no rate was judged"
 

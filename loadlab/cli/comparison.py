@@ -226,6 +226,11 @@ def missing(compared: Compared) -> Iterator[str]:
     """Numbers that are not known of all runs, a line each: those that are missing may be the worst."""
     baseline, contender = compared.chosen.baseline, compared.chosen.contender
     labels = Counter(row.headline.label for row in compared.comparison.rows)
+    if compared.comparison.paired:
+        for row in compared.comparison.rows:
+            if len(row.baseline) < len(baseline):
+                yield f"{_name(row, labels)}: known of both in {len(row.baseline)} of {len(baseline)} pairs"
+        return
     for row in compared.comparison.rows:
         for letter, values, runs in (("A", row.baseline, baseline), ("B", row.contender, contender)):
             if len(values) < len(runs):

@@ -57,7 +57,7 @@ def _produced(producer: ProducerResult) -> str:
     if producer.publish_latency_is_service_time:
         aim = "as fast as it can"
     else:
-        aim = f"target {numbers.record_rate(target or 0.0)}"
+        aim = f"target {numbers.record_rate(target)}"
     return f"{_rate(producer.throughput)} · {aim}"
 
 

@@ -120,7 +120,7 @@ def run_line(loaded: LoadedStudy, result: StudyResult, run: StudyRun) -> str:
         case "default":
             return f"the default again: {said}"
         case "trial":
-            number = f"trial {len(result.settled('trial')) + (not run.settled)}"
+            number = f"trial {run.trial}"
             line = coordinates(loaded.study.space, result.trial(run.trial).assignment)
             return f"{number:<14}{line}  {said}{_best(result)}"
         case "candidate":

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from recorded_runs import RUNS, copied, recorded
 from result_samples import RUN_ID, result
@@ -96,6 +97,16 @@ def test_overrides_keep_their_types_and_go_over_the_scenario() -> None:
     assert checkout.config["compression.type"] == "lz4"
     assert loaded.scenario.cluster.provider == "embedded"
     assert loaded.scenario.thresholds["publish_latency"][0].text == "p99 < 20ms"
+
+
+def test_overrides_may_be_numbers_of_numpy_and_nothing_that_no_file_can_hold() -> None:
+    document = scenario_of().scenario.to_document()
+    loaded = load_scenario(
+        document, overrides={"seed": np.int64(3), "producers.checkout.records.size": np.int32(64)}
+    )
+    assert loaded.scenario.seed == 3
+    with pytest.raises(UsageError, match=r"override of seed .*: set"):
+        load_scenario(document, overrides={"seed": {1}})
 
 
 def test_overrides_may_be_texts_as_of_set(monkeypatch: pytest.MonkeyPatch) -> None:

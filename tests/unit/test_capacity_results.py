@@ -142,6 +142,21 @@ def test_each_kind_of_answer_has_its_words(
     assert answer_text(capacity(answer=CapacityAnswer.model_validate(found), probes=probes)) == text
 
 
+def test_a_rate_below_the_one_that_fails_could_not_be_measured() -> None:
+    found = CapacityAnswer(kind="below", holds_per_s=None, fails_per_s=200.0, sure=True)
+    probes = (
+        probe(200.0, verdict="fails", failed=("too slow",)),
+        probe(50.0, verdict="unmeasured", failed=("generator_limited: sent late",)),
+    )
+    said = answer_text(capacity(answer=found, probes=probes))
+    assert said == "fails 200/s already, the lowest rate that could be measured: too slow"
+
+
+def test_rates_that_lie_close_are_told_apart() -> None:
+    found = CapacityAnswer(kind="between", holds_per_s=100_010.0, fails_per_s=100_490.0, sure=True)
+    assert answer_text(capacity(answer=found)) == "holds 100,010/s, fails 100,490/s"
+
+
 def test_what_could_not_be_measured_stands_in_the_table_with_its_reason() -> None:
     late = probe(210_000.0, verdict="unmeasured", failed=("generator_limited: sent late",), status="invalid")
     assert "not measured: generator_limited: sent late" in shown(probes=(*PROBES, late))[12]

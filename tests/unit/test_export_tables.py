@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
 from export_samples import MEASURE_END_S, WARMUP_S, Known, known, store
+from pyarrow.dataset import dataset
 from result_samples import RUN_ID
 
 from loadlab.analysis.export import export_run
@@ -58,6 +60,18 @@ def test_the_run_is_one_row(tables: dict[str, pd.DataFrame], stored: StoredRun) 
     assert (row["name"], row["verdict"], row["provider"]) == ("quickstart", "valid", "docker")
     assert row["publish_latency_p99_us"] == stored.result.producers["checkout"].publish_latency_us.p99
     assert pd.Timestamp(row["started_at"]) == stored.result.started_at
+
+
+def test_runs_that_lack_something_stand_below_others(tmp_path: Path, stored: StoredRun) -> None:
+    """Parquet's own types are as strict as a database's."""
+    bare = stored.result.model_copy(update={"consumers": {}, "run_id": f"{RUN_ID[:-4]}zzzz"})
+    without = replace(stored, result=bare)
+    for name, run in (("one", without), ("two", stored)):
+        (tmp_path / f"{name}.parquet").write_bytes(export_run(run, "parquet").contents["run.parquet"])
+
+    both = dataset([str(tmp_path / "one.parquet"), str(tmp_path / "two.parquet")]).to_table().to_pandas()
+    assert both.run_id.tolist() == [bare.run_id, RUN_ID]
+    assert both.consumed_records_per_s.isna().tolist() == [True, False]
 
 
 def test_figures_are_those_of_the_result(tables: dict[str, pd.DataFrame], stored: StoredRun) -> None:

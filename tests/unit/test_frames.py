@@ -194,6 +194,19 @@ def test_cpu_time_is_not_known_where_that_of_a_group_is_not(tmp_path: Path) -> N
     assert pd.isna(runs_frame(tmp_path).iloc[0].cpu_us_per_record_sent)
 
 
+def test_each_column_has_its_type_whatever_a_run_lacks(tmp_path: Path) -> None:
+    copied("fast", tmp_path)
+    whole = runs_frame(tmp_path).dtypes
+    (tmp_path / "20990101T000000-spoilt-aaaa").mkdir()
+    (tmp_path / "20990101T000000-spoilt-aaaa" / "result.json").write_text("{")
+    frame = runs_frame(tmp_path)
+
+    assert frame.dtypes.to_dict() == {**whole, "problem": frame.dtypes["problem"]}
+    assert frame.dtypes["target_records_per_s"] == "float64"  # of this run, at the maximum, and of no other
+    assert len(frame[~frame.cut_short]) == 1
+    assert len(frame.query("saturated")) == int(recorded("fast").result.verdict.saturated)
+
+
 def test_whole_numbers_stay_whole_beside_a_run_that_has_none(tmp_path: Path) -> None:
     """As floats, seeds of 63 bits would lose their last digits."""
     save(result(seed=7_764_949_442_709_860_949), Artifacts(), tmp_path)

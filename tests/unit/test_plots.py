@@ -19,10 +19,10 @@ from loadlab.analysis.plots.capacity import capacity_curve, draw_capacity
 from loadlab.analysis.plots.comparison import draw_ratios, ratio_rows
 from loadlab.analysis.plots.heatmap import heatmap_data
 from loadlab.analysis.plots.honesty import draw_two_views, two_views
-from loadlab.analysis.plots.lag import lag_data, skew_data
+from loadlab.analysis.plots.lag import draw_skew, lag_data, skew_data
 from loadlab.analysis.plots.of_run import RunPlots
 from loadlab.analysis.plots.plot import Missing, Plot, Plots
-from loadlab.analysis.plots.repetitions import draw_repetitions, repeated_numbers
+from loadlab.analysis.plots.repetitions import RepeatedNumber, draw_repetitions, repeated_numbers
 from loadlab.analysis.plots.spectrum import METRICS, percentile_text, spectrum_line
 from loadlab.analysis.plots.stages import stages_data
 from loadlab.analysis.plots.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SERIES, SKY, VERMILION
@@ -32,6 +32,7 @@ from loadlab.errors import UsageError
 from loadlab.measurement.histogram import BUCKETS, Histogram, lower_bounds_ns, midpoints_ns
 from loadlab.results.artifacts import Artifacts, Histograms, Interval, IntervalHistogram
 from loadlab.results.model import Phase, TopicResult
+from loadlab.results.model_capacity import CapacityAnswer
 from loadlab.results.reader import StoredRun, StoredSet, load, load_stored
 from loadlab.results.store import save
 
@@ -224,6 +225,51 @@ def test_a_capacity_curve_is_by_rate_and_leaves_out_the_probe_at_max() -> None:
     assert [point.rate_per_s for point in curve.points] == sorted(point.rate_per_s for point in curve.points)
     assert len(curve.points) == len(capacity().probes) - 1
     assert (curve.holds_per_s, curve.fails_per_s, curve.knee_per_s) == (182_000.0, 187_000.0, 152_000.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "holds_per_s", "label", "words"),
+    [
+        ("between", 1e3, "lowest that does not", "lies between"),
+        ("below", None, "lowest that does not", "below what failed"),
+        ("generator", 1e3, "could not be measured", "or more"),
+        ("nothing", None, "could not be measured", "No rate was seen to hold"),
+    ],
+)
+def test_what_could_not_be_measured_is_no_upper_end_of_a_capacity(
+    kind: str, holds_per_s: float | None, label: str, words: str
+) -> None:
+    answer = {"kind": kind, "holds_per_s": holds_per_s, "fails_per_s": 2e3, "sure": True}
+    plot = draw_capacity(capacity_curve(capacity(answer=CapacityAnswer.model_validate(answer))))
+    (line,) = (line for line in plot.figure.axes[0].get_lines() if list(line.get_xdata()) == [2e3, 2e3])
+    assert line.get_label() == label
+    assert words in plot.sentence
+
+
+def test_of_many_topics_the_most_skewed_are_drawn(stored: StoredRun) -> None:
+    topic = stored.result.topics["orders"]
+    shares = {f"orders-{number}": (0.5 - number / 100, 0.5 + number / 100) for number in range(30)}
+    topics = {name: topic.model_copy(update={"partition_share": each}) for name, each in shares.items()}
+    data = skew_data(replace(read(stored), result=stored.result.model_copy(update={"topics": topics})))
+    assert [each.topic for each in data] == [f"orders-{number}" for number in range(29, 17, -1)]
+    assert "18 topics with less skew are not drawn" in draw_skew(data[-1]).sentence
+    assert "not drawn" not in draw_skew(data[0]).sentence
+
+
+@pytest.mark.parametrize(
+    ("values", "labels", "unit"),
+    [((5_000.1, 5_000.5, 5_000.8), 3, "records/s"), ((5_000.0, 6_000.0, 7_000.0), 3, "")],
+)
+def test_runs_that_hardly_differ_have_ticks_that_do(
+    values: tuple[float, ...], labels: int, unit: str
+) -> None:
+    plot = draw_repetitions(RepeatedNumber("throughput", "records/s", values, values[1], None, None))
+    (axes,) = plot.figure.axes
+    plot.figure.draw_without_rendering()
+    ticks = [tick.get_text() for tick in axes.get_yticklabels()]
+    assert len(ticks) >= labels
+    assert len(set(ticks)) == len(ticks)
+    assert axes.get_ylabel().endswith(f"({unit})" if unit else "throughput")
 
 
 def test_ratios_say_what_the_comparison_claims() -> None:

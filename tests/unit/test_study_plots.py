@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ import loadlab
 from loadlab.analysis.plots.plot import Missing, Plot
 from loadlab.analysis.plots.study_axes import KnobAxis, is_flat
 from loadlab.analysis.plots.study_contour import study_contour
-from loadlab.analysis.plots.study_front import study_front
+from loadlab.analysis.plots.study_front import draw_front, study_front
 from loadlab.analysis.plots.study_history import study_history
 from loadlab.api import pages_of_study
 from loadlab.cli.main import cli
@@ -164,6 +165,19 @@ def test_a_contour_of_trials_that_are_all_alike_has_no_levels(stored: StoredStud
     plot = StudyPlots(stored.result.model_copy(update={"runs": tuple(runs)})).contour()
     assert isinstance(plot, Plot)
     assert plot.png()
+
+
+def test_a_front_of_three_is_no_line_between_two(of_two: StudyResult) -> None:
+    front = study_front(of_two)
+    assert front is not None
+    of_three = replace(front, unseen=("consumers.billing.lag.max",))
+    assert "Pareto front" in _labels(draw_front(front))
+    assert "Pareto front" not in _labels(draw_front(of_three))
+    assert "without an axis here: consumers.billing.lag.max" in draw_front(of_three).sentence
+
+
+def _labels(plot: Plot) -> list[object]:
+    return [line.get_label() for line in plot.figure.axes[0].get_lines()]
 
 
 def test_a_front_has_the_trials_that_none_betters(of_two: StudyResult) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from loadlab.analysis.export.durations import latencies, over_time
-from loadlab.analysis.frames import intervals_frame, metrics_frame
+from loadlab.analysis.frames import intervals_frame, metrics_frame, row_frame
 from loadlab.analysis.runs import run_row
 from loadlab.measurement.histogram import BUCKETS, lower_bounds_ns
 from loadlab.results.reader import RunEntry
@@ -46,9 +46,11 @@ def tables(stored: StoredRun) -> dict[str, pd.DataFrame]:
     }
     for frame in parts.values():
         frame.insert(0, "run_id", run_id)
-    row = vars(run_row(RunEntry(run_id, stored.path, stored.result)))
-    run = pd.DataFrame([{name: value for name, value in row.items() if name not in {"path", "problem"}}])
-    return {"run": run.astype({"started_at": "datetime64[us, UTC]"}), **parts}
+    rows = [run_row(RunEntry(run_id, stored.path, stored.result))]
+    run = row_frame(rows).drop(columns=["path", "problem"])
+    # A text that this run lacks is a text in others, whose tables stand below this one's.
+    texts = dict.fromkeys(run.select_dtypes(["object", "string"]), "string")
+    return {"run": run.astype(texts), **parts}
 
 
 def interval_histograms(stored: StoredRun) -> pd.DataFrame:

@@ -54,13 +54,15 @@ class CapacityCurve:
     Attributes:
         points: by rate.
         holds_per_s: the highest rate that holds.
-        fails_per_s: the lowest that does not.
+        fails_per_s: the lowest above it that does not, or that could not be measured.
+        is_measured: whether the probes at that rate say that it fails.
         knee_per_s: where latency begins to grow by a greater factor than the rate.
     """
 
     points: tuple[CapacityPoint, ...]
     holds_per_s: float | None
     fails_per_s: float | None
+    is_measured: bool
     knee_per_s: float | None
 
 
@@ -75,6 +77,7 @@ def capacity_curve(search: CapacityResult) -> CapacityCurve:
         points=tuple(sorted(points, key=lambda point: point.rate_per_s)),
         holds_per_s=search.answer.holds_per_s,
         fails_per_s=search.answer.fails_per_s,
+        is_measured=search.answer.kind in {"between", "below"},
         knee_per_s=search.knee.rate_per_s if search.knee else None,
     )
 
@@ -90,10 +93,11 @@ def draw_capacity(curve: CapacityCurve) -> Plot:
     halves = [(point.rate_per_s, point.p50_us) for point in curve.points if point.p50_us is not None]
     if halves:
         draw_points(axes, [rate for rate, _ in halves], [p50 for _, p50 in halves], GREEN, "p50")
+    above = (VERMILION, "lowest that does not") if curve.is_measured else (ORANGE, "could not be measured")
     for rate, look, words in (
         (curve.knee_per_s, GREEN, "knee"),
         (curve.holds_per_s, BLUE, "highest that holds"),
-        (curve.fails_per_s, VERMILION, "lowest that does not"),
+        (curve.fails_per_s, *above),
     ):
         if rate is not None:
             axes.axvline(rate, color=look.colour, linestyle=look.line, linewidth=1, label=words)
@@ -107,6 +111,14 @@ def draw_capacity(curve: CapacityCurve) -> Plot:
         figure,
         "Latency against rate",
         "Each mark is a run of its own at a constant rate. Left of the knee more rate costs little latency,"
-        " right of it latency grows by a greater factor than the rate. The capacity lies between the"
-        " highest rate that holds and the lowest that does not.",
+        f" right of it latency grows by a greater factor than the rate. {_capacity(curve)}",
     )
+
+
+def _capacity(curve: CapacityCurve) -> str:
+    """Between which rates the capacity lies, as far as it was measured."""
+    if curve.holds_per_s is None:
+        return "The capacity is below what failed." if curve.is_measured else "No rate was seen to hold."
+    if curve.fails_per_s is not None and curve.is_measured:
+        return "The capacity lies between the highest rate that holds and the lowest that does not."
+    return "The capacity is the highest rate that holds, or more: nothing above it was measured."

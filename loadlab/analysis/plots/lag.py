@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from loadlab.analysis import numbers
 from loadlab.analysis.plots.plot import Plot
 from loadlab.analysis.plots.style import (
     BLUE,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _SHOWN_PARTITIONS: Final = 6
 _EVEN: Final = 1.0
+_MOST_TOPICS: Final = 12
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,12 @@ class SkewData:
     Attributes:
         topic: its name.
         share: of the growth of the topic's log, by partition number.
+        left_out: how many topics are less skewed, and not drawn.
     """
 
     topic: str
     share: tuple[float, ...]
+    left_out: int = 0
 
     @property
     def skew(self) -> float:
@@ -121,11 +125,15 @@ class SkewData:
 
 
 def skew_data(recorded: Recorded) -> tuple[SkewData, ...]:
-    """The topics of a run that grew and have more than one partition."""
+    """The topics of a run that grew and have more than one partition, the most skewed of many first."""
     topics = recorded.result.topics.items()
-    return tuple(
+    found = [
         SkewData(name, topic.partition_share) for name, topic in topics if len(topic.partition_share) > 1
-    )
+    ]
+    if len(found) <= _MOST_TOPICS:
+        return tuple(found)
+    worst = sorted(found, key=lambda each: each.skew, reverse=True)[:_MOST_TOPICS]
+    return (*worst[:-1], replace(worst[-1], left_out=len(found) - len(worst)))
 
 
 def draw_skew(data: SkewData) -> Plot:
@@ -141,11 +149,14 @@ def draw_skew(data: SkewData) -> Plot:
     )
     axes.axhline(even * 100, color=VERMILION.colour, linestyle=VERMILION.line, label="even share")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    more = (
+        f" {numbers.counted(data.left_out, 'topic')} with less skew are not drawn." if data.left_out else ""
+    )
     name_axes(axes, f"partition of {data.topic}", "share of the records (%)")
     add_legend(axes)
     return Plot(
         figure,
         f"Partition skew of {data.topic}",
         f"The fullest partition has {data.skew:.2f} times an even share. A consumer reads a partition alone,"
-        " so that the fullest one says how much faster than the mean the fastest consumer must be.",
+        f" so that the fullest one says how much faster than the mean the fastest consumer must be.{more}",
     )

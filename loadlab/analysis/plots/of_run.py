@@ -78,7 +78,7 @@ class RunPlots:
         )
 
     def skew(self) -> Plots | Missing:
-        """Each topic's records by partition."""
+        """The records by partition of the topics that are most skewed."""
         drawn = tuple(map(draw_skew, skew_data(self._recorded)))
         return Plots(drawn) if drawn else Missing("No topic with several partitions grew.")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from loadlab.analysis import numbers
 from loadlab.analysis.plots.plot import Plot
@@ -13,6 +13,9 @@ from loadlab.analysis.plots.style import BLUE, VERMILION, add_legend, draw_point
 
 if TYPE_CHECKING:
     from loadlab.results.runset import RunSet
+
+_ALIKE: Final = 0.02
+"""On an axis that is no longer, as a share of what it shows, three digits would be the same at all ticks."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +61,18 @@ def draw_repetitions(number: RepeatedNumber) -> Plot:
         axes.axhspan(number.low, number.high, color=VERMILION.colour, alpha=0.15, label="its 95 % interval")
     axes.set_xlim(0.5, len(number.values) + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_formatter(lambda value, _place: numbers.of_unit(value, number.unit))
-    name_axes(axes, "run, in the order in which they were made", number.label)
+    low, high = axes.get_ylim()
+    if high - low > _ALIKE * high:
+        axes.yaxis.set_major_formatter(lambda value, _place: numbers.of_unit(value, number.unit))
+        name_axes(axes, "run, in the order in which they were made", number.label)
+    else:
+        axes.yaxis.set_major_formatter(ScalarFormatter(useOffset=False))
+        name_axes(axes, "run, in the order in which they were made", f"{number.label}\n({number.unit})")
     add_legend(axes)
     return Plot(
         figure,
         f"{number.label.capitalize()} by run",
-        "Each point is a run. What lies within the band is as likely as not the same; points that rise or"
-        " fall from left to right are no repetitions of one thing, but something that warms up or fills.",
+        "Each point is a run. The band is where the median is to be expected; single runs scatter more"
+        " widely. Points that rise or fall from left to right are no repetitions of one thing, but something"
+        " that warms up or fills.",
     )

@@ -30,7 +30,7 @@ def objective_axis(axis: Axis, field: str, values: Sequence[float]) -> None:
     """An axis for an objective: of latencies logarithmic and with a unit at each tick, else of counts."""
     if is_latency(field):
         latency_axis(axis, values)
-    else:
+    elif _is_amount(field):
         count_axis(axis)
 
 
@@ -38,8 +38,13 @@ def label_objective(axis: Axis, field: str, low: float, high: float) -> None:
     """Label the values of an objective on an axis whose scale and ends stand already."""
     if is_latency(field):
         label_latencies(axis, low, high)
-    else:
+    elif _is_amount(field):
         count_axis(axis)
+
+
+def _is_amount(field: str) -> bool:
+    """Whether it is of so many that k and M help; a share or a time in seconds reads best as it is."""
+    return not field.endswith(("_ratio", "_share", "_s")) or field.endswith("_per_s")
 
 
 def objective_label(field: str) -> str:

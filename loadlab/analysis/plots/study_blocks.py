@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from matplotlib.ticker import MaxNLocator
 
@@ -21,6 +21,9 @@ from loadlab.analysis.plots.style import (
 
 if TYPE_CHECKING:
     from loadlab.results.model_study import StudyObjective
+
+_FINE: Final = 0.1
+"""On an axis that is no longer, two decimals would be the same at several ticks."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,8 @@ def draw_blocks(blocks: StudyBlocks) -> Plot:
         axes.axhspan(blocks.low, blocks.high, color=BLUE.colour, alpha=0.15, label="95 % interval")
     axes.set_xlim(0.5, len(blocks.ratios) + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_formatter(lambda value, _place: numbers.ratio(value))
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_formatter(lambda value, _: numbers.ratio(value, fine=high - low < _FINE))
     name_axes(axes, "block", f"trial {blocks.trial} ÷ default\n{blocks.objective.field.rpartition('.')[2]}")
     add_legend(axes)
     better = "above" if blocks.objective.direction == "maximize" else "below"

@@ -36,6 +36,7 @@ class StudyFront:
         others: the other trials that met all constraints.
         broken: those that did not.
         default: the medians of the default's first runs; None without any.
+        unseen: the paths of further objectives, which the plot has no axis for.
     """
 
     objectives: tuple[str, str]
@@ -43,6 +44,7 @@ class StudyFront:
     others: _Points
     broken: _Points
     default: tuple[float, float] | None
+    unseen: tuple[str, ...] = ()
 
 
 def study_front(result: StudyResult) -> StudyFront | None:
@@ -66,6 +68,7 @@ def study_front(result: StudyResult) -> StudyFront | None:
         default=(median(each[0] for each in baseline), median(each[1] for each in baseline))
         if baseline
         else None,
+        unseen=tuple(objective.field for objective in result.objectives[2:]),
     )
 
 
@@ -82,7 +85,7 @@ def draw_front(front: StudyFront) -> Plot:
     for points, look, words in groups:
         if points:
             draw_points(axes, [x for x, _ in points], [y for _, y in points], look, words)
-    if front.front:
+    if front.front and not front.unseen:
         draw_line(axes, [x for x, _ in front.front], [y for _, y in front.front], ORANGE, "Pareto front")
     known = [point for points, _, _ in groups for point in points]
     objective_axis(axes.xaxis, front.objectives[0], [x for x, _ in known])
@@ -92,7 +95,14 @@ def draw_front(front: StudyFront) -> Plot:
     return Plot(
         figure,
         "Pareto front",
-        "Each mark is a trial by two objectives. On the front nothing more can be had of one without giving"
-        " of the other; which trade is right only you can say. Each trial was run once, so that neighbours on"
-        " the front may change places when they are run again.",
+        f"Each mark is a trial by two objectives. On the front nothing more can be had of one without giving"
+        f" of {_the_rest(front)}; which trade is right only you can say. Each trial was run once, so that"
+        " neighbours on the front may change places when they are run again.",
     )
+
+
+def _the_rest(front: StudyFront) -> str:
+    """What is given away; an objective without an axis lets trials stand on the front that do not look so."""
+    if not front.unseen:
+        return "the other"
+    return f"another, and that may be one without an axis here: {', '.join(front.unseen)}"
