@@ -76,6 +76,15 @@ def has_room(ledger: int, worker: int, sequence: int) -> bool:
 
 
 @inlined
+def is_sent_elsewhere(ledger: int, worker: int, group: int) -> bool:
+    """Whether a worker sends to no topic that a group reads: who reads its records there reads copies."""
+    if worker < 0 or worker >= header_of(ledger).workers:
+        return False
+    readers: int = worker_of(ledger, worker).readers
+    return readers & (1 << group) == 0
+
+
+@inlined
 def block_address(ledger: int, worker: int, block: int) -> int:
     """Where a block begins."""
     begin: int = worker_of(ledger, worker).blocks_at

@@ -48,7 +48,15 @@ from loadlab.measurement.ledger import (
     PASSAGE,
     Anomaly,
 )
-from loadlab.measurement.ledger_mark import has_room, header_of, is_open, stop, word_address, worker_of
+from loadlab.measurement.ledger_mark import (
+    has_room,
+    header_of,
+    is_open,
+    is_sent_elsewhere,
+    stop,
+    word_address,
+    worker_of,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -175,6 +183,8 @@ def _enter(reading: Record, before: int) -> None:
     if reading.count == 0:
         return
     ledger, worker, sequence = reading.ledger, reading.worker, reading.sequences[0]
+    if is_sent_elsewhere(ledger, worker, reading.group):
+        return
     if not has_room(ledger, worker, sequence):
         stop(ledger)
         return

@@ -52,6 +52,7 @@ class RunFigures:
         unexplained: records in the log that nothing accounts for (negative: acked ones missing); None
             where the log could not be asked.
         ends_known: whether the log ends could be asked for after the last read.
+        widened: topics that got partitions in the run, in words.
         may_duplicate: whether a retry may have written records twice.
         correctness: what the ledger found.
         stalls: workers that gave no sign of life for too long.
@@ -73,6 +74,7 @@ class RunFigures:
     measured_s: float
     consumers: Sequence[ConsumerFigures] = ()
     ends_known: bool = True
+    widened: Sequence[str] = ()
     may_duplicate: bool = False
     correctness: Correctness = NOTHING_FOUND
     stalls: Sequence[Stall] = ()
@@ -166,7 +168,12 @@ def _deaths(run: RunFigures) -> Iterator[Finding]:
 
 
 def _reconciliation(run: RunFigures) -> Iterator[Finding]:
-    if not run.ends_known:
+    if run.widened:
+        message = (
+            f"partitions were added in the run ({', '.join(run.widened)}): what they hold is not counted"
+        )
+        yield Finding("unreconciled", message, "run again", None, None, "invalid")
+    elif not run.ends_known:
         message = "the cluster did not tell its log ends after the last read: nothing could be reconciled"
         yield Finding("unreconciled", message, "see the brokers' logs", None, None, "invalid")
     if run.unexplained:

@@ -36,6 +36,7 @@ from loadlab.results.model_groups import (
     Rebalances,
     Stage,
     Throughput,
+    TopicThroughput,
 )
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "Threshold",
     "Throughput",
     "TopicResult",
+    "TopicThroughput",
     "Verdict",
     "Warned",
 ]
@@ -173,7 +175,7 @@ class TopicResult(Model):
 
     partitions: int
     log_end_growth: int | None
-    throughput: Throughput | None = None
+    throughput: TopicThroughput | None = None
     partition_share: tuple[float, ...] = ()
 
 

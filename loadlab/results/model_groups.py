@@ -31,6 +31,18 @@ class Throughput(Model):
     bytes_per_s: float
 
 
+class TopicThroughput(Model):
+    """By how much a topic grew, per second.
+
+    Attributes:
+        records_per_s: offsets.
+        bytes_per_s: keys and values; None where the run neither sent nor read any of its records.
+    """
+
+    records_per_s: float
+    bytes_per_s: float | None
+
+
 class ProducerRecords(Model):
     """Where each record ended: attempted = acked + failed + indeterminate + rejected, always.
 

@@ -30,22 +30,23 @@ from loadlab.results.model import (
     Reconciliation,
     RunResult,
     Startup,
-    Throughput,
     TopicResult,
+    TopicThroughput,
     Warned,
 )
 from loadlab.run.broker_readings import broker_results
 from loadlab.run.offsets import in_measure_phase
-from loadlab.run.readings import merged, total
+from loadlab.run.readings import merged, share, total
 from loadlab.run.reconcile import growth, make_verdict, reconcile
 from loadlab.run.stages import BrokerTimes
 from loadlab.run.steady import too_few_intervals
 from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from loadlab.run.ended import EndedRun
+    from loadlab.run.fleet import WorkerProcess
     from loadlab.run.offsets import Partition, Sample
 
 _Told = TypeVar("_Told")
@@ -55,11 +56,11 @@ _FLUSH_PROPERTIES: Final = ("log.flush.interval.messages", "log.flush.interval.m
 _KAFKA_NEVER_FLUSHES: Final = "9223372036854775807"
 
 
-def _throughput(run: EndedRun, samples: list[Sample], partitions: list[Partition]) -> Throughput | None:
+def _throughput(run: EndedRun, samples: list[Sample], partitions: list[Partition]) -> TopicThroughput | None:
     """Growth between the measure phase's first and last sample over their distance; None without two.
 
     They are the first and the last that have all partitions: one that did not answer would be missing.
-    Bytes are the records' mean size, as acked, times their number: brokers tell offsets, not sizes.
+    Bytes are the records' mean size times their number: brokers tell offsets, not sizes.
     """
     whole = [sample for sample in samples if sample.ends.keys() >= set(partitions)]
     if len(whole) < 2:  # noqa: PLR2004
@@ -68,15 +69,35 @@ def _throughput(run: EndedRun, samples: list[Sample], partitions: list[Partition
     grown = sum(last.ends[partition] - first.ends[partition] for partition in partitions)
     records_per_s = grown * NS_PER_S / (last.at_ns - first.at_ns)
     record_bytes = _record_bytes(run, partitions[0][0])
-    return Throughput(records_per_s=records_per_s, bytes_per_s=records_per_s * record_bytes)
+    bytes_per_s = None if record_bytes is None else records_per_s * record_bytes
+    return TopicThroughput(records_per_s=records_per_s, bytes_per_s=bytes_per_s if grown else 0.0)
 
 
-def _record_bytes(run: EndedRun, topic: str) -> float:
-    """Mean key and value bytes of the records acked by the groups that send to a topic."""
-    senders = {plan.name for plan in run.load.plan.producers if topic in plan.topics}
-    workers = [worker for worker in run.load.fleet.producers if worker.order.group in senders]
-    acked = total(workers, ACK_LANE, Counter.ACKED, None, by="by_intent")
-    return total(workers, ACK_LANE, Counter.ACKED_BYTES, None, by="by_intent") / acked if acked else 0.0
+def _record_bytes(run: EndedRun, topic: str) -> float | None:
+    """Mean key and value bytes of a topic's records: as acked to this run, else as it read them.
+
+    None where it did neither.
+    """
+    load = run.load
+    sends = {plan.name for plan in load.plan.producers if topic in plan.topics}
+    reads = {plan.name for plan in load.plan.consumers if topic in plan.topics}
+    senders = [worker for worker in load.fleet.producers if worker.order.group in sends]
+    readers = [worker for worker in load.fleet.consumers if worker.order.group in reads]
+    acked = _mean(senders, ACK_LANE, Counter.ACKED_BYTES, Counter.ACKED)
+    return _mean(readers, CONSUME_LANE, Counter.CONSUMED_BYTES, Counter.CONSUMED) if acked is None else acked
+
+
+def _mean(workers: Sequence[WorkerProcess], lane: int, size: Counter, number: Counter) -> float | None:
+    return share(
+        total(workers, lane, size, None, by="by_intent"), total(workers, lane, number, None, by="by_intent")
+    )
+
+
+def _written(grown: Mapping[Partition, int], sizes: Mapping[str, float | None]) -> int | None:
+    """Key and value bytes by which the logs grew; None where the size of what one grew by is not known."""
+    known = [(records, sizes[topic]) for (topic, _), records in grown.items() if records]
+    written = [records * size for records, size in known if size is not None]
+    return round(sum(written)) if len(written) == len(known) else None
 
 
 def _partitions(run: EndedRun) -> dict[str, list[Partition]]:
@@ -112,16 +133,13 @@ def _environment(run: EndedRun) -> Environment:
     }
     grown = growth(run)
     sizes = {topic: _record_bytes(run, topic) for topic in _partitions(run)}
-    written = (
-        None if grown is None else round(sum(records * sizes[topic] for (topic, _), records in grown.items()))
-    )
     return Environment(
         **run.host.model_dump(),
         librdkafka=version(),
         java=info.java,
         container_engine=info.engine,
         image=info.image,
-        data_written_bytes=written,
+        data_written_bytes=None if grown is None else _written(grown, sizes),
         flush=flush,
         broker_config=broker_config,
         topic_config=topic_config,

@@ -119,7 +119,9 @@ class ConsumerGroup:
         consumed = total(self.workers, CONSUME_LANE, Counter.CONSUMED, Phase.MEASURE, by="by_moment")
         # What others send is not known, and who comes late has first to catch up.
         catches_up = self.group.existing or spec.start_after_s is not None
-        nobody_sends = all(sender.intended is None and sender.limit_reached for sender in senders)
+        nobody_sends = all(
+            sender.limit_reached if sender.intended is None else sender.intended == 0 for sender in senders
+        )
         lay_there = consumed <= (1.0 + _BACKLOG_SHARE) * self._first_lag()
         return ConsumerFigures(
             name=self.group.name,

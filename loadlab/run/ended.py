@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from loadlab.run.consumer_group import ConsumerGroup
@@ -41,6 +41,7 @@ class EndedRun:
         late: events booked into an interval after it had been drained.
         rows: the interval series.
         account: the run's ledger; None where it has none.
+        widened: topics that got partitions meanwhile, and how many they have now.
     """
 
     run_id: str
@@ -56,6 +57,7 @@ class EndedRun:
     late: int
     rows: Sequence[Interval]
     account: Account | None = None
+    widened: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def cluster(self) -> Cluster:

@@ -176,11 +176,6 @@ def _not_begun(workers: Sequence[WorkerProcess], group: Group) -> npt.NDArray[np
     return none
 
 
-def _never_read(group: Group, start: npt.NDArray[np.int64]) -> int:
-    """What was sent before a group that begins at the log's end came; unknown where others write too."""
-    return 0 if group.existing else int(np.maximum(start - group.start, 0).sum())
-
-
 def _unanswered(failed: Mapping[Partition, str]) -> str:
     (topic, number), error = next(iter(failed.items()))
     return f"no log end of {len(failed)} partitions, {topic} {number} among them: {error}"
@@ -223,6 +218,7 @@ class OffsetSampler:
     _answered: bool = True
     _ask_coordinator_from_s: dict[str, float] = field(default_factory=dict)
     _silent: set[str] = field(default_factory=set)
+    _acked_before: dict[str, int] = field(default_factory=dict)
     _last_ends: dict[Partition, int] = field(default_factory=dict)
     _taking: threading.Lock = field(default_factory=threading.Lock)
 
@@ -325,8 +321,22 @@ class OffsetSampler:
             all_told=all(partition in ends.offsets for partition in group.partitions),
             start=start,
             lag=np.where(waiting, 0, np.maximum(log_ends - at, 0)),
-            backlog=max(0, self._unread(group) - _never_read(group, start)),
+            backlog=max(0, self._unread(group) - self._never_read(group, start, waiting)),
         )
+
+    def _never_read(self, group: Group, start: npt.NDArray[np.int64], waiting: npt.NDArray[np.bool_]) -> int:
+        """What was sent before a group that begins at the log's end came.
+
+        Where others write too, offsets do not tell: then it is what was acked while it had not come at all.
+        """
+        if not group.existing:
+            return int(np.maximum(start - group.start, 0).sum())
+        if waiting.any() and (waiting == group.late).all():
+            self._acked_before[group.name] = self._acked_by_senders(group)
+        return self._acked_before.get(group.name, 0)
+
+    def _acked_by_senders(self, group: Group) -> int:
+        return sum(_acked(self.fleet.group(name, produces=True)) for name in group.producers)
 
     def _group_sample(self, held: _Held, until_s: float) -> GroupSample:
         told = self._committed(held.group, until_s) if held.all_told else None
@@ -370,5 +380,4 @@ class OffsetSampler:
         if group.existing:
             others = [Counter.FOREIGN, *([Counter.UNSTAMPED] if group.stamped else [])]
             consumed -= sum(_total(worker, CONSUME_LANE, other) for worker in workers for other in others)
-        acked = sum(_acked(self.fleet.group(name, produces=True)) for name in group.producers)
-        return acked - consumed
+        return self._acked_by_senders(group) - consumed

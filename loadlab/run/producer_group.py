@@ -235,8 +235,9 @@ class ProducerGroup:
         config = self.spec.config
         if config.get("compression.type", config.get("compression.codec", "none")) == "none":
             return None
-        acked = self.total(ACK_LANE, Counter.ACKED, None)
-        before = share(self.total(ACK_LANE, Counter.ACKED_BYTES, None), acked)
+        acked = self.total(ACK_LANE, Counter.ACKED, Phase.MEASURE, by="by_moment")
+        acked_bytes = self.total(ACK_LANE, Counter.ACKED_BYTES, Phase.MEASURE, by="by_moment")
+        before = share(acked_bytes, acked)
         after = share(self._sum("batch_bytes"), self._sum("batch_records"))
         return share(before, after) if before and after else None
 

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 def growth(run: EndedRun) -> dict[Partition, int] | None:
-    """Records by which each log end moved over the run; None where the log could not be asked."""
+    """Records by which each log end moved over the run; None where not all logs could be asked."""
     final = run.load.final
-    if final is None or set(final.ends) != set(run.baseline):
+    if final is None or run.widened or set(final.ends) != set(run.baseline):
         return None
     return {partition: end - run.baseline[partition] for partition, end in final.ends.items()}
 
@@ -159,6 +159,7 @@ def _verdict(run: EndedRun, reconciliation: Reconciliation) -> Judgement:
         correctness=_correctness(reconciliation),
         unread={name: _still_unread(run, group) for name, group in run.consumers().items()},
         ends_known=growth(run) is not None,
+        widened=[f"{name} has {count} now" for name, count in run.widened.items()],
         may_duplicate=_may_duplicate(run),
         unacknowledged=waiting,
         measured_s=measured_s,

@@ -12,9 +12,6 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from loadlab.client.settings import LATEST
 from loadlab.errors import ClusterError, LoadlabError, RunError, WorkerError
 from loadlab.results.artifacts import Artifacts
 from loadlab.results.environment import capture_host
@@ -22,6 +19,7 @@ from loadlab.results.publish import ensure_writable
 from loadlab.results.run_id import new_run_id
 from loadlab.results.store import save
 from loadlab.run.account import open_account
+from loadlab.run.beginnings import Beginnings
 from loadlab.run.broker_readings import broker_rows
 from loadlab.run.brokers import follow_brokers
 from loadlab.run.collect import make_histograms, make_result
@@ -32,9 +30,9 @@ from loadlab.run.interrupts import Interrupts
 from loadlab.run.judging import LiveThresholds, judged
 from loadlab.run.load import Load
 from loadlab.run.memory import check_memory
-from loadlab.run.offsets import Group, OffsetSampler
+from loadlab.run.offsets import OffsetSampler
 from loadlab.run.opening import OpenCluster, Opening, RunOptions, check_existing, open_cluster
-from loadlab.run.orders import Target, group_id, make_orders
+from loadlab.run.orders import Target, make_orders
 from loadlab.run.plan import RunPlan, plan_scenario
 from loadlab.run.series import Series, partition_lags
 from loadlab.run.shield import Shield
@@ -217,9 +215,9 @@ class _Run:
         self._spawn(cluster, partitions, fleet, account)
         brokers = follow_brokers(cluster, self._events)
         everywhere = _everywhere(partitions)
-        before = cluster.end_offsets(everywhere)
-        baseline = dict(before.offsets)
-        groups = [self._group(cluster, name, partitions, baseline) for name in self._scenario.consumers]
+        beginnings = Beginnings(cluster, self._scenario, self._plan, self._run_id, partitions)
+        before = beginnings.log_ends()
+        groups = beginnings.groups(before.offsets)
         begun_ns = time.monotonic_ns()
         fleet.connect()
         fleet.await_ready()
@@ -245,13 +243,25 @@ class _Run:
                 scenario=self._scenario,
                 load=load,
                 ended_ns=ended_ns,
-                baseline=baseline,
+                baseline=before.offsets,
                 host=host,
                 late=series.late(),
                 rows=series.rows,
                 account=account,
+                widened=self._widened(cluster, partitions),
             )
             return self._store(measured, series, live)
+
+    def _widened(self, cluster: Cluster, partitions: Mapping[str, int]) -> dict[str, int]:
+        """The topics of others that got partitions in the run, and how many they have now."""
+        theirs = [] if self._silent else [one.name for one in self._plan.topics if one.partitions is None]
+        try:
+            found = cluster.describe_topics(theirs) if theirs else {}
+        except LoadlabError as error:
+            self._events.trouble("topics_unknown", f"whether topics got partitions is not known: {error}")
+            return {}
+        counts = {name: len(topic.partitions) for name, topic in found.items() if topic is not None}
+        return {name: count for name, count in counts.items() if count != partitions[name]}
 
     def _watcher(self, sampler: OffsetSampler, series: Series, account: Account | None) -> Watcher:
         return Watcher(
@@ -276,47 +286,6 @@ class _Run:
             interrupts=self._interrupts,
             each_interval=watcher.each_interval,
             why_to_end=live.why_to_end,
-        )
-
-    def _group(
-        self,
-        cluster: Cluster,
-        name: str,
-        partitions: Mapping[str, int],
-        baseline: Mapping[Partition, int],
-    ) -> Group:
-        """A consumer group and where it begins: at what it committed, else where auto.offset.reset says."""
-        planned = next(consumer for consumer in self._plan.consumers if consumer.name == name)
-        read = [(topic, number) for topic in planned.topics for number in range(partitions[topic])]
-        identity = group_id(self._run_id, planned)
-        starts = dict.fromkeys(read, 0)
-        begins_late = planned.config.get("auto.offset.reset") in LATEST
-        if begins_late:
-            starts |= {partition: baseline.get(partition, 0) for partition in read}
-        else:
-            starts |= cluster.start_offsets(read).offsets
-        committed: dict[Partition, int] = {}
-        if planned.group_id is not None:
-            told = cluster.committed_offsets(identity, read)
-            committed = {partition: at for partition, at in told.items() if at is not None}
-        starts |= committed
-        senders = tuple(
-            producer.name for producer in self._plan.producers if set(producer.topics) & set(planned.topics)
-        )
-        start = np.array([starts[partition] for partition in read], dtype=np.int64)
-        late = np.array([begins_late and partition not in committed for partition in read], dtype=bool)
-        existing = self._scenario.topics[self._scenario.consumers[name].topic].existing
-        sent = [self._scenario.producers[sender] for sender in senders]
-        stamped = all(spec.stamped and not spec.records.tombstones for spec in sent)
-        return Group(
-            name=name,
-            group_id=identity,
-            partitions=tuple(read),
-            start=start,
-            producers=senders,
-            existing=existing,
-            stamped=stamped,
-            late=late,
         )
 
     def _store(self, measured: EndedRun, series: Series, live: LiveThresholds) -> StoredRun:

@@ -26,6 +26,7 @@ from loadlab.results.model import (
     Stage,
     Throughput,
     TopicResult,
+    TopicThroughput,
     Verdict,
 )
 
@@ -151,7 +152,7 @@ def result(**changes: object) -> RunResult:
             "orders": TopicResult(
                 partitions=1,
                 log_end_growth=700_000,
-                throughput=Throughput(records_per_s=20_001.0, bytes_per_s=20_481_024.0),
+                throughput=TopicThroughput(records_per_s=20_001.0, bytes_per_s=20_481_024.0),
                 partition_share=(1.0,),
             )
         },

@@ -284,8 +284,21 @@ def test_a_stopped_ledger_gives_its_memory_back(ledger: Ledger) -> None:
 def test_nothing_is_kept_of_a_worker_whom_nobody_reads() -> None:
     with closing(create_ledger([None, TrackedWorker(10, (0,))], 1, 1)) as ledger:
         assert ledger.workers["blocks"].tolist() == [0, 1]
-        Member(ledger, 0).read((0, 0, 0, 0))
+        ack(ledger.address, 0, 0, 0, 0)
         assert ledger.stopped is Stopped.BEYOND
+
+
+def test_a_copy_in_a_topic_that_its_sender_does_not_send_to_is_a_stranger_s_record() -> None:
+    """As MirrorMaker makes them, with the stamp: the group of the copies finds nothing of the originals."""
+    with closing(create_ledger([TrackedWorker(10, (0,)), None], 2, 2)) as ledger:
+        original, mirror = Member(ledger, 0), Member(ledger, 1)
+        original.read((0, 0, 0, 0), (0, 1, 0, 1))
+        mirror.read((0, 1, 1, 0), (0, 0, 1, 1), (0, 1, 1, 2), (1, 5, 1, 3))
+
+        assert ledger.stopped is Stopped.NO
+        assert not ledger.findings["counts"].any()
+        assert (seen_bits(ledger, 0), seen_bits(ledger, 1)) == (2, 0)
+        assert ledger.passages["next"].tolist() == [[2, 0], [0, 4]]
 
 
 def test_groups_beyond_the_bits_of_a_word_are_refused() -> None:

@@ -31,3 +31,13 @@ def test_workers_that_do_not_fit_into_memory_are_refused_with_both_figures(
         UsageError, match="14 workers need 1056MiB of memory or more, and 1055MiB are available"
     ):
         check_memory(scenario)
+
+
+def test_a_run_whose_offsets_do_not_fit_into_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a day of 1,000 partitions and one group: log ends, lags, commits, and both again to judge them."""
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=3_000 * MIB))
+    day = {"topics": {"orders": {"partitions": 1_000}}, "phases": {"warmup": 0, "measure": "24h", "drain": 0}}
+
+    check_memory(scenario_of(**{**day, "topics": {"orders": {"partitions": 10}}}).scenario)
+    with pytest.raises(UsageError, match="offsets of 1,000 partitions, told each second, take 3295MiB"):
+        check_memory(scenario_of(**day).scenario)

@@ -278,6 +278,23 @@ def test_what_a_group_that_begins_at_the_end_never_reads_is_no_backlog_of_it() -
     assert not sample.groups["billing"].has_committed
 
 
+def test_where_others_write_too_what_was_acked_before_a_group_came_is_no_backlog_of_it() -> None:
+    sender, reader = worker_of(producing()), worker_of(consuming())
+    group = replace(group_from(0, 0, 0), late=np.array([True, True, True]), existing=True)
+    cluster = FakeCluster(ends(9_000, 9_000, 9_000))
+    sampler = OffsetSampler(cluster.as_cluster(), fleet_of(sender, reader), PARTITIONS, [group])
+    book(sender, ACK_LANE, Counter.ACKED, 70)
+    before = sampler.take()
+    reader.slab.begins[:] = 9_000
+    book(sender, ACK_LANE, Counter.ACKED, 12)
+    book(reader, CONSUME_LANE, Counter.CONSUMED, 7)
+    after = sampler.take()
+
+    assert before is not None
+    assert after is not None
+    assert (before.groups["billing"].backlog, after.groups["billing"].backlog) == (0, 5)
+
+
 def test_where_others_write_too_nothing_is_taken_off_a_backlog() -> None:
     sender, reader = worker_of(producing()), worker_of(consuming())
     book(sender, ACK_LANE, Counter.ACKED, 5)

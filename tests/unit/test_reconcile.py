@@ -15,6 +15,7 @@ from test_plan import producer
 from loadlab.cluster import OffsetSample
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, SEND_LANE, Counter
 from loadlab.measurement.validity import Death
+from loadlab.results.model import TopicThroughput
 from loadlab.run.brokers import BrokerSampler
 from loadlab.run.collect import _not_readable, _topics
 from loadlab.run.ended import EndedRun, consumer_groups
@@ -180,6 +181,53 @@ def test_a_log_that_one_partition_did_not_answer_for_explains_nothing() -> None:
     assert growth(run) is None
     assert reconcile(run).unseen is None
     assert run.consumers()["billing"].unread is None
+
+
+def test_partitions_that_were_added_meanwhile_leave_a_run_uncounted_and_say_so() -> None:
+    run = replace(measured(grown=(20, 15, 15)), widened={"orders": 6})
+
+    assert (reconcile(run).log_end_growth, reconcile(run).unexplained) == (None, None)
+    (reason,) = make_verdict(run, reconcile(run)).reasons
+    assert (reason.code, reason.severity) == ("unreconciled", "invalid")
+    assert "orders has 6 now" in reason.message
+
+
+def test_the_bytes_of_a_topic_that_the_run_only_reads_are_those_it_read() -> None:
+    run = measured(acked=0, attempted=0)
+    begun = replace(run.load.sampler.samples[0], at_ns=2 * S, ends=dict(run.baseline))
+    run.load.sampler.samples.insert(0, replace(begun))
+    run.load.sampler.samples[-1] = replace(run.load.sampler.samples[-1], at_ns=12 * S)
+    assert _topics(run)["orders"].throughput == TopicThroughput(records_per_s=10.0, bytes_per_s=0.0)
+    book(run.load.fleet.consumers[0], CONSUME_LANE, Counter.CONSUMED_BYTES, 25_000)
+    assert _topics(run)["orders"].throughput == TopicThroughput(records_per_s=10.0, bytes_per_s=2_500.0)
+
+
+def test_the_bytes_of_a_topic_of_which_nothing_was_sent_or_read_are_not_known() -> None:
+    run = measured(acked=0, attempted=0, consumed=0, read=(0, 0, 0))
+    last = replace(run.load.sampler.samples[0], at_ns=12 * S)
+    run.load.sampler.samples[:] = [replace(last, at_ns=2 * S, ends=dict(run.baseline)), last]
+    assert _topics(run)["orders"].throughput == TopicThroughput(records_per_s=10.0, bytes_per_s=None)
+
+
+@pytest.mark.parametrize(
+    ("sender", "read_all"),
+    [
+        ({"intended": None, "limit_reached": True}, True),
+        ({"intended": None, "limit_reached": False}, False),
+        ({"intended": 0}, True),
+        ({"intended": 1}, False),
+    ],
+)
+def test_who_reads_a_backlog_after_its_sender_has_stopped_has_read_all(
+    sender: dict[str, object], *, read_all: bool
+) -> None:
+    """Whether at a rate or at the maximum, a sender of which nothing is due any more sends nothing."""
+    run = measured()
+    lag = {"billing": GroupSample(np.array([40, 30, 30]), 0, 0)}
+    run.load.sampler.samples.insert(0, Sample(2 * S, dict(run.baseline), lag))
+    figures = replace(run.producers()["checkout"].figures(), **sender)
+    group = run.consumers()["billing"]
+    assert group.figures(run.scenario.consumers["billing"], [figures]).read_all == read_all
 
 
 def test_records_not_yet_read_are_unseen() -> None:

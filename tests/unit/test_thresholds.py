@@ -27,6 +27,7 @@ from loadlab.results.model import (
     Reconciliation,
     Throughput,
     TopicResult,
+    TopicThroughput,
 )
 from loadlab.scenario.expressions import parse_expression, percentile_of
 from loadlab.scenario.metrics import METRICS, OF_GROUPS
@@ -422,7 +423,7 @@ def _topic(growth: int, rate: float, *shares: float) -> TopicResult:
     return TopicResult(
         partitions=len(shares),
         log_end_growth=growth,
-        throughput=Throughput(records_per_s=rate, bytes_per_s=rate * 100),
+        throughput=TopicThroughput(records_per_s=rate, bytes_per_s=rate * 100),
         partition_share=shares,
     )
 

@@ -1,0 +1,115 @@
+"""Where logs and groups stand before the load: what a run adds and lags by is counted from there."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from loadlab.client.settings import LATEST
+from loadlab.errors import ClusterError
+from loadlab.run.offsets import Group
+from loadlab.run.orders import group_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from loadlab.cluster import Cluster, OffsetSample
+    from loadlab.run.offsets import Partition
+    from loadlab.run.plan import PlannedConsumer, RunPlan
+    from loadlab.scenario import Scenario
+
+_PATIENCE_S: Final = 30.0
+"""As long as Kafka takes at the least to give a partition another leader, several times over."""
+
+
+@dataclass(frozen=True)
+class Beginnings:
+    """Asks a cluster where what a run sends to and reads stands, before its load.
+
+    Attributes:
+        cluster: is asked.
+        scenario: as resolved.
+        plan: of the run.
+        run_id: the run's.
+        partitions: their number by topic.
+    """
+
+    cluster: Cluster
+    scenario: Scenario
+    plan: RunPlan
+    run_id: str
+    partitions: Mapping[str, int]
+
+    def log_ends(self) -> OffsetSample:
+        """The log ends of all partitions.
+
+        Raises:
+            ClusterError: a leader did not tell them.
+        """
+        return _of_all(self.cluster.end_offsets, self._of(self.partitions))
+
+    def groups(self, ends: Mapping[Partition, int]) -> list[Group]:
+        """The consumer groups, and where each begins: at what it committed, else by auto.offset.reset.
+
+        Args:
+            ends: the log ends.
+
+        Raises:
+            ClusterError: a leader did not tell where its log begins, or a coordinator what was committed.
+        """
+        return [self._group(planned, ends) for planned in self.plan.consumers]
+
+    def _of(self, topics: Iterable[str]) -> list[Partition]:
+        return [(topic, number) for topic in topics for number in range(self.partitions[topic])]
+
+    def _group(self, planned: PlannedConsumer, ends: Mapping[Partition, int]) -> Group:
+        read, identity = self._of(planned.topics), group_id(self.run_id, planned)
+        begins_late = planned.config.get("auto.offset.reset") in LATEST
+        named = planned.group_id is not None
+        first = {} if begins_late and not named else _of_all(self.cluster.start_offsets, read).offsets
+        committed = _still_there(self.cluster.committed_offsets(identity, read), first, ends) if named else {}
+        starts = {**(ends if begins_late else first), **committed}
+        senders = tuple(
+            producer.name for producer in self.plan.producers if set(producer.topics) & set(planned.topics)
+        )
+        sent = [self.scenario.producers[sender] for sender in senders]
+        return Group(
+            name=planned.name,
+            group_id=identity,
+            partitions=tuple(read),
+            start=np.array([starts[partition] for partition in read], dtype=np.int64),
+            producers=senders,
+            existing=self.scenario.topics[self.scenario.consumers[planned.name].topic].existing,
+            stamped=all(spec.stamped and not spec.records.tombstones for spec in sent),
+            late=np.array([begins_late and partition not in committed for partition in read], dtype=bool),
+        )
+
+
+def _still_there(
+    committed: Mapping[Partition, int | None], first: Mapping[Partition, int], ends: Mapping[Partition, int]
+) -> dict[Partition, int]:
+    """The commits at which a group can go on; one that is out of range is as good as none."""
+    return {
+        partition: offset
+        for partition, offset in committed.items()
+        if offset is not None and first[partition] <= offset <= ends[partition]
+    }
+
+
+def _of_all(
+    ask: Callable[[Sequence[Partition]], OffsetSample], partitions: Sequence[Partition]
+) -> OffsetSample:
+    """Offsets of all partitions; a leader that is silent, as one that starts again, is waited for."""
+    until_s = time.monotonic() + _PATIENCE_S
+    while (told := ask(partitions)).failed:
+        if time.monotonic() > until_s:
+            (topic, number), error = next(iter(told.failed.items()))
+            raise ClusterError(
+                f"the brokers do not tell where the log of {topic} {number} stands"
+                f" ({error or 'no answer'}), and of {len(told.failed)} partitions in all",
+                fix="wait until each partition has a leader again",
+            )
+    return told
