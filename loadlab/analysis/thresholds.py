@@ -52,8 +52,8 @@ def failing_for_good(threshold: Threshold, evidence: Evidence, share: float = 1.
     Args:
         threshold: one that can be judged live.
         evidence: what was measured by now.
-        share: of the measure phase that is over. Below 1 a percentile has failed for good only if it stays
-            above its limit though no further record exceeds it, with records that come evenly.
+        share: of the measure phase that is over. Below 1 nothing has failed for good that could still come
+            within its limit by the phase's end, with records that come evenly.
     """
     judged = judge(threshold, evidence)
     if judged.passed or judged.measured is None:
@@ -62,20 +62,29 @@ def failing_for_good(threshold: Threshold, evidence: Evidence, share: float = 1.
         threshold.condition.op == "==" and judged.measured < threshold.condition.value
     )
     may_grow = threshold.live == "grows" and wants_more
-    return None if may_grow or _may_recover(threshold, evidence, share) else judged
+    return None if may_grow or _may_recover(threshold, judged.measured, evidence, share) else judged
 
 
-def _may_recover(threshold: Threshold, evidence: Evidence, share: float) -> bool:
-    """Whether a percentile that is above its limit comes below it, if no record to come is above.
+def _may_recover(threshold: Threshold, measured: float, evidence: Evidence, share: float) -> bool:
+    """Whether what is beyond its limit may still come within it.
 
-    Of all records that are above now, a share of *share* are in the end: p99 after half of them is p98 now.
+    A percentile does if no record to come is above: of all records that are above now, a share of *share* are
+    in the end, and p99 after half of them is p98 now. A mean does if what is to come is 0. A rate may rise by
+    any amount.
     """
-    percentile = percentile_of(threshold.condition.stat)
-    if percentile is None or threshold.condition.op not in {"<", "<="}:
+    stat, op = threshold.condition.stat, threshold.condition.op
+    if share >= 1 or threshold.live == "grows":
         return False
+    if op not in {"<", "<="}:
+        return True
+    if stat == "mean":
+        return threshold.condition.holds(measured * share)
+    percentile = percentile_of(stat)
+    if percentile is None:
+        return stat != "max"
     now = math.floor(100 * (100 - (100 - percentile) / share)) / 100
     if now <= 0:
         return True
-    _, _, limit = threshold.text.partition(threshold.condition.op)
-    text = f"p{now:g} {threshold.condition.op} {limit}"
-    return share < 1 and judge(threshold.model_copy(update={"text": text}), evidence).passed
+    _, _, limit = threshold.text.partition(op)
+    text = f"p{now:g} {op} {limit}"
+    return judge(threshold.model_copy(update={"text": text}), evidence).passed

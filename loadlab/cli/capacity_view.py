@@ -11,6 +11,7 @@ from loadlab.cli.sections import row
 from loadlab.cli.summary import cluster_text
 from loadlab.results.capacity_store import CAPACITY_FILE
 from loadlab.results.model import MOCK_NOTE
+from loadlab.tuning.warm_up import ROUNDS_TOLD
 from loadlab.units import duration_s
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ def begun_line(search: StoredCapacity) -> str:
     in_all = f"{numbers.duration(left * probe_s)} in all, and up to {numbers.duration(drain_s)} more a drain"
     return (
         f"capacity of {result.name}: at most {numbers.counted(left, 'probe')} of {numbers.duration(probe_s)}"
-        f"{before}: {in_all}\nafter an interruption: the same command with --resume {result.capacity_id}"
+        f"{before}: {in_all}\n"
+        f"a Kafka cluster is warmed up first, by {ROUNDS_TOLD}; --no-warm-up leaves that out\n"
+        f"after an interruption: the same command with --resume {result.capacity_id}"
     )
 
 

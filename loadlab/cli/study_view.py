@@ -13,7 +13,8 @@ from loadlab.cli.sections import row
 from loadlab.cli.summary import cluster_text
 from loadlab.results.model import MOCK_NOTE
 from loadlab.results.study_store import JAVA_FILE, LIBRDKAFKA_FILE, STUDY_FILE
-from loadlab.tuning.findings import baseline_runs
+from loadlab.tuning.findings import baseline_runs, baseline_values
+from loadlab.tuning.noise import noise_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +75,7 @@ def study_lines(stored: StoredStudy) -> Iterator[Line]:
         if result.cluster.kind == "mock":
             yield Line(MOCK_NOTE, "warn")
     yield from row("runs", _made(result))
+    yield from row("noise", _noise(result))
     if result.answer is not None and result.answer.importances:
         yield from row("knobs", _mattered(result.answer))
     yield from _trials(result)
@@ -89,6 +91,13 @@ def _style(result: StudyResult) -> Style:
 def _made(result: StudyResult) -> str:
     count = Counter(run.purpose for run in result.runs)
     return ", ".join(f"{number} {purpose}" for purpose, number in count.items()) or "none"
+
+
+def _noise(result: StudyResult) -> str:
+    values = baseline_values(result)
+    if len(values) < 2:  # noqa: PLR2004 (of one run nothing can be told)
+        return "not measured yet"
+    return f"a run of the default varies by {noise_of(values).cv:.1%}, of {len(values)} runs"
 
 
 def _mattered(answer: StudyAnswer) -> str:

@@ -10,6 +10,7 @@ import click
 
 from loadlab.cli.options import (
     OutputFormat,
+    client_properties_option,
     cluster_option,
     examples,
     output_option,
@@ -33,6 +34,7 @@ class TuneKeywords(TypedDict):
 
     overrides: tuple[str, ...]
     provider: str | None
+    client_properties: Path | None
     cluster_name: str | None
     plan: bool
     resume: str | None
@@ -54,6 +56,7 @@ class TuneKeywords(TypedDict):
 @click.argument("study", type=click.Path(path_type=Path))
 @set_option
 @provider_option
+@client_properties_option
 @cluster_option
 @click.option(
     "--plan", is_flag=True, help="Show what would be measured and how long it takes; start nothing."
@@ -74,7 +77,7 @@ def tune_command(study: Path, **options: Unpack[TuneKeywords]) -> int:
     The noise of the default is measured first, then trials are made, the best of them again, and the winner
     in turns with the default. Each is a run of its own; all are stored.
     """
-    overrides = with_provider(options["overrides"], options["provider"])
+    overrides = with_provider(options["overrides"], options["provider"], options["client_properties"])
     brokers = standing_brokers(options["cluster_name"])
     loaded = load_study(study, overrides, os.environ, brokers=brokers)
     choices = TuneOptions(

@@ -13,6 +13,7 @@ from loadlab.cli.output import Line
 from loadlab.tuning.again import noisy_rounds, runs_of
 from loadlab.tuning.estimate import estimate
 from loadlab.tuning.findings import baseline_values, best_so_far, confirm_rules
+from loadlab.tuning.warm_up import ROUNDS_TOLD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,6 +81,8 @@ def plan_lines(loaded: LoadedStudy, result: StudyResult | None = None) -> Iterat
         f"  of {numbers.duration(left.run_s)} each: {numbers.duration(left.seconds)} in all, and up to"
         f" {numbers.duration(drain_s)} more for each drain"
     )
+    if result is None or result.warms_up:
+        yield Line(f"  a Kafka cluster that is started for it is warmed up first: {ROUNDS_TOLD}")
     yield from (Line(f"note: {text}", "warn") for text in loaded.warnings)
 
 

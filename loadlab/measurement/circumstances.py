@@ -97,9 +97,13 @@ def unsteady(drifts: Sequence[SeriesDrift]) -> Iterator[Finding]:
         if abs(change) <= found.limit:
             continue
         how = "changed evenly" if found.drift.kind == "trend" else "jumped"
+        where = "upwards" if change > 0 else "downwards"
         yield Finding(
             code="drift",
-            message=f"{found.what} {how} by {change:+.0%} within the measure phase (limit {found.limit:.0%})",
+            message=(
+                f"{found.what} {how} {where} by {abs(change):.0%} of its median within the measure phase"
+                f" (limit {found.limit:.0%})"
+            ),
             fix="lengthen phases.warmup until it is steady; a step has a cause: see events and intervals",
             figure=change,
             limit=found.limit,

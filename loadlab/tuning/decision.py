@@ -101,7 +101,7 @@ def decide(
     measured = tried[-1] if tried and tried[-1].state == "measured" else None
     level = measured.level if measured else rules.p_value
     spread = block_spread(tried, noise)
-    visible = rules.effect_floor or _VISIBLE
+    visible = rules.floor or _VISIBLE
     blocks = len(measured.log_gains) if measured else 0
     wanted = needed(spread, math.log1p(visible), level, POWER) if spread else blocks
     common = (level, rules.floor, _half_width(spread, blocks or rules.blocks))

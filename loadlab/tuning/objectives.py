@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from loadlab.results.model import RunResult
-    from loadlab.scenario import LoadedScenario, ProducerSpec, Scenario
+    from loadlab.scenario import LoadedScenario, ProducerSpec, Scenario, Threshold
     from loadlab.tuning.study_model import Objective
 
 _PARTS: Final[Mapping[str, type[BaseModel]]] = {
@@ -175,6 +175,21 @@ def _too_few(leaf: str, senders: list[ProducerSpec], scenario: Scenario) -> str 
         return None
     length = units.format_duration(scenario.phases.measure_s)
     return f"{stat} needs {needed:,} records, and a measure phase of {length} has {records:,.0f}"
+
+
+def unsupported(threshold: Threshold, scenario: Scenario) -> str | None:
+    """Why no run of a scenario has the records that a threshold's percentile asks for; None where one may."""
+    about = threshold.selector
+    if "producer" in about:
+        senders = [scenario.producers[about["producer"]]]
+    elif "consumer" in about:
+        senders = _senders("consumers", about["consumer"], scenario)
+    elif threshold.metric == "end_to_end_latency" and len(scenario.consumers) > 1:
+        return None  # each group counts each record
+    else:
+        topic = about.get("topic")
+        senders = [spec for spec in scenario.producers.values() if topic in {None, spec.topic}]
+    return _too_few(f"{threshold.metric}_us.{threshold.condition.stat}", senders, scenario)
 
 
 def needs_codec(field: str, scenario: Scenario) -> bool:

@@ -86,7 +86,7 @@ def _failure(
     if (invalid := _invalid(result)) is not None:
         return invalid
     paced = all(spec.schedule.rate != "max" for spec in scenario.producers.values())
-    if paced and result.verdict.saturated and not any(_THROUGHPUT in field for field in objectives):
+    if paced and result.verdict.saturated and not all(_THROUGHPUT in field for field in objectives):
         return "saturated: the cluster did not take the scenario's rate, so it was measured at a lower one"
     for judged in result.thresholds:
         if judged.not_measurable is not None:

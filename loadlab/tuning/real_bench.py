@@ -91,6 +91,7 @@ class _RealBench:
     cluster: ClusterUsed | None = None
     _opened: OpenCluster | None = None
     _wanted: str | None = None
+    _is_cold: bool = True
     _stack: ExitStack = field(default_factory=ExitStack)
 
     @property
@@ -132,12 +133,16 @@ class _RealBench:
             ClusterGoneError: there is none, and no knob can be the reason, or what starts them is gone.
         """
         try:
-            return self._cluster(loaded)
+            opened = self._cluster(loaded)
         except ClusterError as error:
             if any(knob.cost == ChangeCost.BROKER for knob in self.loaded.study.space.knobs):
                 self._require_provider(loaded)
                 raise
             raise ClusterGoneError(error.message, fix=error.fix) from error
+        if self._is_cold and self.warms_up and opened.cluster.info.kind == "kafka":
+            self._warm_up(on_provider(loaded, self.provider), opened)
+        self._is_cold = False
+        return opened
 
     def _require_provider(self, loaded: LoadedScenario) -> None:
         """Asks whether the study's provider can start any brokers now."""
@@ -195,9 +200,7 @@ class _RealBench:
             self.close()
             opening = open_cluster(loaded, self.options, self.observer, interrupts=self.interrupts)
             self._opened = self._stack.enter_context(opening)
-            self._wanted = wanted
-            if self.warms_up and self._opened.cluster.info.kind == "kafka":
-                self._warm_up(loaded, self._opened)
+            self._wanted, self._is_cold = wanted, True
         return self._opened
 
     def _warm_up(self, loaded: LoadedScenario, opened: OpenCluster) -> None:

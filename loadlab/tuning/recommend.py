@@ -237,7 +237,7 @@ def costs_of(
 
 def figure(value: float, unit: str) -> str:
     """A figure for people, two or three digits of it: (41200, "µs") → "41 ms"."""
-    if unit == "µs":
+    if unit in {"µs", "us"}:
         scale, name = next((step for step in _LATENCY_STEPS if abs(value) >= step[0]), (1.0, "µs"))
         return f"{_digits(value / scale, 2)} {name}"
     return f"{_digits(value, 3)} {unit}".rstrip()

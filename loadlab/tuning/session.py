@@ -21,6 +21,7 @@ from loadlab.tuning.importance import importances
 from loadlab.tuning.noise import judge_noise
 from loadlab.tuning.proposals import NoProposalError
 from loadlab.tuning.ranking import shuffled
+from loadlab.tuning.recommend import figure
 from loadlab.tuning.space import ChangeCost
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ class Session:
                     fix=f"measure longer, or on a quieter machine; or go on: --force {self._resume}",
                 )
             if verdict.step == "go on":
+                self.observer.note(verdict.reason)
                 break
             self.observer.note(f"{verdict.reason}: measuring twice as long")
             self.journal.update(measure_scale=2 * self.result.measure_scale)
@@ -141,9 +143,10 @@ class Session:
         if not broken or self.result.forced:
             return
         figures = [one for run in runs for one in run.measured.constraints if one.expression == broken[0]]
-        typical, unit = median(one.measured for one in figures), figures[0].unit or ""
+        typical, unit = median(one.measured for one in figures), figures[0].unit
         raise RunError(
-            f"the default breaks {broken[0]}: it has {typical:g} {unit} in the median of {len(runs)} runs",
+            f"the default breaks {broken[0]}: it has {figure(typical, unit or '')} in the median of"
+            f" {len(runs)} runs",
             fix="loosen the constraint; to search what meets it and beats the default as well:"
             f" --force {self._resume}",
         )

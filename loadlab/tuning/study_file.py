@@ -19,7 +19,7 @@ from loadlab.scenario.source import is_missing, read_text
 from loadlab.scenario.validation import Form, build, overlaps
 from loadlab.tuning.apply import with_values, without
 from loadlab.tuning.capacity_scenario import refuse_old_records
-from loadlab.tuning.objectives import capped_by_schedule, check_objective, needs_codec
+from loadlab.tuning.objectives import capped_by_schedule, check_objective, needs_codec, unsupported
 from loadlab.tuning.presets import presets
 from loadlab.tuning.space_file import read_space
 from loadlab.tuning.space_rules import drawn, unkept
@@ -213,11 +213,21 @@ def _constraints(
     alone = loaded.scenario.model_copy(update={"thresholds": file.constraints})
     found = check_thresholds(alone, own_rates=not _searches_capacity(file))
     problems += (replace(one, path=("constraints", *one.path[1:])) for one in found)
+    if not found and not _searches_capacity(file):
+        problems += _unsupported(file, loaded.scenario)
     merged = dict(loaded.scenario.thresholds)
     for key, thresholds in file.constraints.items():
         there = merged.get(key, ())
         merged[key] = (*there, *(one for one in thresholds if one not in there))
     return merged
+
+
+def _unsupported(file: StudyFile, scenario: Scenario) -> Iterator[Problem]:
+    """Constraints on percentiles that no measure phase has the records for."""
+    for key, thresholds in file.constraints.items():
+        for threshold in thresholds:
+            if (why := unsupported(threshold, scenario)) is not None:
+                yield Problem(("constraints", key), why)
 
 
 def _assembled(path: FilePath, file: StudyFile, loaded: LoadedScenario, space: SearchSpace) -> LoadedStudy:

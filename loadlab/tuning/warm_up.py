@@ -19,6 +19,12 @@ GAIN: Final = 0.05
 
 _COMPARED: Final = 3
 
+FEWEST_ROUNDS: Final = 2 * _COMPARED
+"""Before so many rounds nothing can be said."""
+
+ROUNDS_TOLD: Final = f"{FEWEST_ROUNDS} to {MOST_ROUNDS} rounds of {ROUND_S:g} s"
+"""How long that takes, in words."""
+
 
 def is_warm(rounds_per_s: Sequence[float]) -> bool:
     """Whether a cluster has been loaded for long enough.

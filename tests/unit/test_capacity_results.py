@@ -182,6 +182,7 @@ def test_the_plan_says_how_long_it_takes_and_how_to_go_on() -> None:
     stored = StoredCapacity(capacity(probes=(), finished=False), Path("results/a"))
     assert begun_line(stored).splitlines() == [
         f"capacity of quickstart: at most 10 probes of 38.0 s: 6 min 20 s in all{MORE}",
+        "a Kafka cluster is warmed up first, by 6 to 20 rounds of 5 s; --no-warm-up leaves that out",
         f"after an interruption: the same command with --resume {CAPACITY_ID}",
     ]
 

@@ -27,5 +27,15 @@ def test_nothing_ends_a_run_before_a_second_was_measured(measured_s: float, *, e
     assert (why is not None) == ends
 
 
+@pytest.mark.parametrize("patient", [True, False])
+def test_a_study_s_run_goes_on_while_a_rate_may_still_come_right(*, patient: bool) -> None:
+    loaded = scenario_of(thresholds=NOTHING_ACKED)
+    load = load_of(loaded, fleet_of(worker_of(producing(0))), {}, kind="kafka", baseline=0)
+    begun_ns = time.monotonic_ns() - 30 * S
+    load.timeline = Timeline(begun_ns - 5 * S, begun_ns, begun_ns + 60 * S, begun_ns + 65 * S)
+
+    assert (LiveThresholds(loaded.scenario, patient).why_to_end(load) is None) == patient
+
+
 def test_what_is_on_its_way_ends_no_run() -> None:
     assert METRICS["records"].stats["indeterminate"].live == "never"

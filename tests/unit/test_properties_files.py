@@ -152,6 +152,27 @@ def test_librdkafkas_defaults_are_told_where_java_has_others() -> None:
     assert "Java's buffer.memory is 32 MiB" in text.replace("\n# ", " ")
 
 
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (
+            {},
+            "measured: queue.buffering.max.kbytes=1048576 and queue.buffering.max.messages=100000, librd",
+        ),
+        (
+            {"queue.buffering.max.messages": 7},
+            "measured: queue.buffering.max.kbytes=1048576, librdkafka's default.",
+        ),
+    ],
+)
+def test_a_queue_of_librdkafkas_own_size_is_told_and_one_that_was_set_is_not(
+    config: dict[str, object], words: str
+) -> None:
+    text = java_properties(with_producer_config(**config)).replace("\n# ", " ")
+    assert words in text
+    assert ("queue.buffering.max.messages=100000" in text) == (not config)
+
+
 @pytest.mark.parametrize("config", [{"acks": 1}, {"request.required.acks": 0}, {"retries": 0}])
 def test_what_rules_idempotence_out_is_told_to_switch_it_off_in_java(config: dict[str, object]) -> None:
     text = java_properties(with_producer_config(**config)).replace("\n# ", " ")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from bench_samples import BROKER_KNOB, KNOBS, SCENARIO, THREADS, WITH_BROKERS, Lab, Watcher, study
+from bench_samples import BROKER_KNOB, KNOBS, LINGER, SCENARIO, THREADS, WITH_BROKERS, Lab, Watcher, study
 from capacity_samples import capacity, probe
 from click.testing import CliRunner
 from result_samples import consumer, result
@@ -17,7 +17,7 @@ from study_samples import loaded as of_file
 
 from loadlab.cli.main import cli
 from loadlab.errors import EXIT_USAGE, ClusterError, ClusterGoneError, TopicsExistError, UsageError
-from loadlab.results.model import Lag, Verdict
+from loadlab.results.model import Lag, Threshold, Verdict
 from loadlab.results.model_capacity import CapacityAnswer
 from loadlab.run.opening import RunOptions
 from loadlab.scenario import load_document
@@ -27,6 +27,7 @@ from loadlab.tuning.bench import Terms
 from loadlab.tuning.reading import read_run
 from loadlab.tuning.space import ChangeCost, Choices, Knob, SearchSpace
 from loadlab.tuning.study import TuneOptions, tune
+from loadlab.tuning.study_model import CAPACITY, Objective
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -155,8 +156,85 @@ def test_only_a_cluster_that_the_study_starts_is_warmed_up(
     loaded = replace(study(), loaded=load_document({**SCENARIO, "cluster": cluster}))
     stored = SimpleNamespace(result=SimpleNamespace(study_id="", cluster=None, warms_up=True))
     options = TuneOptions(tmp_path, cluster_name)
-    with real_bench.open_bench(loaded, stored, options, Watcher(), None):  # type: ignore[arg-type]
+    with real_bench.open_bench(loaded, stored, options, Watcher(), None) as bench:  # type: ignore[arg-type]
+        assert made == []  # where nothing is left to be measured
+        assert isinstance(bench, real_bench._RealBench)
+        bench._had(loaded.loaded)
+        bench._had(loaded.loaded)
         assert len(made) == rounds
+
+
+@pytest.mark.parametrize("may", [True, False])
+def test_a_run_of_a_study_is_as_long_as_asked_and_only_a_trial_may_end_early(
+    tmp_path: Path, *, may: bool
+) -> None:
+    """Never in its warm-up: a threshold's delay counts from the measure phase's start."""
+    constraints = {"publish_latency": ["p99 < 50ms"], "cpu_us_per_record": ["value < 1s"]}
+    phases = {"warmup": "3s", "measure": "10s", "drain": "5s"}
+    document = load_document({**SCENARIO, "thresholds": constraints, "phases": phases})
+    bench = bench_of(tmp_path, replace(study(), loaded=document))
+    made = [
+        bench._scenario({LINGER: 7.0}, Terms(number, measure_scale=2, may_end_early=may)).scenario
+        for number in (1, 2)
+    ]
+
+    assert (made[0].phases.warmup_s, made[0].phases.measure_s) == (3.0, 20.0)
+    assert made[0].producers["checkout"].config["linger.ms"] == "7.0"
+    assert made[0].seed != made[1].seed
+    latency, cpu = (group[0] for group in made[0].thresholds.values())
+    assert (latency.abort_on_fail, latency.delay_s) == (may, 10.0 if may else 0.0)
+    assert not cpu.abort_on_fail  # nobody knows it before the end
+
+
+@pytest.mark.parametrize(
+    ("kind", "fails_per_s", "counts", "status"),
+    [
+        ("between", 30_000.0, True, "valid"),
+        ("at_least", None, True, "valid"),
+        ("generator", 30_000.0, False, "invalid"),
+    ],
+)
+def test_a_capacity_is_the_highest_rate_that_held_and_what_else_is_told_is_of_its_run(  # noqa: PLR0913
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    fails_per_s: float | None,
+    *,
+    counts: bool,
+    status: str,
+) -> None:
+    """Where the generator is the limit nobody knows how far the cluster would go."""
+    answer = {"kind": kind, "holds_per_s": 20_000.0, "fails_per_s": fails_per_s, "sure": True}
+    probes = (
+        probe(20_000.0, failed=("p99",), verdict="fails", run_id="failed"),
+        probe(20_000.0, run_id="held"),
+        probe(30_000.0, verdict="fails", failed=("p99",), run_id="above"),
+    )
+    search = capacity(probes=probes, answer=CapacityAnswer.model_validate(answer))
+    monkeypatch.setattr(real_bench, "find_capacity", lambda *_, **__: SimpleNamespace(result=search))
+    p99 = Threshold(
+        expression="publish_latency p99 < 100ms", measured=5_000.0, limit=1e5, unit="us", passed=True
+    )
+    runs = {run: result(run_id=run, thresholds=(p99,)) for run in ("failed", "held", "above")}
+    monkeypatch.setattr(real_bench, "load", lambda run, _: SimpleNamespace(result=runs[run]))
+    loaded = study(objectives=(Objective(CAPACITY, "maximize"),))
+    measured = bench_of(tmp_path, loaded)._measure_capacity(loaded.loaded, None, time.monotonic())  # type: ignore[arg-type]
+
+    assert (measured.counts, measured.status) == (counts, status)
+    if counts:
+        assert (measured.run_id, measured.values) == ("held", (20_000.0,))
+    else:
+        assert measured.failure == f"the capacity search {search.capacity_id} came to generator"
+
+
+def test_a_capacity_search_that_was_interrupted_interrupts_the_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = capacity(finished=False)
+    monkeypatch.setattr(real_bench, "find_capacity", lambda *_, **__: SimpleNamespace(result=search))
+    loaded = study(objectives=(Objective(CAPACITY, "maximize"),))
+    with pytest.raises(KeyboardInterrupt):
+        bench_of(tmp_path, loaded)._measure_capacity(loaded.loaded, None, time.monotonic())  # type: ignore[arg-type]
 
 
 def test_brokers_that_stand_already_are_not_tuned_and_nothing_is_stored(tmp_path: Path) -> None:
@@ -261,6 +339,8 @@ def test_a_run_that_did_not_take_its_rate_tells_only_of_its_throughput(
     scenario = load_document({**SCENARIO, "producers": {"checkout": sends}}).scenario
     told = read_run(saturated, scenario, [f"producers.checkout.{field}"], took_s=1.0)
     assert told.counts == counts
+    both = [f"producers.checkout.{each}" for each in (field, "throughput.records_per_s")]
+    assert read_run(saturated, scenario, both, took_s=1.0).counts == counts
     assert (told.failure or "saturated").startswith("saturated")
 
 

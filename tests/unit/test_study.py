@@ -300,7 +300,9 @@ def test_a_constraint_that_the_default_breaks_is_told_with_its_figure(tmp_path: 
     def judge(_: Assignment, measured: Measurement) -> Measurement:
         return measured.model_copy(update={"constraints": (broken(),)})
 
-    with pytest.raises(RunError, match="the default breaks publish_latency p99 < 50ms: it has 60000 us"):
+    with pytest.raises(
+        RunError, match="the default breaks publish_latency p99 < 50ms: it has 60 ms in the median"
+    ):
         tuned(tmp_path, Lab(judge=judge))
 
 

@@ -17,9 +17,12 @@ from loadlab.analysis.knobs import assignment_text, is_latency, objective_text, 
 from loadlab.cli.coordinates import coordinates, header
 from loadlab.cli.main import cli
 from loadlab.cli.study_export import trials_csv
+from loadlab.cli.study_view import study_lines
 from loadlab.cli.tune_view import StudyWatcher, plan_lines
 from loadlab.run.progress import SilentObserver
 from loadlab.tuning.estimate import estimate
+from loadlab.tuning.findings import baseline_values
+from loadlab.tuning.noise import noise_of
 from loadlab.tuning.space import SearchSpace
 from loadlab.tuning.study import TuneOptions, tune
 from loadlab.tuning.study_model import Budget
@@ -80,6 +83,19 @@ def test_the_plan_counts_the_runs_of_each_part() -> None:
         "2 of the best trials again (8 where a run varies by more than 5 %)",
         "32 of default and winner in turns, as many again where they leave it open or runs vary so",
     ]
+
+
+def test_the_plan_says_that_a_cluster_is_warmed_up_first_unless_it_is_not() -> None:
+    assert "warmed up first: 6 to 20 rounds of 5 s" in "\n".join(line.text for line in plan_lines(study()))
+
+
+def test_the_noise_is_told_after_the_baseline_and_with_the_study(told: tuple[StoredStudy, list[str]]) -> None:
+    stored, lines = told
+    noise = noise_of(baseline_values(stored.result)).cv
+    behind = lines[next(place for place, line in enumerate(lines) if line.startswith("baseline 4 of 4")) + 1]
+    assert behind == f"the default varies by {noise:.1%} from run to run"
+    (row,) = (line.text for line in study_lines(stored) if line.text.startswith("noise"))
+    assert f"a run of the default varies by {noise:.1%}, of 4 runs" in row
 
 
 def test_the_plan_is_data_where_that_is_asked_for(tmp_path: Path) -> None:

@@ -485,6 +485,29 @@ def test_a_percentile_is_given_up_only_where_no_fast_record_could_mend_it(
     assert (failing_for_good(threshold, now, share) is not None) == for_good
 
 
+@pytest.mark.parametrize(
+    ("key", "expression", "share", "for_good"),
+    [
+        ("publish_latency", "mean < 3ms", 0.5, False),  # 5 ms now, 2.5 ms if the rest took no time
+        ("publish_latency", "mean < 2ms", 0.5, True),
+        ("publish_latency", "mean < 3ms", 1.0, True),
+        ("publish_latency", "max < 3ms", 0.5, True),
+        ("publish_latency", "p50 > 6ms", 0.5, False),
+        ("throughput", "records_per_s >= 300000/s", 0.9, False),
+        ("throughput", "records_per_s >= 300000/s", 1.0, True),
+        ("throughput", "records_per_s < 10/s", 0.5, False),
+        ("achieved_ratio", "value >= 100.1%", 0.9, False),
+    ],
+)
+def test_a_trial_is_given_up_only_by_what_can_not_come_right_any_more(
+    key: str, expression: str, share: float, *, for_good: bool
+) -> None:
+    of, threshold = live(expression, key)
+    now = evidence(of, **latencies(shop=durations((1_000, 5.0))))
+
+    assert (failing_for_good(threshold, now, share) is not None) == for_good
+
+
 def test_what_is_not_measurable_yet_ends_no_run() -> None:
     of, threshold = live("p99 < 1us", "publish_latency")
 

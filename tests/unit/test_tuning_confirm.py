@@ -392,3 +392,12 @@ def test_the_fewest_blocks_that_a_study_may_have_come_to_a_decision() -> None:
     assert decision.interval.method == "t of logarithms"
     with pytest.raises(ValidationError, match="greater than or equal to 2"):
         ConfirmSettings(blocks=1, screen_blocks=1, p_value=0.5)
+
+
+def test_more_pairs_are_told_only_for_a_gain_that_would_be_recommended() -> None:
+    """Where a run varies by 15 %, one of 5 % would be seen in the end, and be too small to be claimed."""
+    noisy = noise_of([100.0, 115.0, 90.0, 120.0, 85.0, 105.0, 95.0, 118.0])
+    rules = replace(RULES, noise=noisy.cv)
+    decision = decide(confirmed(steady(1.03), rules=rules), 1, "maximize", rules, noisy)
+    assert rules.floor > 0.1
+    assert decision.visible == rules.floor
