@@ -154,7 +154,7 @@ def _config(config: Mapping[str, str]) -> Iterator[Line]:
 def _data(planned: RunPlan) -> str:
     if planned.data_bytes is None or planned.disk_bytes is None:
         return "as much as the cluster takes: a rate is max"
-    return f"{numbers.size(planned.data_bytes)} sent · {numbers.size(planned.disk_bytes)} with replicas"
+    return f"{numbers.size(planned.data_bytes)} sent · {numbers.size(planned.disk_bytes)} on disk"
 
 
 def _as_json(planned: RunPlan) -> dict[str, JsonValue]:

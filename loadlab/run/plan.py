@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.measurement.ledger import BLOCK_RECORDS, MOST_MEMORY_BYTES, block_bytes
 from loadlab.run.cores import check_pinned
 from loadlab.run.traces import PlannedTrace, planned_trace, trace_warnings
+from loadlab.run.volume import disk_bytes, sent_bytes
 from loadlab.scenario.lint import lint_scenario
 from loadlab.workload.schedule import group_schedule, group_seed, records_due
 from loadlab.workload.sizes import mean_sent, mean_size
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from loadlab.client.schedule import GroupSchedule
     from loadlab.scenario import ConsumerSpec, LoadedScenario, ProducerSpec, Scenario
 
-_RECORD_OVERHEAD_BYTES: Final = 10
 _MOCK_PARTITION_BYTES: Final = 5 << 20
 _MIB: Final = 1 << 20
 _MENTIONED_BYTES: Final = 64 * _MIB
@@ -111,7 +111,7 @@ class RunPlan:
         producers: the groups that send.
         consumers: the groups that read.
         data_bytes: what the producers will send, before compression; None at the maximum rate.
-        disk_bytes: data_bytes with its replicas.
+        disk_bytes: what of it lies on the brokers' disks at once, replicas included.
         warnings: what the user should know before the start.
     """
 
@@ -140,7 +140,7 @@ def plan_scenario(loaded: LoadedScenario) -> RunPlan:
     ids = _worker_ids(scenario)
     producers = tuple(_producer(scenario, name, spec, ids) for name, spec in scenario.producers.items())
     consumers = tuple(_consumer(scenario, name, spec, ids) for name, spec in scenario.consumers.items())
-    data_bytes = _data_bytes(scenario, producers, replicated=False)
+    data_bytes = sent_bytes(producers)
     return RunPlan(
         name=scenario.name,
         provider=scenario.cluster.provider,
@@ -152,7 +152,7 @@ def plan_scenario(loaded: LoadedScenario) -> RunPlan:
         producers=producers,
         consumers=consumers,
         data_bytes=data_bytes,
-        disk_bytes=_data_bytes(scenario, producers, replicated=True),
+        disk_bytes=disk_bytes(scenario, producers),
         warnings=(
             *loaded.warnings,
             *trace_warnings(scenario),
@@ -213,22 +213,6 @@ def _consumer(scenario: Scenario, name: str, spec: ConsumerSpec, ids: Iterator[i
         max_rate_per_s=spec.max_rate_per_s,
         config=spec.config,
     )
-
-
-def _data_bytes(
-    scenario: Scenario,
-    producers: tuple[PlannedProducer, ...],
-    *,
-    replicated: bool,
-) -> int | None:
-    total = 0.0
-    for producer in producers:
-        if producer.records is None:
-            return None
-        topic = scenario.topics[scenario.producers[producer.name].topic]
-        copies = topic.replication_factor if replicated else 1
-        total += producer.records * (producer.sent_bytes_mean + _RECORD_OVERHEAD_BYTES) * copies
-    return round(total)
 
 
 def _idle_warnings(producers: tuple[PlannedProducer, ...]) -> Iterator[str]:

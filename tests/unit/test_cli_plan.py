@@ -55,7 +55,7 @@ def test_a_plan_tells_who_sends_what_and_when(scenario: Path) -> None:
             "consumer         billing ← orders · 1 worker · group loadlab-<run-id>-billing · starts after 2s"
             " · at most 500 records/s"
         ),
-        "data             660 kB sent · 1.98 MB with replicas",
+        "data             660 kB sent · 1.98 MB on disk",
         f"warning: {SHORT_WARMUP}",
     ]
 

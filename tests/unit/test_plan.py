@@ -105,6 +105,54 @@ def test_the_disk_holds_every_replica() -> None:
     assert plan.disk_bytes == 3 * 11_000 * 110
 
 
+@pytest.mark.parametrize(
+    ("config", "brokers", "kept_bytes"),
+    [
+        ({}, {}, 36_000_000 * 1_034),
+        ({"retention.bytes": "64MiB"}, {}, 6 * ((64 << 20) + (1 << 30)) + 360 * 10_000 * 1_034),
+        ({"retention.bytes": "64MiB", "segment.bytes": "16MiB"}, {}, 6 * (80 << 20) + 360 * 10_000 * 1_034),
+        ({"retention.ms": "1m", "segment.bytes": "16MiB"}, {}, 6 * (16 << 20) + 420 * 10_000 * 1_034),
+        (
+            {},
+            {"log.retention.bytes": "0", "log.segment.bytes": "16MiB"},
+            6 * (16 << 20) + 360 * 10_000 * 1_034,
+        ),
+        (
+            {"retention.bytes": "0", "segment.bytes": "16MiB"},
+            {"log.retention.check.interval.ms": "1s"},
+            6 * (16 << 20) + 61 * 10_000 * 1_034,
+        ),
+        (
+            {"retention.bytes": "0", "segment.bytes": "16MiB", "cleanup.policy": "compact"},
+            {},
+            36_000_000 * 1_034,
+        ),
+    ],
+)
+def test_the_disk_holds_what_retention_leaves(
+    config: dict[str, str], brokers: dict[str, str], kept_bytes: int
+) -> None:
+    """Of an hour at 10,000 records a second: a segment more, and what comes until a check sees it."""
+    plan = plan_scenario(
+        scenario_of(
+            cluster={"provider": "local", "config": brokers},
+            topics={"orders": {"partitions": 6, "config": config}},
+            producers={"a": producer(schedule={"rate": "10k/s"}, records={"size": "1KiB"})},
+            phases={"warmup": 0, "measure": "1h"},
+        )
+    )
+
+    assert plan.data_bytes == 36_000_000 * 1_034
+    assert plan.disk_bytes == kept_bytes
+
+
+def test_the_disk_does_not_hold_what_a_codec_takes_off() -> None:
+    sends = producer(records={"size": 100, "compressibility": 0.75}, config={"compression.type": "zstd"})
+    plan = plan_scenario(scenario_of(producers={"a": sends}))
+
+    assert (plan.data_bytes, plan.disk_bytes) == (1_100 * 110, 1_100 * 35)
+
+
 def test_many_topics_are_all_planned_and_all_used() -> None:
     plan = plan_scenario(scenario_of(topics={"orders": {"partitions": 2, "count": 3}}))
 
