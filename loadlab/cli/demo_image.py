@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from loadlab.cluster.docker import Engine
-from loadlab.cluster.image import build_image, find_image
+from loadlab.cluster.image import IMAGE_VARIABLE, build_image, find_image
 from loadlab.errors import ClusterError
 from loadlab.run.interrupts import Interrupts
 
@@ -26,7 +27,7 @@ def ensure_image(cluster: ClusterSpec, message: Callable[[str], None]) -> None:
         return
     try:
         engine = Engine()
-        if find_image(engine, cluster.kafka_version) is None:
+        if find_image(engine, cluster.kafka_version) is None and IMAGE_VARIABLE not in os.environ:
             message(
                 f"no image of Kafka {cluster.kafka_version} is at hand: building one, which takes minutes"
             )

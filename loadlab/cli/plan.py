@@ -13,11 +13,13 @@ from loadlab.analysis import numbers
 from loadlab.cli.options import (
     OutputFormat,
     client_properties_option,
+    cluster_option,
     examples,
     output_option,
     provider_option,
     scenario_argument,
     set_option,
+    standing_brokers,
     with_provider,
 )
 from loadlab.cli.output import Line, print_json, print_lines
@@ -49,6 +51,7 @@ _TOPICS_SHOWN = 10
 @scenario_argument
 @set_option
 @provider_option
+@cluster_option
 @client_properties_option
 @click.option(
     "--explain", is_flag=True, help="Say of each value whether file, environment, --set or default set it."
@@ -58,13 +61,15 @@ def plan(  # noqa: PLR0913  (click gives each option by its name)
     scenario: Path,
     overrides: tuple[str, ...],
     provider: str | None,
+    cluster_name: str | None,
     client_properties: Path | None,
     *,
     explain: bool,
     output: OutputFormat,
 ) -> None:
     """Show what a run of SCENARIO would do; start nothing."""
-    loaded = load(scenario, with_provider(overrides, provider, client_properties), os.environ)
+    set_over = with_provider(overrides, provider, client_properties)
+    loaded = load(scenario, set_over, os.environ, brokers=standing_brokers(cluster_name))
     planned = plan_scenario(loaded)
     if output == "json":
         origins: dict[str, JsonValue] = {"origins": _origins(loaded)} if explain else {}

@@ -9,11 +9,13 @@ import click
 
 from loadlab.cli.options import (
     OutputFormat,
+    cluster_option,
     examples,
     output_option,
     provider_option,
     scenario_argument,
     set_option,
+    standing_brokers,
     with_provider,
 )
 from loadlab.cli.output import Line, print_json, print_lines
@@ -36,17 +38,24 @@ if TYPE_CHECKING:
 @scenario_argument
 @set_option
 @provider_option
+@cluster_option
 @output_option
-def validate(scenario: Path, overrides: tuple[str, ...], provider: str | None, output: OutputFormat) -> None:
+def validate(
+    scenario: Path,
+    overrides: tuple[str, ...],
+    provider: str | None,
+    cluster_name: str | None,
+    output: OutputFormat,
+) -> None:
     """Check SCENARIO and its Kafka properties; start nothing. All mistakes are told at once.
 
     SCENARIO may be a study as well; --set and --provider are about its scenario then.
     """
     sets = with_provider(overrides, provider)
     if _is_study(scenario):
-        _validate_study(scenario, sets, output)
+        _validate_study(scenario, sets, standing_brokers(cluster_name), output)
         return
-    loaded = load(scenario, sets, os.environ)
+    loaded = load(scenario, sets, os.environ, brokers=standing_brokers(cluster_name))
     if output == "json":
         print_json({"valid": True, "warnings": loaded.warnings, "scenario": loaded.scenario.to_document()})
         return
@@ -63,11 +72,11 @@ def _is_study(path: Path) -> bool:
     return "study" in document.data
 
 
-def _validate_study(path: Path, overrides: list[str], output: OutputFormat) -> None:
+def _validate_study(path: Path, overrides: list[str], brokers: int | None, output: OutputFormat) -> None:
     from loadlab.tuning.study_document import study_document  # noqa: PLC0415 (scenarios need no tuner)
     from loadlab.tuning.study_file import load_study  # noqa: PLC0415 (likewise)
 
-    loaded = load_study(path, overrides, os.environ)
+    loaded = load_study(path, overrides, os.environ, brokers=brokers)
     if output == "json":
         document = {**study_document(loaded.study), "scenario": loaded.loaded.scenario.to_document()}
         print_json({"valid": True, "warnings": loaded.warnings, "study": document})
@@ -81,7 +90,8 @@ def _validate_study(path: Path, overrides: list[str], output: OutputFormat) -> N
     epilog=examples("loadlab schema > scenario.schema.json", "loadlab schema --study > study.schema.json")
 )
 @click.option("--study", is_flag=True, help="Of study files.")
-def schema(*, study: bool) -> None:
+@output_option
+def schema(*, study: bool, output: OutputFormat) -> None:  # noqa: ARG001 (JSON either way)
     """Print the JSON Schema of scenario files, for editors."""
     if study:
         from loadlab.tuning.study_file import study_schema  # noqa: PLC0415 (scenarios need no tuner)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-import psutil
-
-from loadlab.cluster.artifacts import find_jars, missing
+from loadlab.cgroups import available_bytes
+from loadlab.cluster.artifacts import find_jars
+from loadlab.cluster.artifacts import missing as missing_jars
 from loadlab.cluster.capacity import DEFAULT_HEAP_BYTES, LEAST_DISK_BYTES, data_root, free_bytes
-from loadlab.cluster.docker import Engine
-from loadlab.cluster.image import built_image, find_image
+from loadlab.cluster.docker import FAR_FIX, Engine
+from loadlab.cluster.image import find_image, no_image
 from loadlab.cluster.java import MISSING, find_java
 from loadlab.cluster.maven import has_maven
 from loadlab.cluster.state import STATE_VARIABLE, state_dir, usable
@@ -19,6 +19,9 @@ from loadlab.scenario.cluster import ClusterSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+_LOOK: Final = "see to the container engine: docker version"
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ def _engine_checks(version: str) -> Iterator[Check]:
             "container engine",
             ok=False,
             detail=f"{engine.version} is {engine.place.why_far}",
+            fix=FAR_FIX,
             needed_by="docker",
         )
         return
@@ -65,16 +69,13 @@ def _engine_checks(version: str) -> Iterator[Check]:
     try:
         image = find_image(engine, version)
     except ClusterError as error:
-        yield Check("Kafka image", ok=False, detail=error.message, fix=error.fix, needed_by="docker")
+        yield Check("Kafka image", ok=False, detail=error.message, fix=error.fix or _LOOK, needed_by="docker")
         return
-    detail = image or f"neither apache/kafka:{version} nor {built_image(version)}"
-    yield Check(
-        "Kafka image",
-        ok=image is not None,
-        detail=detail,
-        fix=None if image else "loadlab image build",
-        needed_by="docker",
-    )
+    if image is None:
+        missing = no_image(engine, version)
+        yield Check("Kafka image", ok=False, detail=missing.message, fix=missing.fix, needed_by="docker")
+        return
+    yield Check("Kafka image", ok=True, detail=image, needed_by="docker")
 
 
 def _local_checks(version: str) -> Iterator[Check]:
@@ -93,11 +94,21 @@ def _local_checks(version: str) -> Iterator[Check]:
         ok, detail = True, f"{version} will be fetched by Maven"
     else:
         ok, detail = False, f"no {version}, no Maven"
-    yield Check("Kafka's jars", ok=ok, detail=detail, fix=None if ok else missing(version), needed_by="local")
+    yield Check(
+        "Kafka's jars", ok=ok, detail=detail, fix=None if ok else missing_jars(version), needed_by="local"
+    )
+
+
+def _engine_root() -> Path | None:
+    """Where the container engine has its data, which is where brokers' are; None where none answers."""
+    try:
+        return Engine().data_root
+    except ClusterError:
+        return None
 
 
 def _memory_check() -> Check:
-    available = psutil.virtual_memory().available
+    available = available_bytes()
     ok = available >= 2 * DEFAULT_HEAP_BYTES
     fix = None if ok else "close other programs, or --set cluster.resources.heap=512MiB"
     return Check("memory for brokers", ok=ok, detail=f"{available / 2**30:.1f} GiB available", fix=fix)
@@ -113,7 +124,7 @@ def _state_check() -> Check:
 
 def _disk_check() -> Check:
     try:
-        root = data_root()
+        root = _engine_root() or data_root()
     except UsageError as error:
         return Check("disk for brokers", ok=False, detail=error.message, fix=error.fix)
     free = free_bytes(root) or 0

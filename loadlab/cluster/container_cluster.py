@@ -127,7 +127,8 @@ class DockerCluster(AdministeredCluster):
 
     def _figure(self, broker_id: int, command: list[str], column: int) -> int | None:
         """Return a figure of the last line that a command writes; None where the image lacks the command."""
-        answer = self._engine.run_inside(self._containers.name(broker_id), command)
+        with self._engine.impatient():
+            answer = self._engine.run_inside(self._containers.name(broker_id), command)
         try:
             return int(answer.splitlines()[-1].split()[column])
         except (IndexError, ValueError):

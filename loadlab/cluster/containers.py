@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Final
 
 from loadlab.cluster.api import Availability, ClusterInfo, StartRequest
 from loadlab.cluster.capacity import check_machine, data_root, heap_bytes
 from loadlab.cluster.container_cluster import Containers, DockerCluster
 from loadlab.cluster.docker import (
     DATA_PATH,
+    FAR_FIX,
     NAME_LABEL,
     OWNER_LABEL,
     RUN_LABEL,
     ContainerRequest,
     Engine,
 )
-from loadlab.cluster.image import find_image
+from loadlab.cluster.image import IMAGE_VARIABLE, find_image, no_image, refuse_other_version
 from loadlab.cluster.logs import failed_start, keep_logs, shows_port_clash
 from loadlab.cluster.ports import LOOPBACK, HeldPorts, PortClashError, with_other_ports
 from loadlab.cluster.processes import ProcessIdentity, signals_held
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 _READY_TIMEOUT_S = 120.0
 # Inside a container with a network of its own.
+_JARS: Final = "/opt/kafka/libs"  # in Apache's image as in ours
 _CLIENT_PORT, _CONTROLLER_PORT, _BROKER_PORT, _TELEMETRY_PORT = 9092, 9093, 19092, 8778
 _AGENT, _ACCESS = "/loadlab/jolokia.jar", "/loadlab/access.xml"
 
@@ -58,7 +61,7 @@ class DockerProvider:
             return Availability(
                 available=False,
                 reason=f"{engine.version} is {engine.place.why_far}",
-                fix="unset DOCKER_HOST, or start a cluster there and use provider external",
+                fix=FAR_FIX,
             )
         if spec.network == "host" and not engine.place.shares_loopback:
             return Availability(
@@ -71,11 +74,8 @@ class DockerProvider:
         except ClusterError as error:
             return Availability(available=False, reason=error.message, fix=error.fix)
         if image is None:
-            return Availability(
-                available=False,
-                reason=f"{engine.version} has no image of Kafka {spec.kafka_version} and could pull none",
-                fix=f"loadlab image build --kafka-version {spec.kafka_version}",
-            )
+            missing = no_image(engine, spec.kafka_version)
+            return Availability(available=False, reason=missing.message, fix=missing.fix)
         return Availability(available=True, reason=f"{engine.version} answers and has {image}")
 
     def start(self, spec: ClusterSpec, request: StartRequest) -> DockerCluster:
@@ -84,7 +84,7 @@ class DockerProvider:
         check_machine(spec, engine.data_root or data_root(), request.needed_disk_bytes)
         image = find_image(engine, spec.kafka_version)
         if image is None:
-            raise ClusterError(f"there is no image of Kafka {spec.kafka_version}", fix="loadlab image build")
+            raise no_image(engine, spec.kafka_version)
         return with_other_ports(_Start(spec, request, engine, image).run, request.progress)
 
 
@@ -117,11 +117,17 @@ class _Start:
                     ReadinessWait(servers, containers.ending, _READY_TIMEOUT_S).wait()
                 except ClusterError as error:
                     raise self._failure(error, containers) from error
+                self._refuse_other_version()
                 return DockerCluster(containers, ends_with_owner=self._request.standing_name is None)
             except BaseException:
                 with signals_held():
                     containers.end()
                 raise
+
+    def _refuse_other_version(self) -> None:
+        if IMAGE_VARIABLE in os.environ:
+            jars = self._engine.run_inside(self._name(1), ["ls", _JARS])
+            refuse_other_version(jars, self._spec.kafka_version)
 
     @property
     def _labels(self) -> dict[str, str]:

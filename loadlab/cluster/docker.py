@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 RUN_LABEL = "loadlab.run"
 OWNER_LABEL = "loadlab.owner"
 NAME_LABEL = "loadlab.name"
+FAR_FIX = "unset DOCKER_HOST, or start a cluster there and use provider external"
 DATA_PATH = "/var/lib/kafka/data"
 _CONNECT_TIMEOUT_S = 5
 _CALL_TIMEOUT_S = 60

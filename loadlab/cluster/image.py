@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -27,6 +28,7 @@ _SUITE = "bookworm"
 _JAVA_PACKAGE = "openjdk-17-jre-headless"
 _DEBOOTSTRAP_TIMEOUT_S = 900
 _PROBE_S = 10
+_CLIENTS_JAR = re.compile(r"\bkafka-clients-(\d+(?:\.\d+)+)\.jar\b")
 # What a broker never reads and an image need not carry.
 _LEFT_OUT = (
     "./var/cache/apt",
@@ -58,6 +60,38 @@ def find_image(engine: Engine, version: str) -> str | None:
     if found := next(at_hand, None):
         return found
     return official_image(version) if engine.pull(official_image(version), PULL_TIMEOUT_S) else None
+
+
+def no_image(engine: Engine, version: str) -> ClusterError:
+    """What to say where `find_image` finds none."""
+    if configured := os.environ.get(IMAGE_VARIABLE):
+        return ClusterError(
+            f"{engine.version} has no image {configured}, which {IMAGE_VARIABLE} names, and can pull none",
+            fix=f"unset {IMAGE_VARIABLE}, or let it name an image that is there",
+        )
+    return ClusterError(
+        f"{engine.version} has no image of Kafka {version} and could pull none",
+        fix=f"loadlab image build --kafka-version {version}",
+    )
+
+
+def refuse_other_version(names: str, version: str) -> None:
+    """Refuse a configured image whose Kafka is not the version that is asked for.
+
+    Args:
+        names: of the jars in the image; where none of them is Kafka's, nothing is known.
+        version: as asked for; properties and results go by it.
+
+    Raises:
+        ClusterError: with the version that it has.
+    """
+    found = _CLIENTS_JAR.search(names)
+    if found is not None and found[1] != version:
+        raise ClusterError(
+            f"{os.environ.get(IMAGE_VARIABLE)}, which {IMAGE_VARIABLE} names, has Kafka {found[1]}, and the"
+            f" scenario asks for {version}",
+            fix=f"--set cluster.kafka_version={found[1]}",
+        )
 
 
 def build_image(engine: Engine, version: str, progress: Progress) -> str:

@@ -16,6 +16,7 @@ from loadlab.errors import ClusterError, LoadlabError, RunError, WorkerError
 from loadlab.results.artifacts import Artifacts
 from loadlab.results.environment import capture_host
 from loadlab.results.publish import ensure_writable
+from loadlab.results.redact import Redactor
 from loadlab.results.run_id import new_run_id
 from loadlab.results.store import save
 from loadlab.run.account import open_account
@@ -301,7 +302,8 @@ class _Run:
                 events=load.events.lines,
                 logs=logs,
             )
-            stored = save(result, artifacts, self._options.results_dir, secrets=_secrets(load.cluster))
+            secrets = _secrets(load.cluster, self._scenario)
+            stored = save(result, artifacts, self._options.results_dir, secrets=secrets)
         if load.failure is not None and not load.interrupted:
             raise RunError(f"{load.failure}; what was measured is in {stored.path}", stored_in=stored.path)
         return stored
@@ -326,7 +328,10 @@ class _Run:
         folder = self._options.results_dir / f"failed-{self._run_id}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if cluster.save_logs(folder):
+            if logs := cluster.save_logs(folder):
+                redactor = Redactor(_secrets(cluster, self._scenario))
+                for log in logs:
+                    log.write_text(redactor.text(log.read_text("utf-8", "replace")), "utf-8")
                 self._observer.warn(f"the brokers' logs are kept in {folder}")
             else:
                 folder.rmdir()
@@ -339,5 +344,9 @@ def _everywhere(partitions: Mapping[str, int]) -> list[Partition]:
     return [(name, number) for name, count in partitions.items() for number in range(count)]
 
 
-def _secrets(cluster: Cluster) -> list[str]:
-    return [value for name, value in cluster.client_properties.items() if is_secret(name)]
+def _secrets(cluster: Cluster, scenario: Scenario) -> list[str]:
+    """The values that must stand in no file: of the cluster's clients, of all groups and of brokers."""
+    configs = [cluster.client_properties, scenario.cluster.config]
+    configs += [producer.config for producer in scenario.producers.values()]
+    configs += [consumer.config for consumer in scenario.consumers.values()]
+    return [value for config in configs for name, value in config.items() if is_secret(name)]

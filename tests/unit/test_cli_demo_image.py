@@ -45,6 +45,15 @@ def test_an_engine_without_an_image_gets_one(built: list[str]) -> None:
     assert "building one" in message
 
 
+def test_no_image_is_built_beside_one_that_is_configured(
+    built: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOADLAB_KAFKA_IMAGE", "mine:1")
+
+    assert told_for() == []
+    assert built == []
+
+
 def test_an_image_at_hand_is_used(built: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo_image, "find_image", lambda _engine, _version: "apache/kafka:4.3.1")
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner, Result
 
+from loadlab import cluster
 from loadlab.cli.main import cli
 
 if TYPE_CHECKING:
@@ -128,6 +129,25 @@ def test_mistakes_in_a_study_exit_2(study: Path) -> None:
     assert told.exit_code == 2
     assert f"{study}:5:3: search_space.producers.checkout.config.lingr.ms" in told.stderr
     assert 'did you mean "producers.checkout.config.linger.ms"?' in told.stderr
+
+
+@pytest.mark.parametrize("command", ["validate", "plan"])
+def test_a_scenario_is_checked_for_the_cluster_that_stands(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `run --cluster` does: three copies need three brokers, which that one may have."""
+    path = tmp_path / "three.yaml"
+    path.write_text(
+        "name: three\ntopics: {orders: {replication_factor: 3}}\n"
+        "producers: {checkout: {topic: orders, schedule: {rate: 10}, records: {size: 100}}}\n"
+    )
+    monkeypatch.setattr(cluster, "brokers_of", lambda _: 3)
+    assert called(command, path).exit_code == 2
+    assert called(command, path, "--cluster", "lab").exit_code == 0
+
+
+def test_schemas_are_json_whatever_is_asked_for() -> None:
+    assert called("schema", "--output", "json").stdout == called("schema").stdout
 
 
 def test_schemas_are_of_scenarios_and_of_studies() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from loadlab.cluster import doctor_checks, local, maven, providers
+from loadlab.cluster import checks, doctor_checks, local, maven, providers
 from loadlab.cluster.api import Availability, StartRequest
 from loadlab.cluster.ports import PortClashError
 from loadlab.cluster.specs import cluster_spec
@@ -138,3 +139,32 @@ def test_the_doctor_looks_at_all_that_providers_need_and_each_failure_names_its_
     assert not checks["container engine"].ok
     assert not checks["Kafka's jars"].ok
     assert all(check.ok or check.fix for check in checks.values())
+
+
+def test_the_doctor_s_words_on_an_engine_that_is_of_no_use_have_a_fix(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = SimpleNamespace(is_near=False, why_far="on another machine")
+    engine = SimpleNamespace(version="docker 29", place=place, data_root=None)
+    monkeypatch.setattr(checks, "Engine", lambda: engine)
+    monkeypatch.setattr(checks, "find_image", lambda *_: None)
+    (far,) = checks._engine_checks("4.3.1")
+    place.is_near = True
+    _, none = checks._engine_checks("4.3.1")
+
+    def refuses(*_: object) -> None:
+        raise ClusterError("the container engine refuses (list of images)")
+
+    monkeypatch.setattr(checks, "find_image", refuses)
+    _, refused = checks._engine_checks("4.3.1")
+    assert [check.ok for check in (far, none, refused)] == [False] * 3
+    assert all(check.fix for check in (far, none, refused))
+
+
+def test_the_doctor_looks_where_a_start_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """At the engine's own disk, and at the memory that this process's control groups leave."""
+    monkeypatch.setattr(checks, "Engine", lambda: SimpleNamespace(data_root=tmp_path))
+    monkeypatch.setattr(checks, "available_bytes", lambda: 1 << 30)
+    assert str(tmp_path) in checks._disk_check().detail
+    memory = checks._memory_check()
+    assert (memory.ok, memory.detail) == (False, "1.0 GiB available")

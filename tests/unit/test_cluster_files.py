@@ -222,6 +222,43 @@ def test_another_recipe_makes_another_image(tmp_path: Path, monkeypatch: pytest.
     assert image._recipe("4.3.1") != before
 
 
+def test_an_image_that_is_configured_and_not_there_is_named_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = SimpleNamespace(version="docker 29")
+    monkeypatch.delenv("LOADLAB_KAFKA_IMAGE", raising=False)
+    assert image.no_image(engine, "4.3.1").fix == "loadlab image build --kafka-version 4.3.1"  # type: ignore[arg-type]
+    monkeypatch.setenv("LOADLAB_KAFKA_IMAGE", "mine:1")
+    told = image.no_image(engine, "4.3.1")  # type: ignore[arg-type]
+    assert "mine:1" in told.message
+    assert "LOADLAB_KAFKA_IMAGE" in str(told.fix)
+    assert "build" not in str(told.fix)
+
+
+@pytest.mark.parametrize(
+    ("names", "refused"),
+    [
+        ("kafka-clients-4.3.1.jar\n", False),
+        ("a.jar kafka-clients-3.9.1.jar", True),
+        ("not-kafka-clients-3.9.jar", True),
+        ("ls: not found", False),
+        ("my-kafka-clients-x.jar", False),
+    ],
+)
+def test_an_image_of_another_version_is_refused(
+    monkeypatch: pytest.MonkeyPatch, names: str, *, refused: bool
+) -> None:
+    monkeypatch.setenv("LOADLAB_KAFKA_IMAGE", "mine:1")
+    if not refused:
+        image.refuse_other_version(names, "4.3.1")
+        return
+    with pytest.raises(
+        ClusterError, match=r"mine:1, which LOADLAB_KAFKA_IMAGE names, has Kafka 3\.9"
+    ) as told:
+        image.refuse_other_version(names, "4.3.1")
+    assert "cluster.kafka_version=3.9" in str(told.value.fix)
+
+
 def test_the_image_configured_comes_first_then_what_is_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     class FakeEngine:
         def __init__(self, *images: str, pulls: str = "") -> None:
