@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from runs import Recorder, run
 
 from loadlab.cluster import clean_leftovers, list_clusters
 from loadlab.cluster.capacity import data_root
@@ -118,8 +119,8 @@ def test_processes_end_by_themselves_when_their_owner_is_killed(
 
 
 @pytest.mark.local
-def test_brokers_whose_guard_was_killed_too_are_cleaned(
-    run_id: str, own: Callable[[str], subprocess.Popen[str]]
+def test_brokers_whose_guard_was_killed_too_are_cleaned_by_the_next_run(
+    run_id: str, own: Callable[[str], subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     owner = own("local")
     guards = [process for process in marked(run_id) if any("guard.py" in part for part in process.cmdline())]
@@ -128,7 +129,9 @@ def test_brokers_whose_guard_was_killed_too_are_cleaned(
     owner.send_signal(signal.SIGKILL)
     owner.wait()
     assert [one.owner_alive for one in list_clusters()] == [False]
-    removed = clean_leftovers()
+    observer = Recorder()
+    run({}, tmp_path, observer)
+    removed = [text for text in observer.messages if text.startswith("removed what a killed run left: ")]
     assert len(removed) == 2  # a process and a directory
     assert marked(run_id) == []
     assert not any(run_id in path.name for path in data_root().iterdir())

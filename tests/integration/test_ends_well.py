@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import docker
@@ -13,21 +14,43 @@ import psutil
 import pytest
 from runs import QUICKSTART, Command, Recorder, assert_accounts_add_up, document, start_command, workers_of
 
+from loadlab.cluster.state import records
 from loadlab.results.reader import list_runs
 from loadlab.run.runner import RunOptions, run_scenario
 from loadlab.scenario import load, load_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from loadlab.results.model import RunResult
 
 pytestmark = [pytest.mark.local, pytest.mark.beside, pytest.mark.usefixtures("local_kafka")]
 
 
+BEHIND = [
+    *("--set", "consumers.billing.max_rate=10/s", "--set", "phases.warmup=1s"),
+    *("--set", "phases.measure=60s"),
+]
+
+
 def _family(command: Command) -> list[psutil.Process]:
     return psutil.Process(command.pid).children(recursive=True)
+
+
+def _owned(command: Command) -> set[str]:
+    """The clusters that a command has started."""
+    return {record.run_id for record in records() if record.owner.pid == command.pid}
+
+
+def _left_of(runs: set[str], provider: str) -> list[str]:
+    """What there still is of clusters: records, and containers."""
+    left = [record.run_id for record in records() if record.run_id in runs]
+    if provider == "docker":
+        found = docker.from_env().containers
+        left += [
+            one.name for run in runs for one in found.list(all=True, filters={"label": f"loadlab.run={run}"})
+        ]
+    return left
 
 
 def _gone(processes: list[psutil.Process], timeout_s: float) -> bool:
@@ -35,15 +58,21 @@ def _gone(processes: list[psutil.Process], timeout_s: float) -> bool:
     return not alive
 
 
-def test_the_first_interrupt_keeps_what_was_measured(tmp_path: Path) -> None:
-    command = start_command(tmp_path, "--set", "phases.warmup=1s", "--set", "phases.measure=60s")
+@pytest.mark.parametrize("provider", ["local", pytest.param("docker", marks=pytest.mark.docker)])
+def test_the_first_interrupt_keeps_what_was_measured(provider: str, tmp_path: Path) -> None:
+    phases = ["--set", "phases.warmup=1s", "--set", "phases.measure=60s"]
+    command = start_command(tmp_path, *phases, provider=provider)
     command.await_load()
-    family = _family(command)
+    family, owned = _family(command), _owned(command)
+    assert owned
+    slacks_ns = [Path(f"/proc/{worker.pid}/timerslack_ns").read_text() for worker in command.workers()]
+    assert set(slacks_ns) == {"1\n"}, "workers wake up to 50 µs behind a deadline unless it is asked for"
     begin_s = time.monotonic()
     command.signal(signal.SIGINT)
     code, output, _ = command.end()
     assert code == 130
     assert time.monotonic() - begin_s < 15
+    assert not _left_of(owned, provider)
     result = json.loads(output)
     assert result["interrupted"]
     records = result["producers"]["checkout"]["records"]
@@ -52,12 +81,26 @@ def test_the_first_interrupt_keeps_what_was_measured(tmp_path: Path) -> None:
     assert _gone(family, 5)
 
 
-def test_the_second_interrupt_ends_at_once(tmp_path: Path) -> None:
-    """The consumer is far behind, so that the drain after the first would take its five seconds."""
-    limited = ["--set", "consumers.billing.max_rate=10/s", "--set", "phases.warmup=1s"]
-    command = start_command(tmp_path, *limited, "--set", "phases.measure=60s")
+def test_a_drain_after_an_interrupt_takes_five_seconds_at_the_most(tmp_path: Path) -> None:
+    """The consumer is too far behind ever to come to the log's end."""
+    command = start_command(tmp_path, *BEHIND, provider="embedded")
     command.await_load()
-    family = _family(command)
+    begin_s = time.monotonic()
+    command.signal(signal.SIGINT)
+    code, output, _ = command.end()
+    assert code == 130
+    assert 5.0 <= time.monotonic() - begin_s < 10.0
+    drain = json.loads(output)["phases"][-1]
+    assert drain["name"] == "drain"
+    assert drain["end_s"] - drain["start_s"] == pytest.approx(5.0, abs=0.5)
+
+
+@pytest.mark.parametrize("provider", ["local", pytest.param("docker", marks=pytest.mark.docker)])
+def test_the_second_interrupt_ends_at_once(provider: str, tmp_path: Path) -> None:
+    """The consumer is far behind, so that the drain after the first would take its five seconds."""
+    command = start_command(tmp_path, *BEHIND, provider=provider)
+    command.await_load()
+    family, owned = _family(command), _owned(command)
     command.signal(signal.SIGINT)
     time.sleep(0.5)  # two presses of a key, the second well within the drain
     begin_s = time.monotonic()
@@ -67,6 +110,7 @@ def test_the_second_interrupt_ends_at_once(tmp_path: Path) -> None:
     assert time.monotonic() - begin_s < 4
     assert "Traceback" not in errors
     assert _gone(family, 5)
+    assert not _left_of(owned, provider)
 
 
 def test_an_interrupt_before_the_load_leaves_nothing(tmp_path: Path) -> None:

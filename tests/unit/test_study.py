@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import sqlite3
 from collections import Counter
@@ -35,7 +34,7 @@ from loadlab.cli.study_view import study_lines
 from loadlab.cli.tune_view import plan_document
 from loadlab.errors import ClusterError, ClusterGoneError, LoadlabError, RunError, UnwritableError, UsageError
 from loadlab.results.study_store import JAVA_FILE, load_study_result
-from loadlab.tuning import proposals, session
+from loadlab.tuning import proposals, samplers, session
 from loadlab.tuning.estimate import estimate
 from loadlab.tuning.findings import baseline_values
 from loadlab.tuning.noise import noise_of
@@ -479,8 +478,8 @@ def test_a_default_outside_the_search_space_is_still_what_is_compared_with(tmp_p
     assert optuna_trials(stored)[0].state.name == "FAIL"
 
 
-@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="torch is here")
-def test_the_sampler_gp_says_what_it_needs(tmp_path: Path) -> None:
+def test_the_sampler_gp_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samplers.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(UsageError, match="gp needs torch") as told:
         tuned(tmp_path, Lab(), study(sampler="gp"))
     assert "loadlab[gp]" in str(told.value.fix)

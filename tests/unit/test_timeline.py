@@ -55,6 +55,10 @@ def test_a_run_cut_short_keeps_what_was_and_drains_briefly(
     assert cut.measure_s == pytest.approx(measured_s)
 
 
+def test_who_interrupts_a_run_waits_five_seconds_at_the_most() -> None:
+    assert INTERRUPTED_DRAIN_S == 5.0
+
+
 def test_a_drain_shorter_than_that_of_an_interruption_is_not_lengthened() -> None:
     hasty = replace(WHOLE, stop_ns=START + 36 * S)
 
