@@ -13,8 +13,6 @@ from loadlab.cli.sections import row
 from loadlab.cli.summary import cluster_text
 from loadlab.results.model import MOCK_NOTE
 from loadlab.results.study_store import JAVA_FILE, LIBRDKAFKA_FILE, STUDY_FILE
-from loadlab.tuning.findings import baseline_runs, baseline_values
-from loadlab.tuning.noise import noise_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +92,9 @@ def _made(result: StudyResult) -> str:
 
 
 def _noise(result: StudyResult) -> str:
+    from loadlab.tuning.findings import baseline_values  # noqa: PLC0415 (SciPy takes a second)
+    from loadlab.tuning.noise import noise_of  # noqa: PLC0415 (likewise)
+
     values = baseline_values(result)
     if len(values) < 2:  # noqa: PLR2004 (of one run nothing can be told)
         return "not measured yet"
@@ -126,6 +127,8 @@ def _trials(result: StudyResult) -> Iterator[Line]:
 
 def _default(result: StudyResult) -> Iterator[Line]:
     """What the default came to in the median of its runs, to hold the trials against."""
+    from loadlab.tuning.findings import baseline_runs  # noqa: PLC0415 (SciPy takes a second)
+
     values = [run.measured.values for run in baseline_runs(result)]
     if values:
         middle = [statistics.median(column) for column in zip(*values, strict=True)]

@@ -6,6 +6,7 @@ phases and keeps the heartbeat; the compiled loops run beside it in threads of t
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import os
@@ -292,6 +293,7 @@ def _close(client: Producer | Consumer) -> None:
 
 def main() -> int:
     """Carries an order out; returns the exit code."""
+    atexit.register(gc.freeze)  # as in loadlab.cli.main
     # What ends a service or a job reaches all its processes; the parent alone decides what it means.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

@@ -139,6 +139,12 @@ def test_help_imports_none_of_the_heavy_libraries() -> None:
     assert not heavy & imported_by("--help")
 
 
+def test_a_run_and_what_is_stored_are_told_without_the_tuner_s_libraries(tmp_path: Path) -> None:
+    """Each run would wait for them, and take their time from the machine that is measured."""
+    for arguments in (["run", "--help"], ["list", "--results-dir", str(tmp_path)]):
+        assert not {"scipy.stats", "optuna", "pandas", "matplotlib"} & imported_by(*arguments)
+
+
 def test_schema_needs_no_compiler() -> None:
     assert "numba" not in imported_by("schema")
 
