@@ -14,6 +14,7 @@ from runs import ROOT, Recorder, document
 from loadlab.results.capacity_store import load_capacity
 from loadlab.results.reader import load
 from loadlab.scenario import load_document
+from loadlab.tuning import capacity_scenario
 from loadlab.tuning.capacity import CapacityOptions, find_capacity
 from loadlab.tuning.warm_up import MOST_ROUNDS
 
@@ -52,8 +53,11 @@ class Watcher(Recorder):
 
 @pytest.mark.local
 @pytest.mark.usefixtures("local_kafka")
-def test_the_edge_is_where_the_reader_no_longer_keeps_up(tmp_path: Path) -> None:
+def test_the_edge_is_where_the_reader_no_longer_keeps_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The reader takes 2,000 records a second; of 3 s, 3.8 % of the rate are granted."""
+    monkeypatch.setattr(capacity_scenario, "ROUND_S", 1.0)
     scenario = document(
         cluster={"provider": "local", "resources": {"heap": "512MiB"}},
         consumers={"billing": {"topic": "orders", "max_rate": "2k/s"}},
@@ -73,11 +77,12 @@ def test_the_edge_is_where_the_reader_no_longer_keeps_up(tmp_path: Path) -> None
     assert len(result.probes) <= 6
     assert 6 <= len(result.warm_up_per_s) <= MOST_ROUNDS
     for probe in result.probes:
-        if probe.verdict == "fails" and (probe.rate_per_s or 0) > 2_500:
-            assert probe.lag_growth_per_s == pytest.approx((probe.rate_per_s or 0) - 2_000, rel=0.15)
-            assert any("the lag of billing grew" in why for why in probe.failed)
-    for probe in result.probes:
         run = load(probe.run_id, tmp_path).result
+        if probe.verdict == "fails" and (probe.rate_per_s or 0) > 2_500:
+            sent, read = run.producers["checkout"].throughput, run.consumers["billing"].throughput
+            left_per_s = sent.records_per_s - read.records_per_s
+            assert probe.lag_growth_per_s == pytest.approx(left_per_s, rel=0.15, abs=75)
+            assert any("the lag of billing grew" in why for why in probe.failed)
         assert run.producers["checkout"].target_records_per_s == pytest.approx(probe.rate_per_s, rel=0.01)
         assert result.cluster is not None
         assert run.cluster.cluster_id == result.cluster.cluster_id
