@@ -85,7 +85,7 @@ class Recorded:
         ]
         return sum(found[1:], start=found[0]) if found else None
 
-    def by_interval(self, kind: str, metric: str) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
+    def by_interval(self, kind: str, metric: str) -> tuple[NDArray[np.float64], NDArray[np.int32]] | None:
         """The histograms of each second, all groups of a kind merged.
 
         Returns:
@@ -99,9 +99,12 @@ class Recorded:
         known = [each for each in found if each is not None and len(each[0])]
         if not known:
             return None
-        starts_s, rows = np.unique(np.concatenate([starts for starts, _ in known]), return_inverse=True)
-        counts = np.zeros((len(starts_s), known[0][1].shape[1]), dtype=np.int64)
-        np.add.at(counts, rows, np.concatenate([each for _, each in known]))
+        if len(known) == 1:
+            return known[0]
+        starts_s = np.unique(np.concatenate([starts for starts, _ in known]))
+        counts = np.zeros((len(starts_s), known[0][1].shape[1]), dtype=np.int32)
+        for starts, each in known:
+            counts[np.searchsorted(starts_s, starts)] += each
         return starts_s, counts
 
 

@@ -172,7 +172,7 @@ def read_histograms(folder: Path) -> Histograms | None:
 
 def read_interval_histograms(
     folder: Path, source: str, metric: str
-) -> tuple[NDArray[np.float64], NDArray[np.int64]] | None:
+) -> tuple[NDArray[np.float64], NDArray[np.int32]] | None:
     """The histograms of one metric of one source over a stored run.
 
     Returns:
@@ -190,7 +190,8 @@ def read_interval_histograms(
     with _telling(path):
         table = parquet.read_table(path, filters=wanted)
         starts, rows = np.unique(table["interval_start_s"].to_numpy(), return_inverse=True)
-        counts = np.zeros((len(starts), BUCKETS), dtype=np.int64)
+        # A day has 86,400 rows of them; no second has as many samples as 32 bits can't count.
+        counts = np.zeros((len(starts), BUCKETS), dtype=np.int32)
         counts[rows, table["bucket"].to_numpy()] = table["count"].to_numpy()
         return starts, counts
 

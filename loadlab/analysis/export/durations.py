@@ -87,7 +87,7 @@ class IntervalLatency:
     """
 
     starts_s: NDArray[np.float64]
-    counts: NDArray[np.int64]
+    counts: NDArray[np.int32]
 
     def between(self, start_s: float, end_s: float) -> NDArray[np.int64]:
         """Samples by bucket of the intervals that begin in a span of time."""

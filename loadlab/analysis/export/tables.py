@@ -83,7 +83,7 @@ def _together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(frames or [nothing], ignore_index=True)
 
 
-def _buckets(counts: NDArray[np.int64], starts_s: NDArray[np.float64]) -> pd.DataFrame:
+def _buckets(counts: NDArray[np.integer], starts_s: NDArray[np.float64]) -> pd.DataFrame:
     """The filled buckets of histograms, a row of counts each: a bucket holds from_us ≤ latency < to_us."""
     rows, buckets = np.nonzero(counts)
     edges_us = lower_bounds_ns() / 1_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -79,25 +80,27 @@ def heatmap_data(recorded: Recorded, metric: str) -> HeatmapData | None:
         return None
     starts_s, counts = found
     edges_s = np.arange(starts_s[0], starts_s[-1] + 2 * INTERVAL_S, INTERVAL_S)
-    by_second = np.zeros((len(edges_s) - 1, counts.shape[1]), dtype=np.int64)
-    by_second[np.round((starts_s - starts_s[0]) / INTERVAL_S).astype(int)] = counts
+    by_second = counts
+    if len(edges_s) != len(counts) + 1:  # there are seconds without a sample
+        by_second = np.zeros((len(edges_s) - 1, counts.shape[1]), dtype=np.int32)
+        by_second[np.round((starts_s - starts_s[0]) / INTERVAL_S).astype(int)] = counts
     edges_us, share = _binned(by_second)
     return HeatmapData(label, edges_s, edges_us, share, dict(_lines(by_second)), recorded.result.phases)
 
 
-def _binned(counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _binned(counts: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Histograms by second put into few bins, each second's as shares of its records."""
     filled = np.flatnonzero(counts.any(axis=0))
     bounds = lower_bounds_ns()
     low_us, high_us = max(bounds[filled[0]], 1_000) / NS_PER_US, bounds[filled[-1] + 1] / NS_PER_US
     edges_us = np.geomspace(low_us, max(high_us, low_us * 1.1), _BINS + 1)
     places = np.clip(np.searchsorted(edges_us, midpoints_ns() / NS_PER_US, side="right") - 1, 0, _BINS - 1)
-    binned = np.zeros((_BINS, len(counts)))
-    np.add.at(binned, places, counts.T)
-    return edges_us, binned / np.maximum(counts.sum(axis=1), 1)
+    ends = np.searchsorted(places, np.arange(_BINS + 1))  # places rise with the buckets
+    binned = np.stack([counts[:, first:last].sum(axis=1) for first, last in pairwise(ends)])
+    return edges_us, binned / np.maximum(binned.sum(axis=0), 1)
 
 
-def _lines(counts: NDArray[np.int64]) -> Iterator[tuple[str, NDArray[np.float64]]]:
+def _lines(counts: NDArray[np.int32]) -> Iterator[tuple[str, NDArray[np.float64]]]:
     summaries = [Histogram.of_counts(row).summary_us() for row in counts]
     for name in _STATISTICS:
         yield (
