@@ -29,6 +29,8 @@ from loadlab.tuning.space import ChangeCost, Choices, Knob, SearchSpace
 from loadlab.tuning.study import TuneOptions, tune
 from loadlab.tuning.study_model import CAPACITY, Objective
 
+WARMING_S = 0.2
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
@@ -140,6 +142,7 @@ def test_only_a_cluster_that_the_study_starts_is_warmed_up(
 
     def run(loaded: LoadedScenario, *_: object, **__: object) -> SimpleNamespace:
         made.append(loaded.scenario.name)
+        time.sleep(WARMING_S)
         return SimpleNamespace(result=None)
 
     for name, stand_in in {
@@ -159,8 +162,9 @@ def test_only_a_cluster_that_the_study_starts_is_warmed_up(
     with real_bench.open_bench(loaded, stored, options, Watcher(), None) as bench:  # type: ignore[arg-type]
         assert made == []  # where nothing is left to be measured
         assert isinstance(bench, real_bench._RealBench)
-        bench._had(loaded.loaded)
-        bench._had(loaded.loaded)
+        monkeypatch.setattr(bench, "_measure_run", lambda *had: time.monotonic() - had[2])
+        assert bench.measure({}, Terms(1)) < WARMING_S  # which is no trial's time
+        bench.measure({}, Terms(2))
         assert len(made) == rounds
 
 
