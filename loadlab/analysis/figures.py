@@ -131,13 +131,18 @@ def _sum(parts: Iterable[float | None]) -> float | None:
     return total
 
 
+_NO_TWO_ENDS: Final = "the log's end was not asked for twice in the measure phase"
+_NO_SIZE: Final = "the run neither sent nor read a record of it, so that their size is not known"
+
+
 def _throughput(asked: _Question) -> Figure:
     """Of topics where one is selected, else of producers, else of consumers."""
     evidence = asked.evidence
     measured = evidence.topics if "topic" in asked.selector else evidence.producers or evidence.consumers
     throughputs = [one.throughput for one in measured.values()]
     rates = [None if each is None else getattr(each, asked.stat) for each in throughputs]
-    return _known(_sum(rates), "the log's end was not asked for twice in the measure phase")
+    twice = all(each is not None for each in throughputs)
+    return _known(_sum(rates), _NO_SIZE if twice else _NO_TWO_ENDS)
 
 
 def _records(asked: _Question) -> Figure:

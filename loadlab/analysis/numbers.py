@@ -51,8 +51,10 @@ def rate(per_s: float) -> str:
 
 def two_rates(one: float, other: float) -> tuple[str, str]:
     """Two rates by so many digits that they can be told apart: "100.3k/s" and "100.5k/s"."""
-    texts = rate(one), rate(other)
-    return texts if one == other or texts[0] != texts[1] else (f"{one:,.0f}/s", f"{other:,.0f}/s")
+    if one == other or rate(one) != rate(other):
+        return rate(one), rate(other)
+    decimals = next((each for each in range(12) if f"{one:.{each}f}" != f"{other:.{each}f}"), 12)
+    return f"{one:,.{decimals}f}/s", f"{other:,.{decimals}f}/s"
 
 
 def byte_rate(bytes_per_s: float) -> str:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from loadlab.results.capacity_store import StoredCapacity
     from loadlab.results.model_capacity import CapacityResult
+    from loadlab.run.progress import RunObserver
 
 
 class _Quantity(click.ParamType[float]):
@@ -161,7 +162,7 @@ def capacity(scenario: Path, **options: Unpack[CapacityKeywords]) -> int:
         resume=options["resume"],
     )
     with watching() as observer:
-        search = find_capacity(loaded, choices, _Observer(observer))
+        search = find_capacity(loaded, choices, _Observer(observer, warms_up=options["warm_up"]))
     print_capacity(search, options["output"])
     return _exit_code(search.result, strict=options["strict"])
 
@@ -169,8 +170,12 @@ def capacity(scenario: Path, **options: Unpack[CapacityKeywords]) -> int:
 class _Observer(QuietObserver):
     """A line for each probe."""
 
+    def __init__(self, inner: RunObserver, *, warms_up: bool) -> None:
+        super().__init__(inner)
+        self._warms_up = warms_up
+
     def begun(self, search: StoredCapacity) -> None:
-        self._inner.message(begun_line(search))
+        self._inner.message(begun_line(search, warms_up=self._warms_up))
 
     def warmed(self, search: StoredCapacity) -> None:
         self._inner.message(warm_up_line(search.result))

@@ -61,8 +61,9 @@ def capacity_as_json(entry: CapacityEntry) -> dict[str, object]:
     }
 
 
-def begun_line(search: StoredCapacity) -> str:
+def begun_line(search: StoredCapacity, *, warms_up: bool = True) -> str:
     """What a search is going to do, how long that takes, and how to go on if it is interrupted."""
+    warm_up = f"a Kafka cluster is warmed up first, by {ROUNDS_TOLD}; --no-warm-up leaves that out\n"
     result = search.result
     left = result.settings.max_probes - len(result.probes)
     before = f", {len(result.probes)} made before" if result.probes else ""
@@ -72,7 +73,7 @@ def begun_line(search: StoredCapacity) -> str:
     return (
         f"capacity of {result.name}: at most {numbers.counted(left, 'probe')} of {numbers.duration(probe_s)}"
         f"{before}: {in_all}\n"
-        f"a Kafka cluster is warmed up first, by {ROUNDS_TOLD}; --no-warm-up leaves that out\n"
+        f"{warm_up if warms_up else ''}"
         f"after an interruption: the same command with --resume {result.capacity_id}"
     )
 

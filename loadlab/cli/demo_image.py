@@ -27,7 +27,7 @@ def ensure_image(cluster: ClusterSpec, message: Callable[[str], None]) -> None:
         return
     try:
         engine = Engine()
-        if find_image(engine, cluster.kafka_version) is None and IMAGE_VARIABLE not in os.environ:
+        if find_image(engine, cluster.kafka_version) is None and not os.environ.get(IMAGE_VARIABLE):
             message(
                 f"no image of Kafka {cluster.kafka_version} is at hand: building one, which takes minutes"
             )

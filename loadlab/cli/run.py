@@ -27,7 +27,7 @@ from loadlab.cli.options import (
 from loadlab.cli.quickstart import quickstart_scenario
 from loadlab.cli.stored import print_run, print_set
 from loadlab.cli.watching import watching
-from loadlab.errors import EXIT_INTERRUPTED, LoadlabError, UsageError
+from loadlab.errors import EXIT_INTERRUPTED, LoadlabError
 from loadlab.run.runner import RunOptions, run_scenario
 from loadlab.scenario import load
 
@@ -164,12 +164,6 @@ def _prepared(scenario: Path, options: RunKeywords, report: CiReport) -> tuple[L
     set_over = with_provider(options["overrides"], options["provider"], options["client_properties"])
     loaded = load(scenario, set_over, os.environ, brokers=standing_brokers(options["cluster_name"]))
     report.expect(loaded.scenario)
-    outlives = options["cluster_name"] is not None or loaded.scenario.cluster.provider == "external"
-    if options["keep_topics"] and not outlives:
-        raise UsageError(
-            "--keep-topics keeps nothing of a cluster that ends with the run",
-            fix="start one that stands: loadlab cluster up --name lab; then loadlab run … --cluster lab",
-        )
     return loaded, RunOptions(
         results_dir=options["results_dir"],
         cluster_name=options["cluster_name"],

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _LOOK: Final = "see to the container engine: docker version"
 
+Provider = Literal["docker", "local"]
+
 
 @dataclass(frozen=True)
 class Check:
@@ -40,7 +42,7 @@ class Check:
     ok: bool
     detail: str
     fix: str | None = None
-    needed_by: Literal["docker", "local"] | None = None
+    needed_by: Provider | None = None
 
 
 def doctor_checks() -> list[Check]:
@@ -66,6 +68,9 @@ def _engine_checks(version: str) -> Iterator[Check]:
         )
         return
     yield Check("container engine", ok=True, detail=engine.version, needed_by="docker")
+    if engine.data_root is not None:
+        fix = "free some space, or move the engine's data to a larger disk"
+        yield _disk("disk for containers", engine.data_root, fix, "docker")
     try:
         image = find_image(engine, version)
     except ClusterError as error:
@@ -99,14 +104,6 @@ def _local_checks(version: str) -> Iterator[Check]:
     )
 
 
-def _engine_root() -> Path | None:
-    """Where the container engine has its data, which is where brokers' are; None where none answers."""
-    try:
-        return Engine().data_root
-    except ClusterError:
-        return None
-
-
 def _memory_check() -> Check:
     available = available_bytes()
     ok = available >= 2 * DEFAULT_HEAP_BYTES
@@ -124,10 +121,16 @@ def _state_check() -> Check:
 
 def _disk_check() -> Check:
     try:
-        root = _engine_root() or data_root()
+        root = data_root()
     except UsageError as error:
         return Check("disk for brokers", ok=False, detail=error.message, fix=error.fix)
+    return _disk(
+        "disk for brokers", root, "free some space, or set LOADLAB_DATA_DIR to a larger disk", "local"
+    )
+
+
+def _disk(name: str, root: Path, fix: str, needed_by: Provider) -> Check:
     free = free_bytes(root) or 0
     ok = free >= LEAST_DISK_BYTES
-    fix = None if ok else "free some space, or set LOADLAB_DATA_DIR to a larger disk"
-    return Check("disk for brokers", ok=ok, detail=f"{free / 2**30:.1f} GiB free in {root}", fix=fix)
+    detail = f"{free / 2**30:.1f} GiB free in {root}"
+    return Check(name, ok=ok, detail=detail, fix=None if ok else fix, needed_by=needed_by)

@@ -125,7 +125,7 @@ class _Start:
                 raise
 
     def _refuse_other_version(self) -> None:
-        if IMAGE_VARIABLE in os.environ:
+        if os.environ.get(IMAGE_VARIABLE):
             jars = self._engine.run_inside(self._name(1), ["ls", _JARS])
             refuse_other_version(jars, self._spec.kafka_version)
 

@@ -28,7 +28,7 @@ _SUITE = "bookworm"
 _JAVA_PACKAGE = "openjdk-17-jre-headless"
 _DEBOOTSTRAP_TIMEOUT_S = 900
 _PROBE_S = 10
-_CLIENTS_JAR = re.compile(r"\bkafka-clients-(\d+(?:\.\d+)+)\.jar\b")
+_CLIENTS_JAR = re.compile(r"(?<![\w-])kafka-clients-(\d+(?:\.\d+)+)\.jar\b")
 # What a broker never reads and an image need not carry.
 _LEFT_OUT = (
     "./var/cache/apt",

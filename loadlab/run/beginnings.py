@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.analysis import numbers
 from loadlab.client.settings import LATEST
 from loadlab.errors import ClusterError
 from loadlab.run.offsets import Group
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from loadlab.cluster import Cluster, OffsetSample
+    from loadlab.run.events import Events
     from loadlab.run.offsets import Partition
     from loadlab.run.plan import PlannedConsumer, RunPlan
     from loadlab.scenario import Scenario
 
+_AGAIN_S: Final = 0.2
+_FOR_GOOD: Final = frozenset({"TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED"})
 _PATIENCE_S: Final = 30.0
 """As long as Kafka takes at the least to give a partition another leader, several times over."""
 
@@ -35,6 +39,7 @@ class Beginnings:
         plan: of the run.
         run_id: the run's.
         partitions: their number by topic.
+        events: is told where that takes long.
     """
 
     cluster: Cluster
@@ -42,6 +47,7 @@ class Beginnings:
     plan: RunPlan
     run_id: str
     partitions: Mapping[str, int]
+    events: Events
 
     def log_ends(self) -> OffsetSample:
         """The log ends of all partitions.
@@ -49,7 +55,7 @@ class Beginnings:
         Raises:
             ClusterError: a leader did not tell them.
         """
-        return _of_all(self.cluster.end_offsets, self._of(self.partitions))
+        return self._whole(self.cluster.end_offsets, self._of(self.partitions))
 
     def groups(self, ends: Mapping[Partition, int]) -> list[Group]:
         """The consumer groups, and where each begins: at what it committed, else by auto.offset.reset.
@@ -69,8 +75,8 @@ class Beginnings:
         read, identity = self._of(planned.topics), group_id(self.run_id, planned)
         begins_late = planned.config.get("auto.offset.reset") in LATEST
         named = planned.group_id is not None
-        first = {} if begins_late and not named else _of_all(self.cluster.start_offsets, read).offsets
-        committed = _still_there(self.cluster.committed_offsets(identity, read), first, ends) if named else {}
+        first = {} if begins_late and not named else self._whole(self.cluster.start_offsets, read).offsets
+        committed = self._committed(identity, read, first) if named else {}
         starts = {**(ends if begins_late else first), **committed}
         senders = tuple(
             producer.name for producer in self.plan.producers if set(producer.topics) & set(planned.topics)
@@ -87,29 +93,36 @@ class Beginnings:
             late=np.array([begins_late and partition not in committed for partition in read], dtype=bool),
         )
 
+    def _committed(
+        self, identity: str, read: Sequence[Partition], first: Mapping[Partition, int]
+    ) -> dict[Partition, int]:
+        """The commits at which a group can go on; one that is out of range is as good as none."""
+        told = self.cluster.committed_offsets(identity, read)
+        # Asked for after the commits: another member may have gone on meanwhile.
+        last = self._whole(self.cluster.end_offsets, read).offsets
+        return {
+            partition: offset
+            for partition, offset in told.items()
+            if offset is not None and first[partition] <= offset <= last[partition]
+        }
 
-def _still_there(
-    committed: Mapping[Partition, int | None], first: Mapping[Partition, int], ends: Mapping[Partition, int]
-) -> dict[Partition, int]:
-    """The commits at which a group can go on; one that is out of range is as good as none."""
-    return {
-        partition: offset
-        for partition, offset in committed.items()
-        if offset is not None and first[partition] <= offset <= ends[partition]
-    }
-
-
-def _of_all(
-    ask: Callable[[Sequence[Partition]], OffsetSample], partitions: Sequence[Partition]
-) -> OffsetSample:
-    """Offsets of all partitions; a leader that is silent, as one that starts again, is waited for."""
-    until_s = time.monotonic() + _PATIENCE_S
-    while (told := ask(partitions)).failed:
-        if time.monotonic() > until_s:
+    def _whole(
+        self, ask: Callable[[Sequence[Partition]], OffsetSample], partitions: Sequence[Partition]
+    ) -> OffsetSample:
+        """Offsets of all partitions; a leader that is silent, as one that starts again, is waited for."""
+        until_s = time.monotonic() + _PATIENCE_S
+        is_told = False
+        while (told := ask(partitions)).failed:
             (topic, number), error = next(iter(told.failed.items()))
-            raise ClusterError(
-                f"the brokers do not tell where the log of {topic} {number} stands"
-                f" ({error or 'no answer'}), and of {len(told.failed)} partitions in all",
-                fix="wait until each partition has a leader again",
-            )
-    return told
+            where = f"where {topic} {number} begins and ends ({error or 'no answer'})"
+            if time.monotonic() > until_s or error in _FOR_GOOD:
+                others = numbers.counted(len(told.failed), "partition")
+                raise ClusterError(
+                    f"the brokers do not tell {where}; {others} of the run's without an answer",
+                    fix="wait until each partition has a leader, and the client may describe the topic",
+                )
+            if not is_told:
+                self.events.note("waiting", f"waiting until the brokers tell {where}")
+            is_told = True
+            time.sleep(_AGAIN_S)
+        return told

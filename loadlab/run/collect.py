@@ -40,7 +40,6 @@ from loadlab.run.readings import merged, share, total
 from loadlab.run.reconcile import growth, make_verdict, reconcile
 from loadlab.run.stages import BrokerTimes
 from loadlab.run.steady import too_few_intervals
-from loadlab.scenario.client_settings import Settings
 from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
     from loadlab.run.ended import EndedRun
     from loadlab.run.fleet import WorkerProcess
     from loadlab.run.offsets import Partition, Sample
-    from loadlab.scenario import Scenario
 
 _Told = TypeVar("_Told")
 
@@ -97,9 +95,9 @@ def _mean(workers: Sequence[WorkerProcess], lane: int, size: Counter, number: Co
 
 def _written(grown: Mapping[Partition, int], sizes: Mapping[str, float | None]) -> int | None:
     """Key and value bytes by which the logs grew; None where the size of what one grew by is not known."""
-    known = [(records, sizes[topic]) for (topic, _), records in grown.items() if records]
-    written = [records * size for records, size in known if size is not None]
-    return round(sum(written)) if len(written) == len(known) else None
+    grew = [(records, sizes[topic]) for (topic, _), records in grown.items() if records]
+    written = [records * size for records, size in grew if size is not None]
+    return round(sum(written)) if len(written) == len(grew) else None
 
 
 def _partitions(run: EndedRun) -> dict[str, list[Partition]]:
@@ -221,7 +219,6 @@ def _startup(run: EndedRun) -> Startup:
 def _warnings(run: EndedRun, evicted: int) -> Iterator[Warned]:
     for text in run.load.plan.warnings:
         yield Warned(message=text)
-    yield from _unacked(run.scenario)
     negative, beyond = _out_of_range(run)
     if negative:
         yield Warned(
@@ -260,17 +257,6 @@ def _warnings(run: EndedRun, evicted: int) -> Iterator[Warned]:
             fix=f"measure for {FEWEST_INTERVALS + 1} s or longer",
         )
     yield from _lag_warnings(run)
-
-
-def _unacked(scenario: Scenario) -> Iterator[Warned]:
-    """Producers whose acks no broker gives."""
-    for name, spec in scenario.producers.items():
-        if Settings.of_client(spec.config).text("acks") == "0":
-            yield Warned(
-                message=f"with acks=0 a record of {name} counts as acked once it is written to the socket: no"
-                " broker has said that it is there, and latencies end before",
-                fix="acks: all, or 1, to measure what brokers do",
-            )
 
 
 def _lag_warnings(run: EndedRun) -> Iterator[Warned]:

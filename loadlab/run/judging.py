@@ -35,7 +35,7 @@ class LiveThresholds:
 
     Attributes:
         scenario: whose they are.
-        patient: whether a percentile ends a run only where it could not come right any more.
+        patient: whether a threshold ends a run only where it could not come right any more.
         failed: what ended the run, by the threshold that it is the judgement of.
     """
 

@@ -50,7 +50,7 @@ def _check_samples(scenario: Scenario, available: int) -> None:
         topic.count * topic.partitions for topic in scenario.topics.values() if not topic.existing
     )
     phases = scenario.phases
-    seconds = phases.warmup_s + phases.measure_s + phases.drain_s
+    seconds = phases.warmup_s + phases.measure_s  # the drain mostly ends at once
     judged = 2 if scenario.consumers else 0
     numbers = 1 + _OF_GROUPS * len(scenario.consumers) + judged
     needed = round(seconds * partitions * _OFFSET_BYTES * numbers)

@@ -331,7 +331,7 @@ class OffsetSampler:
         """
         if not group.existing:
             return int(np.maximum(start - group.start, 0).sum())
-        if waiting.any() and (waiting == group.late).all():
+        if waiting.all():
             self._acked_before[group.name] = self._acked_by_senders(group)
         return self._acked_before.get(group.name, 0)
 

@@ -20,6 +20,7 @@ from loadlab.run.memory import check_memory
 from loadlab.run.plan import plan_scenario
 from loadlab.run.shield import Shield
 from loadlab.run.standing import check_standing
+from loadlab.run.volume import needed_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +44,7 @@ class RunOptions:
         cluster_name: the cluster that `cluster up` left standing and that is to be used; None to start one.
         keep_topics: whether the topics that the run makes outlive it.
         ledger: whether each record is followed; only benchmarks go without, to see what that costs.
-        patient: whether a percentile with `abort_on_fail` ends the run only where it could not come right any
+        patient: whether a threshold with `abort_on_fail` ends the run only where it could not come right any
             more, rather than as soon as it fails.
     """
 
@@ -132,7 +133,7 @@ def open_cluster(
             interrupts = stack.enter_context(Interrupts().handled())
         opening = Opening(
             spec=loaded.scenario.cluster,
-            needed_disk_bytes=plan.disk_bytes or 0,
+            needed_disk_bytes=needed_bytes(loaded.scenario, plan, stands=options.cluster_name is not None),
             cluster_name=options.cluster_name,
             run_id=new_run_id(plan.name, datetime.now(UTC)),
             events=Events(Shield(observer)),

@@ -152,7 +152,7 @@ def plan_scenario(loaded: LoadedScenario) -> RunPlan:
         producers=producers,
         consumers=consumers,
         data_bytes=data_bytes,
-        disk_bytes=disk_bytes(scenario, producers),
+        disk_bytes=disk_bytes(scenario, producers, scenario.cluster.config),
         warnings=(
             *loaded.warnings,
             *trace_warnings(scenario),

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from loadlab.errors import ClusterError, LoadlabError, RunError, WorkerError
+from loadlab.errors import ClusterError, LoadlabError, RunError, UsageError, WorkerError
 from loadlab.results.artifacts import Artifacts
 from loadlab.results.environment import capture_host
 from loadlab.results.publish import ensure_writable
@@ -39,6 +39,7 @@ from loadlab.run.series import Series, partition_lags
 from loadlab.run.shield import Shield
 from loadlab.run.topics import RunTopics
 from loadlab.run.traces import shared_traces
+from loadlab.run.volume import needed_bytes
 from loadlab.run.watch import Watcher
 from loadlab.scenario.secrets import is_secret
 
@@ -128,6 +129,11 @@ class _Run:
             check_existing(self._scenario, self._options.cluster_name)
         host = capture_host()
         outlives = given is not None or self._cluster_outlives
+        if self._options.keep_topics and not outlives:
+            raise UsageError(
+                "topics can't be kept on a cluster that ends with the run",
+                fix="start one that stands: loadlab cluster up --name lab; then loadlab run … --cluster lab",
+            )
         with ExitStack() as stack:
             opened = given or stack.enter_context(self._opening().opened())
             self._plan = replace(self._plan, warnings=(*self._plan.warnings, *opened.warnings))
@@ -148,7 +154,9 @@ class _Run:
     def _opening(self) -> Opening:
         return Opening(
             spec=self._scenario.cluster,
-            needed_disk_bytes=self._plan.disk_bytes or 0,
+            needed_disk_bytes=needed_bytes(
+                self._scenario, self._plan, stands=self._options.cluster_name is not None
+            ),
             cluster_name=self._options.cluster_name,
             run_id=self._run_id,
             events=self._events,
@@ -216,7 +224,7 @@ class _Run:
         self._spawn(cluster, partitions, fleet, account)
         brokers = follow_brokers(cluster, self._events)
         everywhere = _everywhere(partitions)
-        beginnings = Beginnings(cluster, self._scenario, self._plan, self._run_id, partitions)
+        beginnings = Beginnings(cluster, self._scenario, self._plan, self._run_id, partitions, self._events)
         before = beginnings.log_ends()
         groups = beginnings.groups(before.offsets)
         begun_ns = time.monotonic_ns()

@@ -130,7 +130,7 @@ class _RealBench:
             raise
 
     def _had(self, loaded: LoadedScenario) -> OpenCluster:
-        """The cluster of a scenario; that there is none can only be due to the brokers' properties.
+        """The cluster of a scenario, warm; that there is none can only be due to the brokers' properties.
 
         Raises:
             ClusterError: there is none with these.
@@ -138,13 +138,13 @@ class _RealBench:
         """
         try:
             opened = self._cluster(loaded)
+            if self._is_cold and self.warms_up and opened.cluster.info.kind == "kafka":
+                self._warm_up(on_provider(loaded, self.provider), opened)
         except ClusterError as error:
             if any(knob.cost == ChangeCost.BROKER for knob in self.loaded.study.space.knobs):
                 self._require_provider(loaded)
                 raise
             raise ClusterGoneError(error.message, fix=error.fix) from error
-        if self._is_cold and self.warms_up and opened.cluster.info.kind == "kafka":
-            self._warm_up(on_provider(loaded, self.provider), opened)
         self._is_cold = False
         return opened
 

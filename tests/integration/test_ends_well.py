@@ -53,6 +53,12 @@ def _left_of(runs: set[str], provider: str) -> list[str]:
     return left
 
 
+def _assert_wakes_punctually(command: Command) -> None:
+    """A worker wakes up to 50 µs behind a deadline unless it has asked for better."""
+    for worker in command.workers():
+        assert Path(f"/proc/{worker.pid}/timerslack_ns").read_text() == "1\n"
+
+
 def _gone(processes: list[psutil.Process], timeout_s: float) -> bool:
     _, alive = psutil.wait_procs(processes, timeout=timeout_s)
     return not alive
@@ -65,8 +71,8 @@ def test_the_first_interrupt_keeps_what_was_measured(provider: str, tmp_path: Pa
     command.await_load()
     family, owned = _family(command), _owned(command)
     assert owned
-    slacks_ns = [Path(f"/proc/{worker.pid}/timerslack_ns").read_text() for worker in command.workers()]
-    assert set(slacks_ns) == {"1\n"}, "workers wake up to 50 µs behind a deadline unless it is asked for"
+    if os.geteuid() == 0:  # it is told to nobody else
+        _assert_wakes_punctually(command)
     begin_s = time.monotonic()
     command.signal(signal.SIGINT)
     code, output, _ = command.end()

@@ -119,7 +119,7 @@ def test_acks_of_the_socket_alone_are_held_against_a_log_read_to_its_end(
 
     assert_nothing_to_tell(result)
     assert result.reconciliation.groups["billing"].seen == 80_000
-    assert any("once it is written to the socket" in warning.message for warning in result.warnings)
+    assert any("acked means written to the socket" in warning.message for warning in result.warnings)
 
 
 def test_what_a_killed_worker_had_in_its_hands_is_found_or_absent(tmp_path: Path, cluster: Cluster) -> None:

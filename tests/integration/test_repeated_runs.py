@@ -56,7 +56,7 @@ def _assert_the_environment_is_whole(result: RunResult, provider: str) -> None:
     assert found.memory_bytes > found.data_written_bytes
     if provider != "embedded":
         assert found.topic_config["orders"]["retention.ms"]
-        assert found.broker_config["log.dirs"] or found.broker_config
+        assert found.broker_config["controller.listener.names"]
         assert found.flush["log.flush.interval.messages"] == "9223372036854775807"
     assert (found.image is not None) == (found.container_engine is not None) == (provider == "docker")
     assert (found.java is not None) == (provider == "local")
@@ -68,7 +68,9 @@ def _assert_brokers_and_producers_agree(result: RunResult) -> None:
     assert topic is not None
     phase = next(each for each in result.phases if each.name == "measure")
     p99_us = producer.publish_latency_us.p99 or producer.publish_latency_us.max or 0.0
-    apart = 2 * (p99_us / 1e6 * 2_000 + 3 * (producer.batch.records_mean or 1))
+    # How long a question for log ends takes on a busy machine, at both ends of the phase.
+    asked = 0.25 * 2_000
+    apart = 2 * (p99_us / 1e6 * 2_000 + 3 * (producer.batch.records_mean or 1)) + asked
     acked_per_s = producer.throughput.records_per_s
     assert topic.records_per_s == pytest.approx(acked_per_s, abs=apart / (phase.end_s - phase.start_s))
 

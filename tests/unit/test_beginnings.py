@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +11,9 @@ from run_samples import FakeCluster, scenario_of
 from loadlab.errors import ClusterError
 from loadlab.run import beginnings
 from loadlab.run.beginnings import Beginnings
+from loadlab.run.events import Events
 from loadlab.run.plan import plan_scenario
+from loadlab.run.progress import SilentObserver
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,14 +30,18 @@ class Retaining(FakeCluster):
     """A cluster whose logs do not begin at 0; a leader is silent for some requests."""
 
     silent: int = 0
+    why: str = "LEADER_NOT_AVAILABLE"
+    ends_later: dict[Partition, int] = field(default_factory=dict)
 
     def start_offsets(self, partitions: Sequence[Partition], timeout_s: float = 5.0) -> OffsetSample:
         return FakeCluster(FIRST).end_offsets(partitions, timeout_s)
 
     def end_offsets(self, partitions: Sequence[Partition], timeout_s: float = 5.0) -> OffsetSample:
         self.silent -= 1
-        cluster = FakeCluster(dict(list(ENDS.items())[: 2 if self.silent >= 0 else 3]))
-        return cluster.end_offsets(partitions, timeout_s)
+        ends = {**ENDS, **self.ends_later}
+        cluster = FakeCluster(dict(list(ends.items())[: 2 if self.silent >= 0 else 3]))
+        told = cluster.end_offsets(partitions, timeout_s)
+        return replace(told, failed=dict.fromkeys(told.failed, self.why))
 
 
 def beginnings_of(cluster: FakeCluster, **consumer: object) -> Beginnings:
@@ -44,7 +49,8 @@ def beginnings_of(cluster: FakeCluster, **consumer: object) -> Beginnings:
         topics={"orders": {"existing": True}}, consumers={"billing": {"topic": "orders", **consumer}}
     )
     plan = plan_scenario(loaded)
-    return Beginnings(cluster.as_cluster(), loaded.scenario, plan, "run-1", {"orders": 3})
+    events = Events(SilentObserver())
+    return Beginnings(cluster.as_cluster(), loaded.scenario, plan, "run-1", {"orders": 3}, events)
 
 
 def group_of(committed: dict[Partition, int | None], reset: str = "earliest") -> Group:
@@ -68,15 +74,29 @@ def test_a_group_without_a_commit_begins_where_auto_offset_reset_says() -> None:
     assert group_of({("orders", 1): 900}, "latest").start.tolist() == [900, 900, 900]
 
 
-def test_a_leader_that_is_silent_before_the_load_is_waited_for() -> None:
-    assert beginnings_of(Retaining(silent=2)).log_ends().offsets == ENDS
+def test_a_commit_that_another_member_made_since_the_log_ends_were_asked_for_counts() -> None:
+    consumer = {"group_id": "billing", "config": {"auto.offset.reset": "earliest"}}
+    cluster = Retaining(committed={("orders", 1): 950}, ends_later={("orders", 1): 960})
+    (group,) = beginnings_of(cluster, **consumer).groups(ENDS)
+    assert group.start.tolist() == [500, 950, 500]
 
 
-def test_a_leader_that_stays_silent_refuses_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(beginnings, "_PATIENCE_S", 0.05)
-    began_s = time.monotonic()
-    with pytest.raises(
-        ClusterError, match=r"the log of orders 2 stands .*LEADER_NOT_AVAILABLE.* 1 partitions"
-    ):
-        beginnings_of(Retaining(silent=10**9)).log_ends()
-    assert time.monotonic() - began_s < 5
+def test_a_leader_that_is_silent_before_the_load_is_waited_for_and_that_is_told() -> None:
+    beginnings_here = beginnings_of(Retaining(silent=2))
+    assert beginnings_here.log_ends().offsets == ENDS
+    assert [line["event"] for line in beginnings_here.events.lines] == ["waiting"]
+
+
+@pytest.mark.parametrize(
+    ("why", "asked"), [("LEADER_NOT_AVAILABLE", range(2, 9)), ("TOPIC_AUTHORIZATION_FAILED", range(1, 2))]
+)
+def test_a_leader_that_stays_silent_refuses_the_run(
+    monkeypatch: pytest.MonkeyPatch, why: str, asked: range
+) -> None:
+    """At once where no waiting helps, and never in a loop without a pause."""
+    monkeypatch.setattr(beginnings, "_PATIENCE_S", 0.5)
+    cluster = Retaining(silent=10**9, why=why)
+    before = cluster.silent
+    with pytest.raises(ClusterError, match=rf"where orders 2 begins and ends \({why}\); 1 partition of"):
+        beginnings_of(cluster).log_ends()
+    assert before - cluster.silent in asked

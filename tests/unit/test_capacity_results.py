@@ -153,8 +153,14 @@ def test_a_rate_below_the_one_that_fails_could_not_be_measured() -> None:
 
 
 def test_rates_that_lie_close_are_told_apart() -> None:
-    found = CapacityAnswer(kind="between", holds_per_s=100_010.0, fails_per_s=100_490.0, sure=True)
-    assert answer_text(capacity(answer=found)) == "holds 100,010/s, fails 100,490/s"
+    for holds, fails, text in (
+        (100_010.0, 100_490.0, "holds 100,010/s, fails 100,490/s"),
+        (1_000.2, 1_000.4, "holds 1,000.2/s, fails 1,000.4/s"),
+        (0.5012, 0.5034, "holds 0.501/s, fails 0.503/s"),
+        (152e3, 187e3, "holds 152k/s, fails 187k/s"),
+    ):
+        found = CapacityAnswer(kind="between", holds_per_s=holds, fails_per_s=fails, sure=True)
+        assert answer_text(capacity(answer=found)) == text
 
 
 def test_what_could_not_be_measured_stands_in_the_table_with_its_reason() -> None:
@@ -185,6 +191,7 @@ def test_the_plan_says_how_long_it_takes_and_how_to_go_on() -> None:
         "a Kafka cluster is warmed up first, by 6 to 20 rounds of 5 s; --no-warm-up leaves that out",
         f"after an interruption: the same command with --resume {CAPACITY_ID}",
     ]
+    assert "warmed up" not in begun_line(stored, warms_up=False)
 
 
 def test_a_probe_is_told_on_one_line() -> None:

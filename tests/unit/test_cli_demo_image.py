@@ -53,6 +53,10 @@ def test_no_image_is_built_beside_one_that_is_configured(
     assert told_for() == []
     assert built == []
 
+    monkeypatch.setenv("LOADLAB_KAFKA_IMAGE", "")
+    assert len(told_for()) == 1
+    assert built == ["4.3.1"]
+
 
 def test_an_image_at_hand_is_used(built: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo_image, "find_image", lambda _engine, _version: "apache/kafka:4.3.1")

@@ -116,16 +116,6 @@ def test_options_reach_the_scenario_and_the_runner(
     assert (runner.options.cluster_name, runner.options.keep_topics) == ("mine", True)
 
 
-def test_topics_are_not_kept_on_a_cluster_that_ends_with_the_run(
-    runner: FakeRunner, scenario: Path, tmp_path: Path
-) -> None:
-    told = called("run", scenario, "--results-dir", tmp_path, "--provider", "embedded", "--keep-topics")
-
-    assert told.exit_code == 2
-    assert "a cluster that ends with the run" in told.stderr
-    assert runner.loaded is None
-
-
 def test_the_folder_of_results_may_come_from_the_environment(
     runner: FakeRunner, scenario: Path, tmp_path: Path
 ) -> None:

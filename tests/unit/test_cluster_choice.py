@@ -162,9 +162,20 @@ def test_the_doctor_s_words_on_an_engine_that_is_of_no_use_have_a_fix(
 
 
 def test_the_doctor_looks_where_a_start_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """At the engine's own disk, and at the memory that this process's control groups leave."""
-    monkeypatch.setattr(checks, "Engine", lambda: SimpleNamespace(data_root=tmp_path))
+    """At the engine's own disk too, and at the memory that this process's control groups leave."""
+    place = SimpleNamespace(is_near=True)
+    engine = SimpleNamespace(version="docker 29", place=place, data_root=tmp_path)
+    monkeypatch.setattr(checks, "Engine", lambda: engine)
+    monkeypatch.setattr(checks, "find_image", lambda *_: "image")
     monkeypatch.setattr(checks, "available_bytes", lambda: 1 << 30)
-    assert str(tmp_path) in checks._disk_check().detail
+    disks = [check for check in doctor_checks() if check.name.startswith("disk for ")]
+    assert [(disk.name, disk.needed_by) for disk in disks] == [
+        ("disk for containers", "docker"),
+        ("disk for brokers", "local"),
+    ]
+    assert str(tmp_path) in disks[0].detail
+    monkeypatch.setattr(checks, "free_bytes", lambda _: 0)
+    full = [check for check in doctor_checks() if check.name.startswith("disk for ")]
+    assert ["LOADLAB_DATA_DIR" in str(disk.fix) for disk in full] == [False, True]
     memory = checks._memory_check()
     assert (memory.ok, memory.detail) == (False, "1.0 GiB available")

@@ -265,7 +265,7 @@ def test_an_image_that_is_configured_and_not_there_is_named_with_its_variable(
     [
         ("kafka-clients-4.3.1.jar\n", False),
         ("a.jar kafka-clients-3.9.1.jar", True),
-        ("not-kafka-clients-3.9.jar", True),
+        ("not-kafka-clients-3.9.jar", False),
         ("ls: not found", False),
         ("my-kafka-clients-x.jar", False),
     ],

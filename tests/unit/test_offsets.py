@@ -295,6 +295,17 @@ def test_where_others_write_too_what_was_acked_before_a_group_came_is_no_backlog
     assert (before.groups["billing"].backlog, after.groups["billing"].backlog) == (0, 5)
 
 
+def test_a_group_that_reads_on_in_a_partition_reads_what_was_acked_before_it_came() -> None:
+    sender, reader = worker_of(producing()), worker_of(consuming())
+    group = replace(group_from(0, 0, 0), late=np.array([True, False, False]), existing=True)
+    cluster = FakeCluster(ends(9_000, 9_000, 9_000))
+    book(sender, ACK_LANE, Counter.ACKED, 70)
+    sample = OffsetSampler(cluster.as_cluster(), fleet_of(sender, reader), PARTITIONS, [group]).take()
+
+    assert sample is not None
+    assert sample.groups["billing"].backlog == 70
+
+
 def test_where_others_write_too_nothing_is_taken_off_a_backlog() -> None:
     sender, reader = worker_of(producing()), worker_of(consuming())
     book(sender, ACK_LANE, Counter.ACKED, 5)

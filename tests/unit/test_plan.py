@@ -7,6 +7,7 @@ from run_samples import scenario_of
 
 from loadlab.errors import UsageError
 from loadlab.run.plan import plan_scenario
+from loadlab.run.volume import needed_bytes
 from loadlab.scenario import load
 
 SCENARIOS = sorted((Path(__file__).parents[2] / "scenarios").glob("*.yaml"))
@@ -109,19 +110,22 @@ def test_the_disk_holds_every_replica() -> None:
     ("config", "brokers", "kept_bytes"),
     [
         ({}, {}, 36_000_000 * 1_034),
-        ({"retention.bytes": "64MiB"}, {}, 6 * ((64 << 20) + (1 << 30)) + 360 * 10_000 * 1_034),
-        ({"retention.bytes": "64MiB", "segment.bytes": "16MiB"}, {}, 6 * (80 << 20) + 360 * 10_000 * 1_034),
-        ({"retention.ms": "1m", "segment.bytes": "16MiB"}, {}, 6 * (16 << 20) + 420 * 10_000 * 1_034),
+        ({"retention.bytes": "64MiB"}, {}, 6 * ((64 << 20) + (1 << 30)) + 301 * 10_000 * 1_034),
+        ({"retention.bytes": "64MiB", "segment.bytes": "16MiB"}, {}, 6 * (80 << 20) + 301 * 10_000 * 1_034),
+        ({"retention.ms": "1m", "segment.bytes": "16MiB"}, {}, 6 * (16 << 20) + 361 * 10_000 * 1_034),
         (
             {},
             {"log.retention.bytes": "0", "log.segment.bytes": "16MiB"},
-            6 * (16 << 20) + 360 * 10_000 * 1_034,
+            6 * (16 << 20) + 301 * 10_000 * 1_034,
         ),
         (
             {"retention.bytes": "0", "segment.bytes": "16MiB"},
             {"log.retention.check.interval.ms": "1s"},
-            6 * (16 << 20) + 61 * 10_000 * 1_034,
+            6 * (16 << 20) + 2 * 10_000 * 1_034,
         ),
+        ({"retention.ms": "-1"}, {"log.retention.ms": "1m"}, 36_000_000 * 1_034),
+        ({"retention.bytes": "-1"}, {"log.retention.bytes": "0"}, 36_000_000 * 1_034),
+        ({}, {"log.cleanup.policy": "compact", "log.retention.bytes": "0"}, 36_000_000 * 1_034),
         (
             {"retention.bytes": "0", "segment.bytes": "16MiB", "cleanup.policy": "compact"},
             {},
@@ -146,11 +150,41 @@ def test_the_disk_holds_what_retention_leaves(
     assert plan.disk_bytes == kept_bytes
 
 
-def test_the_disk_does_not_hold_what_a_codec_takes_off() -> None:
-    sends = producer(records={"size": 100, "compressibility": 0.75}, config={"compression.type": "zstd"})
-    plan = plan_scenario(scenario_of(producers={"a": sends}))
+@pytest.mark.parametrize(
+    ("topic", "brokers", "takes_off"),
+    [
+        ({}, {}, 75),
+        ({"compression.type": "uncompressed"}, {}, 0),
+        ({}, {"compression.type": "uncompressed"}, 0),
+        ({"compression.type": "producer"}, {"compression.type": "gzip"}, 75),
+    ],
+)
+def test_the_disk_does_not_hold_what_a_codec_takes_off_values(
+    topic: dict[str, str], brokers: dict[str, str], takes_off: int
+) -> None:
+    keys = {"kind": "uniform", "count": 10}
+    records = {"size": 100, "compressibility": 0.75, "keys": keys}
+    sends = producer(records=records, config={"compression.type": "zstd"})
+    plan = plan_scenario(
+        scenario_of(
+            cluster={"provider": "local", "config": brokers},
+            topics={"orders": {"config": topic}},
+            producers={"a": sends},
+        )
+    )
 
-    assert (plan.data_bytes, plan.disk_bytes) == (1_100 * 110, 1_100 * 35)
+    assert (plan.data_bytes, plan.disk_bytes) == (1_100 * 126, 1_100 * (126 - takes_off))
+
+
+def test_what_a_cluster_that_stands_keeps_is_not_told_by_the_scenario() -> None:
+    loaded = scenario_of(
+        cluster={"provider": "local", "config": {"log.retention.bytes": "0", "log.segment.bytes": "1MiB"}},
+        producers={"a": producer(schedule={"rate": "100k/s"})},
+    )
+    plan = plan_scenario(loaded)
+
+    assert needed_bytes(loaded.scenario, plan, stands=True) == plan.data_bytes
+    assert needed_bytes(loaded.scenario, plan, stands=False) == plan.disk_bytes
 
 
 def test_many_topics_are_all_planned_and_all_used() -> None:

@@ -151,7 +151,7 @@ def _no_retries(subject: Subject) -> Iterator[Hit]:
 def _no_acks(subject: Subject) -> Iterator[Hit]:
     for producer in subject.producers:
         if producer.settings.text("acks") == "0":
-            yield Hit(producer.at("acks"), "acks=0")
+            yield Hit(producer.at("acks"), "acks=0, so that acked means written to the socket")
 
 
 def _compacted_without_keys(subject: Subject) -> Iterator[Hit]:

@@ -1,0 +1,77 @@
+"""What a run refuses before it begins, asks when it ends, and keeps out of files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+from run_samples import FakeCluster, scenario_of
+from test_plan import producer
+
+from loadlab.errors import ClusterError, UsageError
+from loadlab.run import runner
+from loadlab.run.interrupts import Interrupts
+from loadlab.run.opening import RunOptions
+from loadlab.run.progress import SilentObserver
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+GROUP_S, CLUSTER_S, BROKER_S = "hunter2-of-checkout", "hunter2-of-clients", "hunter2-of-brokers"
+
+
+@dataclass
+class Telling(FakeCluster):
+    """A cluster whose brokers write all they know into their logs."""
+
+    client_properties: dict[str, str] = field(default_factory=lambda: {"sasl.password": CLUSTER_S})
+
+    def save_logs(self, directory: Path) -> list[Path]:
+        log = directory / "broker-1.log"
+        log.write_bytes(f"refused {GROUP_S}, {CLUSTER_S} and {BROKER_S} of \xff 7 clients".encode("latin-1"))
+        return [log]
+
+
+def test_logs_that_are_kept_of_a_run_that_failed_hold_no_secret(tmp_path: Path) -> None:
+    loaded = scenario_of(
+        cluster={"provider": "local", "config": {"ssl.keystore.password": BROKER_S}},
+        producers={"checkout": producer(config={"sasl.password": GROUP_S})},
+    )
+    run = runner._Run(loaded, RunOptions(tmp_path), SilentObserver(), Interrupts())
+    run._keep_logs(Telling().as_cluster())
+
+    (log,) = tmp_path.glob("failed-*/broker-1.log")
+    assert log.read_text() == "refused [redacted], [redacted] and [redacted] of \ufffd 7 clients"
+
+
+def test_topics_are_not_kept_on_a_cluster_that_ends_with_the_run(tmp_path: Path) -> None:
+    loaded = scenario_of(cluster={"provider": "embedded"})
+    with pytest.raises(UsageError, match="can't be kept on a cluster that ends with the run"):
+        runner.run_scenario(loaded, RunOptions(tmp_path, keep_topics=True), SilentObserver())
+
+
+@pytest.mark.parametrize(
+    ("now", "widened"),
+    [({"orders": 6}, {"orders": 6}), ({"orders": 3}, {}), ({"orders": None}, {}), (None, {})],
+)
+def test_partitions_that_a_topic_got_meanwhile_are_asked_for_and_a_cluster_may_be_silent(
+    tmp_path: Path, now: dict[str, int | None] | None, widened: dict[str, int]
+) -> None:
+    class Grown(FakeCluster):
+        def describe_topics(self, names: Sequence[str]) -> dict[str, object]:
+            assert names == ["orders"]
+            if now is None:
+                raise ClusterError("no broker answers")
+            counts = {name: now[name] for name in names}
+            return {
+                name: count and SimpleNamespace(partitions=range(count)) for name, count in counts.items()
+            }
+
+    loaded = scenario_of(topics={"orders": {"existing": True}})
+    run = runner._Run(loaded, RunOptions(tmp_path), SilentObserver(), Interrupts())
+    assert run._widened(Grown().as_cluster(), {"orders": 3}) == widened
+    run._silent = True
+    assert run._widened(FakeCluster().as_cluster(), {"orders": 3}) == {}
