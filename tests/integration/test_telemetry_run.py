@@ -71,11 +71,14 @@ def test_a_broker_tells_the_bytes_that_were_sent_to_it(tmp_path: Path, kafka: st
 
 @pytest.mark.parametrize("kafka", PROVIDERS, indirect=True)
 def test_a_broker_that_dies_and_comes_back_leaves_a_gap_and_no_wrong_rate(tmp_path: Path, kafka: str) -> None:
+    measured_s = (
+        40 if kafka == "docker" else 20
+    )  # beside other tests a container takes that long to begin again
     loaded = load_document(
         document(
             cluster={"provider": kafka, "config": QUICKLY_MISSED},
             producers=PRODUCERS,
-            phases={"warmup": "1s", "measure": "20s", "drain": "30s"},
+            phases={"warmup": "1s", "measure": f"{measured_s}s", "drain": "30s"},
         )
     )
     options, observer = RunOptions(tmp_path), Recorder()
@@ -92,7 +95,7 @@ def test_a_broker_that_dies_and_comes_back_leaves_a_gap_and_no_wrong_rate(tmp_pa
     broker = stored.result.brokers["1"]
     assert broker.restarts == 1
     assert broker.missed > 0
-    assert broker.covered_s < 20
+    assert broker.covered_s < measured_s
     assert any(message.startswith("broker 1 told nothing of itself") for message in observer.messages)
     rates = [rate for _, rate in series(stored.path, "bytes_in_per_s")]
     assert min(rates) >= 0
