@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from loadlab.scenario import Threshold
 
 _NO_SAMPLE: Final = "there is no sample"
+_NO_TWO_ENDS: Final = "the log's end was not asked for twice in the measure phase"
+_NO_SIZE: Final = "the run neither sent nor read a record of it, so that their size is not known"
 _LEVELS: Final[Mapping[str, str]] = {
     "consumer_lag": "lag",
     "committed_lag": "committed_lag",
@@ -129,10 +131,6 @@ def _sum(parts: Iterable[float | None]) -> float | None:
             return None
         total = part if total is None else total + part
     return total
-
-
-_NO_TWO_ENDS: Final = "the log's end was not asked for twice in the measure phase"
-_NO_SIZE: Final = "the run neither sent nor read a record of it, so that their size is not known"
 
 
 def _throughput(asked: _Question) -> Figure:

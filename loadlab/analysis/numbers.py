@@ -50,7 +50,7 @@ def rate(per_s: float) -> str:
 
 
 def two_rates(one: float, other: float) -> tuple[str, str]:
-    """Two rates by so many digits that they can be told apart: "100.3k/s" and "100.5k/s"."""
+    """Two rates by so many digits that they can be told apart: "100,010/s" and "100,490/s"."""
     if one == other or rate(one) != rate(other):
         return rate(one), rate(other)
     decimals = next((each for each in range(12) if f"{one:.{each}f}" != f"{other:.{each}f}"), 12)

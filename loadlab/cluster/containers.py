@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from loadlab.scenario.cluster import ClusterSpec
 
 _READY_TIMEOUT_S = 120.0
-# Inside a container with a network of its own.
 _JARS: Final = "/opt/kafka/libs"  # in Apache's image as in ours
+# Inside a container with a network of its own.
 _CLIENT_PORT, _CONTROLLER_PORT, _BROKER_PORT, _TELEMETRY_PORT = 9092, 9093, 19092, 8778
 _AGENT, _ACCESS = "/loadlab/jolokia.jar", "/loadlab/access.xml"
 

@@ -15,7 +15,7 @@ from loadlab.run.offsets import Group
 from loadlab.run.orders import group_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from loadlab.cluster import Cluster, OffsetSample
     from loadlab.run.events import Events
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 _AGAIN_S: Final = 0.2
 _FOR_GOOD: Final = frozenset({"TOPIC_AUTHORIZATION_FAILED", "CLUSTER_AUTHORIZATION_FAILED"})
 _PATIENCE_S: Final = 30.0
-"""As long as Kafka takes at the least to give a partition another leader, several times over."""
+"""A failover takes about nine seconds."""
+
+
+def all_partitions(counts: Mapping[str, int]) -> list[Partition]:
+    """All partitions of topics, by how many each has, in the order in which a ledger numbers them."""
+    return [(name, number) for name, count in counts.items() for number in range(count)]
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Beginnings:
         Raises:
             ClusterError: a leader did not tell them.
         """
-        return self._whole(self.cluster.end_offsets, self._of(self.partitions))
+        return self._whole(self.cluster.end_offsets, all_partitions(self.partitions))
 
     def groups(self, ends: Mapping[Partition, int]) -> list[Group]:
         """The consumer groups, and where each begins: at what it committed, else by auto.offset.reset.
@@ -68,11 +73,9 @@ class Beginnings:
         """
         return [self._group(planned, ends) for planned in self.plan.consumers]
 
-    def _of(self, topics: Iterable[str]) -> list[Partition]:
-        return [(topic, number) for topic in topics for number in range(self.partitions[topic])]
-
     def _group(self, planned: PlannedConsumer, ends: Mapping[Partition, int]) -> Group:
-        read, identity = self._of(planned.topics), group_id(self.run_id, planned)
+        read = all_partitions({topic: self.partitions[topic] for topic in planned.topics})
+        identity = group_id(self.run_id, planned)
         begins_late = planned.config.get("auto.offset.reset") in LATEST
         named = planned.group_id is not None
         first = {} if begins_late and not named else self._whole(self.cluster.start_offsets, read).offsets

@@ -20,7 +20,7 @@ from loadlab.results.redact import Redactor
 from loadlab.results.run_id import new_run_id
 from loadlab.results.store import save
 from loadlab.run.account import open_account
-from loadlab.run.beginnings import Beginnings
+from loadlab.run.beginnings import Beginnings, all_partitions
 from loadlab.run.broker_readings import broker_rows
 from loadlab.run.brokers import follow_brokers
 from loadlab.run.collect import make_histograms, make_result
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from loadlab.results.reader import StoredRun
     from loadlab.run.account import Account
     from loadlab.run.brokers import BrokerSampler
-    from loadlab.run.offsets import Partition
     from loadlab.run.progress import RunObserver
     from loadlab.scenario import LoadedScenario, Scenario
 
@@ -185,7 +184,7 @@ class _Run:
     @contextmanager
     def _account(self, partitions: dict[str, int]) -> Iterator[Account | None]:
         """The run's ledger, where there is one."""
-        everywhere = _everywhere(partitions)
+        everywhere = all_partitions(partitions)
         account = None
         if self._options.ledger:
             try:
@@ -223,7 +222,7 @@ class _Run:
     ) -> StoredRun:
         self._spawn(cluster, partitions, fleet, account)
         brokers = follow_brokers(cluster, self._events)
-        everywhere = _everywhere(partitions)
+        everywhere = all_partitions(partitions)
         beginnings = Beginnings(cluster, self._scenario, self._plan, self._run_id, partitions, self._events)
         before = beginnings.log_ends()
         groups = beginnings.groups(before.offsets)
@@ -345,11 +344,6 @@ class _Run:
                 folder.rmdir()
         except (OSError, LoadlabError) as error:
             self._observer.warn(f"the brokers' logs could not be kept: {error}")
-
-
-def _everywhere(partitions: Mapping[str, int]) -> list[Partition]:
-    """All partitions of the run, in the order in which the ledger numbers them."""
-    return [(name, number) for name, count in partitions.items() for number in range(count)]
 
 
 def _secrets(cluster: Cluster, scenario: Scenario) -> list[str]:

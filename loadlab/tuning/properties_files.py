@@ -267,7 +267,6 @@ _OFF_BY_ITSELF: Final = "Java switches it off by itself beside acks or retries t
 _IN_FLIGHT: Final = (
     "measured: max.in.flight=1000000, librdkafka's default. Java's is 5, the most that keeps the order"
 )
-_QUEUE_DEFAULTS: Final = {"queue.buffering.max.kbytes": "1048576", "queue.buffering.max.messages": "100000"}
 _BUFFER: Final = (
     "Java's buffer.memory is 32 MiB, of which each partition takes batch.size while it is written"
     " to: raise it where batch.size times the partitions of a topic comes near to that"
@@ -298,9 +297,12 @@ def _of_producers(client: _Client) -> Iterator[str]:
     if not {"max.in.flight.requests.per.connection", "enable.idempotence"} & given.keys():
         yield f"# {_IN_FLIGHT}"
     if "queue.buffering.max.kbytes" not in given:
-        queue = [f"{name}={value}" for name, value in _QUEUE_DEFAULTS.items() if name not in given]
-        plural = "s" if len(queue) > 1 else ""
-        yield from _comment(f"measured: {' and '.join(queue)}, librdkafka's default{plural}. {_BUFFER}")
+        counted = (
+            "" if "queue.buffering.max.messages" in given else " and queue.buffering.max.messages=100000"
+        )
+        plural = "s" if counted else ""
+        kept = f"measured: queue.buffering.max.kbytes=1048576{counted}, librdkafka's default{plural}."
+        yield from _comment(f"{kept} {_BUFFER}")
     if "partitioner" not in given:
         yield f"# {DEFAULT_PARTITIONER_NOTE}"
 

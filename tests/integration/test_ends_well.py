@@ -55,7 +55,9 @@ def _left_of(runs: set[str], provider: str) -> list[str]:
 
 def _assert_wakes_punctually(command: Command) -> None:
     """A worker wakes up to 50 µs behind a deadline unless it has asked for better."""
-    for worker in command.workers():
+    workers = command.workers()
+    assert workers
+    for worker in workers:
         assert Path(f"/proc/{worker.pid}/timerslack_ns").read_text() == "1\n"
 
 

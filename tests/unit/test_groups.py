@@ -236,6 +236,16 @@ def test_the_compression_ratio_is_that_of_a_records_bytes_before_and_after() -> 
     assert compressed() is None
 
 
+def test_the_compression_ratio_is_of_the_measure_phase_on_both_sides() -> None:
+    """Statistics are of its windows: larger records of the warm-up count on neither side."""
+    worker = sender(attempted=100, acked=100)
+    book(worker, ACK_LANE, Counter.ACKED, 100, intent=0, moment=0)
+    book(worker, ACK_LANE, Counter.ACKED_BYTES, 1_000_000, intent=0, moment=0)
+    worker.slab.record["batches"] = 1
+    worker.slab.record["batch_records"], worker.slab.record["batch_bytes"] = 100, 5_000
+    assert group_of(worker, config={"compression.type": "lz4"}).result().compression_ratio == 2.0
+
+
 def test_the_compression_ratio_is_told_whatever_the_property_is_called() -> None:
     assert compressed(compression_codec="lz4") == 2.0
 
