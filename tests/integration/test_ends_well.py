@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.local, pytest.mark.beside, pytest.mark.usefixtures("local_kafka")]
 
 
+KAFKA = ["local", pytest.param("docker", marks=pytest.mark.docker)]
 BEHIND = [
     *("--set", "consumers.billing.max_rate=10/s", "--set", "phases.warmup=1s"),
     *("--set", "phases.measure=60s"),
@@ -66,7 +67,7 @@ def _gone(processes: list[psutil.Process], timeout_s: float) -> bool:
     return not alive
 
 
-@pytest.mark.parametrize("provider", ["local", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.mark.parametrize("provider", KAFKA, indirect=True)
 def test_the_first_interrupt_keeps_what_was_measured(provider: str, tmp_path: Path) -> None:
     phases = ["--set", "phases.warmup=1s", "--set", "phases.measure=60s"]
     command = start_command(tmp_path, *phases, provider=provider)
@@ -103,7 +104,7 @@ def test_a_drain_after_an_interrupt_takes_five_seconds_at_the_most(tmp_path: Pat
     assert drain["end_s"] - drain["start_s"] == pytest.approx(5.0, abs=0.5)
 
 
-@pytest.mark.parametrize("provider", ["local", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.mark.parametrize("provider", KAFKA, indirect=True)
 def test_the_second_interrupt_ends_at_once(provider: str, tmp_path: Path) -> None:
     """The consumer is far behind, so that the drain after the first would take its five seconds."""
     command = start_command(tmp_path, *BEHIND, provider=provider)
