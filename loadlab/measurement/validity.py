@@ -150,19 +150,19 @@ def _deaths(run: RunFigures) -> Iterator[Finding]:
     for death in run.dead_workers:
         yield Finding(
             code="worker_died",
-            message=f"{death.who} {death.how}",
+            message=f"{death.who} {death.how} (limit 0 deaths)",
             fix="see its log beside the result, and run again",
-            figure=None,
-            limit=None,
+            figure=1.0,
+            limit=0.0,
             severity="invalid",
         )
     for death in run.dead_brokers:
         yield Finding(
             code="broker_died",
-            message=f"{death.who} {death.how}",
+            message=f"{death.who} {death.how} (limit 0 deaths)",
             fix="see the broker's log beside the result; the figures include the failover",
-            figure=None,
-            limit=None,
+            figure=1.0,
+            limit=0.0,
             severity="suspect",
         )
 
@@ -170,9 +170,10 @@ def _deaths(run: RunFigures) -> Iterator[Finding]:
 def _reconciliation(run: RunFigures) -> Iterator[Finding]:
     if run.widened:
         message = (
-            f"partitions were added in the run ({', '.join(run.widened)}): what they hold is not counted"
+            f"partitions were added in the run ({', '.join(run.widened)}; limit 0): what they hold is not "
+            "counted"
         )
-        yield Finding("unreconciled", message, "run again", None, None, "invalid")
+        yield Finding("unreconciled", message, "run again", float(len(run.widened)), 0.0, "invalid")
     elif not run.ends_known:
         message = "the cluster did not tell its log ends after the last read: nothing could be reconciled"
         yield Finding("unreconciled", message, "see the brokers' logs", None, None, "invalid")

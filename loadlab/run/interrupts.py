@@ -76,13 +76,13 @@ class Interrupts:
     def _on_deferred_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         if self._is_same_word(number):
             return
-        if self.missed:
+        if self.missed or self.requested:
             raise KeyboardInterrupt
         self.missed = True
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Does what must not be left half done: a first signal is only noted, a second ends it."""
+        """Does what must not be left half done: a first signal is only noted, the user's second ends it."""
         with _handlers(self._on_deferred_signal):
             yield
 

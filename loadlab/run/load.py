@@ -256,11 +256,16 @@ class Load:
         for worker in self.fleet.workers:
             number = worker.order.worker
             if number not in self.dead_workers and worker.died:
-                death = Death(f"worker {number} of {worker.order.group}", f"ended: {worker.exit_text()}")
+                death = self._death(f"worker {number} of {worker.order.group}", worker.exit_text())
                 self.dead_workers[number] = death
                 self.events.trouble("worker_died", f"{death.who} {death.how}", worker=number)
         for stall in self.heartbeats.check():
             self.events.trouble("worker_stalled", f"{stall.who} gives no sign of life")
+
+    def _death(self, who: str, how: str) -> Death:
+        at_s = self.timeline.elapsed_s(time.monotonic_ns())
+        when = "before the start" if at_s < 0 else f"{at_s:.1f} s after the start"
+        return Death(who, f"died {when}: {how}")
 
     def _check_cluster(self) -> None:
         try:
@@ -278,10 +283,7 @@ class Load:
         self._brokers_alive = sum(broker.alive for broker in states)
         for broker in states:
             if not broker.alive and broker.broker_id not in self.dead_brokers:
-                at_s = self.timeline.elapsed_s(time.monotonic_ns())
-                death = Death(
-                    f"broker {broker.broker_id}", f"died {at_s:.1f} s after the start: {broker.detail}"
-                )
+                death = self._death(f"broker {broker.broker_id}", broker.detail)
                 self.dead_brokers[broker.broker_id] = death
                 self.events.trouble("broker_died", f"{death.who} {death.how}", broker=broker.broker_id)
 

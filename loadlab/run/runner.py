@@ -238,7 +238,7 @@ class _Run:
         self._interrupts.gentle = True
         ended_ns = load.run()
         self._silent = load.final is None or not load.final.ends
-        with self._interrupts.undisturbed():
+        with self._interrupts.deferred():
             watcher.finish(load.timeline, ended_ns)
             series.rows += broker_rows(brokers.samples, load.timeline.start_ns)
             brokers.note_missed(self._events)
@@ -261,10 +261,9 @@ class _Run:
             return self._store(measured, series, live)
 
     def _widened(self, cluster: Cluster, partitions: Mapping[str, int]) -> dict[str, int]:
-        """The topics of others that got partitions in the run, and how many they have now."""
-        theirs = [] if self._silent else [one.name for one in self._plan.topics if one.partitions is None]
+        """The topics that others gave partitions in the run, and how many they have now."""
         try:
-            found = cluster.describe_topics(theirs) if theirs else {}
+            found = {} if self._silent else cluster.describe_topics(list(partitions))
         except LoadlabError as error:
             self._events.trouble("topics_unknown", f"whether topics got partitions is not known: {error}")
             return {}

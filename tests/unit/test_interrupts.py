@@ -122,6 +122,15 @@ def test_a_signal_waits_until_what_must_not_be_left_half_done_is_done(number: si
             signal.raise_signal(signal.SIGINT)
 
 
+def test_the_second_signal_ends_what_the_first_began_to_store() -> None:
+    interrupts = Interrupts(gentle=True)
+
+    with interrupts.handled():
+        signal.raise_signal(signal.SIGINT)
+        with interrupts.deferred(), pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
 @EACH
 def test_what_is_sent_to_a_process_and_then_to_its_group_is_said_once(
     number: signal.Signals, clock: Clock

@@ -212,7 +212,7 @@ def test_a_killed_worker_is_noticed_and_the_others_go_on() -> None:
     load.run()
 
     assert [(death.who, death.how) for death in load.dead_workers.values()] == [
-        ("worker 0 of checkout", "ended: killed by SIGKILL")
+        ("worker 0 of checkout", "died before the start: killed by SIGKILL")
     ]
     assert load.failure is None
     assert kinds(load).count("worker_died") == 1

@@ -70,8 +70,7 @@ def test_partitions_that_a_topic_got_meanwhile_are_asked_for_and_a_cluster_may_b
                 name: count and SimpleNamespace(partitions=range(count)) for name, count in counts.items()
             }
 
-    loaded = scenario_of(topics={"orders": {"existing": True}})
-    run = runner._Run(loaded, RunOptions(tmp_path), SilentObserver(), Interrupts())
+    run = runner._Run(scenario_of(), RunOptions(tmp_path), SilentObserver(), Interrupts())
     assert run._widened(Grown().as_cluster(), {"orders": 3}) == widened
     run._silent = True
     assert run._widened(FakeCluster().as_cluster(), {"orders": 3}) == {}

@@ -265,10 +265,13 @@ def test_one_saturated_group_saturates_the_run() -> None:
 
 
 def test_a_dead_worker_makes_the_run_invalid() -> None:
-    finding = only(of(dead_workers=[Death("worker 3 of checkout", "ended: killed by SIGKILL")]))
+    finding = only(of(dead_workers=[Death("worker 3 of checkout", "died 4.0 s after the start: killed by SIGKILL")]))
 
     assert (finding.code, finding.severity) == ("worker_died", "invalid")
-    assert "worker 3 of checkout ended: killed by SIGKILL" in finding.message
+    assert finding.message == (
+        "worker 3 of checkout died 4.0 s after the start: killed by SIGKILL (limit 0 deaths)"
+    )
+    assert (finding.figure, finding.limit) == (1.0, 0.0)
 
 
 def test_a_dead_broker_makes_the_run_suspect() -> None:
