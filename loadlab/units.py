@@ -28,7 +28,7 @@ NS_PER_S: Final = 1_000_000_000
 NS_PER_MS: Final = 1_000_000
 NS_PER_US: Final = 1_000
 
-_NUMBER: Final = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([A-Za-zµ/]*)")
+_NUMBER: Final = re.compile(r"([0-9]{1,30}(?:\.[0-9]{1,30})?)\s*([A-Za-zµμ/]*)")
 _PLAIN_NUMBER: Final = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 _GROUPED_DIGITS: Final = re.compile(r"[0-9]{1,3}(?:[,_'][0-9]{3})+(?![0-9]).*")
 _PART_OF_A_DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(d|h|ms|m|s)\s*")
@@ -55,7 +55,11 @@ SIZE_UNITS: Final[Mapping[str, Fraction]] = {
 COUNT_UNITS: Final[Mapping[str, Fraction]] = {"M": Fraction(10**6), "k": Fraction(10**3), "": Fraction(1)}
 _RATE_UNITS: Final[Mapping[str, Fraction]] = {f"{prefix}/s": by for prefix, by in COUNT_UNITS.items()}
 _SECONDS: Final = ("", "s", "sec", "second")
-_DURATION_NAMES: Final[Mapping[str, Fraction]] = {**DURATION_UNITS, "µs": DURATION_UNITS["us"]}
+_DURATION_NAMES: Final[Mapping[str, Fraction]] = {
+    **DURATION_UNITS,
+    "\u00b5s": DURATION_UNITS["us"],  # the micro sign
+    "\u03bcs": DURATION_UNITS["us"],  # the Greek letter
+}
 
 
 class UnitError(HintedError):
@@ -73,7 +77,9 @@ def duration_s(value: object) -> float:
             return 0.0
         number = _fraction(_finite(value))
         raise UnitError(f"a duration needs its unit, and {value} has none", f"{_plain(number)}s")
-    meant = _summed(value) if isinstance(value, str) else None
+    ungrouped = _ungrouped(value)
+    whole = f"{ungrouped}s" if ungrouped and ungrouped.isdigit() else ungrouped
+    meant = whole or (_summed(value) if isinstance(value, str) else None)
     number, unit = _split(value, 'a duration such as "5ms", "30s" or "2m"', meant)
     if unit in _DURATION_NAMES:
         return float(number * _DURATION_NAMES[unit])

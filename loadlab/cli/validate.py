@@ -64,12 +64,12 @@ def validate(
 
 
 def _is_study(path: Path) -> bool:
-    """Whether a file has the key ``study``; one that can't be read is told of as a scenario."""
+    """Whether a file has a key that only studies have; one that can't be read is told of as a scenario."""
     try:
         document, _ = parse(read_text(path), str(path))
     except ScenarioError:
         return False
-    return "study" in document.data
+    return not document.data.keys().isdisjoint(("study", "search_space"))
 
 
 def _validate_study(path: Path, overrides: list[str], brokers: int | None, output: OutputFormat) -> None:

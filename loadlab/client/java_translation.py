@@ -69,10 +69,12 @@ class Untranslatable:
     Attributes:
         reason: why, in one sentence without a full stop.
         at_key: whether librdkafka has no such property for the client, whatever its value.
+        suggestion: the name or value that was probably meant, or None.
     """
 
     reason: str
     at_key: bool = False
+    suggestion: str | None = None
 
 
 def translated(client: Client, name: str, value: str) -> Translated | Untranslatable:
@@ -89,7 +91,7 @@ def translated(client: Client, name: str, value: str) -> Translated | Untranslat
     except ValueError as error:
         return Untranslatable(str(error), at_key=name == _OF_CODE)
     if isinstance(found, PropertyProblem):
-        return Untranslatable(found.message, at_key=found.at_key)
+        return Untranslatable(found.message, found.at_key, found.suggestion)
     return Translated(target, found)
 
 

@@ -39,6 +39,12 @@ def check_pinned(scenario: Scenario) -> None:
     Raises:
         UsageError: a group's are.
     """
+    wrong: list[UsageError] = []
     for part, groups in (("producers", scenario.producers), ("consumers", scenario.consumers)):
         for name, spec in groups.items():
-            pinned_cores(f"{part}.{name}", spec.cpuset)
+            try:
+                pinned_cores(f"{part}.{name}", spec.cpuset)
+            except UsageError as error:
+                wrong.append(error)
+    if wrong:
+        raise UsageError("\n".join(error.message for error in wrong), fix=wrong[0].fix)

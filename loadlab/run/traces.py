@@ -74,7 +74,8 @@ def trace_warnings(scenario: Scenario) -> Iterator[str]:
         sent = int(np.searchsorted(trace.rows["due_ns"][:wanted], round(sending_s * NS_PER_S)))
         lasts, sends = f"{planned.duration_s:,.1f} s", format_duration(sending_s)
         if sent < wanted:
-            yield f"{of} lasts {lasts}, and the run sends for {sends}: {wanted - sent:,} records are left out"
+            left = f"{wanted - sent:,} record{' is' if wanted - sent == 1 else 's are'}"
+            yield f"{of} lasts {lasts}, and the run sends for {sends}: {left} left out"
         elif planned.duration_s < sending_s - _NEAR_S:
             yield f"{of} lasts {lasts}, and the run sends for {sends}: means are over the whole measure phase"
 

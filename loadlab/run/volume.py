@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from loadlab.run.plan import PlannedProducer, RunPlan
     from loadlab.scenario import ProducerSpec, Scenario, TopicSpec
@@ -95,10 +95,17 @@ def _kept_bytes(topic: TopicSpec, brokers: Mapping[str, str], bytes_per_s: float
     )
     beside = partitions * segment + bytes_per_s * check_ms / _MS_PER_S
     by_size = _number(-1, topic.config.get("retention.bytes"), brokers.get("log.retention.bytes"))
-    by_time_ms = _number(-1, topic.config.get("retention.ms"), brokers.get("log.retention.ms"))
+    by_time_ms = _number(-1, topic.config.get("retention.ms"), *_retention_ms(brokers))
     kept: list[float] = [partitions * by_size] if by_size >= 0 else []
     kept += [bytes_per_s * by_time_ms / _MS_PER_S] if by_time_ms >= 0 else []
     return min(kept) + beside if kept else float("inf")
+
+
+def _retention_ms(brokers: Mapping[str, str]) -> Iterator[str]:
+    """For how long brokers keep records, by each property that says so; the finest unit prevails."""
+    for unit, unit_ms in (("ms", 1), ("minutes", 60_000), ("hours", 3_600_000)):
+        if (text := brokers.get(f"log.retention.{unit}")) is not None:
+            yield str(max(-1, int(text) * unit_ms))
 
 
 def _first(*texts: str | None) -> str | None:

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from loadlab.scenario.finding import Finding, View
 
 _PROVIDER = ("cluster", "provider")
+_SECURITY = "security.protocol"
+_SESSION = "session.timeout.ms"
+_SESSION_LIMITS = (
+    ("group.min.session.timeout.ms", "6000", "least"),
+    ("group.max.session.timeout.ms", "1800000", "most"),
+)
+"""What classic groups may ask for, and Kafka's defaults."""
+
 _MIN_INSYNC = "min.insync.replicas"
 _OFFSETS_COPIES = "offsets.topic.replication.factor"
 _PROTOCOLS = "group.coordinator.rebalance.protocols"
@@ -96,6 +104,41 @@ def group_protocols(view: View) -> Iterator[Finding]:
         if consumer.config.get("group.protocol", "").lower() == NEW_PROTOCOL:
             message = f"{NEW_PROTOCOL} needs Kafka 4.0 or later, and the cluster has {cluster.kafka_version}"
             yield found(("consumers", name, "config", "group.protocol"), message, about=about)
+
+
+def client_protocols(view: View) -> Iterator[Finding]:
+    """Clients speak to a cluster of ours as it listens: in plain text."""
+    if view.scenario.cluster.provider == "external":
+        return
+    for path, group in view.groups():
+        protocol = group.config.get(_SECURITY, "plaintext")
+        if protocol.lower() != "plaintext":
+            message = (
+                f"{protocol} needs a cluster of yours (external): those started here listen in plain text"
+            )
+            yield found((*path, "config", _SECURITY), message, about=(_PROVIDER,))
+
+
+def session_timeouts(view: View) -> Iterator[Finding]:
+    """The group coordinator lets a session be as short or long as it is asked to be."""
+    cluster = view.scenario.cluster
+    if cluster.provider not in KAFKA_PROVIDERS:
+        return
+    for name, consumer in view.scenario.consumers.items():
+        asked = consumer.config.get(_SESSION, "")
+        if not units.is_digits(asked) or consumer.config.get("group.protocol", "").lower() == NEW_PROTOCOL:
+            continue
+        for limit, default_ms, word in _SESSION_LIMITS:
+            allowed = cluster.config.get(limit, default_ms)
+            if units.is_digits(allowed) and (
+                int(asked) < int(allowed) if word == "least" else int(asked) > int(allowed)
+            ):
+                message = f"{asked} ms are refused by the brokers: {limit} is {allowed}, the {word} they take"
+                yield found(
+                    ("consumers", name, "config", _SESSION),
+                    message,
+                    about=(_PROVIDER, ("cluster", "config", limit)),
+                )
 
 
 def replication(view: View) -> Iterator[Finding]:

@@ -52,7 +52,7 @@ def _column(name: str, producer: ProducerSpec, column: str, field: Path) -> Iter
     rate: Path = ("producers", name, "schedule", "rate")
     file = trace_of(producer)
     if file is None:
-        yield found(path, "there is no trace: schedule.rate is none", about=(rate,))
+        yield found(path, "there is no trace to take it from: schedule.rate has to be one", about=(rate,))
     elif file.problem is None:
         there = file.trace.has_sizes if column == "size" else file.trace.has_keys
         if not there:

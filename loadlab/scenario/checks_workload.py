@@ -15,7 +15,7 @@ from loadlab.scenario.cluster import BROKER_LIMITS, KAFKA_PROVIDERS
 from loadlab.scenario.finding import Finding, View, found
 from loadlab.scenario.records import STAMP_BYTES
 from loadlab.scenario.schedule import BurstsRate
-from loadlab.scenario.workload import CODECS, check_topic_name
+from loadlab.scenario.workload import CODECS, MOST_PARTITIONS, check_topic_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +53,23 @@ def topic_names(view: View) -> Iterator[Finding]:
             yield found(path, str(error), at_key=True)
 
 
+def bearable(view: View) -> Iterator[Finding]:
+    """All partitions together are no more than brokers bear, each having files and memory of its own."""
+    together = 0
+    for name, topic in view.scenario.topics.items():
+        own = 0 if topic.existing else topic.partitions * topic.count
+        together += own
+        if own and together > MOST_PARTITIONS:
+            of = f"{topic.count:,} topics of {topic.partitions:,} partitions"
+            sums = f"are {own:,}" if own == together else f"and those above are {together:,}"
+            message = (
+                f"{of} {sums} partitions, each with files and memory of its own: {MOST_PARTITIONS:,} are "
+                "the most"
+            )
+            yield found(("topics", name), message, at_key=True)
+            return
+
+
 def known_topics(view: View) -> Iterator[Finding]:
     """Producers and consumers name topics that are there."""
     names = view.names("topics")
@@ -87,7 +104,7 @@ def record_sizes(view: View) -> Iterator[Finding]:
         for limit, what, about in _limits(view, name, producer):
             if value_bytes + sum(beside.values()) > limit:
                 told = f"{' and '.join(parts)} {'is' if len(parts) == 1 else 'are'}"
-                message = f"{where}{told} more than {what} lets through, {_exact(limit)}; raise it"
+                message = f"{where}{told} more than {what} lets through, {_exact(max(0, limit))}; raise it"
                 yield found(size, message, about=about)
                 break
 

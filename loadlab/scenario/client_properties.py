@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from loadlab.client.property_table import Client
     from loadlab.scenario.properties_text import Entry
 
 _LARGEST_BYTES: Final = 1 << 20
@@ -49,7 +50,19 @@ def read_client_properties(path: Path, bootstrap_servers: str | None = None) -> 
         line = lines.get(error.name, lines.get(JAAS, 1))
         raise UsageError(f"{path}:{line}: {error.name}: {error.reason}", fix=error.fix) from None
     places = {name: lines.get(GIVEN_BY.get(name, name), lines.get(name, 1)) for name in properties}
-    return dict(_checked(path, places[name], name, value) for name, value in properties.items())
+    checked: dict[str, str] = {}
+    wrong: list[UsageError] = []
+    for name, value in properties.items():
+        try:
+            checked.update([_checked(path, places[name], name, value)])
+        except UsageError as error:
+            wrong.append(error)
+    if len(wrong) > 1:
+        told = "; ".join(f"{one.message} ({one.fix})" for one in wrong)
+        raise UsageError(told, fix="leave them out, or use what is named")
+    if wrong:
+        raise wrong[0]
+    return checked
 
 
 def without_secrets(text: str, properties: Mapping[str, str]) -> str:
@@ -81,15 +94,20 @@ def _entries(path: Path) -> list[Entry]:
 
 def _checked(path: Path, line: int, name: str, value: str) -> tuple[str, str]:
     """A property by librdkafka's name, if every client may have it."""
-    found = translated("consumer", name, value)
     known = known_properties().get(COUNTERPARTS.get(name, name))
-    if known is not None and len(known.clients) == 1:
+    client: Client = "consumer"
+    of_one = known is not None and len(known.clients) == 1
+    if known is not None and of_one:
         (client,) = known.clients
+    found = translated(client, name, value)
+    if of_one and not isinstance(found, Untranslatable):
         raise UsageError(
             f"{path}:{line}: {name} is of {client}s alone, and this file is for every client",
             fix=f"{client}s.NAME.config, where results show it",
         )
     if isinstance(found, Untranslatable):
         reason = _without_value(found.reason, name, value)
-        raise UsageError(f"{path}:{line}: {name}: {reason}", fix="leave it out, or use what is named")
+        meant = found.suggestion if found.at_key else None
+        fix = f"did you mean {meant}?" if meant else "leave it out, or use what is named"
+        raise UsageError(f"{path}:{line}: {name}: {reason}", fix=fix)
     return found.name, found.value

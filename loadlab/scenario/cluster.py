@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -98,6 +99,15 @@ class ClusterSpec(Model):
             raise HintedError(f"{value} is too old: clusters need KRaft with combined roles, 3.7.0 or later")
         return value
 
+    @field_validator("round_trip_s")
+    @classmethod
+    def _whole_ms(cls, value: float | None) -> float | None:
+        if value is not None and not math.isclose(value * 1000, round(value * 1000), abs_tol=1e-9):
+            raise HintedError(
+                "the mock's round trips are of whole milliseconds", f"{math.ceil(value * 1000)}ms"
+            )
+        return value
+
     @field_validator("bootstrap_servers")
     @classmethod
     def _endpoints(cls, value: str | None) -> str | None:
@@ -120,7 +130,7 @@ def set_aside(cluster: Mapping[str, object], provider: str) -> list[tuple[str, .
 
 def is_loopback(endpoint: str) -> bool:
     """Whether a ``host:port`` can only be this machine."""
-    host = endpoint.strip().rpartition(":")[0].strip("[]")
+    host = endpoint.strip().rpartition(":")[0].strip("[]").lower()
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

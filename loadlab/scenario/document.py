@@ -88,6 +88,11 @@ class Document:
 
     def place(self, path: Path, *, at_key: bool = False) -> Place:
         """Where the value of a path is, or the nearest thing around it that the user wrote."""
+        if path and path not in self.marks:
+            # What nothing but an override brought is where the override is.
+            below = (place for place in self.overrides if place[: len(path)] == path)
+            if (first := next(below, None)) is not None:
+                return Place(self.overrides[first].place, None)
         for length in range(len(path), -1, -1):
             if path[:length] in self.overrides:
                 return Place(self.overrides[path[:length]].place, None)

@@ -57,7 +57,8 @@ def parse_key(text: str) -> ThresholdKey:
     found = _KEY.fullmatch(text.strip())
     if found is None:
         raise HintedError(
-            f'"{text}" is no metric such as publish_latency or publish_latency{{producer=NAME}}'
+            f'"{text}" is no metric such as publish_latency or publish_latency{{producer=NAME}}',
+            near(text.replace("-", "_"), METRICS),
         )
     name = found[1]
     if name not in METRICS:
@@ -66,10 +67,23 @@ def parse_key(text: str) -> ThresholdKey:
         return ThresholdKey(name, {})
     label, equals, value = (part.strip() for part in found[2].partition("="))
     allowed = METRICS[name].selectors
+    if label in allowed and "," in value:
+        raise HintedError(
+            f"{name} takes one selector, not {{{found[2]}}}",
+            f"{name}{{{label}={value.partition(',')[0].strip()}}}",
+        )
+    if ":" in label and not equals:
+        raise HintedError(
+            "a selector has an equals sign, as {producer=NAME} has",
+            f"{name}{{{label.replace(':', '=', 1)}}}",
+        )
     if label not in allowed or not equals or not value:
         choices = " or ".join(f"{{{choice}=NAME}}" for choice in allowed) or "no selector"
         raise HintedError(f"{name} takes {choices}, not {{{found[2]}}}", near(label, allowed))
     return ThresholdKey(name, {label: value.strip("\"'")})
+
+
+_OTHER_STATS: Final = {"median": "p50", "average": "mean", "avg": "mean"}
 
 
 @dataclass(frozen=True)
@@ -133,7 +147,11 @@ def _unknown_stat(metric: str, stat: str) -> HintedError:
             meant,
         )
     more = " and any percentile such as p99.5" if METRICS[metric].has_percentiles else ""
-    return HintedError(f'{metric} has no "{stat}"; it has {", ".join(stats)}{more}', near(stat, stats))
+    meant = _OTHER_STATS.get(stat.lower())
+    return HintedError(
+        f'{metric} has no "{stat}"; it has {", ".join(stats)}{more}',
+        meant if meant is not None and stat_of(metric, meant) else near(stat, stats),
+    )
 
 
 def stat_of(metric: str, name: str) -> Stat | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from loadlab import units
 from loadlab.client.properties import PropertyProblem
+from loadlab.client.property_table import known_properties
 from loadlab.hints import near
 
 if TYPE_CHECKING:
@@ -44,6 +45,14 @@ OWNED: Final[Mapping[str, str]] = {
 }
 """Broker properties that the provider sets, each with the reason."""
 _OWNED_PREFIXES: Final = ("controller.quorum.bootstrap", "controller.quorum.voters", "controller.listener")
+
+_BESIDE: Final = {
+    "partitions": "partitions",
+    "num.partitions": "partitions",
+    "replication.factor": "replication_factor",
+    "replication_factor": "replication_factor",
+}
+"""What a topic is made with, and is no property of it."""
 
 _BITS: Final = {"SHORT": 16, "INT": 32, "LONG": 64}
 _WHOLE: Final = re.compile(r"[-+]?[0-9]+")
@@ -105,8 +114,14 @@ def _unknown(owner: Owner, kafka_version: str, name: str, known: Mapping[str, De
     other = "4.3.1" if kafka_version.startswith("3.") else "3.9.1"
     if name in definitions(owner, other):
         return PropertyProblem(name, f"{message}; Kafka {other} has", at_key=True)
+    if owner == "topic" and name in _BESIDE:
+        return PropertyProblem(name, f"stands beside config: topics.NAME.{_BESIDE[name]}", at_key=True)
+    if name in known_properties():
+        message = "is a property of clients: producers.NAME.config or consumers.NAME.config"
+        return PropertyProblem(name, message, at_key=True)
     twin = f"log.{name}" if owner == "broker" else name.removeprefix("log.")
-    suggestion = twin if twin in known else near(name, known)
+    free = [other for other in known if owner == "topic" or not is_owned(other)]
+    suggestion = twin if twin in free else near(name, free)
     return PropertyProblem(name, message, suggestion, at_key=True)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Final
 
+from loadlab.errors import ScenarioError
 from loadlab.scenario.checks import check
 from loadlab.scenario.document import Document, Origin, Path, value_at
 from loadlab.scenario.overrides import Setting, apply_overrides, apply_settings
@@ -72,6 +73,8 @@ def load(
         ScenarioError: with every problem, each at its place.
     """
     document, problems = parse(read_text(path), str(path))
+    if "search_space" in document.data:
+        raise ScenarioError(f"{path}: is a study, which is no scenario", fix=f"loadlab tune {path}")
     problems += apply_settings(document, settings)
     problems += apply_overrides(document, environ or {}, overrides)
     problems += _apply_brokers(document, brokers)

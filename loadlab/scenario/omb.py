@@ -82,6 +82,8 @@ def _read(path: Path) -> dict[str, object]:
 def _refuse_what_blocks(reports: tuple[KeyReport, ...]) -> None:
     blocking = [f"  {each.file}: {each.key}: {each.told}" for each in reports if each.blocks]
     if blocking:
+        # A key that is lacking may be there under a name that OMB does not know.
+        blocking += [f"  {each.file}: {each.key}: {each.told}" for each in reports if each.unknown]
         raise UsageError(
             "\n".join(["no scenario can be made of these files:", *blocking]),
             fix="change these keys in a copy of the files",

@@ -25,6 +25,7 @@ KNOWN: Final = (
     "name",
     "driverClass",
     "replicationFactor",
+    "reset",
     "topicConfig",
     "commonConfig",
     "producerConfig",
@@ -60,6 +61,8 @@ def check_driver(keys: Keys) -> None:
     given = keys.text("driverClass")
     if given != _DRIVER:
         keys.refused("driverClass", "is not Kafka's driver; loadlab loads Kafka", blocks=True)
+    if keys.has("reset"):
+        keys.mapped("reset", "nothing: a run makes its topics and takes away no others")
     keys.mapped("driverClass", "Kafka; the client is librdkafka where OMB's is Java's")
 
 

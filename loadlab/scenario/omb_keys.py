@@ -29,6 +29,7 @@ class KeyReport:
             would do then; refused: the scenario has it not.
         told: where it stands in the scenario, or why it doesn't.
         blocks: whether without it the load would be another, so that no scenario is made.
+        unknown: whether OMB has no such key.
     """
 
     file: str
@@ -36,6 +37,7 @@ class KeyReport:
     outcome: Outcome
     told: str
     blocks: bool = False
+    unknown: bool = False
 
 
 @dataclass
@@ -108,10 +110,13 @@ class Keys:
             meant = near(key, known) if key not in known else None
             hint = f'; did you mean "{meant}"?' if meant else ""
             if key not in known:
-                self.refused(key, f"OpenMessaging Benchmark has no such key and ignores it{hint}")
+                told = f"OpenMessaging Benchmark has no such key and ignores it{hint}"
+                self._report(key, "refused", told, unknown=True)
             elif key not in reported:
                 self.refused(key, "nothing comes of it, as the other keys are")
 
-    def _report(self, key: str, outcome: Outcome, told: str, *, blocks: bool = False) -> None:
+    def _report(
+        self, key: str, outcome: Outcome, told: str, *, blocks: bool = False, unknown: bool = False
+    ) -> None:
         if not any(each.key == key and each.outcome == "refused" for each in self.reports):
-            self.reports.append(KeyReport(self.file, key, outcome, told, blocks))
+            self.reports.append(KeyReport(self.file, key, outcome, told, blocks, unknown))

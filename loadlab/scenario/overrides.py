@@ -36,8 +36,12 @@ _FORM = "must be PATH=VALUE, such as producers.checkout.workers=2"
 
 @dataclass(frozen=True)
 class _Override:
+    """``path=value``, and what sets it; where it begins like no path, which key it was probably to have."""
+
     text: str
     origin: Origin
+    unknown: bool = False
+    meant: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,10 +92,15 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[_Override]:
         if name == SET_VARIABLE or name.startswith(f"{SET_VARIABLE}_"):
             for number, line in enumerate(lines_of(environ[name]), start=1):
                 # What begins like no path may be the next line of a secret: it is not told.
-                known = line.partition("=")[0].strip().partition(".")[0] in shape.keys(shape.shape_at(()))
-                place = f"{name}: {line.strip()}" if known else f"{name}, line {number}"
-                if line.strip():
-                    yield _override(line.strip() if known else "", "environment", place)
+                first, keys = (
+                    re.split(r"[.=]", line.strip(), maxsplit=1)[0].strip(),
+                    shape.keys(shape.shape_at(())),
+                )
+                if first in keys:
+                    yield _override(line.strip(), "environment", f"{name}: {line.strip()}")
+                elif line.strip():
+                    origin = Origin("environment", f"{name}, line {number}")
+                    yield _Override("", origin, unknown=True, meant=near(first, keys))
 
 
 def _override(text: str, kind: Literal["set", "environment"], place: str) -> _Override:
@@ -100,6 +109,10 @@ def _override(text: str, kind: Literal["set", "environment"], place: str) -> _Ov
 
 def _apply(document: Document, override: _Override) -> Iterator[Problem]:
     """Applies one override; yields what is wrong with it."""
+    if override.unknown:
+        message = f"begins with no key of a scenario: {', '.join(shape.keys(shape.shape_at(())))}"
+        yield Problem((), message, override.meant, place=override.origin.place)
+        return
     try:
         path_text, value_text = _split(override.text)
         # By its place: 0123 is text in a map of properties, and a number elsewhere.

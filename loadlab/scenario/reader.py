@@ -160,7 +160,7 @@ class _Reader:
             return self._sequence(path, depth)
         if isinstance(event, ScalarEvent):
             value = (
-                event.value
+                _joined(event.value)
                 if event.style
                 else _resolved(event.value, as_property=is_property((*self._place, *path)))
             )
@@ -198,7 +198,7 @@ class _Reader:
             self._guard(event, mark, depth)
             if not isinstance(event, ScalarEvent):
                 self._refuse("a key must be a text", mark)
-            key = str(event.value)
+            key = _joined(str(event.value))
             if not is_text(key):
                 self._refuse(f"a key {HALF_A_CHARACTER}", mark)
             if key in values:
@@ -222,6 +222,16 @@ class _Reader:
         if holds_secret(self._at):
             self._document.lines = []  # none is quoted
         raise scenario_error([Problem((), message)], self._document)
+
+
+def _joined(text: str) -> str:
+    """A text with the characters that surrogate pairs stand for, as JSON escapes those beyond 16 bits."""
+    if is_text(text):
+        return text
+    try:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+    except UnicodeDecodeError:
+        return text
 
 
 def _mark(event: Event) -> Mark:

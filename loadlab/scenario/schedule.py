@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from loadlab.hints import HintedError
+from loadlab.hints import HintedError, near
 from loadlab.scenario.fields import Count, Duration, Model, Number, PositiveRate, Rate
 from loadlab.scenario.forms import form_of, one_form
 
@@ -134,7 +134,7 @@ class TraceRate(Model):
 
 def _plain_rate(value: object) -> object:
     if isinstance(value, str) and not value[:1].isdigit():
-        meant = f"0{value}" if re.match(r"\.\d", value) else "max" if value.isalpha() else None
+        meant = f"0{value}" if re.match(r"\.\d", value) else near(value, ("max",))
         raise HintedError(f'must be a rate such as "20k/s", or max, not "{value}"', meant)
     return value
 

@@ -133,7 +133,7 @@ _ENTRY_SCHEMA: Final = {
 Thresholds = Annotated[
     dict[
         Annotated[str, AfterValidator(_checked_key)],
-        tuple[Annotated[Threshold, WithJsonSchema(_ENTRY_SCHEMA)], ...],
+        Annotated[tuple[Annotated[Threshold, WithJsonSchema(_ENTRY_SCHEMA)], ...], Field(min_length=1)],
     ],
     BeforeValidator(with_keys),
 ]

@@ -35,6 +35,7 @@ _BATCH_ROWS: Final = 1 << 16
 _BROKEN_ROW: Final = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
 _PARQUET_MAGIC: Final = b"PAR1"
 _FOOTER_BYTES: Final = 8
+_PART_BYTES: Final = 1 << 20
 _LARGEST_FOOTER_BYTES: Final = 1 << 24
 
 
@@ -143,6 +144,8 @@ def _csv_header(path: Path) -> list[str]:
     """The names in a CSV file's first line."""
     with path.open("rb") as file:
         begin = file.read(_LONGEST_HEADER_BYTES + 1)
+    if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise HintedError("is UTF-16: save it as UTF-8")
     # Byte by byte, as the last letter of what was read may be cut; lines may end as on any system.
     text = io.StringIO(begin.removeprefix(codecs.BOM_UTF8).decode("latin-1"), newline=None)
     rows = _csv_rows(text)
@@ -170,6 +173,7 @@ def _csv_batches(path: Path, columns: Mapping[str, str]) -> Iterator[pa.RecordBa
     try:
         for batch in pa.csv.open_csv(path, one_thread, parse, convert):
             yield batch.rename_columns(list(columns))
+        _refuse_open_quote(path)
     except pa.ArrowInvalid as error:
         broken = _BROKEN_ROW.search(str(error))
         if broken is None:
@@ -177,6 +181,21 @@ def _csv_batches(path: Path, columns: Mapping[str, str]) -> Iterator[pa.RecordBa
         row, names, fields = map(int, broken.groups())
         # Arrow counts the line of names as row 1.
         raise BadRowError(row - 2, f"has {fields} fields, and the first line {names} names") from None
+
+
+def _refuse_open_quote(path: Path) -> None:
+    """Refuses a quote that nothing closes: Arrow takes all rows behind it for one value."""
+    with path.open("rb") as file:
+        if sum(part.count(b'"') for part in iter(lambda: file.read(_PART_BYTES), b"")) % 2 == 0:
+            return
+    row = -1  # that of names
+    try:
+        with path.open(encoding="latin-1", newline="") as lines:
+            for _ in filter(None, csv.reader(lines, strict=True)):
+                row += 1
+    except csv.Error as error:
+        if "unexpected end of data" in str(error):
+            raise BadRowError(row, "has a quote that is never closed") from None
 
 
 def _read_parquet(path: Path) -> tuple[Mapping[str, str], Iterator[pa.RecordBatch]]:

@@ -23,6 +23,9 @@ MOST_ROWS: Final = 10_000_000
 MOST_KEY_BYTES: Final = 1 << 29
 
 _LATEST_NS: Final = 4e18
+_LATEST_S: Final = 1e11
+"""In the year 5138; of milliseconds it is one in 1973."""
+
 _SHOWN: Final = 40
 
 
@@ -107,6 +110,7 @@ class TraceBuilder:
         if pa.types.is_timestamp(self._time_type):
             cast = pc.cast(cast, pa.int64())
         times = _filled(cast)
+        latest = _LATEST_S if times.dtype == np.float64 else np.inf
         before = np.concatenate([self._times[-1][-1:] if self._times else times[:1], times[:-1]])
         back = "lies before that of the row above: the times of a trace never go back"
         self._refuse(
@@ -114,6 +118,7 @@ class TraceBuilder:
             (_nulls(cast), "time is empty"),
             (~np.isfinite(times), "time {} is no moment"),
             (times < 0, "time {} is negative"),
+            (times >= latest, "time {} is no number of seconds: divide milliseconds by 1000"),
             (times < before, f"time {{}} {back}"),
         )
         return times
@@ -228,5 +233,8 @@ def _filled(column: pa.Array) -> _Numbers:
 
 def _told(column: pa.Array, row: int) -> str:
     """A value as it stands in the file, cut to what fits a line."""
-    text = str(column[row].as_py())
+    try:
+        text = str(column[row].as_py())
+    except (OverflowError, ValueError):
+        text = str(pc.cast(column.slice(row, 1), pa.int64())[0])  # a moment after the year 9999
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -39,6 +39,7 @@ _MESSAGES: Final[Mapping[str, str]] = {
         '{input} is no name: that is a-z, 0-9, ".", "_" and "-", at most 64 of them, a letter or digit first'
     ),
 }
+_OF_EXPRESSIONS: Final = ("thresholds", "constraints")
 
 
 def worded(detail: ErrorDetails) -> tuple[str, str | None]:
@@ -46,8 +47,10 @@ def worded(detail: ErrorDetails) -> tuple[str, str | None]:
     given = detail["input"]
     context = {key: _limit(value, given) for key, value in detail.get("ctx", {}).items()}
     context["input"] = _shown(given)
-    if detail["type"] == "model_type" and detail["loc"][0] in {"thresholds", "constraints"}:
+    if detail["type"] == "model_type" and detail["loc"][0] in _OF_EXPRESSIONS:
         return f'must be an expression such as "p99 < 50ms", not {context["input"]}', None
+    if detail["type"] == "tuple_type" and detail["loc"][0] in _OF_EXPRESSIONS and isinstance(given, str):
+        return _MESSAGES["tuple_type"].format(**context), f'["{given}"]'
     if detail["type"] != "literal_error":
         return _MESSAGES.get(detail["type"], detail["msg"]).format(**context), None
     choices = [choice.strip("'") for choice in str(context["expected"]).replace(" or ", ", ").split(", ")]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from loadlab.client.trace import Trace
 
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
-_MOST_PARTITIONS: Final = 100_000
+MOST_PARTITIONS: Final = 100_000
 MOST_RECORDS: Final = 10_000
 """The most that Kafka's controller writes for one request (QuorumController.MAX_RECORDS_PER_USER_OP): for a
 topic one record, and one for each of its properties and partitions."""
@@ -68,7 +68,7 @@ TopicName = Annotated[str, StringConstraints(strict=True), BeforeValidator(_topi
 class TopicSpec(Model):
     """A topic, or ``count`` of them alike; or one that is there already and keeps its own settings."""
 
-    partitions: Annotated[Whole, Field(ge=1, le=_MOST_PARTITIONS)] = 1
+    partitions: Annotated[Whole, Field(ge=1, le=MOST_PARTITIONS)] = 1
     replication_factor: Annotated[Whole, Field(ge=1, le=64)] = 1
     config: Properties
     count: Annotated[Whole, Field(ge=1, le=10_000)] = 1
@@ -90,12 +90,6 @@ class TopicSpec(Model):
         most = MOST_RECORDS - 1 - len(self.config)
         if self.partitions > most:
             raise HintedError(f"Kafka makes a topic of {most:,} partitions at the most")
-        together = self.partitions * self.count
-        if together > _MOST_PARTITIONS:
-            raise HintedError(
-                f"{self.count:,} topics of {self.partitions:,} partitions are {together:,} partitions, each "
-                f"with files and memory of its own: {_MOST_PARTITIONS:,} are the most"
-            )
         return self
 
     @model_serializer(mode="wrap")

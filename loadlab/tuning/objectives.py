@@ -41,6 +41,7 @@ _ZERO_IS_GOOD: Final = (
     "rebalances.count",
     "rebalances.seconds",
 )
+_WAITING: Final = ("lag", "committed_lag", "backlog", "drain_s")
 _LATENCY: Final = "_us"
 _OF_CODEC: Final = "compression_ratio"
 _THROUGHPUT: Final = "throughput"
@@ -82,6 +83,16 @@ def check_objective(objective: Objective, loaded: LoadedScenario) -> None:
         there = "" if suggestion else f", as {next(iter(fields), CAPACITY)} would be"
         message = f'"{objective.field}" is no number that runs of this scenario produce{there}'
         raise HintedError(message, suggestion)
+    if objective.direction == "maximize" and _less_is_better(objective.field):
+        raise HintedError(f"of {objective.field} less is better: minimize it")
+
+
+def _less_is_better(field: str) -> bool:
+    """Whether a number is a time that passes, or a count of what waits: nobody wants more of it."""
+    *_, block, leaf = field.split(".")
+    if leaf.startswith("cpu_us"):
+        return True
+    return leaf != "count" and any(name.endswith(_LATENCY) or name in _WAITING for name in (block, leaf))
 
 
 def _check_capacity(objective: Objective, loaded: LoadedScenario) -> None:

@@ -74,6 +74,8 @@ def load_study(
         ScenarioError: with every problem of the study and of its scenario, each at its place.
     """
     document, problems = parse(read_text(path), str(path))
+    if "producers" in document.data or "consumers" in document.data:
+        raise ScenarioError(f"{path}: is a scenario, which is no study", fix=f"loadlab run {path}")
     built = build(document.data, _STUDY)
     problems += built.problems
     file = built.model

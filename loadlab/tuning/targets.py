@@ -215,7 +215,7 @@ def _field_value(path: Path, written: object) -> Value:
         model.model_validate({field: written})
     except ValidationError as error:
         for detail in error.errors():
-            if detail["loc"][0] == field:
+            if detail["loc"][:1] in {(), (field,)}:
                 wrong = detail.get("ctx", {}).get("error")
                 raise (wrong if isinstance(wrong, HintedError) else HintedError(*worded(detail))) from None
     if field in _SIZES:

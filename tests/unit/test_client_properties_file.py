@@ -182,7 +182,7 @@ def test_pem_texts_get_their_line_breaks_back_and_openssl_reads_them(read: Read,
         (["security.protocol=hunter2"], ":1: security.protocol: must be one of", "leave it out"),
         (["", "sasl.username=\\ud800hunter2"], "line 2 has an escape that is half a character", "text file"),
         (["", "ssl.ca.location=\\u0000hunter2"], "line 2 has a character 0", "text file"),
-        (["security.protocl=ssl"], "no consumer property of this name", "leave it out"),
+        (["security.protocl=ssl"], "no consumer property of this name", "did you mean security.protocol"),
     ],
 )
 def test_what_librdkafka_cannot_be_given_is_told_without_its_value(

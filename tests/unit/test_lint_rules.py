@@ -45,6 +45,7 @@ class Case:
 
 W, C, T = "producers.web.config", "consumers.billing.config", "topics.orders"
 PLAIN = f"{W}.enable.idempotence=false"
+OUTSIDE = ("cluster={provider: external, bootstrap_servers: '127.0.0.1:9092'}",)
 CASES = [
     Case("acks-below-min-insync", (f"{W}.acks=1", PLAIN), (f"{W}.acks=1", PLAIN, f"{T}.config={{}}")),
     Case(
@@ -193,8 +194,8 @@ CASES = [
     ),
     Case(
         "password-in-clear",
-        (f"{C}.security.protocol=sasl_plaintext", f"{C}.sasl.mechanism=PLAIN"),
-        (f"{C}.security.protocol=sasl_ssl", f"{C}.sasl.mechanism=PLAIN"),
+        (*OUTSIDE, f"{C}.security.protocol=sasl_plaintext", f"{C}.sasl.mechanism=PLAIN"),
+        (*OUTSIDE, f"{C}.security.protocol=sasl_ssl", f"{C}.sasl.mechanism=PLAIN"),
     ),
     Case(
         "unverified-broker",

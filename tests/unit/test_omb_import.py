@@ -126,7 +126,7 @@ def test_every_key_is_reported_once(imported: Callable[..., Imported]) -> None:
         "warmupDurationMinutes": 0,
         "backlogDrainRatio": 1,
     }
-    made = imported({**full, "useRandomizedPayloads": False})
+    made = imported({**full, "useRandomizedPayloads": False}, {"reset": True})
     keys = [(each.file, each.key) for each in made.reports]
     assert len(keys) == len(set(keys))
     reported = {key.partition(".")[0] for _, key in keys}

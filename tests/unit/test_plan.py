@@ -124,6 +124,8 @@ def test_the_disk_holds_every_replica() -> None:
             6 * (16 << 20) + 2 * 10_000 * 1_034,
         ),
         ({"retention.ms": "-1"}, {"log.retention.ms": "1m"}, 36_000_000 * 1_034),
+        ({"retention.ms": "-1"}, {"log.retention.hours": "1"}, 36_000_000 * 1_034),
+        ({}, {"log.retention.minutes": "-1", "log.retention.hours": "1"}, 36_000_000 * 1_034),
         ({"retention.bytes": "-1"}, {"log.retention.bytes": "0"}, 36_000_000 * 1_034),
         ({}, {"log.cleanup.policy": "compact", "log.retention.bytes": "0"}, 36_000_000 * 1_034),
         (

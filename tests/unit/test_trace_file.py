@@ -216,6 +216,14 @@ BAD_CSV = {
         "time,size\n\n1,2\n2\n",
         "4: has 1 fields, and the first line 2 names",
     ),
+    "a quote that is open": (
+        'time,key\n1,"a"\n2,"b\n3,c\n4,d\n',
+        "3: has a quote that is never closed",
+    ),
+    "milliseconds": (
+        "time\n1700000000000\n1700000000500\n",
+        "2: time 1700000000000 is no number of seconds: divide milliseconds by 1000",
+    ),
     "negative time": ("time\n-1\n2\n", "2: time -1 is negative"),
     "no number": ("time\n1\nsoon\n", '3: time "soon" is no number of seconds, as the first row has'),
     "neither": ("time\nsoon\n", '2: time "soon" is neither seconds nor an ISO 8601 timestamp'),
@@ -260,6 +268,10 @@ def test_a_csv_file_that_cannot_be_replayed_is_told_by_its_line(
 
 
 BAD_PARQUET: dict[str, tuple[dict[str, Any], str]] = {
+    "a moment that Python has no date for": (
+        {"time": pa.array([17 * 10**14, 16 * 10**14], pa.timestamp("ms"))},
+        'row 1: time "1700000000000000" is no ISO 8601 timestamp',
+    ),
     "goes back": ({"time": [1.0, 2.0, 0.0]}, "row 3: time 0.0 lies before"),
     "negative": ({"time": [-5, 2]}, "row 1: time -5 is negative"),
     "not a number": ({"time": [1.0, float("nan")]}, "row 2: time nan is no moment"),

@@ -265,7 +265,9 @@ def test_one_saturated_group_saturates_the_run() -> None:
 
 
 def test_a_dead_worker_makes_the_run_invalid() -> None:
-    finding = only(of(dead_workers=[Death("worker 3 of checkout", "died 4.0 s after the start: killed by SIGKILL")]))
+    finding = only(
+        of(dead_workers=[Death("worker 3 of checkout", "died 4.0 s after the start: killed by SIGKILL")])
+    )
 
     assert (finding.code, finding.severity) == ("worker_died", "invalid")
     assert finding.message == (
