@@ -61,14 +61,9 @@ def headline_values(results: Sequence[RunResult]) -> dict[Headline, list[float |
     return {headline: [numbers.get(headline) for numbers in each] for headline in headlines}
 
 
-def cut_short(result: RunResult) -> bool:
-    """Whether the user or a threshold ended a run before its time."""
-    return result.interrupted or any(each.ended_run_at_s is not None for each in result.thresholds)
-
-
 def usable(result: RunResult) -> bool:
     """Whether a run counts among others: it is not invalid and was not cut short."""
-    return result.verdict.status != "invalid" and not cut_short(result)
+    return result.verdict.status != "invalid" and not result.cut_short
 
 
 def headline_figures(results: Sequence[RunResult]) -> dict[str, HeadlineFigure]:

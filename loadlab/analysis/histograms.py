@@ -106,10 +106,16 @@ class LatencyHistogram:
         Raises:
             UsageError: they are not of the same latency.
         """
+        if not isinstance(other, LatencyHistogram):
+            return NotImplemented
         if other.metric != self.metric:
             raise UsageError(f"{self.metric} and {other.metric} are not the same: they can't be added")
         sources = tuple(dict.fromkeys([*self.sources, *other.sources]))
         return LatencyHistogram(self.metric, sources, self.durations + other.durations)
+
+    def __radd__(self, other: object) -> LatencyHistogram:
+        """What `sum` begins with."""
+        return self if other == 0 else NotImplemented
 
 
 def latency_histogram(stored: StoredRun, metric: LatencyMetric, group: str | None = None) -> LatencyHistogram:

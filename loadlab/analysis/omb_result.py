@@ -138,6 +138,16 @@ def _is_told(values: Sequence[float | None]) -> bool:
 
 
 def _refuse_unless_allowed(sides: tuple[Side | OmbSide, ...], allowed: Collection[Kind]) -> None:
+    mocks = [
+        side.letter
+        for side in sides
+        if isinstance(side, Side) and any(run.cluster.kind == "mock" for run in side.runs.values())
+    ]
+    if mocks:
+        raise UsageError(
+            f"A and B can't be compared:\n  never: {' and '.join(mocks)} was measured with a mock broker",
+            fix="run the imported scenario on Kafka",
+        )
     by_omb = [side.letter for side in sides if isinstance(side, OmbSide)]
     if "tool" not in allowed:
         raise UsageError(

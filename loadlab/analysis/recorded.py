@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.measurement.histogram import Histogram
-from loadlab.results.artifacts import read_histograms, read_interval_histograms, read_intervals
+from loadlab.analysis.histograms import latency_histograms
+from loadlab.results.artifacts import read_interval_histograms, read_intervals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from loadlab.measurement.histogram import Histogram
     from loadlab.results.model import RunResult
     from loadlab.results.reader import StoredRun
 
@@ -117,7 +118,8 @@ def recorded(stored: StoredRun) -> Recorded:
     Raises:
         UsageError: a file is missing or damaged.
     """
-    return Recorded(stored.result, stored.path, _tracks(stored.path), _histograms(stored.path))
+    histograms = {place: each.durations for place, each in latency_histograms(stored).items()}
+    return Recorded(stored.result, stored.path, _tracks(stored.path), histograms)
 
 
 def total(tracks: Iterable[Track]) -> Track:
@@ -143,14 +145,3 @@ def _tracks(folder: Path) -> dict[tuple[str, str], Track]:
         )
         for (source, metric), part in frame.groupby(["source", "metric"], sort=False, observed=True)
     }
-
-
-def _histograms(folder: Path) -> dict[tuple[str, str], Histogram]:
-    stored = read_histograms(folder)
-    counts = {} if stored is None else stored.counts
-    return {_name(key): Histogram.of_counts(each) for key, each in counts.items()}
-
-
-def _name(key: str) -> tuple[str, str]:
-    source, _, metric = key.rpartition("/")
-    return source, metric.removesuffix("_us")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from loadlab.analysis.headline import cut_short
 from loadlab.analysis.histograms import latency_histograms
 from loadlab.errors import UsageError
 from loadlab.results.reader import StoredRun
@@ -117,7 +116,7 @@ def _was(result: RunResult, folder: Path) -> RunRow:
         verdict=result.verdict.status,
         reasons=",".join(dict.fromkeys(reason.code for reason in result.verdict.reasons)),
         saturated=result.verdict.saturated,
-        cut_short=cut_short(result),
+        cut_short=result.cut_short,
         thresholds=len(result.thresholds),
         thresholds_failed=sum(not threshold.passed for threshold in result.thresholds),
         measured_s=_measured_s(result),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.comparable import Kind, mismatches
-from loadlab.analysis.headline import cut_short
 from loadlab.errors import UsageError
 from loadlab.results.model import MOCK_NOTE
 from loadlab.results.reader import RESULT_FILE, StoredSet, load_any
@@ -121,6 +120,7 @@ def choose(baseline: Side, contender: Side, *, allowed: Collection[Kind], paired
         *(remark for remarks in left_out for remark in remarks),
         *_remarks(baseline.letter, kept[0]),
         *_remarks(contender.letter, kept[1]),
+        *_unlike(kept[0][0], kept[1][0]),
     ]
     return Chosen(*kept, tuple(remarks))
 
@@ -166,7 +166,7 @@ def _faults(run: RunResult) -> Iterator[tuple[Kind, str]]:
     if run.verdict.status == "invalid":
         codes = (reason.code for reason in run.verdict.reasons if reason.severity == "invalid")
         yield "invalid", f"is invalid: {', '.join(dict.fromkeys(codes))}"
-    if cut_short(run):
+    if run.cut_short:
         yield "cut-short", "was cut short"
 
 
@@ -213,6 +213,18 @@ def _in_pairs(
     if not both:
         raise UsageError("no run of A has a fellow in B to be paired with", fix="compare without --paired")
     return {number: first[number] for number in both}, {number: second[number] for number in both}
+
+
+def _unlike(baseline: RunResult, contender: RunResult) -> Iterator[str]:
+    """The latencies of both that begin at other moments, and so are not compared."""
+    for name, producer in baseline.producers.items():
+        other = contender.producers.get(name)
+        if other and producer.publish_latency_is_service_time != other.publish_latency_is_service_time:
+            timed, at_max = ("B", "A") if producer.publish_latency_is_service_time else ("A", "B")
+            yield (
+                f"publish latency of {name} is not compared: {timed}'s begins at the intended send time, and "
+                f"{at_max}'s, at rate: max, when the record is handed over"
+            )
 
 
 def _remarks(letter: str, runs: Sequence[RunResult]) -> Iterator[str]:

@@ -126,7 +126,7 @@ def samples_that_count(stored: StoredRun, at_s: NDArray[np.float64]) -> NDArray[
     """The places of the samples that count: of the measure phase, up to the one nearest to its end."""
     measure = stored.result.phase("measure")
     end_s = measure.end_s if measure else 0.0
-    begin_s = measure.start_s if measure else np.inf
+    begin_s = measure.start_s if measure and measure.end_s > measure.start_s else np.inf
     (begun,) = np.nonzero((at_s >= begin_s) & (at_s <= end_s + LATE_SAMPLE_S))
     if not len(begun):
         return begun

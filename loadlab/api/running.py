@@ -240,8 +240,8 @@ def _repeated(
 ) -> ResultSet:
     from loadlab.run.repetitions import RepeatOptions, repeat_scenario  # noqa: PLC0415 (SciPy takes a second)
 
-    if repeat < 1:
-        raise UsageError(f"repeat is {repeat}: a scenario is run once at least")
+    if not isinstance(repeat, int) or repeat < 1:
+        raise UsageError(f"repeat is {repeat}: a scenario is run once at least, and a whole number of times")
     with observed(progress=progress) as observer:
         repeated = repeat_scenario(loaded, options, RepeatOptions(repeat, fresh_cluster), observer)
     if repeated.error is not None and not repeated.stored.runs.interrupted:

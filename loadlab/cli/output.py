@@ -25,6 +25,9 @@ _LOOKS: dict[Style, str] = {
     "dim": "\x1b[2m",
 }
 _LOOK_END = "\x1b[0m"
+_UNSHOWN = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
+"""What moves the cursor of a terminal, or worse: a stored text may be somebody else's."""
+
 _NOBODY_READS = {errno.EPIPE, errno.EIO}  # a pipe, a terminal
 
 
@@ -40,7 +43,8 @@ def print_lines(lines: Iterable[Line]) -> None:
     """Write lines to stdout, in colour where it is a terminal and NO_COLOR is not set."""
     colour = wants_colour(sys.stdout)
     for line in lines:
-        print_text(_painted(line) if colour else line.text)
+        shown = Line(line.text.translate(_UNSHOWN), line.style)
+        print_text(_painted(shown) if colour else shown.text)
 
 
 def print_text(text: str) -> None:

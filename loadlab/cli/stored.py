@@ -98,8 +98,9 @@ def _told(entry: RunEntry) -> str:
     if entry.result is None:
         return f"can't be read: {entry.problem}"
     result = entry.result
+    ended = ", interrupted" if result.interrupted else ", cut short" if result.cut_short else ""
     mock = ", mock" if result.cluster.kind == "mock" else ""
-    status = f"{result.verdict.status}{', interrupted' if result.interrupted else ''}{mock}"
+    status = f"{result.verdict.status}{ended}{mock}"
     return f"{status:<26} {numbers.duration(result.duration_s):>12}  {_rates(result)}"
 
 
@@ -142,5 +143,6 @@ def _as_json(entry: RunEntry) -> dict[str, object]:
         "started_at": result.started_at.isoformat() if result else None,
         "status": result.verdict.status if result else None,
         "interrupted": result.interrupted if result else None,
+        "cut_short": result.cut_short if result else None,
         "problem": entry.problem,
     }

@@ -37,7 +37,7 @@ def threshold_section(result: RunResult) -> Section:
 
 def _told(threshold: Threshold) -> str:
     outcome = "passed" if threshold.passed else "FAILED"
-    return f"{outcome}  {threshold.expression} · {measured_text(threshold)}"
+    return f"{outcome}  {' '.join(threshold.expression.split())} · {measured_text(threshold)}"
 
 
 def measured_text(threshold: Threshold) -> str:

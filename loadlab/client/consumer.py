@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 _ASSIGN_PARTITIONS: Final = -175
 _COOPERATIVE: Final = b"COOPERATIVE"
 _NO_OFFSET: Final = -168
+_LOG_END: Final = -1
+_OFFSET_AT: Final = 16
+"""Where rd_kafka_topic_partition_t has its offset, or the time that is asked for."""
+
+_WAKE_TIMEOUT_MS: Final = 500
 
 # void (*)(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *, void *opaque)
 _REBALANCE_CALLBACK = CFUNCTYPE(None, c_void_p, c_int, POINTER(c_int), c_void_p)
@@ -193,6 +198,22 @@ class Consumer:
             library.rd_kafka_assignment(self._client, ctypes.byref(held))
             library.rd_kafka_resume_partitions(self._client, held)
         library.rd_kafka_topic_partition_list_destroy(held)
+        self._wake_brokers()
+
+    def _wake_brokers(self) -> None:
+        """Has the threads of all leaders look at once for what they may fetch.
+
+        By themselves they do so once a second where nothing else is to do, and what was paused would wait for
+        that. Any request to a leader wakes its thread; asking for log ends changes nothing.
+        """
+        library = librdkafka()
+        asked = library.rd_kafka_topic_partition_list_new(0)
+        for topic in self._settings.topics:
+            for partition in range(topic.partitions):
+                entry = library.rd_kafka_topic_partition_list_add(asked, topic.name.encode(), partition)
+                ctypes.c_int64.from_address(entry + _OFFSET_AT).value = _LOG_END
+        library.rd_kafka_offsets_for_times(self._client, asked, _WAKE_TIMEOUT_MS)
+        library.rd_kafka_topic_partition_list_destroy(asked)
 
     def receive(self) -> None:
         """Runs the consume loop until the parent says stop."""

@@ -102,6 +102,8 @@ _PROTOTYPES: Final[dict[str, tuple[type | None, list[type]]]] = {
     "rd_kafka_topic_partition_list_new": (c_void_p, [c_int]),
     # rd_kafka_topic_partition_t *rd_kafka_topic_partition_list_add(list, const char *topic, int32_t)
     "rd_kafka_topic_partition_list_add": (c_void_p, [c_void_p, c_char_p, c_int32]),
+    # rd_kafka_resp_err_t rd_kafka_offsets_for_times(rk, rd_kafka_topic_partition_list_t *, int timeout_ms)
+    "rd_kafka_offsets_for_times": (c_int, [c_void_p, c_void_p, c_int]),
     # void rd_kafka_topic_partition_list_destroy(rd_kafka_topic_partition_list_t *list)
     "rd_kafka_topic_partition_list_destroy": (None, [c_void_p]),
     # rd_kafka_queue_t *rd_kafka_queue_get_consumer(rd_kafka_t *rk)

@@ -377,6 +377,11 @@ class RunResult(Model):
     warnings: tuple[Warned, ...] = ()
     events: int = 0
 
+    @property
+    def cut_short(self) -> bool:
+        """Whether the user or a threshold ended the run before its time."""
+        return self.interrupted or any(each.ended_run_at_s is not None for each in self.thresholds)
+
     def phase(self, name: str) -> Phase | None:
         """The phase of that name, or None where the run never reached it."""
         return next((phase for phase in self.phases if phase.name == name), None)

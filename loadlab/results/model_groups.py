@@ -219,11 +219,11 @@ class ConsumerStatus(Model):
 
 
 class Rebalances(Model):
-    """Group rebalances after the common start, as the worker saw them that saw the most.
+    """Group rebalances after the common start.
 
     Attributes:
-        count: how often its partitions were taken and given again.
-        seconds: how long it had none meanwhile.
+        count: how often partitions were taken and given again, of the worker that saw it most often.
+        seconds: how long that left a worker without any, of the one that was so for the longest.
     """
 
     count: int

@@ -140,6 +140,8 @@ def in_measure_phase(samples: Sequence[_Some], timeline: Timeline) -> list[_Some
     That one was due at the end and is taken a little after it; but the drain phase asks soon, too.
     """
     end_ns = timeline.measure_end_ns
+    if end_ns <= timeline.warmup_end_ns:
+        return []
     begun = [sample for sample in samples if timeline.warmup_end_ns <= sample.at_ns <= end_ns + _MARGIN_NS]
     nearest = min(range(len(begun)), key=lambda place: abs(begun[place].at_ns - end_ns), default=-1)
     return begun[: nearest + 1]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 import loadlab
-from loadlab.analysis.headline import cut_short, headline_figures, usable
+from loadlab.analysis.headline import headline_figures, usable
 from loadlab.errors import LoadlabError, UsageError
 from loadlab.results.publish import ensure_writable
 from loadlab.results.reader import StoredSet
@@ -173,7 +173,7 @@ def _repetition(number: int, result: RunResult) -> Repetition:
         seed=result.seed,
         status=result.verdict.status,
         saturated=result.verdict.saturated,
-        cut_short=cut_short(result),
+        cut_short=result.cut_short,
         used=usable(result),
         reasons=result.verdict.reasons,
         thresholds_failed=tuple(one.expression for one in result.thresholds if not one.passed),

@@ -226,6 +226,27 @@ def test_what_transactions_of_others_leave_in_a_log_is_no_lag(cluster: Cluster, 
     assert billing.drain_s is not None
 
 
+@pytest.mark.beside
+@pytest.mark.local
+def test_a_group_that_is_held_until_the_common_start_reads_at_once_from_then_on(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """By themselves librdkafka's threads look once a second for what is not paused any more."""
+    cluster.create_topics([TopicRequest("held", 3, 1)])
+    parts = {
+        "cluster": {"provider": "external", "bootstrap_servers": cluster.bootstrap_servers},
+        "topics": {"held": {"existing": True}},
+        "producers": {"web": {"topic": "held", "schedule": {"rate": "1k/s"}, "records": {"size": 100}}},
+        "consumers": {"billing": {"topic": "held", "config": {"auto.offset.reset": "latest"}}},
+        "phases": {"warmup": "0s", "measure": "2s", "drain": "5s"},
+    }
+    latency = run(parts, tmp_path).result.consumers["billing"].end_to_end_latency_us
+    assert latency is not None
+    assert latency.count == 2_000
+    assert latency.p99 is not None
+    assert latency.p99 < 400_000
+
+
 def _sets(*overrides: str) -> list[str]:
     return [part for override in (*QUICK, "thresholds={}", *overrides) for part in ("--set", override)]
 

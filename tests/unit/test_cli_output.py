@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from loadlab.cli.output import Line, print_lines
+
 QUICKSTART = Path(__file__).parents[2] / "scenarios" / "quickstart.yaml"
 DESCRIPTION = "Größe → p99"
 
@@ -37,6 +39,11 @@ def test_a_standard_output_that_is_closed_is_no_fault() -> None:
     command = f"{sys.executable} -m loadlab validate {QUICKSTART} >&-"
     told = subprocess.run(["/bin/sh", "-c", command], capture_output=True, check=False, timeout=60)
     assert (told.returncode, told.stderr) == (0, b"")
+
+
+def test_what_moves_a_terminal_s_cursor_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    print_lines([Line("a\x1b[31mb\x9bc\rd\te")])
+    assert capsys.readouterr().out == "a\ufffd[31mb\ufffdc\ufffdd\te\n"
 
 
 def test_a_path_that_is_no_text_is_told_as_well_as_it_can(tmp_path: Path) -> None:

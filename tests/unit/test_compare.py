@@ -479,6 +479,15 @@ def test_records_that_some_runs_lost_are_told_though_others_do_not_know(compared
     }
 
 
+def test_a_latency_that_begins_elsewhere_is_not_compared_and_that_is_said(compared: Compared) -> None:
+    at_max = producer().model_copy(update={"publish_latency_is_service_time": True})
+    compared.keep(run("a"), run("b", producers={"checkout": at_max}))
+    told = compared.told("a", "b", "--allow", ",".join(KINDS))
+
+    assert "publish latency of checkout is not compared: A's begins at the intended send time" in told.stdout
+    assert "publish p99" not in told.stdout
+
+
 def test_two_mocks_are_labelled(compared: Compared) -> None:
     mock = ClusterUsed(provider="embedded", kind="mock", brokers=1)
     compared.keep(run("a", cluster=mock), run("b", cluster=mock))

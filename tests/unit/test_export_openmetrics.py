@@ -111,6 +111,13 @@ def test_the_phase_is_told_for_every_second(text: str) -> None:
     ]
 
 
+def test_the_times_of_a_family_never_go_back(text: str) -> None:
+    """The states of one moment stand together, as OpenMetrics 1.0 wants of a state set."""
+    times = [float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith("loadlab_phase{")]
+    assert len(times) > DRAIN_END_S
+    assert times == sorted(times)
+
+
 def test_the_phase_of_a_run_that_only_reads_is_told_for_every_second(
     tmp_path: Path, durations: Known
 ) -> None:

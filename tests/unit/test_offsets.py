@@ -3,16 +3,18 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from engine_samples import until
-from run_samples import FakeCluster, book, consuming, fleet_of, producing, worker_of
+from run_samples import FakeCluster, S, book, consuming, fleet_of, producing, worker_of
 
 from loadlab.cluster import OffsetSample
 from loadlab.errors import ClusterError
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, Counter
-from loadlab.run.offsets import Group, OffsetSampler, Sample, begins, positions
+from loadlab.run.offsets import Group, OffsetSampler, Sample, begins, in_measure_phase, positions
+from loadlab.run.timeline import Timeline
 from loadlab.run.told import Told
 
 PARTITIONS = tuple(("orders", number) for number in range(3))
@@ -24,6 +26,13 @@ def group_from(*start: int) -> Group:
 
 def sampler_of(cluster: FakeCluster, *workers: object, start: tuple[int, ...] = (0, 0, 0)) -> OffsetSampler:
     return OffsetSampler(cluster.as_cluster(), fleet_of(*workers), PARTITIONS, [group_from(*start)])  # type: ignore[arg-type]
+
+
+def test_a_measure_phase_that_never_began_has_no_sample() -> None:
+    whole, cut = Timeline(S, 2 * S, 4 * S, 5 * S), Timeline(S, 2 * S, 2 * S, 5 * S)
+    samples = [SimpleNamespace(at_ns=at) for at in (2 * S, 2 * S + 1, 3 * S)]
+    assert in_measure_phase(samples, whole) == samples
+    assert in_measure_phase(samples, cut) == []
 
 
 def ends(*offsets: int) -> dict[tuple[str, int], int]:

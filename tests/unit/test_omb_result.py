@@ -11,6 +11,7 @@ from result_samples import producer, result
 
 from loadlab.cli.main import cli
 from loadlab.results.artifacts import Artifacts
+from loadlab.results.model import ClusterUsed
 from loadlab.results.store import save
 
 if TYPE_CHECKING:
@@ -63,6 +64,14 @@ def test_it_is_refused_until_it_is_allowed(place: Path) -> None:
     assert done.exit_code == 2
     assert "tool: A was measured by OpenMessaging Benchmark" in done.stderr
     assert "--allow tool" in done.stderr
+
+
+def test_a_mock_is_never_compared_with_it(place: Path) -> None:
+    mock = ClusterUsed(provider="embedded", kind="mock", brokers=1)
+    save(result(run_id="20261123T100000-mock-bbbb", cluster=mock), Artifacts(), place / "results")
+    done = compared(place, str(place / "omb.json"), "bbbb", "--allow", "tool")
+    assert done.exit_code == 2
+    assert "never: B was measured with a mock broker" in done.stderr
 
 
 @pytest.mark.parametrize("allowed", [[], ["--allow", "tool"]])

@@ -185,7 +185,7 @@ def _lists(measure: _Measure, windows: Sequence[Histogram]) -> dict[str, list[fl
 
 def _totals(measure: _Measure, histogram: Histogram) -> dict[str, object]:
     quantiles = {
-        str(step.percentile): measure.shown(step.value_ns)
+        str(100.0 * step.reached / histogram.count): measure.shown(step.value_ns)
         for step in HdrHistogram.of(histogram).steps(_TICKS_PER_HALF)
     }
     single = {f"{measure.aggregated}{name}": value for name, value in _statistics(measure, histogram).items()}

@@ -86,8 +86,8 @@ class _Series:
         return run_metrics.PHASE.of(
             *(
                 self._sample({"loadlab_phase": name}, float(name == self._phase_at(at)), at + INTERVAL_S)
-                for name in run_metrics.PHASES
                 for at in starts
+                for name in run_metrics.PHASES
             )
         )
 

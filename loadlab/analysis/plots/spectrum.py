@@ -81,7 +81,10 @@ def spectrum_lines(recorded: Recorded) -> tuple[SpectrumLine, ...]:
 
 
 def _lines(recorded: Recorded) -> Iterable[SpectrumLine]:
+    producers = recorded.result.producers.values()
     for metric, (kind, label, look) in METRICS.items():
+        if metric == "publish_latency" and all(one.publish_latency_is_service_time for one in producers):
+            continue  # at the maximum rate it is the service time, which has a line of its own
         histogram = recorded.merged(kind, metric)
         line = spectrum_line(histogram, label, look) if histogram else None
         if line is not None:
