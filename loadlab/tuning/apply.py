@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from loadlab.scenario import LoadedScenario
     from loadlab.tuning.space import Assignment
 
-_TRIAL: Final = Origin("set", "the trial")
+TRIAL: Final = Origin("set", "the trial")
 _THRESHOLDS: Final = "thresholds"
 
 
@@ -24,12 +24,12 @@ def with_values(loaded: LoadedScenario, assignment: Assignment) -> LoadedScenari
     Raises:
         ScenarioError: Kafka, librdkafka or the scenario refuses them, or one beside another.
     """
-    return changed(loaded, [Setting(name, value, _TRIAL) for name, value in assignment.items()])
+    return changed(loaded, [Setting(name, value, TRIAL) for name, value in assignment.items()])
 
 
 def without(loaded: LoadedScenario, names: Collection[str]) -> LoadedScenario:
     """The scenario without its own values for some settings, so that their defaults hold."""
-    return changed(loaded, [Setting(name, None, _TRIAL) for name in names])
+    return changed(loaded, [Setting(name, None, TRIAL) for name in names])
 
 
 def changed(loaded: LoadedScenario, settings: Sequence[Setting]) -> LoadedScenario:

@@ -17,7 +17,7 @@ from loadlab.scenario.problems import Problem, scenario_error
 from loadlab.scenario.reader import parse
 from loadlab.scenario.source import is_missing, read_text
 from loadlab.scenario.validation import Form, build, overlaps
-from loadlab.tuning.apply import with_values, without
+from loadlab.tuning.apply import TRIAL, with_values, without
 from loadlab.tuning.capacity_scenario import refuse_old_records
 from loadlab.tuning.objectives import capped_by_schedule, check_objective, needs_codec, unsupported
 from loadlab.tuning.presets import presets
@@ -103,7 +103,7 @@ def load_study(
     if not others and (broken := unkept(space)) is not None:
         raise scenario_error([Problem(("rules",) if file.rules else ("search_space",), broken)], document)
     _refuse_unproduced(file, with_values(study.loaded, baseline).scenario, document)
-    _refuse_unsound(study, [assignment for _, assignment in others])
+    _refuse_unsound(study, [assignment for _, assignment in others], document)
     return study
 
 
@@ -118,11 +118,11 @@ def _refuse_unproduced(file: StudyFile, baseline: Scenario, document: Document) 
         raise scenario_error(problems, document)
 
 
-def _refuse_unsound(study: LoadedStudy, planned: Sequence[Assignment]) -> None:
+def _refuse_unsound(study: LoadedStudy, planned: Sequence[Assignment], document: Document) -> None:
     """Refuses a search space of which nothing that would be tried makes a scenario that can be run.
 
     Raises:
-        ScenarioError: what is wrong with the first.
+        ScenarioError: what is wrong with the first, at the search space.
     """
     space = study.study.space
     kept = (one for one in drawn(space) if not space.violations(one))
@@ -135,7 +135,9 @@ def _refuse_unsound(study: LoadedStudy, planned: Sequence[Assignment]) -> None:
         else:
             return
     if first is not None:
-        raise first
+        reason = first.message.partition("\n")[0].removeprefix(f"{TRIAL.place}: ")
+        message = f"nothing that would be tried makes a scenario that can be run: {reason}"
+        raise scenario_error([Problem(("search_space",), message)], document)
 
 
 def _scenario(file: StudyFile, document: Document, problems: list[Problem], load_it: _Load) -> LoadedScenario:
