@@ -88,14 +88,12 @@ def apply_overrides(document: Document, environ: Mapping[str, str], sets: Sequen
 def _from_environment(environ: Mapping[str, str]) -> Iterator[_Override]:
     if provider := environ.get(PROVIDER_VARIABLE):
         yield _override(f"cluster.provider={provider}", "environment", PROVIDER_VARIABLE)
+    keys = shape.keys(shape.shape_at(()))
     for name in sorted(environ):
         if name == SET_VARIABLE or name.startswith(f"{SET_VARIABLE}_"):
             for number, line in enumerate(lines_of(environ[name]), start=1):
                 # What begins like no path may be the next line of a secret: it is not told.
-                first, keys = (
-                    re.split(r"[.=]", line.strip(), maxsplit=1)[0].strip(),
-                    shape.keys(shape.shape_at(())),
-                )
+                first = line.partition("=")[0].partition(".")[0].strip()
                 if first in keys:
                     yield _override(line.strip(), "environment", f"{name}: {line.strip()}")
                 elif line.strip():
@@ -110,8 +108,8 @@ def _override(text: str, kind: Literal["set", "environment"], place: str) -> _Ov
 def _apply(document: Document, override: _Override) -> Iterator[Problem]:
     """Applies one override; yields what is wrong with it."""
     if override.unknown:
-        message = f"begins with no key of a scenario: {', '.join(shape.keys(shape.shape_at(())))}"
-        yield Problem((), message, override.meant, place=override.origin.place)
+        known = ", ".join(shape.keys(shape.shape_at(())))
+        yield Problem((), f"begins with no key of a scenario: {known}", override.meant, place=override.origin.place)
         return
     try:
         path_text, value_text = _split(override.text)
