@@ -108,8 +108,8 @@ def _override(text: str, kind: Literal["set", "environment"], place: str) -> _Ov
 def _apply(document: Document, override: _Override) -> Iterator[Problem]:
     """Applies one override; yields what is wrong with it."""
     if override.unknown:
-        known = ", ".join(shape.keys(shape.shape_at(())))
-        yield Problem((), f"begins with no key of a scenario: {known}", override.meant, place=override.origin.place)
+        message = f"begins with no key of a scenario: {', '.join(shape.keys(shape.shape_at(())))}"
+        yield Problem((), message, override.meant, place=override.origin.place)
         return
     try:
         path_text, value_text = _split(override.text)
