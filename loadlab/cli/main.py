@@ -12,6 +12,7 @@ import gc
 import importlib
 import io
 import os
+import signal
 import sys
 import traceback
 from dataclasses import dataclass
@@ -159,6 +160,10 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of the `loadlab` command."""
+    # As Ctrl-C, until a run takes them; but who started this under nohup wants it to outlive its terminal.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     # What a process leaves behind goes with it: to look through all of it first takes a third of a second.
     atexit.register(gc.freeze)
     for name in ("stdout", "stderr"):

@@ -55,7 +55,7 @@ VIEW: Final = np.dtype(
         ("log_start", "<i8"),  # after the last read; UNKNOWN where the log can't be asked
         ("log_end", "<i8"),  # likewise
         ("binding", "<i8"),  # what was acked is below that end or gone; else the end may not be there yet
-        ("compacted", "<i8"),  # records may vanish by the topic's own rule
+        ("compacted", "<i8"),  # records may vanish by the topic's own rule, or the group jump over some
         ("whole", "<i8"),  # it has read all that the run wrote there, and nothing of it can have vanished
     ],
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from loadlab.cgroups import available_bytes
+from loadlab.client.settings import LATEST
 from loadlab.cluster import Capability
 from loadlab.errors import ClusterError
 from loadlab.measurement.ledger import (
@@ -158,7 +159,7 @@ class Account:
     def _views(self, run: EndedRun) -> npt.NDArray[np.void]:
         """What each group can know of each partition."""
         views = np.zeros((len(self.groups), len(self.partitions)), dtype=VIEW)
-        views["log_start"] = self._offsets(_log_starts(run, self.partitions))
+        views["log_start"] = self._offsets(run.log_starts)
         views["log_end"] = self._offsets({} if run.load.final is None else run.load.final.ends)
         compacted = _compacted(run)
         views["binding"] = _binding(run, self.partitions)
@@ -168,6 +169,9 @@ class Account:
             view, passages = views[number], self.ledger.passages[number]
             view["start"] = self._starts(run, group)
             view["passed"] = np.maximum(passages["next"], view["start"])
+            if _jumps_to_the_end(run, group):
+                # Where retention came before it, what it never read is in the log all the same.
+                view["compacted"] |= view["log_start"] > view["start"]
             view["whole"] = (
                 (view["start"] >= 0)
                 & (view["start"] <= baseline)
@@ -197,18 +201,10 @@ def _handed_out(worker: WorkerProcess) -> int:
     return counted(worker, SEND_LANE, Counter.ATTEMPTED, None, by="by_intent")
 
 
-def _log_starts(run: EndedRun, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-    """The first offset that can still be read in each partition that answers.
-
-    A cluster that did not tell its log ends is not asked: that would only hold up the end of the run.
-    """
-    if run.load.final is None or not run.load.final.ends:
-        return {}
-    try:
-        return run.cluster.start_offsets(partitions).offsets
-    except ClusterError as error:
-        run.load.events.note("log_starts_unknown", f"the cluster did not tell where its logs begin: {error}")
-        return {}
+def _jumps_to_the_end(run: EndedRun, group: Group) -> bool:
+    """Whether a group whose position retention has taken goes on at the log's end."""
+    planned = next(consumer for consumer in run.load.plan.consumers if consumer.name == group.name)
+    return planned.config.get("auto.offset.reset") in LATEST
 
 
 def _binding(run: EndedRun, partitions: Sequence[Partition]) -> list[bool]:

@@ -36,11 +36,11 @@ from loadlab.run.readings import (
 from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from loadlab.measurement.generator import ProducerFigures
     from loadlab.run.fleet import WorkerProcess
-    from loadlab.run.offsets import Group, GroupSample, Sample
+    from loadlab.run.offsets import Group, GroupSample, Partition, Sample
     from loadlab.run.timeline import Timeline
     from loadlab.scenario import ConsumerSpec
 
@@ -155,6 +155,20 @@ class ConsumerGroup:
     def unread(self) -> int | None:
         """Records between the group's position and the log end, after the drain phase; None where unknown."""
         return None if self._final is None else self._final.total_lag
+
+    def to_read(self, log_starts: Mapping[Partition, int]) -> int | None:
+        """What of `unread` is still in the log; None where unknown.
+
+        Args:
+            log_starts: the first offset that can still be read, by partition that told it.
+        """
+        if self._final is None or self.final is None:
+            return None
+        left = 0
+        for partition, lag in zip(self.group.partitions, self._final.lag.tolist(), strict=True):
+            position = self.final.ends[partition] - lag
+            left += max(0, lag - max(0, log_starts.get(partition, 0) - position))
+        return left
 
     def levels(self) -> dict[str, list[int | None]]:
         """Lag and backlog in the samples of the measure phase, by metric; None where they were not told."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from loadlab.errors import ClusterError
 from loadlab.run.consumer_group import ConsumerGroup
 from loadlab.run.producer_group import ProducerGroup
 
@@ -63,6 +65,21 @@ class EndedRun:
     def cluster(self) -> Cluster:
         """The cluster that was used."""
         return self.load.cluster
+
+    @cached_property
+    def log_starts(self) -> Mapping[Partition, int]:
+        """The first offset that can still be read in each partition that answers.
+
+        A cluster that did not tell its log ends is not asked: that would only hold up the end of the run.
+        """
+        if self.load.final is None or not self.load.final.ends:
+            return {}
+        try:
+            return self.cluster.start_offsets(list(self.baseline)).offsets
+        except ClusterError as error:
+            told = f"the cluster did not tell where its logs begin: {error}"
+            self.load.events.note("log_starts_unknown", told)
+            return {}
 
     def producers(self) -> dict[str, ProducerGroup]:
         """The producer groups by name."""

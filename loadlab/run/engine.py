@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ _MODULES: Final = ("loadlab.client.producer", "loadlab.client.consumer", "loadla
 _TIMEOUT_S: Final = 300.0
 _KEPT_S: Final = 30 * 24 * 3600.0
 _COMPILE: Final = (
+    "import sys; from loadlab.client.kernel import die_with_parent; die_with_parent(int(sys.argv[1])); "
     f"import {', '.join(_MODULES)}; import numpy; loadlab.workload.keys.alias_table(numpy.ones(2) / 2)"
 )
 
@@ -33,7 +35,7 @@ def start_compiling(message: Callable[[str], None]) -> subprocess.Popen[str] | N
         return None
     message("compiling the load engine for this machine (once)")
     return subprocess.Popen(
-        [sys.executable, "-P", "-c", _COMPILE],
+        [sys.executable, "-P", "-c", _COMPILE, str(os.getpid())],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -52,6 +52,7 @@ class Interrupts:
         if self.gentle and not self.requested:
             self.requested = True
             return
+        self.missed = True  # Python drops what is raised in a weak reference's callback
         raise KeyboardInterrupt
 
     def _is_same_word(self, number: int) -> bool:

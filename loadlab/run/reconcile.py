@@ -47,7 +47,7 @@ def reconcile(run: EndedRun) -> Reconciliation:
     # What grows without a producer of this run is somebody else's.
     ours = {topic for plan in run.load.plan.producers for topic in plan.topics}
     log_end_growth = None if grown is None else sum(by for (topic, _), by in grown.items() if topic in ours)
-    left = [group.unread for group in groups.values()]
+    left = [group.to_read(run.log_starts) for group in groups.values()]
     fates = [producer.records(None) for producer in run.producers().values()]
     told = Reconciliation(
         acked=acked,
@@ -178,7 +178,7 @@ def _still_unread(run: EndedRun, group: ConsumerGroup) -> int:
     Where others write to its topics too, nothing once it had come to the log ends that followed the last ack.
     """
     came = group.group.existing and group.group.name in run.load.drained_ns
-    return 0 if came else group.unread or 0
+    return 0 if came else group.to_read(run.log_starts) or 0
 
 
 def _idle(run: EndedRun, producers: Sequence[ProducerFigures]) -> bool:

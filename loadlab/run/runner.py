@@ -95,7 +95,8 @@ def run_scenario(
             # What was measured is stored; a signal from now on has nothing of this run's to keep.
             cluster.interrupts.gentle = False
             # Its objects refer to each other, and slabs and ledger stay mapped as long as they are there.
-            gc.collect()
+            with cluster.interrupts.undisturbed():
+                gc.collect()
     with Interrupts().handled() as interrupts:
         return _Run(loaded, options, observer, interrupts).run()
 

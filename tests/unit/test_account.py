@@ -181,6 +181,19 @@ def test_where_a_record_may_be_missing_by_right_nothing_is_called_lost_nor_is_it
     assert (told.groups["billing"].lost, told.groups["billing"].unknown) == (None, 1)
 
 
+@pytest.mark.parametrize(("log_start", "lost"), [(BASELINE + 10, None), (BASELINE, 1)])
+def test_a_group_that_jumps_to_the_end_where_retention_came_before_it_has_lost_nothing_that_is_known(
+    log_start: int, lost: int | None
+) -> None:
+    run = Run(
+        Cluster(log_start=log_start),
+        missed=(15,),
+        consumer_config={"auto.offset.reset": "latest"},
+        read_from=0,
+    )
+    assert run.told()[0].groups["billing"].lost == lost
+
+
 def test_a_compacted_topic_of_which_all_was_read_has_lost_nothing() -> None:
     assert Run(topic_config={"cleanup.policy": "compact,delete"}).told()[0].lost == 0
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -120,6 +121,15 @@ def test_a_signal_waits_until_what_must_not_be_left_half_done_is_done(number: si
         assert interrupts.missed
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+def test_a_signal_whose_exception_python_drops_is_noted_all_the_same() -> None:
+    """As within a weak reference's callback."""
+    interrupts = Interrupts()
+
+    with interrupts.handled(), suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert interrupts.came
 
 
 def test_the_second_signal_ends_what_the_first_began_to_store() -> None:

@@ -29,7 +29,7 @@ from loadlab.run.reconcile import growth, make_verdict, reconcile
 from loadlab.run.timeline import Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from loadlab.results.model_environment import HostEnvironment
     from loadlab.run.fleet import Fleet
@@ -43,10 +43,14 @@ class MockOrKafka(FakeCluster):
     """A cluster that says what it is."""
 
     kind = "kafka"
+    log_start = 0
 
     @property
     def info(self) -> SimpleNamespace:
         return SimpleNamespace(kind=self.kind)
+
+    def start_offsets(self, partitions: Sequence[Partition], timeout_s: float = 5.0) -> OffsetSample:  # noqa: ARG002
+        return OffsetSample(0, 0, dict.fromkeys(partitions, self.log_start))
 
 
 def load_of(
@@ -234,6 +238,17 @@ def test_records_not_yet_read_are_unseen() -> None:
     told = reconcile(measured(read=(40, 20, 30), consumed=90))
 
     assert (told.unseen, told.evicted) == (10, 0)
+
+
+def test_what_retention_took_before_it_was_read_is_not_still_to_be_read() -> None:
+    run = measured(read=(40, 0, 30), consumed=70, grown=(40, 30, 30))
+    assert reconcile(run).unseen == 30
+
+    run = measured(read=(40, 0, 30), consumed=70, grown=(40, 30, 30))
+    run.cluster.log_start = 1_010  # type: ignore[attr-defined]
+    assert reconcile(run).unseen == 20
+    (undrained,) = (one for one in make_verdict(run, reconcile(run)).reasons if one.code == "undrained")
+    assert undrained.message.startswith("consumer billing had 20 records still to read")
 
 
 @pytest.mark.parametrize("kind", ["mock", "kafka"])
