@@ -68,15 +68,17 @@ def property_of(configuration: int, name: str) -> str:
     return text.value.decode()
 
 
-def await_metadata(client: int, topic: int, timeout_s: float) -> None:
-    """Waits until the client knows a topic's partitions, so that no record waits for them later.
+def await_metadata(client: int, timeout_s: float) -> None:
+    """Waits until the client knows its topics' partitions, so that no record waits for them later.
+
+    By one request for all topics that it has a handle of.
 
     Raises:
         WorkerError: not in time.
     """
     library = librdkafka()
     metadata = ctypes.c_void_p()
-    error = library.rd_kafka_metadata(client, 0, topic, ctypes.byref(metadata), int(timeout_s * 1_000))
+    error = library.rd_kafka_metadata(client, 0, None, ctypes.byref(metadata), int(timeout_s * 1_000))
     if error:
         raise WorkerError(f"the cluster did not answer within {timeout_s:g} s: {error_text(error)}")
     library.rd_kafka_metadata_destroy(metadata)

@@ -161,8 +161,7 @@ class Producer:
         Raises:
             WorkerError: the cluster did not answer in time.
         """
-        for topic in self._topics:
-            await_metadata(self._client, topic, timeout_s)
+        await_metadata(self._client, timeout_s)
 
     def send(self) -> None:
         """Runs the produce loop to its end."""

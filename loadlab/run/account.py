@@ -172,6 +172,8 @@ class Account:
             if _jumps_to_the_end(run, group):
                 # Where retention came before it, what it never read is in the log all the same.
                 view["compacted"] |= view["log_start"] > view["start"]
+            others = dict(zip(group.partitions, run.read_by_others(group).tolist(), strict=True))
+            view["compacted"] |= [others.get(partition, False) for partition in self.partitions]
             view["whole"] = (
                 (view["start"] >= 0)
                 & (view["start"] <= baseline)

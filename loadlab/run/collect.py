@@ -266,6 +266,15 @@ def _lag_warnings(run: EndedRun) -> Iterator[Warned]:
             message=f"for {gap_s:.0f} s of the measure phase no lag was sampled: it may have been higher",
             fix="was loadlab stopped (Ctrl-Z), or the cluster silent? See events.jsonl",
         )
+    for group in run.load.sampler.groups:
+        if run.read_by_others(group).any():
+            yield Warned(
+                message=(
+                    f"consumer {group.name}: others read in its group {group.group_id}; what they read is "
+                    "unknown here, and counts as lag"
+                ),
+                fix="leave group_id out, or stop the others",
+            )
     for failure in dict.fromkeys(run.load.sampler.failures):
         yield Warned(message=f"a lag sample is missing: {failure}")
 

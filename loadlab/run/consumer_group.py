@@ -157,18 +157,18 @@ class ConsumerGroup:
         return None if self._final is None else self._final.total_lag
 
     def to_read(self, log_starts: Mapping[Partition, int]) -> int | None:
-        """What of `unread` is still in the log; None where unknown.
+        """What of `unread` is still in the log, and not committed by others; None where unknown.
 
         Args:
             log_starts: the first offset that can still be read, by partition that told it.
         """
         if self._final is None or self.final is None:
             return None
-        left = 0
-        for partition, lag in zip(self.group.partitions, self._final.lag.tolist(), strict=True):
-            position = self.final.ends[partition] - lag
-            left += max(0, lag - max(0, log_starts.get(partition, 0) - position))
-        return left
+        ends = np.array([self.final.ends[partition] for partition in self.group.partitions])
+        gone_below = np.array([log_starts.get(partition, 0) for partition in self.group.partitions])
+        if self._final.committed is not None:
+            gone_below = np.maximum(gone_below, self._final.committed)  # somebody else may have read that
+        return int(np.clip(ends - gone_below, 0, self._final.lag).sum())
 
     def levels(self) -> dict[str, list[int | None]]:
         """Lag and backlog in the samples of the measure phase, by metric; None where they were not told."""

@@ -6,13 +6,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from loadlab.errors import ClusterError
 from loadlab.run.consumer_group import ConsumerGroup
+from loadlab.run.offsets import read_by_others
 from loadlab.run.producer_group import ProducerGroup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
+
+    import numpy.typing as npt
 
     from loadlab.cluster import Cluster
     from loadlab.results.artifacts import Interval
@@ -80,6 +85,14 @@ class EndedRun:
             told = f"the cluster did not tell where its logs begin: {error}"
             self.load.events.note("log_starts_unknown", told)
             return {}
+
+    def read_by_others(self, group: Group) -> npt.NDArray[np.bool_]:
+        """By partition of a group, whether others read in it: only one that the user named can have them."""
+        planned = next(consumer for consumer in self.load.plan.consumers if consumer.name == group.name)
+        final = self.load.final
+        if planned.group_id is None or final is None:
+            return np.zeros(len(group.partitions), dtype=np.bool_)
+        return read_by_others([*self.load.sampler.samples, final, final], group)
 
     def producers(self) -> dict[str, ProducerGroup]:
         """The producer groups by name."""

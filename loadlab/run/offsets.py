@@ -10,6 +10,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import numpy as np
@@ -145,6 +146,18 @@ def in_measure_phase(samples: Sequence[_Some], timeline: Timeline) -> list[_Some
     begun = [sample for sample in samples if timeline.warmup_end_ns <= sample.at_ns <= end_ns + _MARGIN_NS]
     nearest = min(range(len(begun)), key=lambda place: abs(begun[place].at_ns - end_ns), default=-1)
     return begun[: nearest + 1]
+
+
+def read_by_others(samples: Sequence[Sample], group: Group) -> npt.NDArray[np.bool_]:
+    """By partition, whether somebody else read in the group: committed beyond where its workers are later."""
+    found = np.zeros(len(group.partitions), dtype=np.bool_)
+    for before, after in pairwise(samples):
+        committed = before.groups[group.name].committed
+        if committed is None:
+            continue
+        ends = np.array([after.ends.get(partition, _NONE) for partition in group.partitions])
+        found |= committed > ends - after.groups[group.name].lag
+    return found
 
 
 def positions(workers: Sequence[WorkerProcess], group: Group) -> npt.NDArray[np.int64]:

@@ -72,7 +72,7 @@ def produce_bare(
     library.rd_kafka_conf_set_opaque(configuration, acked.ctypes.data)
     client = new_client(PRODUCER, configuration)
     handle = library.rd_kafka_topic_new(client, topic.encode(), None)
-    await_metadata(client, handle, 10.0)
+    await_metadata(client, 10.0)
     messages = np.zeros(BATCH_RECORDS, dtype=symbols.MESSAGE)
     pool = np.random.default_rng(1).integers(0, 256, POOL_BYTES, dtype=np.uint8)
     end_ns = time.monotonic_ns() + round((seconds + 2.0) * 1e9)

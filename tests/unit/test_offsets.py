@@ -13,7 +13,16 @@ from run_samples import FakeCluster, S, book, consuming, fleet_of, producing, wo
 from loadlab.cluster import OffsetSample
 from loadlab.errors import ClusterError
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, Counter
-from loadlab.run.offsets import Group, OffsetSampler, Sample, begins, in_measure_phase, positions
+from loadlab.run.offsets import (
+    Group,
+    GroupSample,
+    OffsetSampler,
+    Sample,
+    begins,
+    in_measure_phase,
+    positions,
+    read_by_others,
+)
 from loadlab.run.timeline import Timeline
 from loadlab.run.told import Told
 
@@ -33,6 +42,18 @@ def test_a_measure_phase_that_never_began_has_no_sample() -> None:
     samples = [SimpleNamespace(at_ns=at) for at in (2 * S, 2 * S + 1, 3 * S)]
     assert in_measure_phase(samples, whole) == samples
     assert in_measure_phase(samples, cut) == []
+
+
+def test_a_commit_beyond_where_the_run_s_own_members_are_later_is_of_others() -> None:
+    def sample(position: tuple[int, ...], committed: tuple[int, ...]) -> Sample:
+        lag = np.array([100, 100]) - position
+        told = GroupSample(lag, 0, 0, committed=np.array(committed))
+        return Sample(0, {("orders", 0): 100, ("orders", 1): 100}, {"billing": told})
+
+    group = Group("billing", "group-1", (("orders", 0), ("orders", 1)), np.zeros(2, dtype=np.int64), ())
+    own = [sample((10, 10), (12, 10)), sample((12, 30), (11, 30))]
+    assert read_by_others(own, group).tolist() == [False, False]
+    assert read_by_others([*own, sample((12, 20), (12, 20))], group).tolist() == [False, True]
 
 
 def ends(*offsets: int) -> dict[tuple[str, int], int]:
