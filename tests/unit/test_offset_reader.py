@@ -58,6 +58,7 @@ def test_who_answered_before_others_were_waited_for_is_asked_again(
 ) -> None:
     """Positions are read when the last has answered: beside older log ends lag would be too small."""
     monkeypatch.setattr(offsets, "_STALE_NS", 0)
+    monkeypatch.setattr(offsets, "_EACH_NS", 0)
     brokers = Brokers(KafkaError._TIMED_OUT)
     sample = sampled(brokers)
     assert brokers.asked == [[LIVING, DEAD], [LIVING]]
