@@ -121,8 +121,15 @@ class _Start:
                 return DockerCluster(containers, ends_with_owner=self._request.standing_name is None)
             except BaseException:
                 with signals_held():
-                    containers.end()
+                    self._remove(containers)
                 raise
+
+    def _remove(self, containers: Containers) -> None:
+        """Removes what was started; why that failed must not take the place of why the start did."""
+        try:
+            containers.end()
+        except ClusterError as error:
+            self._request.progress(f"what was started is left: {error}; loadlab cluster clean removes it")
 
     def _refuse_other_version(self) -> None:
         if os.environ.get(IMAGE_VARIABLE):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -137,6 +138,14 @@ def test_help_imports_none_of_the_heavy_libraries() -> None:
     heavy = {"numpy", "numba", "pydantic", "rich", "pyarrow", "confluent_kafka", "docker"}
 
     assert not heavy & imported_by("--help")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_end_is_ctrl_c_before_a_run_has_begun(number: signal.Signals) -> None:
+    ends_itself = f"main.cli = lambda prog_name: os.kill(os.getpid(), {int(number)})"
+    code = f"import os; from loadlab.cli import main; {ends_itself}; main.main()"
+    done = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, check=False, timeout=60)
+    assert b"KeyboardInterrupt" in done.stderr
 
 
 def test_a_run_and_what_is_stored_are_told_without_the_tuner_s_libraries(tmp_path: Path) -> None:
