@@ -33,7 +33,8 @@ class Interrupts:
         requested: the load is to stop.
         gentle: whether a first signal only sets `requested`; otherwise it raises KeyboardInterrupt, as
             there is nothing measured yet that could be kept.
-        missed: a signal came while something was being ended, and was let pass.
+        missed: a signal came that `requested` does not tell of: it was let pass while something was being
+            ended, or raised KeyboardInterrupt.
     """
 
     requested: bool = False

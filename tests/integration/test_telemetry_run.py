@@ -71,9 +71,8 @@ def test_a_broker_tells_the_bytes_that_were_sent_to_it(tmp_path: Path, kafka: st
 
 @pytest.mark.parametrize("kafka", PROVIDERS, indirect=True)
 def test_a_broker_that_dies_and_comes_back_leaves_a_gap_and_no_wrong_rate(tmp_path: Path, kafka: str) -> None:
-    measured_s = (
-        40 if kafka == "docker" else 20
-    )  # beside other tests a container takes that long to begin again
+    # Beside other tests a container takes that long to begin again.
+    measured_s = 40 if kafka == "docker" else 20
     loaded = load_document(
         document(
             cluster={"provider": kafka, "config": QUICKLY_MISSED},
