@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,8 @@ _PROVIDER = ("cluster", "provider")
 _SECURITY = "security.protocol"
 _SESSION = "session.timeout.ms"
 _SESSION_LIMITS = (
-    ("group.min.session.timeout.ms", "6000", "least"),
-    ("group.max.session.timeout.ms", "1800000", "most"),
+    ("group.min.session.timeout.ms", "6000", "least", operator.lt),
+    ("group.max.session.timeout.ms", "1800000", "most", operator.gt),
 )
 """What classic groups may ask for, and Kafka's defaults."""
 
@@ -128,11 +129,9 @@ def session_timeouts(view: View) -> Iterator[Finding]:
         asked = consumer.config.get(_SESSION, "")
         if not units.is_digits(asked) or consumer.config.get("group.protocol", "").lower() == NEW_PROTOCOL:
             continue
-        for limit, default_ms, word in _SESSION_LIMITS:
+        for limit, default_ms, word, beyond in _SESSION_LIMITS:
             allowed = cluster.config.get(limit, default_ms)
-            if units.is_digits(allowed) and (
-                int(asked) < int(allowed) if word == "least" else int(asked) > int(allowed)
-            ):
+            if units.is_digits(allowed) and beyond(int(asked), int(allowed)):
                 message = f"{asked} ms are refused by the brokers: {limit} is {allowed}, the {word} they take"
                 yield found(
                     ("consumers", name, "config", _SESSION),
