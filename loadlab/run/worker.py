@@ -20,8 +20,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if __name__ == "__main__":
     # All that is loaded stays to the end, and nothing here makes cycles: looking for garbage only costs CPU.
     gc.disable()
-    # numba loads SciPy where it is installed, for linear algebra that no loop here does: 60 MiB a worker.
-    sys.modules["scipy"] = None  # type: ignore[assignment]
 
 import numpy as np
 

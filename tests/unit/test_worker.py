@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -13,26 +12,11 @@ from loadlab.client.producer import Producer
 from loadlab.client.settings import ConsumerSettings
 from loadlab.errors import WorkerError
 from loadlab.measurement.slab import ACK_LANE, Command, Counter, Phase, State, create_slab
+from loadlab.run import worker
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from loadlab.cluster.mock_process import MockCluster
     from loadlab.measurement.slab import Slab
-
-
-@pytest.fixture
-def worker() -> ModuleType:
-    """The worker's module; it hides SciPy from numba, which other tests may want."""
-    missing = object()
-    before = sys.modules.get("scipy", missing)
-    from loadlab.run import worker as module  # noqa: PLC0415 (what it does to sys.modules is undone)
-
-    if before is missing:
-        sys.modules.pop("scipy", None)
-    else:
-        sys.modules["scipy"] = before  # type: ignore[assignment]
-    return module
 
 
 @pytest.fixture
@@ -43,9 +27,7 @@ def slab() -> Slab:
     return made
 
 
-def test_a_producing_worker_sends_measures_and_finishes(
-    worker: ModuleType, slab: Slab, mock: MockCluster
-) -> None:
+def test_a_producing_worker_sends_measures_and_finishes(slab: Slab, mock: MockCluster) -> None:
     set_phases(slab, warmup_s=0.1, measure_s=0.2)
     worker._work_as_producer(producer_settings(mock.bootstrap_servers, new_topic(mock)), slab)
 
@@ -66,9 +48,7 @@ def test_a_producing_worker_sends_measures_and_finishes(
     assert record["heartbeat_ns"] > record["measure_end_ns"]
 
 
-def test_a_stop_ends_a_producing_worker_and_every_record_has_its_fate(
-    worker: ModuleType, slab: Slab, mock: MockCluster
-) -> None:
+def test_a_stop_ends_a_producing_worker_and_every_record_has_its_fate(slab: Slab, mock: MockCluster) -> None:
     set_phases(slab, measure_s=60.0)
     settings = producer_settings(
         mock.bootstrap_servers, new_topic(mock), schedule=constant(1_000.0), properties={"linger.ms": "900"}
@@ -88,9 +68,7 @@ def test_a_stop_ends_a_producing_worker_and_every_record_has_its_fate(
     assert attempted == fates > 0
 
 
-def test_a_consuming_worker_that_joins_later_waits_and_can_be_stopped_before(
-    worker: ModuleType, mock: MockCluster
-) -> None:
+def test_a_consuming_worker_that_joins_later_waits_and_can_be_stopped_before(mock: MockCluster) -> None:
     topic = new_topic(mock)
     slab = create_slab(partitions=1)
     set_phases(slab, measure_s=60.0)
@@ -104,7 +82,7 @@ def test_a_consuming_worker_that_joins_later_waits_and_can_be_stopped_before(
 
 
 def test_a_worker_whose_loop_breaks_does_not_say_that_it_finished(
-    worker: ModuleType, slab: Slab, mock: MockCluster, monkeypatch: pytest.MonkeyPatch
+    slab: Slab, mock: MockCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def breaks(producer: Producer) -> None:
         raise ZeroDivisionError(producer)
