@@ -79,11 +79,19 @@ PAUSED: Final = "paused"
 
 @dataclass(frozen=True)
 class BrokerState:
-    """Whether one broker lives; detail says how it ended or where it is."""
+    """Whether one broker lives.
+
+    Attributes:
+        broker_id: Kafka's node.id.
+        alive: whether its process is there, be it paused.
+        detail: how it ended, or where it is.
+        started: tells one start of the broker from the next; empty where that is not known.
+    """
 
     broker_id: int
     alive: bool
     detail: str
+    started: str = ""
 
 
 @dataclass(frozen=True)

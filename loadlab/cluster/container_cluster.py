@@ -53,12 +53,14 @@ class Containers:
     def _state(self, broker_id: int, container: Marked | None) -> BrokerState:
         if container is None:
             return BrokerState(broker_id, alive=False, detail="its container is gone")
+        state = self.engine.inspect(container.name)["State"]
+        started = str(state.get("StartedAt", ""))
         if container.state == "paused":
-            return BrokerState(broker_id, alive=True, detail=PAUSED)
+            return BrokerState(broker_id, alive=True, detail=PAUSED, started=started)
         detail = f"container {container.name}, {container.detail}"
-        if not container.is_running and self.engine.inspect(container.name)["State"].get("OOMKilled"):
+        if not container.is_running and state.get("OOMKilled"):
             detail += ": it took more memory than its limit"
-        return BrokerState(broker_id, container.is_running, detail)
+        return BrokerState(broker_id, container.is_running, detail, started)
 
     def process_ids(self) -> tuple[int, ...]:
         """Return the first process of each container that runs; a broker is one process."""
@@ -100,12 +102,12 @@ class DockerCluster(AdministeredCluster):
         super().__init__(record.info, record.bootstrap_servers, _CAPABILITIES, telemetry=record.telemetry)
         self._containers = containers
         self._engine = containers.engine
+        self._looks = Containers(self._engine.impatient(), record)
         self._ends_with_owner = ends_with_owner
 
     def broker_states(self) -> list[BrokerState]:
         """Say which brokers live."""
-        with self._engine.impatient():
-            return self._containers.states()
+        return self._looks.states()
 
     def process_ids(self) -> tuple[int, ...] | None:
         """Return the living containers' first processes, where these are all that serves the clients here.
@@ -114,8 +116,7 @@ class DockerCluster(AdministeredCluster):
         """
         if not self._engine.place.shares_loopback or self.info.network != "host":
             return None
-        with self._engine.impatient():
-            return self._containers.process_ids()
+        return self._looks.process_ids()
 
     def free_disk_bytes(self) -> int | None:
         """Return the space left on the disk of the data."""
@@ -127,8 +128,7 @@ class DockerCluster(AdministeredCluster):
 
     def _figure(self, broker_id: int, command: list[str], column: int) -> int | None:
         """Return a figure of the last line that a command writes; None where the image lacks the command."""
-        with self._engine.impatient():
-            answer = self._engine.run_inside(self._containers.name(broker_id), command)
+        answer = self._looks.engine.run_inside(self._containers.name(broker_id), command)
         try:
             return int(answer.splitlines()[-1].split()[column])
         except (IndexError, ValueError):
@@ -160,7 +160,7 @@ class DockerCluster(AdministeredCluster):
 
     def save_logs(self, directory: Path) -> list[Path]:
         """Write each broker's own log into a directory."""
-        return list(self._containers.save_logs(directory).values())
+        return list(self._looks.save_logs(directory).values())
 
     def stop(self) -> None:
         """Remove the containers with their data, and all else that the cluster took."""
@@ -171,5 +171,6 @@ class DockerCluster(AdministeredCluster):
 
 def remove_run(engine: Engine, run_id: str) -> list[str]:
     """Remove all that has a run's label, containers first: they hold the rest; returns what was removed."""
+    engine.require_answer()
     marked = [*engine.containers(run_id), *engine.volumes(run_id), *engine.networks(run_id)]
     return [f"{one.kind} {one.name}" for one in marked if engine.remove(one)]

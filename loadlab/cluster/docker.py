@@ -35,6 +35,7 @@ DATA_PATH = "/var/lib/kafka/data"
 _CONNECT_TIMEOUT_S = 5
 _CALL_TIMEOUT_S = 60
 _LOOK_TIMEOUT_S = 3
+_SIGN_OF_LIFE_TIMEOUT_S = 10
 _BUILD_TIMEOUT_S = 600
 _PIDS_LIMIT = 8192
 _LOG_BYTES = "16m"
@@ -93,15 +94,18 @@ class Marked:
 class Engine:
     """A container engine that answered.
 
+    Args:
+        patience_s: how long an answer is waited for.
+
     Raises:
         ClusterError: none does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience_s: int = _CALL_TIMEOUT_S) -> None:
         try:
             self._client = docker.from_env(timeout=_CONNECT_TIMEOUT_S)
             self._info: dict[str, Any] = self._client.info()
-            self._client.api.timeout = _CALL_TIMEOUT_S
+            self._client.api.timeout = patience_s
         except _NO_ENGINE as error:
             raise ClusterError(
                 f"no container engine answers ({_why_no_engine(error)})",
@@ -219,14 +223,22 @@ class Engine:
         with _translated(f"network {name}"):
             self._client.networks.create(name, driver="bridge", labels=dict(labels))
 
-    @contextlib.contextmanager
-    def impatient(self) -> Iterator[None]:
-        """Waits for no answer longer than a moment: for what is asked while a load goes on."""
-        before, self._client.api.timeout = self._client.api.timeout, _LOOK_TIMEOUT_S
-        try:
-            yield
-        finally:
-            self._client.api.timeout = before
+    def impatient(self) -> Engine:
+        """Return the same engine, no answer of which is waited for longer than a moment.
+
+        For what is asked while a load goes on; it may be asked in another thread.
+        """
+        return Engine(_LOOK_TIMEOUT_S)
+
+    def require_answer(self) -> None:
+        """Ask for a sign of life, before requests each of which would wait for a minute.
+
+        Raises:
+            ClusterError: there is none within ten seconds.
+        """
+        with _translated("sign of life"):
+            version = self._client.api.api_version
+            docker.from_env(version=version, timeout=_SIGN_OF_LIFE_TIMEOUT_S).ping()
 
     def containers(self, run_id: str | None = None) -> list[Marked]:
         """List our containers, of one run or of all."""

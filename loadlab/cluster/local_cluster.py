@@ -96,7 +96,7 @@ class Brokers:
         status = child.poll() if child else None
         if status is None and broker.identity.is_alive:
             detail = PAUSED if broker.identity.is_stopped else f"pid {broker.identity.pid}"
-            return BrokerState(broker.broker_id, alive=True, detail=detail)
+            return BrokerState(broker.broker_id, alive=True, detail=detail, started=str(broker.identity))
         status = child.poll() if child else None  # it may have ended since the first look
         return BrokerState(broker.broker_id, alive=False, detail=f"its process ended{_how(status)}")
 

@@ -48,7 +48,8 @@ class RunFigures:
         producers: each group.
         consumers: likewise.
         dead_workers: workers that did not come to their end.
-        dead_brokers: brokers seen dead.
+        dead_brokers: brokers that died or were started again.
+        paused_brokers: brokers that were seen to stand still.
         unexplained: records in the log that nothing accounts for (negative: acked ones missing); None
             where the log could not be asked.
         ends_known: whether the log ends could be asked for after the last read.
@@ -72,6 +73,7 @@ class RunFigures:
     unread: dict[str, int]
     unacknowledged: int
     measured_s: float
+    paused_brokers: Sequence[Death] = ()
     consumers: Sequence[ConsumerFigures] = ()
     ends_known: bool = True
     widened: Sequence[str] = ()
@@ -161,6 +163,15 @@ def _deaths(run: RunFigures) -> Iterator[Finding]:
             code="broker_died",
             message=f"{death.who} {death.how} (limit 0 deaths)",
             fix="see the broker's log beside the result; the figures include the failover",
+            figure=1.0,
+            limit=0.0,
+            severity="suspect",
+        )
+    for pause in run.paused_brokers:
+        yield Finding(
+            code="broker_paused",
+            message=f"{pause.who} {pause.how} (limit 0 pauses)",
+            fix="see who pauses containers or stops processes; the figures include what was waited",
             figure=1.0,
             limit=0.0,
             severity="suspect",

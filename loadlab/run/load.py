@@ -6,10 +6,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from loadlab.cluster.capacity import LOW_DISK_BYTES
-from loadlab.errors import ClusterError
 from loadlab.measurement.slab import Command, Phase, State
 from loadlab.measurement.validity import Death
+from loadlab.run.broker_watch import BrokerWatch, after_start
 from loadlab.run.heartbeats import Heartbeats
 from loadlab.run.machine import MachineWatch
 from loadlab.run.offsets import positions
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 _LEAD_NS: Final = 100_000_000
 _TICK_S: Final = 0.02
-_CHECK_EVERY_NS: Final = NS_PER_S
 _END_TIMEOUT_S: Final = 10.0
 _ASK_EVERY_NS: Final = NS_PER_S // 10
 _STILL_NS: Final = NS_PER_S
@@ -55,9 +53,9 @@ class Load:
         interrupted: the user stopped the load before its time.
         failure: why the load could not go on to its end; None where it could.
         dead_workers: workers that ended before their time.
-        dead_brokers: brokers seen dead.
         drained_ns: when each consumer group had read all, by name.
         final: log ends and positions after the last read; None where the cluster did not tell them.
+        watch: follows whether the brokers live.
         machine: follows who uses the machine.
         heartbeats: follows whether the workers do anything.
     """
@@ -75,19 +73,17 @@ class Load:
     interrupted: bool = False
     failure: str | None = None
     dead_workers: dict[int, Death] = field(default_factory=dict)
-    dead_brokers: dict[int, Death] = field(default_factory=dict)
     drained_ns: dict[str, int] = field(default_factory=dict)
     final: Sample | None = None
+    watch: BrokerWatch = field(init=False)
     machine: MachineWatch = field(init=False)
     heartbeats: Heartbeats = field(init=False)
-    _answering: bool = True
-    _checked_ns: int = 0
     _intervals: int = 0
-    _brokers_alive: int = 0
     _early_ends: dict[str, Mapping[Partition, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Begins to follow machine and workers."""
+        """Begins to follow brokers, machine and workers."""
+        self.watch = BrokerWatch(self.cluster, self.events)
         self.machine = MachineWatch(self.cluster, self.fleet)
         self.heartbeats = Heartbeats(self.fleet)
 
@@ -99,6 +95,7 @@ class Load:
             # Whatever ends the load, nobody asks the cluster any more.
             self.sampler.cancel()
             self.brokers.cancel()
+            self.watch.cancel()
 
     def _carry_through(self) -> int:
         self._start()
@@ -110,7 +107,7 @@ class Load:
         self._phase_event(Phase.DRAIN)
         ends = self._drain()
         acked_ns = time.monotonic_ns()
-        while not self._all_read(ends) and self._time_left() and (ends or self._brokers_alive):
+        while not self._all_read(ends) and self._time_left() and (ends or self.watch.alive):
             self._tick()
             self._complete(ends, acked_ns)
         # A signal that came too late to cut anything short still says how the run ended.
@@ -118,6 +115,7 @@ class Load:
         self.sampler.stop()
         ended_ns = time.monotonic_ns()
         self.brokers.stop()
+        self.watch.stop()
         self.fleet.end(_END_TIMEOUT_S)
         self._check_workers()
         # After the workers' last reads and commits: what is left now is what was not read.
@@ -133,6 +131,7 @@ class Load:
         marks = [self.timeline.warmup_end_ns, self.timeline.measure_end_ns]
         self.sampler.start(self.timeline.start_ns, marks)
         self.brokers.start(self.timeline.start_ns, marks)
+        self.watch.start(self.timeline.start_ns, marks)
         self.events.note("start", "load started", phase="warmup")
 
     def _phase_event(self, phase: Phase) -> None:
@@ -237,9 +236,8 @@ class Load:
             why = self.why_to_end(self)
             if why is not None:
                 self._cut_short(why, self.events.note)
-        if now_ns - self._checked_ns >= _CHECK_EVERY_NS:
-            self._checked_ns = now_ns
-            self._check_cluster()
+        if self.watch.low_disk is not None and self.failure is None:
+            self._fail(self.watch.low_disk)
 
     def _fail(self, why: str) -> None:
         self.failure = why
@@ -263,35 +261,8 @@ class Load:
             self.events.trouble("worker_stalled", f"{stall.who} gives no sign of life")
 
     def _death(self, who: str, how: str) -> Death:
-        at_s = self.timeline.elapsed_s(time.monotonic_ns())
-        when = "before the start" if at_s < 0 else f"{at_s:.1f} s after the start"
+        when = after_start(self.timeline.elapsed_s(time.monotonic_ns()))
         return Death(who, f"died {when}: {how}")
-
-    def _check_cluster(self) -> None:
-        try:
-            self._check_brokers()
-            self._check_disk()
-        except ClusterError as error:
-            if self._answering:
-                self.events.trouble("cluster_unanswering", str(error))
-            self._answering = False
-        else:
-            self._answering = True
-
-    def _check_brokers(self) -> None:
-        states = self.cluster.broker_states()
-        self._brokers_alive = sum(broker.alive for broker in states)
-        for broker in states:
-            if not broker.alive and broker.broker_id not in self.dead_brokers:
-                death = self._death(f"broker {broker.broker_id}", broker.detail)
-                self.dead_brokers[broker.broker_id] = death
-                self.events.trouble("broker_died", f"{death.who} {death.how}", broker=broker.broker_id)
-
-    def _check_disk(self) -> None:
-        free_bytes = self.cluster.free_disk_bytes()
-        if free_bytes is not None and free_bytes < LOW_DISK_BYTES and self.failure is None:
-            limit_mib = LOW_DISK_BYTES >> 20
-            self._fail(f"the brokers' disk has {free_bytes >> 20} MiB left, less than {limit_mib} MiB")
 
 
 def _acks_all(producer: PlannedProducer) -> bool:

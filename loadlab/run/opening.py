@@ -258,4 +258,4 @@ def end(what: str, ending: Callable[[], None], events: Events, interrupts: Inter
         try:
             ending()
         except LoadlabError as error:
-            events.trouble("not_ended", f"{what} could not be ended: {error}")
+            events.trouble("not_ended", f"{what} could not be ended, which the next run tries again: {error}")

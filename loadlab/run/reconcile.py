@@ -154,7 +154,8 @@ def _verdict(run: EndedRun, reconciliation: Reconciliation) -> Judgement:
             for name, group in run.consumers().items()
         ],
         dead_workers=list(load.dead_workers.values()),
-        dead_brokers=list(load.dead_brokers.values()),
+        dead_brokers=list(load.watch.dead.values()),
+        paused_brokers=list(load.watch.paused.values()),
         unexplained=_not_told_otherwise(reconciliation),
         correctness=_correctness(reconciliation),
         unread={name: _still_unread(run, group) for name, group in run.consumers().items()},
@@ -209,7 +210,7 @@ def _correctness(reconciliation: Reconciliation) -> Correctness:
 def _may_duplicate(run: EndedRun) -> bool:
     """Whether a retry may have written records twice: something went wrong, and nobody was idempotent."""
     groups = run.producers().values()
-    troubled = run.load.dead_brokers or run.load.sampler.failures or any(group.troubled for group in groups)
+    troubled = run.load.watch.dead or run.load.sampler.failures or any(group.troubled for group in groups)
     return bool(troubled) and any(not group.idempotent for group in groups)
 
 

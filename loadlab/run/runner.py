@@ -322,7 +322,7 @@ class _Run:
             for worker in load.fleet.workers
             if worker.order.worker in load.dead_workers
         }
-        if load.dead_brokers:
+        if load.watch.dead:
             try:
                 scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="loadlab-logs-"))
                 logs |= {path.name: path for path in load.cluster.save_logs(Path(scratch))}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -16,7 +15,6 @@ from loadlab.cluster.processes import ProcessIdentity
 from loadlab.cluster.state import ClusterRecord
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from loadlab.cluster.docker import Engine
@@ -36,14 +34,17 @@ class FakeEngine:
     answer: str
     data_root: None = None
 
-    def impatient(self) -> AbstractContextManager[None]:
-        return nullcontext()
+    def impatient(self) -> FakeEngine:
+        return self
 
     def containers(self, run_id: str) -> list[Marked]:
         return [Marked("container", f"loadlab-{run_id}-1", {}, "running", "Up")]
 
     def volumes(self, run_id: str) -> list[Marked]:
         return [Marked("volume", f"loadlab-{run_id}-1", {}, "", "/not/readable/here")]
+
+    def inspect(self, container: str) -> dict[str, dict[str, str]]:  # noqa: ARG002
+        return {"State": {"StartedAt": "2026-01-01T00:00:00Z"}}
 
     def run_inside(self, container: str, command: list[str]) -> str:  # noqa: ARG002
         return self.answer

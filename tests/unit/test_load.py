@@ -21,6 +21,7 @@ from run_samples import (
 )
 
 from loadlab.cluster import BrokerState, OffsetSample
+from loadlab.cluster.api import PAUSED
 from loadlab.cluster.capacity import LOW_DISK_BYTES
 from loadlab.measurement.slab import ACK_LANE, Command, Counter, State
 from loadlab.run.brokers import BrokerSampler
@@ -234,9 +235,29 @@ def test_a_dead_broker_is_noted_once_and_the_load_goes_on() -> None:
     load = load_of(sender(), reader(), cluster=cluster)
     load.run()
 
-    assert list(load.dead_brokers) == [2]
-    assert "killed" in load.dead_brokers[2].how
+    assert list(load.watch.dead) == [2]
+    assert "killed" in load.watch.dead[2].how
     assert kinds(load).count("broker_died") == 1
+
+
+def test_a_broker_that_was_started_again_between_two_looks_has_died() -> None:
+    cluster = FakeCluster(dict(ENDS), brokers=[BrokerState(1, alive=True, detail="up", started="first")])
+    load = load_of(sender(), reader(), cluster=cluster)
+    load.watch.look()
+    cluster.brokers = [BrokerState(1, alive=True, detail="up", started="second")]
+    load.run()
+
+    assert "ended and was started again" in load.watch.dead[1].how
+    assert kinds(load).count("broker_died") == 1
+
+
+def test_a_broker_that_stands_still_is_noted_once() -> None:
+    cluster = FakeCluster(dict(ENDS), brokers=[BrokerState(1, alive=True, detail=PAUSED)])
+    load = load_of(sender(), reader(), cluster=cluster)
+    load.run()
+
+    assert (list(load.watch.paused), load.watch.dead) == ([1], {})
+    assert kinds(load).count("broker_paused") == 1
 
 
 @pytest.mark.parametrize(

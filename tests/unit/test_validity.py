@@ -282,6 +282,11 @@ def test_a_dead_broker_makes_the_run_suspect() -> None:
     assert (finding.code, finding.severity) == ("broker_died", "suspect")
 
 
+def test_a_broker_that_stood_still_makes_it_suspect() -> None:
+    finding = only(of(paused_brokers=[Death("broker 2", "stood still 4.0 s after the start")]))
+    assert (finding.code, finding.severity) == ("broker_paused", "suspect")
+
+
 @pytest.mark.parametrize(
     ("unexplained", "words"),
     [(7, "7 records more than were acked"), (-1_234, "1,234 records fewer than were acked")],
