@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from loadlab.run.plan import PlannedConsumer, PlannedProducer, PlannedTopic, RunPlan
+    from loadlab.run.plan import PlannedConsumer, PlannedFault, PlannedProducer, PlannedTopic, RunPlan
     from loadlab.run.traces import PlannedTrace
     from loadlab.scenario import LoadedScenario
 
@@ -96,6 +96,8 @@ def _told(planned: RunPlan) -> Iterator[Line]:
     for consumer in planned.consumers:
         yield from row("consumer", _consumer(consumer))
         yield from _config(consumer.config)
+    for fault in planned.faults:
+        yield from row("fault", _fault(fault))
     yield from row("data", _data(planned))
     for warning in planned.warnings:
         yield Line(f"warning: {warning}", "warn")
@@ -104,6 +106,11 @@ def _told(planned: RunPlan) -> Iterator[Line]:
 def _phases(planned: RunPlan) -> str:
     warmup, measure, drain = map(format_duration, (planned.warmup_s, planned.measure_s, planned.drain_s))
     return f"warm-up {warmup} · measure {measure} · drain {drain} at most"
+
+
+def _fault(fault: PlannedFault) -> str:
+    end = "to the end" if fault.for_s is None else f"for {format_duration(fault.for_s)}"
+    return f"{fault.kind} broker {fault.broker} {end}, {format_duration(fault.at_s)} into the measure phase"
 
 
 def _topic(topic: PlannedTopic) -> str:

@@ -16,7 +16,15 @@ from loadlab.results.model import MOCK_NOTE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadlab.results.model import ClusterUsed, Reason, Reconciliation, RunResult, Verdict, VerdictStatus
+    from loadlab.results.model import (
+        ClusterUsed,
+        FaultResult,
+        Reason,
+        Reconciliation,
+        RunResult,
+        Verdict,
+        VerdictStatus,
+    )
     from loadlab.results.model_environment import MachineUse
     from loadlab.results.reader import StoredRun
 
@@ -44,6 +52,7 @@ def summary_lines(stored: StoredRun) -> list[Line]:
         *group_sections(result),
         Section.of(row("cluster", " · ".join([cluster_text(result.cluster), *_shared(result.machine)]))),
         broker_section(result.brokers),
+        Section.of(*(row("fault", _fault(each)) for each in result.faults)),
         Section.of(row("records", _records(result))),
         Section.of(row("errors", _errors(result))),
         Section.of(*(_note("warning", each.message, each.fix, "warn") for each in result.warnings)),
@@ -106,6 +115,25 @@ def _shared(machine: MachineUse | None) -> Iterator[str]:
     used = ", ".join(f"{who} {numbers.share(share)}" for who, share in shares.items() if share is not None)
     cores = numbers.counted(machine.shared_cores, "core")
     yield f"shares {cores} with the clients, each slowing the other{f' ({used} of the CPU)' if used else ''}"
+
+
+def _fault(fault: FaultResult) -> str:
+    """What was done to a broker, and what it cost the producers."""
+    done, undone = ("paused", "went on") if fault.kind == "pause" else ("killed", "answered again")
+    if fault.begun_s is None:
+        return f"broker {fault.broker} was not {done}: {fault.failure or 'the load had ended'}"
+    parts = [f"broker {fault.broker} {done} {fault.begun_s:.1f} s into the measure phase"]
+    if fault.ended_s is not None:
+        parts.append(f"{undone} after {numbers.duration(fault.ended_s - fault.begun_s)}")
+    if fault.failure is not None:
+        parts.append(fault.failure)
+    if fault.no_acks_s is not None:
+        parts.append(f"no acks for {fault.no_acks_s:.0f} s" if fault.no_acks_s else "acks in every second")
+    if fault.publish_latency_max_us is not None:
+        parts.append(f"publish_latency max {numbers.duration(fault.publish_latency_max_us / 1e6)}")
+    if fault.disturbed_s is not None:
+        parts.append(f"as before after {fault.disturbed_s:.0f} s")
+    return " · ".join(parts)
 
 
 def _records(result: RunResult) -> str:

@@ -50,6 +50,7 @@ class RunFigures:
         dead_workers: workers that did not come to their end.
         dead_brokers: brokers that died or were started again.
         paused_brokers: brokers that were seen to stand still.
+        failed_faults: why faults that the scenario asked for could not be done or undone.
         unexplained: records in the log that nothing accounts for (negative: acked ones missing); None
             where the log could not be asked.
         ends_known: whether the log ends could be asked for after the last read.
@@ -74,6 +75,7 @@ class RunFigures:
     unacknowledged: int
     measured_s: float
     paused_brokers: Sequence[Death] = ()
+    failed_faults: Sequence[str] = ()
     consumers: Sequence[ConsumerFigures] = ()
     ends_known: bool = True
     widened: Sequence[str] = ()
@@ -166,6 +168,15 @@ def _deaths(run: RunFigures) -> Iterator[Finding]:
             figure=1.0,
             limit=0.0,
             severity="suspect",
+        )
+    for failure in run.failed_faults:
+        yield Finding(
+            code="fault_failed",
+            message=f"a fault is not what the scenario asks for: {failure}",
+            fix="see the broker's log beside the result, and run again",
+            severity="invalid",
+            figure=1.0,
+            limit=0.0,
         )
     for pause in run.paused_brokers:
         yield Finding(

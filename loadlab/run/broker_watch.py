@@ -29,6 +29,7 @@ class BrokerWatch:
         events: is told what happens.
         dead: brokers that died, or were started again between two looks, as first seen.
         paused: brokers that stood still, as first seen.
+        expected: brokers to which the run itself does something: they are not looked at.
         alive: how many lived at the last look.
         low_disk: why the load can't go on, once the brokers' disk is nearly full.
     """
@@ -37,6 +38,7 @@ class BrokerWatch:
     events: Events
     dead: dict[int, Death] = field(default_factory=dict)
     paused: dict[int, Death] = field(default_factory=dict)
+    expected: set[int] = field(default_factory=set)
     alive: int = 0
     low_disk: str | None = None
     _starts: dict[int, str] = field(default_factory=dict)
@@ -65,6 +67,7 @@ class BrokerWatch:
 
     def look(self) -> None:
         """Looks once; that a cluster does not answer is told at the first time."""
+        held = set(self.expected)
         try:
             states = self.cluster.broker_states()
             free_bytes = self.cluster.free_disk_bytes()
@@ -75,8 +78,12 @@ class BrokerWatch:
             return
         self._answering = True
         self.alive = sum(state.alive for state in states)
+        held |= self.expected
         for state in states:
-            self._follow(state)
+            if state.broker_id in held:
+                self._starts.pop(state.broker_id, None)
+            else:
+                self._follow(state)
         if free_bytes is not None and free_bytes < LOW_DISK_BYTES:
             limit_mib = LOW_DISK_BYTES >> 20
             self.low_disk = f"the brokers' disk has {free_bytes >> 20} MiB left, less than {limit_mib} MiB"

@@ -35,6 +35,7 @@ from loadlab.results.model import (
     Warned,
 )
 from loadlab.run.broker_readings import broker_results
+from loadlab.run.fault_effects import fault_results
 from loadlab.run.offsets import in_measure_phase
 from loadlab.run.readings import merged, share, total
 from loadlab.run.reconcile import growth, make_verdict, reconcile
@@ -327,6 +328,7 @@ def make_result(run: EndedRun) -> RunResult:
         cluster=_cluster_used(run),
         machine=_machine(run),
         phases=run.load.timeline.phases(run.ended_ns),
+        faults=fault_results(run),
         verdict=make_verdict(run, reconciliation),
         producers={name: group.result(request_times) for name, group in run.producers().items()},
         consumers={name: group.result() for name, group in run.consumers().items()},

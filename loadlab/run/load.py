@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.measurement.slab import Command, Phase, State
 from loadlab.measurement.validity import Death
 from loadlab.run.broker_watch import BrokerWatch, after_start
+from loadlab.run.faults import FaultInjector
 from loadlab.run.heartbeats import Heartbeats
 from loadlab.run.machine import MachineWatch
 from loadlab.run.offsets import positions
@@ -49,6 +50,7 @@ class Load:
         interrupts: what the user asks for.
         each_interval: called once an interval with its number and the timeline.
         why_to_end: asked once an interval why the load has to end; None where it may go on.
+        outlives: whether the cluster goes on after the run.
         timeline: once started.
         interrupted: the user stopped the load before its time.
         failure: why the load could not go on to its end; None where it could.
@@ -56,6 +58,7 @@ class Load:
         drained_ns: when each consumer group had read all, by name.
         final: log ends and positions after the last read; None where the cluster did not tell them.
         watch: follows whether the brokers live.
+        faults: does to brokers what is planned.
         machine: follows who uses the machine.
         heartbeats: follows whether the workers do anything.
     """
@@ -69,6 +72,7 @@ class Load:
     interrupts: Interrupts
     each_interval: Callable[[int, Timeline], None]
     why_to_end: Callable[[Load], str | None] = lambda load: None  # noqa: ARG005
+    outlives: bool = False
     timeline: Timeline = field(default_factory=lambda: Timeline(0, 0, 0, 0))
     interrupted: bool = False
     failure: str | None = None
@@ -76,6 +80,7 @@ class Load:
     drained_ns: dict[str, int] = field(default_factory=dict)
     final: Sample | None = None
     watch: BrokerWatch = field(init=False)
+    faults: FaultInjector = field(init=False)
     machine: MachineWatch = field(init=False)
     heartbeats: Heartbeats = field(init=False)
     _intervals: int = 0
@@ -84,6 +89,9 @@ class Load:
     def __post_init__(self) -> None:
         """Begins to follow brokers, machine and workers."""
         self.watch = BrokerWatch(self.cluster, self.events)
+        self.faults = FaultInjector(
+            self.cluster, self.events, self.watch, self.plan.faults, revives=self.outlives
+        )
         self.machine = MachineWatch(self.cluster, self.fleet)
         self.heartbeats = Heartbeats(self.fleet)
 
@@ -92,7 +100,8 @@ class Load:
         try:
             return self._carry_through()
         finally:
-            # Whatever ends the load, nobody asks the cluster any more.
+            # Whatever ends the load, nobody asks the cluster any more, or does anything to it.
+            self.faults.cancel()
             self.sampler.cancel()
             self.brokers.cancel()
             self.watch.cancel()
@@ -112,6 +121,7 @@ class Load:
             self._complete(ends, acked_ns)
         # A signal that came too late to cut anything short still says how the run ended.
         self.interrupted |= self.interrupts.requested
+        self.faults.stop()
         self.sampler.stop()
         ended_ns = time.monotonic_ns()
         self.brokers.stop()
@@ -132,6 +142,7 @@ class Load:
         self.sampler.start(self.timeline.start_ns, marks)
         self.brokers.start(self.timeline.start_ns, marks)
         self.watch.start(self.timeline.start_ns, marks)
+        self.faults.start(self.timeline.warmup_end_ns)
         self.events.note("start", "load started", phase="warmup")
 
     def _phase_event(self, phase: Phase) -> None:
@@ -246,6 +257,7 @@ class Load:
     def _cut_short(self, why: str, tell: Callable[[str, str], None]) -> None:
         self.timeline = self.timeline.cut_short(time.monotonic_ns())
         self.sampler.hurried = True
+        self.faults.cancel()
         for worker in self.fleet.workers:
             self.timeline.write(worker.slab)
         tell("cut_short", f"{why}: the load stops, what was measured is kept")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from loadlab.client.schedule import GroupSchedule
     from loadlab.scenario import ConsumerSpec, LoadedScenario, ProducerSpec, Scenario
+    from loadlab.scenario.faults import FaultKind
 
 _MOCK_PARTITION_BYTES: Final = 5 << 20
 _MIB: Final = 1 << 20
@@ -99,6 +100,23 @@ class PlannedConsumer:
 
 
 @dataclass(frozen=True)
+class PlannedFault:
+    """What is done to a broker in the measure phase.
+
+    Attributes:
+        kind: "pause", after which the broker goes on, or "kill", after which it is started again.
+        broker: its id.
+        at_s: when, seconds since the measure phase began.
+        for_s: how long; None to the end of the run.
+    """
+
+    kind: FaultKind
+    broker: int
+    at_s: float
+    for_s: float | None
+
+
+@dataclass(frozen=True)
 class RunPlan:
     """What would run.
 
@@ -111,6 +129,7 @@ class RunPlan:
         producers: the groups that send.
         consumers: the groups that read.
         data_bytes: what the producers will send, before compression; None at the maximum rate.
+        faults: what is done to brokers in the measure phase.
         disk_bytes: what of it lies on the brokers' disks at once, replicas included.
         warnings: what the user should know before the start.
     """
@@ -126,6 +145,7 @@ class RunPlan:
     consumers: tuple[PlannedConsumer, ...]
     data_bytes: int | None
     disk_bytes: int | None
+    faults: tuple[PlannedFault, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -153,6 +173,7 @@ def plan_scenario(loaded: LoadedScenario) -> RunPlan:
         consumers=consumers,
         data_bytes=data_bytes,
         disk_bytes=disk_bytes(scenario, producers, scenario.cluster.config),
+        faults=tuple(PlannedFault(one.kind, one.broker, one.at_s, one.for_s) for one in scenario.faults),
         warnings=(
             *loaded.warnings,
             *trace_warnings(scenario),

@@ -165,7 +165,8 @@ def _verdict(run: EndedRun, reconciliation: Reconciliation) -> Judgement:
         unacknowledged=waiting,
         measured_s=measured_s,
         stalls=list(load.heartbeats.stalls.values()),
-        drifts=drifts(run.rows, load.timeline, run.scenario, saturated),
+        drifts=[] if load.plan.faults else drifts(run.rows, load.timeline, run.scenario, saturated),
+        failed_faults=[one.failure for one in load.faults.injected if one.failure is not None],
         machine=load.machine.figures(),
         failure=load.failure,
         idle=_idle(run, producers),
@@ -210,7 +211,8 @@ def _correctness(reconciliation: Reconciliation) -> Correctness:
 def _may_duplicate(run: EndedRun) -> bool:
     """Whether a retry may have written records twice: something went wrong, and nobody was idempotent."""
     groups = run.producers().values()
-    troubled = run.load.watch.dead or run.load.sampler.failures or any(group.troubled for group in groups)
+    done = run.load.watch.dead or run.load.plan.faults
+    troubled = done or run.load.sampler.failures or any(group.troubled for group in groups)
     return bool(troubled) and any(not group.idempotent for group in groups)
 
 

@@ -26,6 +26,7 @@ from loadlab.run.brokers import follow_brokers
 from loadlab.run.collect import make_histograms, make_result
 from loadlab.run.ended import EndedRun
 from loadlab.run.events import Events
+from loadlab.run.faults import require_faults
 from loadlab.run.fleet import Fleet
 from loadlab.run.interrupts import Interrupts
 from loadlab.run.judging import LiveThresholds, judged
@@ -119,6 +120,7 @@ class _Run:
         self._events = Events(self._observer)
         self._started_at = datetime.now(UTC)
         self._started_ns = time.monotonic_ns()
+        self._outlives = False
         self._silent = False  # the cluster gave no answer after the load
         self._cluster_ready_ns = 0
         self._run_id = new_run_id(self._scenario.name, self._started_at)
@@ -128,7 +130,7 @@ class _Run:
         if given is None:
             check_existing(self._scenario, self._options.cluster_name)
         host = capture_host()
-        outlives = given is not None or self._cluster_outlives
+        self._outlives = outlives = given is not None or self._cluster_outlives
         if self._options.keep_topics and not outlives:
             raise UsageError(
                 "topics can't be kept on a cluster that ends with the run",
@@ -138,6 +140,7 @@ class _Run:
             opened = given or stack.enter_context(self._opening().opened())
             self._plan = replace(self._plan, warnings=(*self._plan.warnings, *opened.warnings))
             self._cluster_ready_ns = max(opened.ready_ns, self._started_ns)
+            require_faults(opened.cluster, self._plan.faults)
             if given is not None:
                 self._events.note("cluster", f"cluster ready: {given.cluster.bootstrap_servers}")
             topics = RunTopics(self._plan, self._run_id, opened.cluster, self._events, self._interrupts)
@@ -294,6 +297,7 @@ class _Run:
             interrupts=self._interrupts,
             each_interval=watcher.each_interval,
             why_to_end=live.why_to_end,
+            outlives=self._outlives,
         )
 
     def _store(self, measured: EndedRun, series: Series, live: LiveThresholds) -> StoredRun:

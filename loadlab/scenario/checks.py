@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from loadlab.scenario import checks_cluster, checks_thresholds, checks_trace, checks_workload
+from loadlab.scenario import checks_cluster, checks_faults, checks_thresholds, checks_trace, checks_workload
 from loadlab.scenario.finding import Finding, View
 from loadlab.scenario.validation import Built, overlaps
 
@@ -48,6 +48,9 @@ _CHECKS: Final[tuple[_Check, ...]] = (
     checks_workload.starts_in_time,
     checks_workload.countable_bursts,
     checks_workload.own_groups,
+    checks_faults.faults_on_own_brokers,
+    checks_faults.faults_in_time,
+    checks_faults.faults_one_by_one,
     *_OF_THRESHOLDS,
     checks_thresholds.due_records,
     checks_thresholds.compressed_records,

@@ -7,6 +7,7 @@ from typing import Annotated, Final, cast
 from pydantic import AfterValidator, Field
 
 from loadlab.scenario.cluster import PROVIDER_FIELDS, ClusterSpec
+from loadlab.scenario.faults import MOST_FAULTS, Fault
 from loadlab.scenario.fields import NAME_PATTERN, Duration, Model, Whole
 from loadlab.scenario.secrets import redacted
 from loadlab.scenario.thresholds import Thresholds
@@ -50,6 +51,7 @@ class Scenario(Model):
     producers: dict[Name, ProducerSpec] = Field(default_factory=dict)
     consumers: dict[Name, ConsumerSpec] = Field(default_factory=dict, max_length=MOST_CONSUMERS)
     phases: Phases = Phases()
+    faults: tuple[Fault, ...] = Field(default=(), max_length=MOST_FAULTS)
     thresholds: Thresholds = Field(default_factory=dict)
 
     @property

@@ -1,0 +1,54 @@
+"""Faults: what is done to brokers while the load goes on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from loadlab.hints import HintedError
+from loadlab.scenario.fields import Duration, Model, Whole
+
+FaultKind = Literal["pause", "kill"]
+
+MOST_FAULTS: Final = 100
+_BrokerId = Annotated[Whole, Field(ge=1)]
+
+
+class Fault(Model):
+    """One broker that is paused, or killed, for a while: ``{at: 10s, kill: 2, for: 15s}``.
+
+    Attributes:
+        at_s: when, seconds since the measure phase began.
+        pause: the broker that stands still, by its id, and then goes on.
+        kill: the broker that is ended as by SIGKILL, and then started again with its data.
+        for_s: how long; a killed broker stays dead without it.
+    """
+
+    at_s: Duration = Field(alias="at")
+    pause: _BrokerId | None = None
+    kill: _BrokerId | None = None
+    for_s: Annotated[Duration, Field(gt=0)] | None = Field(default=None, alias="for")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.pause is None) == (self.kill is None):
+            raise HintedError("must say which broker to pause, or which one to kill: {at: 10s, kill: 2}")
+        if self.pause is not None and self.for_s is None:
+            raise HintedError("a pause must end: say for how long (for: 2s)")
+        return self
+
+    @property
+    def kind(self) -> FaultKind:
+        """What is done."""
+        return "kill" if self.pause is None else "pause"
+
+    @property
+    def broker(self) -> int:
+        """To which broker, by its id."""
+        return next(broker for broker in (self.pause, self.kill) if broker is not None)
+
+    @property
+    def end_s(self) -> float | None:
+        """When it is over, seconds since the measure phase began; None where it lasts to the end."""
+        return None if self.for_s is None else self.at_s + self.for_s
