@@ -108,7 +108,7 @@ def _result(run: EndedRun, one: Injected, after: Sequence[_Second], usual: Seque
         ended_s=None if one.ended_ns is None else (one.ended_ns - begin_ns) / NS_PER_S,
         failure=one.failure,
         no_acks_s=_longest_silence(after) * INTERVAL_S if after else None,
-        publish_latency_max_us=max((each.max_us for each in after), default=None),
+        publish_latency_max_us=max((each.max_us for each in after if each.acked), default=None),
         disturbed_s=_disturbed(after, usual),
     )
 

@@ -53,7 +53,7 @@ def faults_one_by_one(view: View) -> Iterator[Finding]:
     numbered = sorted(enumerate(view.scenario.faults), key=lambda each: each[1].at_s)
     for (first, earlier), (number, later) in combinations(numbered, 2):
         if earlier.broker == later.broker and later.at_s <= _end(earlier):
-            message = f"broker {later.broker} is still {_held(earlier)} by faults[{first}] then"
+            message = f"broker {later.broker} is still {_held(earlier)} then"
             yield found(("faults", number, "at"), message, about=(("faults", first),))
 
 
@@ -62,4 +62,6 @@ def _end(fault: Fault) -> float:
 
 
 def _held(fault: Fault) -> str:
-    return "paused" if fault.kind == "pause" else "dead"
+    since = f"since {units.format_duration(fault.at_s)}"
+    how = f"{since}, for {units.format_duration(fault.for_s)}" if fault.for_s else f"{since}, to the end"
+    return f"{'paused' if fault.kind == 'pause' else 'dead'} ({how})"

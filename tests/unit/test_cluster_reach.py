@@ -39,6 +39,9 @@ class FakeEngine:
     identity = "here:/var/lib/docker"
     running: Mapping[str, str] = {}
 
+    def require_answer(self) -> None:
+        """It answers."""
+
     def containers(self, run_id: str | None = None) -> list[Marked]:
         named = [name for run, name in self.running.items() if run_id in {None, run}]
         return [Marked("container", name, {"loadlab.run": name}, "running") for name in named]

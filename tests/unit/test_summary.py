@@ -8,7 +8,16 @@ from result_samples import RUN_ID, consumer, producer, result
 
 from loadlab.cli.summary import MAX_LINES, summary_lines
 from loadlab.cli.summary_brokers import broker_section
-from loadlab.results.model import ClusterUsed, Reason, Reconciliation, RunResult, Threshold, Verdict, Warned
+from loadlab.results.model import (
+    ClusterUsed,
+    FaultResult,
+    Reason,
+    Reconciliation,
+    RunResult,
+    Threshold,
+    Verdict,
+    Warned,
+)
 from loadlab.results.model_brokers import BrokerResult, Collections, Flushes, HeapUse, Requests
 from loadlab.results.model_environment import MachineUse
 from loadlab.results.reader import StoredRun
@@ -40,6 +49,27 @@ def test_a_plain_run_says_what_it_reached_with_units() -> None:
         "errors           none",
         f"result           results/{RUN_ID}",
     ]
+
+
+def test_a_fault_is_told_with_its_times_and_what_it_cost() -> None:
+    killed = FaultResult(
+        kind="kill",
+        broker=2,
+        planned_at_s=10.0,
+        begun_s=10.1,
+        ended_s=25.4,
+        no_acks_s=3.0,
+        publish_latency_max_us=3_400_000.0,
+        disturbed_s=5.0,
+    )
+    never = FaultResult(kind="pause", broker=1, planned_at_s=20.0)
+    lines = told(result(faults=(killed, never)))
+
+    assert (
+        "fault            broker 2 killed 10.1 s into the measure phase · answered again after 15.3 s"
+        " · no acks for 3 s · publish_latency max 3.4 s · as before after 5 s"
+    ) in lines
+    assert "fault            broker 1 was not paused: the load had ended" in lines
 
 
 def test_reasons_stand_under_the_verdict_each_with_its_fix() -> None:

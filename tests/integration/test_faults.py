@@ -1,0 +1,117 @@
+"""Faults that a scenario asks for, done to real brokers."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from runs import Recorder, assert_accounts_add_up, document, run, start_command
+
+from loadlab.run.opening import open_cluster
+from loadlab.run.runner import RunOptions, run_scenario
+from loadlab.scenario import load_document
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.beside
+
+REAL = [
+    pytest.param("local", marks=pytest.mark.local),
+    pytest.param("docker", marks=pytest.mark.docker),
+]
+# A killed broker may come back only when the controller has missed it for this long.
+QUICKLY_MISSED = {"broker.session.timeout.ms": "2000", "broker.heartbeat.interval.ms": "500"}
+
+
+@pytest.mark.parametrize("provider", REAL, indirect=True)
+def test_a_pause_is_told_with_its_times_and_what_it_cost(provider: str, tmp_path: Path) -> None:
+    faults = [{"at": "5s", "pause": 1, "for": "2500ms"}]
+    phases = {"warmup": "1s", "measure": "14s", "drain": "20s"}
+    stored = run({"cluster": {"provider": provider}, "phases": phases, "faults": faults}, tmp_path)
+    (fault,) = stored.result.faults
+
+    assert_accounts_add_up(stored.result)
+    assert (fault.kind, fault.broker, fault.planned_at_s, fault.failure) == ("pause", 1, 5.0, None)
+    assert fault.begun_s is not None
+    assert fault.ended_s is not None
+    assert fault.begun_s >= 5.0
+    assert fault.ended_s - fault.begun_s >= 2.5
+    # Two of the seconds hold no ack, whatever the phase of the pause within them.
+    assert fault.no_acks_s is not None
+    assert 1.0 <= fault.no_acks_s <= fault.ended_s - fault.begun_s + 1.0
+    # Records that were due when it began had to wait for its end.
+    assert fault.publish_latency_max_us is not None
+    assert fault.publish_latency_max_us >= 0.99 * (fault.ended_s - fault.begun_s) * 1e6
+    codes = {reason.code for reason in stored.result.verdict.reasons}
+    assert not codes & {"broker_paused", "broker_died", "fault_failed"}
+    assert (stored.result.reconciliation.lost, stored.result.reconciliation.unexplained) == (0, 0)
+
+
+@pytest.mark.parametrize("provider", REAL, indirect=True)
+def test_a_killed_broker_comes_back_with_its_data(provider: str, tmp_path: Path) -> None:
+    """Beside other tests it takes long to begin again: the drain phase leaves it the time."""
+    stored = run(
+        {
+            "cluster": {"provider": provider, "config": QUICKLY_MISSED},
+            "producers": {
+                "checkout": {
+                    "topic": "orders",
+                    "schedule": {"rate": "500/s"},
+                    "records": {"size": 200},
+                    "config": {"acks": "all", "enable.idempotence": True},
+                }
+            },
+            "phases": {"warmup": "1s", "measure": "6s", "drain": "60s"},
+            "faults": [{"at": "2s", "kill": 1, "for": "1s"}],
+        },
+        tmp_path,
+    )
+    (fault,) = stored.result.faults
+
+    assert fault.failure is None
+    assert fault.ended_s is not None
+    assert "broker_died" not in {reason.code for reason in stored.result.verdict.reasons}
+    assert stored.result.reconciliation.lost == 0
+    assert stored.result.reconciliation.acked == 3_500
+
+
+@pytest.mark.local
+@pytest.mark.usefixtures("local_kafka")
+def test_an_interrupt_lets_a_paused_broker_go_on_and_drains(tmp_path: Path) -> None:
+    faults = "faults=[{at: 1s, pause: 1, for: 50s}]"
+    command = start_command(
+        tmp_path, "--set", "phases.measure=60s", "--set", "phases.warmup=1s", "--set", faults
+    )
+    command.await_line("stands still, as planned")
+    command.signal(signal.SIGINT)
+    code, output, errors = command.end(60)
+    result = json.loads(output)
+
+    assert code == 130
+    assert "broker 1 goes on" in errors
+    assert result["faults"][0]["ended_s"] is not None
+    # The broker answers again: what was under way is acked and read.
+    assert result["reconciliation"]["unseen"] == 0
+
+
+@pytest.mark.local
+@pytest.mark.usefixtures("local_kafka")
+def test_runs_on_one_cluster_find_the_broker_alive_that_the_one_before_killed(tmp_path: Path) -> None:
+    loaded = load_document(
+        document(
+            cluster={"provider": "local", "config": QUICKLY_MISSED},
+            consumers={},
+            phases={"warmup": "0s", "measure": "2s", "drain": "30s"},
+            faults=[{"at": "1500ms", "kill": 1}],
+        )
+    )
+    options = RunOptions(tmp_path)
+    with open_cluster(loaded, options, Recorder()) as opened:
+        for _ in range(2):
+            stored = run_scenario(loaded, options, Recorder(), cluster=opened)
+            assert stored.result.faults[0].ended_s is not None
+            assert stored.result.reconciliation.acked > 0
+        assert opened.cluster.broker_states()[0].alive
