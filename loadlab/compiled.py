@@ -50,7 +50,7 @@ _COMPILED_PACKAGES = ("client", "measurement", "workload")
 
 
 def cache_directory() -> Path:
-    """Where machine code is kept: a directory for each state of sources and machine.
+    """Where machine code is kept: a directory for each place and state of the sources, and each machine.
 
     Under NUMBA_CACHE_DIR, else XDG_CACHE_HOME.
     """
@@ -61,6 +61,7 @@ def cache_directory() -> Path:
     cpu = f"{llvmlite.binding.get_host_cpu_name()} {features}"
     digest.update(f"{sys.version} {numba.__version__} {cpu}".encode())
     here = Path(__file__).parent
+    digest.update(str(here).encode())  # numba finds nothing that was compiled from another place
     for package in _COMPILED_PACKAGES:
         for module in sorted((here / package).glob("*.py")):
             digest.update(module.read_bytes())

@@ -31,6 +31,7 @@ class Evidence:
             that a group doesn't have is missing.
         levels: samples of the measure phase by group and metric, such as ``consumer_lag``, in records; all
             groups are sampled at the same moments. None is a sample without an answer.
+        level_times_s: those moments, seconds since any, rising.
     """
 
     scenario: Scenario
@@ -41,6 +42,7 @@ class Evidence:
     reconciliation: Reconciliation | None = None
     histograms: Mapping[tuple[Group, str], Histogram] = field(default_factory=dict)
     levels: Mapping[tuple[Group, str], Sequence[int | None]] = field(default_factory=dict)
+    level_times_s: Sequence[float] = ()
 
     def selected(self, selector: Mapping[str, str]) -> Evidence:
         """The figures of the groups and topics that a selector names; all of them where it is empty."""
@@ -66,6 +68,7 @@ class Evidence:
             reconciliation=self.reconciliation,
             histograms=self.histograms,
             levels=self.levels,
+            level_times_s=self.level_times_s,
         )
 
     def groups(self) -> list[Group]:

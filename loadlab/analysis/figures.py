@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.measurement.histogram import Histogram, samples_needed
+from loadlab.measurement.levels import mean_over_time
 from loadlab.scenario.metrics import OF_GROUPS
 
 if TYPE_CHECKING:
@@ -95,13 +96,26 @@ def _latency(asked: _Question) -> Figure:
     if asked.stat == "count":
         return Figure(float(merged.count))
     if asked.percentile is not None:
-        needed = samples_needed(asked.percentile)
-        why = f"{asked.stat} needs {needed:,} samples, and there are {merged.count:,}"
-        if merged.count >= needed:
-            why = f"{asked.stat} is above 137 s, the longest that is told apart"
-        return _known(_us(merged.percentile_ns(asked.percentile)), why)
+        return _known(_us(merged.percentile_ns(asked.percentile)), _no_percentile(asked, merged))
+    if merged.missing and asked.stat != "min":
+        return Figure(None, _never_came(merged))
     value_ns = {"mean": merged.mean_ns, "min": merged.min_ns, "max": merged.max_ns}[asked.stat]
     return _known(_us(value_ns), _NO_SAMPLE)
+
+
+def _no_percentile(asked: _Question, durations: Histogram) -> str:
+    """Why a percentile is not known."""
+    needed, there = samples_needed(asked.percentile or 0.0), durations.count + durations.missing
+    if there < needed:
+        return f"{asked.stat} needs {needed:,} samples, and there are {there:,}"
+    if durations.missing:
+        return f"{asked.stat} is among those that took longest, and {_never_came(durations)}"
+    return f"{asked.stat} is above 137 s, the longest that is told apart"
+
+
+def _never_came(durations: Histogram) -> str:
+    whole = durations.count + durations.missing
+    return f"{durations.missing:,} of {whole:,} records never came to its end"
 
 
 def _us(value_ns: float | None) -> float | None:
@@ -117,10 +131,12 @@ def _level(asked: _Question) -> Figure:
         finals = [None if block is None else block.final for block in blocks]
         return _known(_sum(finals), "the cluster did not answer after the last read")
     samples = [evidence.levels[(("consumer", name), asked.metric)] for name in evidence.consumers]
-    sums = [total for total in map(_sum, zip(*samples, strict=True)) if total is not None]
-    if not sums:
+    totals = zip(evidence.level_times_s, map(_sum, zip(*samples, strict=True)), strict=False)
+    known = [(at_s, total) for at_s, total in totals if total is not None]
+    if not known:
         return Figure(None, _NO_SAMPLE)
-    return Figure(float(max(sums)) if asked.stat == "max" else sum(sums) / len(sums))
+    times_s, sums = zip(*known, strict=True)
+    return Figure(float(max(sums)) if asked.stat == "max" else mean_over_time(times_s, sums))
 
 
 def _sum(parts: Iterable[float | None]) -> float | None:

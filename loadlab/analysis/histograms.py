@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
@@ -195,9 +195,10 @@ def _groups(result: RunResult, metric: str) -> Mapping[str, ProducerResult | Con
 def _durations(counts: NDArray[np.int64], block: LatencyBlock) -> Histogram:
     """The buckets with what they don't tell: the exact mean, minimum and maximum stand in the result."""
     if block.mean is None or block.min is None or block.max is None:
-        return Histogram.of_counts(counts)
+        return replace(Histogram.of_counts(counts), missing=block.missing)
     return Histogram(
         counts=counts,
+        missing=block.missing,
         total_ns=round(block.mean * NS_PER_US * int(counts.sum())),
         min_ns=round(block.min * NS_PER_US),
         max_ns=round(block.max * NS_PER_US),

@@ -103,6 +103,7 @@ def stored_evidence(stored: StoredRun, scenario: Scenario) -> Evidence:
             for (source, metric), found in latency_histograms(stored).items()
         },
         levels=dict(_levels(stored)),
+        level_times_s=_level_times_s(stored),
     )
 
 
@@ -120,6 +121,15 @@ def _levels(stored: StoredRun) -> Iterator[tuple[tuple[Group, str], list[int | N
             times_s, values = read_series(stored.path, f"consumer/{name}", f"{metric}_records")
             known = dict(zip(times_s.tolist(), map(int, values), strict=True))
             yield (("consumer", name), metric), [known.get(at) for at in at_s[kept].tolist()]
+
+
+def _level_times_s(stored: StoredRun) -> list[float]:
+    """When lag was sampled in the measure phase, of all groups at once."""
+    for name in stored.result.consumers:
+        at_s, _ = read_series(stored.path, f"consumer/{name}", "consumer_lag_records")
+        times_s: list[float] = at_s[samples_that_count(stored, at_s)].tolist()
+        return times_s
+    return []
 
 
 def samples_that_count(stored: StoredRun, at_s: NDArray[np.float64]) -> NDArray[np.int64]:

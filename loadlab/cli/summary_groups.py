@@ -93,6 +93,11 @@ def _latency(block: LatencyBlock) -> str:
     """The percentiles that the sample supports."""
     figures_us = ((label, getattr(block, name)) for label, name in _PERCENTILES)
     shown = [f"{label} {numbers.latency(value)}" for label, value in figures_us if value is not None]
+    if block.missing:
+        whole = block.count + block.missing
+        shown.append(
+            f"{numbers.count(block.missing)} of {numbers.count(whole)} records never came to its end"
+        )
     return " · ".join(shown) or "no sample"
 
 

@@ -216,8 +216,9 @@ class Consumer:
         library.rd_kafka_topic_partition_list_destroy(asked)
 
     def receive(self) -> None:
-        """Runs the consume loop until the parent says stop."""
+        """Runs the consume loop until the parent says stop; a rebalance still open then counts, too."""
         consume(int(self._work.ctypes.data))
+        self._note_gap(time.monotonic_ns())
         free_all(self._returns)
 
     def close(self) -> str | None:

@@ -103,6 +103,8 @@ class Histogram:
         max_ns: the largest sample, None when there is none.
         negative: samples below zero, which are in no bucket.
         beyond: samples above LARGEST_NS, which are in the last bucket.
+        missing: what never came to its end, and took longer than any sample: in no bucket, and percentiles
+            know of it.
     """
 
     counts: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(BUCKETS, dtype=np.int64))
@@ -111,6 +113,7 @@ class Histogram:
     max_ns: int | None = None
     negative: int = 0
     beyond: int = 0
+    missing: int = 0
 
     @classmethod
     def read(cls, record: np.void) -> Histogram:
@@ -151,6 +154,7 @@ class Histogram:
             max_ns=max(maxima, default=None),
             negative=self.negative + other.negative,
             beyond=self.beyond + other.beyond,
+            missing=self.missing + other.missing,
         )
 
     @property
@@ -165,7 +169,7 @@ class Histogram:
         return self.total_ns / count if count else None
 
     def percentile_ns(self, percentile: float) -> float | None:
-        """The duration that `percentile` percent of the samples do not exceed.
+        """The duration that `percentile` percent of the samples, and of what is missing, do not exceed.
 
         Args:
             percentile: between 0 and 100.
@@ -173,10 +177,10 @@ class Histogram:
         Returns:
             The midpoint of the bucket that holds the sample of rank ceil(percentile/100 x count), kept
             within the exact minimum and maximum; None where fewer than SAMPLES_BEYOND samples lie
-            beyond it, because such a figure would be one of noise, and in the last bucket, which has all that
-            is longer too.
+            beyond it, because such a figure would be one of noise, among what is missing, and in the last
+            bucket, which has all that is longer too.
         """
-        count = self.count
+        count = self.count + self.missing
         beyond_parts = _parts_beyond(percentile)
         if count * beyond_parts < SAMPLES_BEYOND * 10_000:
             return None
@@ -184,7 +188,7 @@ class Histogram:
 
     def _at_rank(self, rank: int) -> float | None:
         bucket = int(np.searchsorted(np.cumsum(self.counts), max(rank, 1)))
-        if bucket == len(self.counts) - 1:
+        if bucket >= len(self.counts) - 1:
             return None
         midpoint = float(midpoints_ns()[bucket])
         return min(max(midpoint, float(self.min_ns or 0)), float(self.max_ns or 0))
@@ -194,6 +198,7 @@ class Histogram:
         percentiles = {name: _us(self.percentile_ns(value)) for name, value in PERCENTILES.items()}
         return {
             "count": self.count,
+            "missing": self.missing,
             "mean": _us(self.mean_ns),
             "min": _us(self.min_ns),
             **percentiles,

@@ -10,9 +10,16 @@ from loadlab.results.model_base import Measured, Model
 
 
 class LatencyBlock(Model):
-    """A latency's distribution in microseconds; a percentile that the sample does not support is None."""
+    """A latency's distribution in microseconds; a percentile that the sample does not support is None.
+
+    Attributes:
+        count: records that have it; mean, min and max are theirs.
+        missing: records of the measure phase that never came to its end, and so took longer than any that
+            did: percentiles count them as such.
+    """
 
     count: int
+    missing: int = 0
     mean: Measured = None
     min: Measured = None
     p50: Measured = None

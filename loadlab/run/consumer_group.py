@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.measurement.levels import mean_over_time
 from loadlab.measurement.reading import ConsumerFigures
 from loadlab.measurement.slab import CONSUME_LANE, ConsumeMetric, Counter, Phase
 from loadlab.results.model import (
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from loadlab.measurement.generator import ProducerFigures
+    from loadlab.measurement.histogram import Histogram
     from loadlab.run.fleet import WorkerProcess
     from loadlab.run.offsets import Group, GroupSample, Partition, Sample
     from loadlab.run.timeline import Timeline
@@ -62,6 +64,8 @@ class ConsumerGroup:
         drained_ns: when it had read all; None if it never had.
         sent_ns: when the last record that it reads was acked, or the measure phase ended, if later.
         stamped: whether what it reads is stamped.
+        acked: records of the measure phase that were acked to its producers, and that it is to have read by
+            now; None while the load goes on.
     """
 
     group: Group
@@ -72,6 +76,7 @@ class ConsumerGroup:
     drained_ns: int | None
     sent_ns: int
     stamped: bool
+    acked: int | None = None
 
     def result(self, *, live: bool = False) -> ConsumerResult:
         """The group as a result tells it.
@@ -79,7 +84,6 @@ class ConsumerGroup:
         Args:
             live: the run goes on: nobody asks for status and lag by partition, which take all samples.
         """
-        latency = latency_block(merged(self.workers, CONSUME_LANE, ConsumeMetric.END_TO_END_LATENCY))
         consumed = total(self.workers, CONSUME_LANE, Counter.CONSUMED, Phase.MEASURE, by="by_moment")
         consumed_bytes = total(
             self.workers, CONSUME_LANE, Counter.CONSUMED_BYTES, Phase.MEASURE, by="by_moment"
@@ -89,7 +93,7 @@ class ConsumerGroup:
             group_id=self.group.group_id,
             records=_consumer_records(self.workers),
             throughput=throughput(consumed, consumed_bytes, self.timeline.measure_s),
-            end_to_end_latency_us=latency if self.stamped else None,
+            end_to_end_latency_us=latency_block(self.latency()) if self.stamped else None,
             lag=self._lag(by_partition=not live),
             committed_lag=self._committed_lag(),
             status=None if live else group_status(self.group, self.samples, self.timeline),
@@ -104,6 +108,17 @@ class ConsumerGroup:
             measured_errors=errors(self.workers, (CONSUME_LANE,), "measured_error_counts"),
             workers=tuple(self._worker(worker) for worker in self.workers),
         )
+
+    def latency(self) -> Histogram:
+        """The measure phase's end-to-end durations; what was never read is missing.
+
+        That is what was acked and not read, as far as its position says so, too: it may have begun later.
+        """
+        read = merged(self.workers, CONSUME_LANE, ConsumeMetric.END_TO_END_LATENCY)
+        if self.acked is None:
+            return read
+        unread = self.acked - read.count - read.negative
+        return replace(read, missing=max(0, unread if self.unread is None else min(unread, self.unread)))
 
     def figures(self, spec: ConsumerSpec, senders: Sequence[ProducerFigures]) -> ConsumerFigures:
         """What the verdict needs to know.
@@ -143,6 +158,10 @@ class ConsumerGroup:
 
     def _measured(self) -> list[GroupSample]:
         return [sample.groups[self.group.name] for sample in in_measure_phase(self.samples, self.timeline)]
+
+    def times_s(self) -> list[float]:
+        """When the samples of the measure phase were taken, seconds."""
+        return [sample.at_ns / NS_PER_S for sample in in_measure_phase(self.samples, self.timeline)]
 
     @property
     def _final(self) -> GroupSample | None:
@@ -186,7 +205,7 @@ class ConsumerGroup:
         totals = [sample.total_lag for sample in samples]
         return Lag(
             max=max(totals),
-            mean=sum(totals) / len(totals),
+            mean=mean_over_time(self.times_s(), totals),
             final=self.unread,
             by_partition=self._lag_by_partition(samples) if by_partition else {},
         )
@@ -200,18 +219,20 @@ class ConsumerGroup:
         }
 
     def _committed_lag(self) -> CommittedLag | None:
-        known = [lag for lag in self.levels()["committed_lag"] if lag is not None]
+        told = zip(self.times_s(), self.levels()["committed_lag"], strict=True)
+        known = [(at_s, lag) for at_s, lag in told if lag is not None]
         if not known:
             return None
+        times_s, lags = zip(*known, strict=True)
         final = None if self._final is None else self._final.committed_lag
-        return CommittedLag(max=max(known), mean=sum(known) / len(known), final=final)
+        return CommittedLag(max=max(lags), mean=mean_over_time(times_s, lags), final=final)
 
     def _backlog(self) -> Backlog | None:
         rows = [sample.backlog for sample in self._measured()]
         if not rows:
             return None
         final = None if self._final is None else self._final.backlog
-        return Backlog(max=max(rows), mean=sum(rows) / len(rows), final=final)
+        return Backlog(max=max(rows), mean=mean_over_time(self.times_s(), rows), final=final)
 
     def _worker(self, worker: WorkerProcess) -> ConsumerWorker:
         records = _consumer_records([worker])

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from loadlab.errors import ClusterError
+from loadlab.measurement.slab import ACK_LANE, Counter, Phase
 from loadlab.run.consumer_group import ConsumerGroup
 from loadlab.run.offsets import read_by_others
 from loadlab.run.producer_group import ProducerGroup
+from loadlab.run.readings import total
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,14 +98,16 @@ class EndedRun:
 
     def producers(self) -> dict[str, ProducerGroup]:
         """The producer groups by name."""
-        return producer_groups(self.load, self.scenario, self.load.timeline)
+        return producer_groups(self.load, self.scenario, self.load.timeline, ended=True)
 
     def consumers(self) -> dict[str, ConsumerGroup]:
         """The consumer groups by name."""
-        return consumer_groups(self.load, self.scenario, self.load.timeline)
+        return consumer_groups(self.load, self.scenario, self.load.timeline, ended=True)
 
 
-def producer_groups(load: Load, scenario: Scenario, timeline: Timeline) -> dict[str, ProducerGroup]:
+def producer_groups(
+    load: Load, scenario: Scenario, timeline: Timeline, *, ended: bool
+) -> dict[str, ProducerGroup]:
     """The producer groups of a load by name, with what they did by the end of a timeline."""
     return {
         plan.name: ProducerGroup(
@@ -111,15 +115,27 @@ def producer_groups(load: Load, scenario: Scenario, timeline: Timeline) -> dict[
             spec=scenario.producers[plan.name],
             workers=load.fleet.group(plan.name, produces=True),
             timeline=timeline,
+            ended=ended,
         )
         for plan in load.plan.producers
     }
 
 
-def consumer_groups(load: Load, scenario: Scenario, timeline: Timeline) -> dict[str, ConsumerGroup]:
+def consumer_groups(
+    load: Load, scenario: Scenario, timeline: Timeline, *, ended: bool
+) -> dict[str, ConsumerGroup]:
     """The consumer groups of a load by name, with what they did by the end of a timeline."""
     samples = tuple(load.sampler.samples)  # of one moment for all groups: they are taken meanwhile
-    return {group.name: _consumer(load, scenario, timeline, group, samples) for group in load.sampler.groups}
+    groups = [_consumer(load, scenario, timeline, group, samples) for group in load.sampler.groups]
+    if ended:
+        groups = [replace(group, acked=_acked(load, group.group)) for group in groups]
+    return {group.group.name: group for group in groups}
+
+
+def _acked(load: Load, group: Group) -> int:
+    """Records of the measure phase, by intent, that were acked to those who send what a group reads."""
+    senders = [worker for worker in load.fleet.producers if worker.order.group in group.producers]
+    return total(senders, ACK_LANE, Counter.ACKED, Phase.MEASURE, by="by_intent")
 
 
 def _consumer(

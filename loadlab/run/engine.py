@@ -70,5 +70,6 @@ def await_compiled(compiling: subprocess.Popen[str] | None) -> None:
 def _forget_older() -> None:
     """Removes machine code of other states of the sources that was made long ago."""
     for ready in cache_directory().parent.glob(f"*/{_READY_FILE}"):
-        if time.time() - ready.stat().st_mtime > _KEPT_S:
-            shutil.rmtree(ready.parent, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another run forgets it, too
+            if time.time() - ready.stat().st_mtime > _KEPT_S:
+                shutil.rmtree(ready.parent, ignore_errors=True)

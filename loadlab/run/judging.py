@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.evidence import Evidence, Group
 from loadlab.analysis.thresholds import all_thresholds, failing_for_good, judge
-from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, SEND_LANE, AckMetric, ConsumeMetric, SendMetric
 from loadlab.run.ended import consumer_groups, producer_groups
-from loadlab.run.readings import merged
 from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -69,8 +67,8 @@ class LiveThresholds:
     def _evidence(self, load: Load, now_ns: int) -> Evidence:
         """What was measured from the end of the warm-up until now."""
         timeline = replace(load.timeline, measure_end_ns=now_ns)
-        producers = producer_groups(load, self.scenario, timeline)
-        consumers = consumer_groups(load, self.scenario, timeline)
+        producers = producer_groups(load, self.scenario, timeline, ended=False)
+        consumers = consumer_groups(load, self.scenario, timeline, ended=False)
         return Evidence(
             scenario=self.scenario,
             measured_s=timeline.measure_s,
@@ -78,6 +76,7 @@ class LiveThresholds:
             consumers={name: group.result(live=True) for name, group in consumers.items()},
             histograms=dict(_histograms(producers, consumers)),
             levels=dict(_levels(consumers)),
+            level_times_s=_level_times_s(consumers),
         )
 
 
@@ -93,6 +92,7 @@ def judged(run: EndedRun, result: RunResult, live: LiveThresholds) -> RunResult:
         reconciliation=result.reconciliation,
         histograms=dict(_histograms(producers, consumers)),
         levels=dict(_levels(consumers)),
+        level_times_s=_level_times_s(consumers),
     )
     thresholds = tuple(
         live.failed.get(threshold) or judge(threshold, evidence) for threshold in all_thresholds(run.scenario)
@@ -105,18 +105,16 @@ def _histograms(
 ) -> Iterator[tuple[tuple[Group, str], Histogram]]:
     """Durations of the measure phase by group and metric."""
     for name, producer in producers.items():
-        group = ("producer", name)
-        service_time = merged(producer.workers, ACK_LANE, AckMetric.SERVICE_TIME)
-        yield (group, "service_time"), service_time
-        if producer.due is None:
-            yield (group, "publish_latency"), service_time
-        else:
-            yield (group, "publish_latency"), merged(producer.workers, ACK_LANE, AckMetric.PUBLISH_LATENCY)
-            yield (group, "send_delay"), merged(producer.workers, SEND_LANE, SendMetric.SEND_DELAY)
+        for metric, histogram in producer.latencies().items():
+            yield (("producer", name), metric), histogram
     for name, consumer in consumers.items():
         if consumer.stamped:
-            latency = merged(consumer.workers, CONSUME_LANE, ConsumeMetric.END_TO_END_LATENCY)
-            yield (("consumer", name), "end_to_end_latency"), latency
+            yield (("consumer", name), "end_to_end_latency"), consumer.latency()
+
+
+def _level_times_s(consumers: Mapping[str, ConsumerGroup]) -> list[float]:
+    """When lag was sampled in the measure phase, of all groups at once."""
+    return next((consumer.times_s() for consumer in consumers.values()), [])
 
 
 def _levels(

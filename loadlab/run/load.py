@@ -130,6 +130,8 @@ class Load:
         self._check_workers()
         # After the workers' last reads and commits: what is left now is what was not read.
         self.final = self.sampler.take_last()
+        if self.final is not None:
+            self._all_read(self.final.ends)  # who had read all just when the time was over
         self.sampler.release()
         return ended_ns
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from loadlab.measurement.generator import ACK_GRACE_S, ProducerFigures
@@ -30,6 +30,7 @@ from loadlab.workload.schedule import records_due
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from loadlab.measurement.histogram import Histogram
     from loadlab.results.model import Throughput
     from loadlab.run.fleet import WorkerProcess
     from loadlab.run.plan import PlannedProducer
@@ -51,12 +52,14 @@ class ProducerGroup:
         spec: the scenario's word on it.
         workers: its processes.
         timeline: as it came to be.
+        ended: whether the load is over: what has no ack by then gets none.
     """
 
     plan: PlannedProducer
     spec: ProducerSpec
     workers: Sequence[WorkerProcess]
     timeline: Timeline
+    ended: bool = True
 
     @property
     def due(self) -> int | None:
@@ -182,6 +185,28 @@ class ProducerGroup:
         limit = self.spec.schedule.records
         return limit is not None and self.records(None).attempted >= limit
 
+    def latencies(self) -> dict[str, Histogram]:
+        """The measure phase's durations by metric; at `rate: max` nothing is due, nor late.
+
+        What was never acked, or never sent, is missing.
+        """
+        records = self.records()
+        handed_over = merged(self.workers, ACK_LANE, AckMetric.SERVICE_TIME)
+        service_time = self._with_missing(handed_over, records.attempted - records.rejected - records.acked)
+        if self.due is None:
+            return {"service_time": service_time, "publish_latency": service_time}
+        publish_latency = merged(self.workers, ACK_LANE, AckMetric.PUBLISH_LATENCY)
+        send_delay = merged(self.workers, SEND_LANE, SendMetric.SEND_DELAY)
+        unacked = records.attempted + self.unsent - records.acked
+        return {
+            "service_time": service_time,
+            "publish_latency": self._with_missing(publish_latency, unacked),
+            "send_delay": self._with_missing(send_delay, self.unsent),
+        }
+
+    def _with_missing(self, histogram: Histogram, missing: int) -> Histogram:
+        return replace(histogram, missing=max(0, missing)) if self.ended else histogram
+
     def result(self, brokers: BrokerTimes | None = None) -> ProducerResult:
         """The group as a result tells it.
 
@@ -189,19 +214,16 @@ class ProducerGroup:
             brokers: what the brokers told of produce requests; None where they told nothing.
         """
         at_max = self.due is None
-        service_time = latency_block(merged(self.workers, ACK_LANE, AckMetric.SERVICE_TIME))
-        publish_latency = latency_block(merged(self.workers, ACK_LANE, AckMetric.PUBLISH_LATENCY))
+        latencies = {name: latency_block(histogram) for name, histogram in self.latencies().items()}
         figures = self.figures()
         acked = self.total(ACK_LANE, Counter.ACKED, Phase.MEASURE, by="by_moment")
         return ProducerResult(
             target_records_per_s=None if self.due is None else share(self.due, self.timeline.measure_s),
             records=self.records().model_copy(update={"unsent": self.unsent}),
             throughput=self._throughput(),
-            send_delay_us=None
-            if at_max
-            else latency_block(merged(self.workers, SEND_LANE, SendMetric.SEND_DELAY)),
-            service_time_us=service_time,
-            publish_latency_us=service_time if at_max else publish_latency,
+            send_delay_us=latencies.get("send_delay"),
+            service_time_us=latencies["service_time"],
+            publish_latency_us=latencies["publish_latency"],
             publish_latency_is_service_time=at_max,
             stages=stages(
                 StageSums.of(self.workers), brokers, at_max_rate=at_max, measured_s=self.timeline.measure_s

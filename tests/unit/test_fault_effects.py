@@ -26,7 +26,7 @@ USUAL = (1000.0, 10.0)
 
 @dataclass
 class Run:
-    """A run as far as faults are told of it: a warm-up of a second, then an interval for each of `seconds`."""
+    """A run as far as faults are told of it: a second of warm-up, then an interval for each of `seconds`."""
 
     seconds: list[tuple[float, float]]
     injected: list[Injected]

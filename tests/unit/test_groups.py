@@ -159,10 +159,44 @@ def test_latencies_of_all_workers_are_merged() -> None:
     took(other, ACK_LANE, AckMetric.PUBLISH_LATENCY, [9_000_000] * 15)
     took(other, ACK_LANE, AckMetric.PUBLISH_LATENCY, [1], phase=WARMUP)
 
-    block = group_of(one, other).result().publish_latency_us
+    block = replace(group_of(one, other), ended=False).result().publish_latency_us
     assert (block.count, block.min, block.max, block.mean) == (30, 1_000.0, 9_000.0, 5_000.0)
     assert block.p50 == pytest.approx(1_000.0, rel=0.01)
     assert merged([one, other], ACK_LANE, AckMetric.PUBLISH_LATENCY).count == 30
+
+
+def test_what_was_due_and_never_acked_took_longer_than_all_that_was() -> None:
+    """1,000 were due: 980 of them handed over, 10 of those refused by a full queue, 70 never acked."""
+    worker = sender(attempted=980, rejected=10, acked=900)
+    took(worker, ACK_LANE, AckMetric.SERVICE_TIME, [1_000_000] * 900)
+    took(worker, ACK_LANE, AckMetric.PUBLISH_LATENCY, [2_000_000] * 900)
+    took(worker, SEND_LANE, SendMetric.SEND_DELAY, [3_000] * 970)
+    group = group_of(worker)
+    result = group.result()
+
+    assert group.due == 1_000
+    assert result.send_delay_us is not None
+    assert (result.send_delay_us.missing, result.service_time_us.missing) == (20, 70)
+    publish = result.publish_latency_us
+    assert (publish.count, publish.missing, publish.max) == (900, 100, 2_000.0)
+    assert publish.p50 == pytest.approx(2_000.0, rel=0.01)
+    assert (publish.p95, publish.p99) == (None, None)
+
+
+def test_what_a_group_never_read_took_longer_than_all_that_it_did() -> None:
+    worker = reader()
+    took(worker, CONSUME_LANE, ConsumeMetric.END_TO_END_LATENCY, [1_000_000] * 400)
+    standing = replace(READ, workers=[worker], final=sample(15.0, (300, 100)))
+    block = replace(standing, acked=1_000).result().end_to_end_latency_us
+    going_on = standing.result().end_to_end_latency_us
+
+    # 600 were not read; and by its position it has 400 to read, the others came before it began.
+    assert block is not None
+    assert (block.count, block.missing) == (400, 400)
+    assert block.p50 == pytest.approx(1_000.0, rel=0.01)
+    assert block.p90 is None
+    assert going_on is not None
+    assert (going_on.missing, going_on.p90) == (0, pytest.approx(1_000.0, rel=0.01))
 
 
 def test_at_the_maximum_rate_latency_is_the_service_time_and_says_so() -> None:
@@ -334,7 +368,7 @@ def test_lag_is_taken_over_the_measure_phase_and_its_final_value_at_the_end() ->
     lag = replace(READ, samples=samples, final=samples[-1]).result().lag
 
     assert lag is not None
-    assert (lag.max, lag.mean, lag.final) == (60, 24.0, 3)
+    assert (lag.max, lag.mean, lag.final) == (60, (4 * 35.0 + 6 * 31.0) / 10, 3)
     assert {name: (part.max, part.final) for name, part in lag.by_partition.items()} == {
         "orders-0": (20, 1),
         "orders-1": (40, 2),

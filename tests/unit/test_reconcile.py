@@ -340,6 +340,6 @@ def test_groups_are_judged_on_the_same_samples_though_another_is_taken_meanwhile
             self.append(self[0])
 
     run.load.sampler.samples = Growing(run.load.sampler.samples)
-    billing, audit = consumer_groups(run.load, run.scenario, run.load.timeline).values()
+    billing, audit = consumer_groups(run.load, run.scenario, run.load.timeline, ended=False).values()
 
     assert len(billing.samples) == len(audit.samples)

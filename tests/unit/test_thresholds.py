@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,6 +81,7 @@ def evidence(of: Scenario, **parts: object) -> Evidence:
     whole: dict[str, object] = {
         "producers": {"shop": sender(), "web": sender()},
         "consumers": {"billing": reader(), "audit": reader()},
+        "level_times_s": (0.0, 1.0, 4.0),
         **parts,
     }
     return Evidence(scenario=of, measured_s=10.0, **whole)  # type: ignore[arg-type]
@@ -250,7 +252,10 @@ def test_a_run_that_never_came_to_its_measure_phase_passes_nothing() -> None:
 
 
 def test_lags_are_added_sample_by_sample() -> None:
-    """Their largest values came at different moments: 60 and 50, but never more than 70 together."""
+    """Their largest values came at different moments: 60 and 50, but never more than 70 together.
+
+    Their mean is one over time: of 60, 70 and 20 the last two stand for three seconds, the first two for one.
+    """
     levels = {
         (("consumer", "billing"), "consumer_lag"): [60, 20, 10],
         (("consumer", "audit"), "consumer_lag"): [0, 50, 10],
@@ -261,7 +266,7 @@ def test_lags_are_added_sample_by_sample() -> None:
     }
 
     assert judged("consumer_lag", "max < 70", levels=levels).measured == 70.0
-    assert judged("consumer_lag", "mean <= 50", levels=levels).measured == 50.0
+    assert judged("consumer_lag", "mean <= 50", levels=levels).measured == (65.0 + 3 * 45.0) / 4
     assert judged("consumer_lag{topic=clicks}", "max < 70", levels=levels).measured == 50.0
     assert judged("consumer_lag", "final == 7", consumers=final).passed
 
@@ -570,6 +575,18 @@ def test_a_percentile_longer_than_what_is_told_apart_has_failed_as_not_measurabl
     assert not outcome.passed
     assert outcome.measured is None
     assert outcome.not_measurable == "p99 is above 137 s, the longest that is told apart"
+
+
+def test_a_latency_of_which_records_are_missing_is_not_judged_by_those_that_came() -> None:
+    came = latencies(shop=replace(durations((600, 1.0)), missing=400))
+    outcomes = {
+        stat: judged("publish_latency", f"{stat} < 1s", **came)
+        for stat in ("min", "p50", "p99", "mean", "max")
+    }
+
+    assert {stat for stat, each in outcomes.items() if each.passed} == {"p50", "min"}
+    for stat in ("p99", "mean", "max"):
+        assert "400 of 1,000 records never came to its end" in str(outcomes[stat].not_measurable)
 
 
 def test_cpu_that_is_unknown_of_one_group_is_unknown_of_all() -> None:
