@@ -64,7 +64,7 @@ def _notes(result: StudyResult) -> Iterator[str]:
     if not result.finished:
         yield f"not finished: the same command with --resume {result.study_id} goes on"
     if result.forced:
-        yield "forced: it went on although the default is noisy or breaks a constraint"
+        yield "forced: it would have gone on with a noisy default, or one that breaks a constraint"
     if result.answer is not None:
         yield f"the default's runs vary by {numbers.share(result.answer.cv)} (coefficient of variation)"
         yield result.answer.drift

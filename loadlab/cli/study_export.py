@@ -6,6 +6,8 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
+from loadlab.tuning.ranking import middle_run
+
 if TYPE_CHECKING:
     from loadlab.results.model_study import StudyResult, StudyRun, StudyTrial
 
@@ -35,7 +37,7 @@ def _row(result: StudyResult, trial: StudyTrial) -> _Row:
     row |= {one.field: values[place] if values else None for place, one in enumerate(result.objectives)}
     if measured is not None:
         row |= {f"violation of {one.expression}": one.violation for one in measured.constraints}
-        row |= {"run_id": measured.run_id, "failure": measured.failure}
+        row |= {"run_id": measured.run_id, "failure": measured.failure_in_short}
     return row
 
 
@@ -45,8 +47,8 @@ def _run(result: StudyResult, trial: StudyTrial) -> StudyRun | None:
         runs = result.settled("trial", trial=trial.number)
         return runs[0] if runs else None
     runs = [run for run in result.settled("baseline") if run.measure_scale == result.measure_scale]
-    ordered = sorted((run for run in runs if run.measured.counts), key=lambda run: run.measured.values[0])
-    return ordered[len(ordered) // 2] if ordered else None
+    counting = [run for run in runs if run.measured.counts]
+    return middle_run(counting) if counting else None
 
 
 def _state(run: StudyRun | None) -> str:

@@ -144,7 +144,7 @@ def came_to(result: StudyResult, run: StudyRun | None) -> tuple[str, Style]:
         return "not measured", "dim"
     measured = run.measured
     if measured.failure is not None:
-        return f"failed: {measured.failure}", "bad"
+        return f"failed: {measured.failure_in_short}", "bad"
     if not measured.feasible:
         return ", ".join(f"breaks {one.expression}" for one in measured.constraints if not one.holds), "warn"
     values = zip(result.objectives, measured.values, strict=True)

@@ -95,7 +95,8 @@ def tune_command(study: Path, **options: Unpack[TuneKeywords]) -> int:
         if options["output"] == "json":
             print_json(plan_document(loaded, result))
         else:
-            print_lines(plan_lines(loaded, result))
+            warms_up = choices.warms_up and choices.cluster_name is None
+            print_lines(plan_lines(loaded, result, warms_up=warms_up))
         return EXIT_OK
     with watching() as observer:
         made = tune(loaded, choices, StudyWatcher(observer, loaded))

@@ -60,12 +60,15 @@ class StudyWatcher(QuietObserver):
         self.note(f"{text} · about {numbers.duration(left.seconds)} left")
 
 
-def plan_lines(loaded: LoadedStudy, result: StudyResult | None = None) -> Iterator[Line]:
+def plan_lines(
+    loaded: LoadedStudy, result: StudyResult | None = None, *, warms_up: bool = True
+) -> Iterator[Line]:
     """What a study is going to measure, and how long that takes.
 
     Args:
         loaded: the study.
         result: as far as it got; None where it has not begun.
+        warms_up: whether a cluster of a study that has not begun is warmed up.
     """
     left = estimate(loaded, result)
     made = f", {len(result.runs)} made before" if result is not None and result.runs else ""
@@ -81,7 +84,7 @@ def plan_lines(loaded: LoadedStudy, result: StudyResult | None = None) -> Iterat
         f"  of {numbers.duration(left.run_s)} each: {numbers.duration(left.seconds)} in all, and up to"
         f" {numbers.duration(drain_s)} more for each drain"
     )
-    if result is None or result.warms_up:
+    if warms_up if result is None else result.warms_up:
         yield Line(f"  a Kafka cluster that is started for it is warmed up first: {ROUNDS_TOLD}")
     yield from (Line(f"note: {text}", "warn") for text in loaded.warnings)
 
@@ -139,7 +142,7 @@ def run_line(loaded: LoadedStudy, result: StudyResult, run: StudyRun) -> str:
 def _said(result: StudyResult, measured: Measurement) -> str:
     """The objectives, or why there are none."""
     if measured.failure is not None:
-        return f"failed: {measured.failure}"
+        return f"failed: {measured.failure_in_short}"
     broken = [f"{one.expression} is broken" for one in measured.constraints if not one.holds]
     if measured.ended_early:
         return f"ended early: {', '.join(broken)}"

@@ -71,6 +71,11 @@ class Measurement(Model):
     took_s: float = Field(ge=0)
 
     @property
+    def failure_in_short(self) -> str | None:
+        """The first line of `failure`: the end of a broker's log may follow."""
+        return None if self.failure is None else self.failure.partition("\n")[0]
+
+    @property
     def counts(self) -> bool:
         """Whether it has values that may be compared."""
         return self.failure is None and not self.ended_early

@@ -64,7 +64,7 @@ class Watch:
         self._next_phase = 0
         self._started = False
         self._process_ns = 0
-        self._cpu_ns: dict[str, int] = {}  # of each thread, when it was last taken
+        self._threads: dict[str, ThreadTimes] = {}
 
     def told(self, command: Command) -> bool:
         """Whether the parent has come as far as this command."""
@@ -112,9 +112,15 @@ class Watch:
             if thread.name != loop
         }
         left_ns = int(self._record["loop_wait_ns"][0]) or _times_of(Path("/proc/self/task") / loop).waited_ns
-        usage["wait_ns"] = left_ns + sum(times.waited_ns for times in others.values())
-        usage["busiest_ns"] = max(times.ran_ns - self._cpu_ns.get(name, 0) for name, times in others.items())
-        self._cpu_ns = {name: times.ran_ns for name, times in others.items()}
+        before = self._threads
+        # Threads that have ended stay as they were last seen: what they took was taken.
+        self._threads = before | {
+            name: ThreadTimes(*map(max, times, before.get(name, _NO_TIMES))) for name, times in others.items()
+        }
+        usage["wait_ns"] = left_ns + sum(times.waited_ns for times in self._threads.values())
+        usage["busiest_ns"] = max(
+            times.ran_ns - before.get(name, _NO_TIMES).ran_ns for name, times in self._threads.items()
+        )
 
 
 class ThreadTimes(NamedTuple):
@@ -122,6 +128,9 @@ class ThreadTimes(NamedTuple):
 
     ran_ns: int
     waited_ns: int
+
+
+_NO_TIMES: Final = ThreadTimes(0, 0)
 
 
 def _times_of(thread: Path) -> ThreadTimes:

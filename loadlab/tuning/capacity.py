@@ -255,7 +255,8 @@ class _Search:
         limits = _limits(self.result.settings)
         with ExitStack() as stack:
             opened = given or stack.enter_context(open_cluster(loaded, run_options, self.observer))
-            refuse_other_cluster(self.result.capacity_id, self.result.cluster, opened.cluster)
+            stands = self.options.cluster_name is not None
+            refuse_other_cluster(self.result.capacity_id, began, opened.cluster, stands=stands)
             if self.options.warm_up and opened.cluster.info.kind == "kafka":
                 self._warm_up(run_options, opened)
                 if opened.interrupts.came:

@@ -126,7 +126,7 @@ def _weakened(study: Study, result: StudyResult, trial: int | None) -> dict[str,
 def _none_left(result: StudyResult) -> str:
     """Why no trial came to be confirmed."""
     tried = result.settled("trial")
-    failed = [run.measured.failure for run in tried if run.measured.failure is not None]
+    failed = [run.measured.failure_in_short for run in tried if run.measured.failure is not None]
     broke = sum(not run.measured.feasible for run in tried) - len(failed)
     lost = {run.trial for run in result.settled("candidate") if not run.measured.feasible}
     told = [

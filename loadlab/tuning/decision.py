@@ -83,7 +83,8 @@ def decide(
 
     A gain is claimed where the exact one-sided signed-rank test of the blocks' logarithms is at or below the
     candidate's level, and the estimate at or above the floor: the study's, or the coefficient of variation of
-    a run where that is more. Gains are symmetric: for "minimize", a floor of 5 % is a ratio of 1/1.05.
+    a run where that is more; of fewer than eight blocks the interval must hold gains only, too. Gains are
+    symmetric: for "minimize", a floor of 5 % is a ratio of 1/1.05.
 
     Args:
         runs: those of the confirmation, in their order.
@@ -111,12 +112,17 @@ def decide(
     gain = float(np.mean(measured.log_gains))
     p_value = p_above_zero(measured.log_gains)
     finding: Finding = "not seen"
-    if p_value <= level:
+    if p_value <= level and not _is_open(measured.log_gains):
         finding = "beats the default" if gain >= math.log1p(rules.floor) else "too small"
     ratio, interval = _ratio(measured.log_gains, direction)
     return Decision(
         finding, measured.candidate, ratio, interval, p_value, *common, more_pairs, visible, tried
     )
+
+
+def _is_open(gains: Sequence[float]) -> bool:
+    """Whether few blocks, at a level that a study may set so high, leave an interval that holds no gain."""
+    return len(gains) < _RESAMPLED and studentized_interval(gains)[0] <= 0.0
 
 
 def block_spread(tried: Sequence[Attempt], noise: Noise) -> float:
@@ -173,7 +179,7 @@ def _ratio(gains: Sequence[float], direction: Direction) -> tuple[float, Interva
 
 
 def _half_width(spread: float, blocks: int) -> float:
-    return math.expm1(_reach(blocks) * spread / math.sqrt(blocks)) if spread else 0.0
+    return math.expm1(min(_reach(blocks) * spread / math.sqrt(blocks), _FARTHEST)) if spread else 0.0
 
 
 def _reach(values: int) -> float:

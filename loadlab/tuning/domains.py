@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from loadlab.hints import HintedError
 from loadlab.scenario.problems import Problem
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from loadlab.tuning.targets import Target
 
 _EXACT = 1e-6  # what is left of dividing two floats
+_ACKS: Final = ("acks", "request.required.acks")
 
 
 def read_range(target: Target, entry: RangeEntry, at: Path, told: list[Problem]) -> Range | None:
@@ -78,8 +79,8 @@ def read_choices(target: Target, entry: ChoicesEntry, at: Path, told: list[Probl
     for place, written in enumerate(entry.choices):
         path = (*at, "choices", place)
         value = read_value(target, written, path, told)
-        if value is not None and value in values:
-            told.append(Problem(path, f"{value} is there twice"))
+        if value is not None and any(_are_one(target, value, other) for other in values):
+            told.append(Problem(path, f"{written} is there twice"))
         elif value is not None:
             values.append(value)
     if len(told) > before:
@@ -89,6 +90,13 @@ def read_choices(target: Target, entry: ChoicesEntry, at: Path, told: list[Probl
         told.append(Problem((*at, "choices"), message))
         return None
     return Choices(tuple(values))
+
+
+def _are_one(target: Target, value: Value, other: Value) -> bool:
+    """Whether two values are the same, be it under two names: of acks, -1 is all."""
+    all_acks = {"-1", "all"}
+    of_acks = target.property_name in _ACKS and {str(value).lower(), str(other).lower()} <= all_acks
+    return value == other or of_acks
 
 
 def read_value(target: Target, written: object, at: Path, told: list[Problem]) -> Value | None:

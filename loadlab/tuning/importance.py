@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -53,10 +54,14 @@ def importances(study: optuna.Study, space: SearchSpace) -> tuple[Importance, ..
     rng = np.random.default_rng(_SEED)
     sign = 1.0 if study.directions[0] == optuna.study.StudyDirection.MINIMIZE else -1.0
     estimate = _shares(trials, space, sign)
-    drawn = [
+    resampled = (
         _shares([trials[place] for place in rng.integers(0, len(trials), len(trials))], space, sign)
         for _ in range(_RESAMPLES)
-    ]
+    )
+    # Where nearly all trials that were drawn are as bad as the worst, they tell nothing of any knob.
+    drawn = [shares for shares in resampled if any(shares.values())]
+    if not drawn:
+        return ()
     edges = (0.5 - LEVEL / 2, 0.5 + LEVEL / 2)
     low, high = np.quantile([[each[knob.name] for knob in space.knobs] for each in drawn], edges, axis=0)
     return tuple(
@@ -84,7 +89,11 @@ def _shares(trials: Sequence[FrozenTrial], space: SearchSpace, sign: float) -> d
         optuna.trial.create_trial(value=value, params=trial.params, distributions=trial.distributions)
         for trial, value in zip(trials, ranked, strict=True)
     )
-    found = PedAnovaImportanceEvaluator(target_quantile=_GOOD).evaluate(study)
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", UserWarning
+        )  # of trials that are all alike, which is told by no share
+        found = PedAnovaImportanceEvaluator(target_quantile=_GOOD).evaluate(study)
     raw = {
         knob.name: found.get(knob.name, 0.0) + found.get(special_name(knob.name), 0.0) for knob in space.knobs
     }

@@ -139,7 +139,9 @@ _RULES: Final[Mapping[str, _Rule]] = {
     ),
     "socket.receive.buffer.bytes": _RECEIVE_BUFFER,
     "socket.send.buffer.bytes": _SEND_BUFFER,
-    "topic.metadata.refresh.interval.ms": _Rule("metadata.max.age.ms"),
+    "topic.metadata.refresh.interval.ms": _Rule(
+        "metadata.max.age.ms", lambda value: None if value == "-1" else value
+    ),
 }
 
 _UNKNOWN: Final[Mapping[str, str]] = {

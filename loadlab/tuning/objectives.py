@@ -41,6 +41,7 @@ _ZERO_IS_GOOD: Final = (
     "rebalances.count",
     "rebalances.seconds",
 )
+_DONE: Final = ("attempted", "acked", "consumed")
 _WAITING: Final = ("lag", "committed_lag", "backlog", "drain_s")
 _LATENCY: Final = "_us"
 _OF_CODEC: Final = "compression_ratio"
@@ -85,6 +86,8 @@ def check_objective(objective: Objective, loaded: LoadedScenario) -> None:
         raise HintedError(message, suggestion)
     if objective.direction == "maximize" and _less_is_better(objective.field):
         raise HintedError(f"of {objective.field} less is better: minimize it")
+    if objective.direction == "minimize" and _more_is_better(objective.field):
+        raise HintedError(f"of {objective.field} more is better: maximize it")
 
 
 def _less_is_better(field: str) -> bool:
@@ -93,6 +96,13 @@ def _less_is_better(field: str) -> bool:
     if leaf.startswith("cpu_us"):
         return True
     return leaf != "count" and any(name.endswith(_LATENCY) or name in _WAITING for name in (block, leaf))
+
+
+def _more_is_better(field: str) -> bool:
+    """Whether a number is of what the load gets done: nobody wants less of it."""
+    *_, block, leaf = field.split(".")
+    done = (block == "records" and leaf in _DONE) or (leaf == "count" and block.endswith(_LATENCY))
+    return done or block == _THROUGHPUT or leaf == "achieved_ratio"
 
 
 def _check_capacity(objective: Objective, loaded: LoadedScenario) -> None:

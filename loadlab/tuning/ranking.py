@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from optuna.trial import FrozenTrial
 
+    from loadlab.results.model_study import StudyRun
+
 Direction = Literal["maximize", "minimize"]
 
 
@@ -22,6 +24,12 @@ def holds_all(trial: FrozenTrial) -> bool:
 def log_gain(default: float, contender: float, direction: Direction) -> float:
     """By how much a contender is better: the logarithm of its ratio to the default, above 0 where better."""
     return float(np.log(contender / default)) * (1 if direction == "maximize" else -1)
+
+
+def middle_run(runs: Sequence[StudyRun]) -> StudyRun:
+    """The run whose first objective is nearest to the median of all: by it several runs are known as one."""
+    median = float(np.median([run.measured.values[0] for run in runs]))
+    return min(runs, key=lambda run: abs(run.measured.values[0] - median))
 
 
 def leaders(values: Mapping[int, float], direction: Direction, count: int) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.thresholds import all_thresholds
+from loadlab.measurement.generator import granted_share
 from loadlab.results.model_study import ConstraintFigure, Measurement
 from loadlab.tuning.objectives import value_of
 from loadlab.tuning.study_model import CAPACITY
@@ -24,8 +25,11 @@ _LEAST: Final[Mapping[str, float]] = {
 }
 """What stands for a 0 that may well be, and for what is less: objectives are compared by their ratios."""
 
-_THROUGHPUT = ".throughput."
-"""Objectives that are of interest at a rate that is not reached, too."""
+_THROUGHPUT: Final = ".throughput"
+"""The end of objectives, but for their unit, that are of interest at a rate that is not reached, too."""
+
+_LOSSES: Final = ("delivery_errors", "records_lost")
+"""Reasons by which a run measured only what came through: what is lost costs nothing and takes no time."""
 
 
 def read_run(
@@ -85,9 +89,15 @@ def _failure(
     """Why a run does not count; None where it does."""
     if (invalid := _invalid(result)) is not None:
         return invalid
-    paced = all(spec.schedule.rate != "max" for spec in scenario.producers.values())
-    if paced and result.verdict.saturated and not all(_THROUGHPUT in field for field in objectives):
+    if _is_slower(result, scenario) and not all(map(_is_throughput, objectives)):
         return "saturated: the cluster did not take the scenario's rate, so it was measured at a lower one"
+    if losses := [reason for reason in result.verdict.reasons if reason.code in _LOSSES]:
+        return f"{losses[0].code}: {losses[0].message}"
+    return _unreadable(result, objectives, values)
+
+
+def _unreadable(result: RunResult, objectives: Sequence[str], values: Sequence[float | None]) -> str | None:
+    """The constraint or the objective that a run can't tell; None where it tells all."""
     for judged in result.thresholds:
         if judged.not_measurable is not None:
             return f"{judged.expression} could not be measured: {judged.not_measurable}"
@@ -97,6 +107,22 @@ def _failure(
         if value <= 0:
             return f"{field} is {value:g}: nothing can be compared with that"
     return None
+
+
+def _is_slower(result: RunResult, scenario: Scenario) -> bool:
+    """Whether the cluster was the limit of a producer that has a rate to keep."""
+    if not result.verdict.saturated:
+        return False
+    paced = {name for name, spec in scenario.producers.items() if spec.schedule.rate != "max"}
+    if len(paced) == len(scenario.producers):
+        return True
+    measured_s = sum(phase.end_s - phase.start_s for phase in result.phases if phase.name == "measure")
+    least = 1.0 - granted_share(measured_s) if measured_s else 1.0
+    return any((result.producers[name].achieved_ratio or 0.0) < least for name in paced)
+
+
+def _is_throughput(field: str) -> bool:
+    return field.rpartition(".")[0].endswith(_THROUGHPUT)
 
 
 def constraint_figure(threshold: Threshold, judged: Judged) -> ConstraintFigure | None:

@@ -102,7 +102,8 @@ class _RealBench:
         """Opens the default's cluster, so that a study which can't have one, or has another, ends at once."""
         default = presets(self.loaded.study)[0][1]
         opened = self._cluster(with_values(self.loaded.loaded, default))
-        refuse_other_cluster(self.stored.result.study_id, self.stored.result.cluster, opened.cluster)
+        began, stands = self.stored.result.cluster, self.options.cluster_name is not None
+        refuse_other_cluster(self.stored.result.study_id, began, opened.cluster, stands=stands)
         refuse_unheld(self.loaded.study.space, opened.cluster.info.provider)
         self.provider = opened.cluster.info.provider
 

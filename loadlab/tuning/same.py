@@ -81,13 +81,20 @@ def on_provider(loaded: LoadedScenario, provider: str | None) -> LoadedScenario:
     return replace(loaded, scenario=loaded.scenario.model_copy(update={"cluster": cluster}))
 
 
-def refuse_other_cluster(identity: str, began: ClusterUsed | None, cluster: Cluster) -> None:
-    """Refuses to go on on another kind of cluster; None where nothing was measured yet.
+def refuse_other_cluster(identity: str, began: ClusterUsed | None, cluster: Cluster, *, stands: bool) -> None:
+    """Refuses to go on on another kind of cluster, or on another one that stands.
+
+    Args:
+        identity: what goes on.
+        began: where it began; None where nothing was measured yet.
+        cluster: where it is to go on.
+        stands: whether that was there before: another one may be configured otherwise.
 
     Raises:
         UsageError: what differs.
     """
-    for name in _CLUSTER:
+    names = (*_CLUSTER, "cluster_id") if stands or cluster.info.provider == "external" else _CLUSTER
+    for name in names:
         before, now = getattr(began, name, None), getattr(cluster.info, name)
         if began is not None and before != now:
             raise UsageError(

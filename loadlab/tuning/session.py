@@ -20,7 +20,7 @@ from loadlab.tuning.hand_over import hand_over
 from loadlab.tuning.importance import importances
 from loadlab.tuning.noise import judge_noise
 from loadlab.tuning.proposals import NoProposalError
-from loadlab.tuning.ranking import shuffled
+from loadlab.tuning.ranking import middle_run, shuffled
 from loadlab.tuning.recommend import figure
 from loadlab.tuning.space import ChangeCost
 
@@ -131,7 +131,7 @@ class Session:
             self.journal.update(measure_scale=2 * self.result.measure_scale)
         self._refuse_broken(runs)
         self.proposals.noise = verdict.noise.cv
-        self.proposals.tell(self._default, _typical(runs))
+        self.proposals.tell(self._default, middle_run(runs).measured)
 
     @property
     def _resume(self) -> str:
@@ -333,12 +333,6 @@ def _most_attempts(purpose: Purpose, measured: Measurement) -> int:
     # What was good enough to be measured again is not given up for a worker that died, or for one stall.
     failed = measured.failure is not None
     return _ATTEMPTS_OF_THE_BEST if failed and purpose in _OF_THE_BEST else 1
-
-
-def _typical(runs: Sequence[StudyRun]) -> Measurement:
-    """The default as one trial: the run whose first objective is in the middle."""
-    ordered = sorted(runs, key=lambda run: run.measured.values[0])
-    return ordered[len(ordered) // 2].measured
 
 
 def _stored_in(error: LoadlabError) -> str | None:

@@ -129,8 +129,13 @@ class Choices:
         return value in self.values
 
     def nearest(self, value: Value) -> Value | None:
-        """The value itself where it can be drawn, else None: nothing is near to a category."""
-        return value if value in self.values else None
+        """The value itself, or the nearest where all are numbers: nothing is near to a category."""
+        if value in self.values:
+            return value
+        numbers = [each for each in self.values if isinstance(each, int | float)]
+        if not isinstance(value, int | float) or len(numbers) < len(self.values):
+            return None
+        return min(numbers, key=lambda each: abs(each - value))
 
 
 def special_name(name: str) -> str:

@@ -278,6 +278,8 @@ def test_java_s_gzip_has_no_level_0() -> None:
         ("queue.buffering.max.messages", "1000", (None, None)),
         ("socket.nagle.disable", "true", (None, None)),
         ("ssl.ca.location", "ca.pem", (None, None)),
+        ("topic.metadata.refresh.interval.ms", "60000", ("metadata.max.age.ms", "60000")),
+        ("topic.metadata.refresh.interval.ms", "-1", ("metadata.max.age.ms", None)),
     ],
 )
 def test_a_producers_property_has_javas_name_and_value(

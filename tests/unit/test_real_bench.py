@@ -12,12 +12,12 @@ import pytest
 from bench_samples import BROKER_KNOB, KNOBS, LINGER, SCENARIO, THREADS, WITH_BROKERS, Lab, Watcher, study
 from capacity_samples import capacity, probe
 from click.testing import CliRunner
-from result_samples import consumer, result
+from result_samples import consumer, producer, result
 from study_samples import loaded as of_file
 
 from loadlab.cli.main import cli
 from loadlab.errors import EXIT_USAGE, ClusterError, ClusterGoneError, TopicsExistError, UsageError
-from loadlab.results.model import Lag, Threshold, Verdict
+from loadlab.results.model import Lag, Reason, Threshold, Verdict
 from loadlab.results.model_capacity import CapacityAnswer
 from loadlab.run.opening import RunOptions
 from loadlab.scenario import load_document
@@ -150,7 +150,7 @@ def test_only_a_cluster_that_the_study_starts_is_warmed_up(
         "run_scenario": run,
         "acked_per_s": lambda _: 1.0,
         "is_warm": bool,
-        "refuse_other_cluster": lambda *_: None,
+        "refuse_other_cluster": lambda *_, **__: None,
     }.items():
         monkeypatch.setattr(real_bench, name, stand_in)
     cluster = {"provider": provider} | (
@@ -282,7 +282,7 @@ def opened_on(
         yield SimpleNamespace(cluster=cluster, require_alive=require_alive)
 
     monkeypatch.setattr(real_bench, "open_cluster", opened)
-    monkeypatch.setattr(real_bench, "refuse_other_cluster", lambda *_: None)
+    monkeypatch.setattr(real_bench, "refuse_other_cluster", lambda *_, **__: None)
 
 
 def test_what_the_provider_at_hand_does_not_set_is_not_searched(
@@ -346,6 +346,31 @@ def test_a_run_that_did_not_take_its_rate_tells_only_of_its_throughput(
     both = [f"producers.checkout.{each}" for each in (field, "throughput.records_per_s")]
     assert read_run(saturated, scenario, both, took_s=1.0).counts == counts
     assert (told.failure or "saturated").startswith("saturated")
+
+
+def test_beside_a_producer_at_max_one_that_keeps_no_rate_is_saturated_all_the_same() -> None:
+    """The verdict has one flag for all: what a paced producer achieved says whether it is meant."""
+    sends = SCENARIO["producers"]["checkout"]  # type: ignore[index]
+    both = {
+        "checkout": {**sends, "schedule": {"rate": "20k/s"}},
+        "throughput": {**sends, "schedule": {"rate": "max"}},
+    }
+    scenario = load_document({**SCENARIO, "producers": both}).scenario
+    verdict = Verdict(status="valid", saturated=True)
+    for achieved, counts in ((1.0, True), (0.8, False)):
+        paced = producer().model_copy(update={"achieved_ratio": achieved})
+        at_max = producer().model_copy(update={"achieved_ratio": None})
+        told = result(verdict=verdict, producers={"checkout": paced, "throughput": at_max})
+        assert read_run(told, scenario, ["producers.throughput.cpu_us_per_record"], 1.0).counts == counts
+
+
+@pytest.mark.parametrize("code", ["delivery_errors", "records_lost"])
+def test_a_run_that_lost_records_does_not_count(code: str) -> None:
+    reason = Reason(code=code, message="10 % of them are gone", severity="suspect")
+    lost = result(verdict=Verdict(status="suspect", reasons=(reason,)))
+    told = read_run(lost, load_document(SCENARIO).scenario, ["producers.checkout.cpu_us_per_record"], 1.0)
+
+    assert told.failure == f"{code}: 10 % of them are gone"
 
 
 def test_a_lag_of_nothing_is_a_value_and_no_failure() -> None:

@@ -212,6 +212,8 @@ def test_a_special_value_is_told_from_the_range() -> None:
         (Range(0.5, 100.0, whole=False), "none", None),
         (Choices(("none", "lz4")), "lz4", "lz4"),
         (Choices(("none", "lz4")), "zstd", None),
+        (Choices((20_480, 1_048_576)), 1_048_588, 1_048_576),
+        (Choices((20_480, "all")), 1_048_588, None),
     ],
 )
 def test_the_nearest_value_is_one_of_the_domain(
