@@ -68,13 +68,15 @@ DELIVERY: Final = np.dtype(
         ("statistics", "<u8"),  # buffer for librdkafka's JSON
         ("statistics_capacity", "<i8"),
         ("statistics_bytes", "<i8"),
-        ("statistics_count", "<i8"),
+        ("statistics_begun", "<i8"),  # how many have been begun to be copied, and
+        ("statistics_count", "<i8"),  # how many are whole
     ],
 )
 _FIELDS: Final = dict(DELIVERY.fields or {})
 TAKEN_OFFSET: Final = int(_FIELDS["taken"][1])
 GIVEN_OFFSET: Final = int(_FIELDS["given"][1])
 SERVING_OFFSET: Final = int(_FIELDS["serving"][1])
+STATISTICS_BEGUN_OFFSET: Final = int(_FIELDS["statistics_begun"][1])
 STATISTICS_COUNT_OFFSET: Final = int(_FIELDS["statistics_count"][1])
 
 _STATISTICS_CAPACITY = 16 << 20
@@ -269,6 +271,7 @@ def on_statistics(client: object, json: int, json_bytes: int, opaque: Record) ->
     """The stats_cb of librdkafka: keeps a copy for the worker's main thread, which has time to parse it."""
     delivery = carray(opaque, 1)[0]
     if json_bytes <= delivery.statistics_capacity:
+        store_release(address_of(opaque) + STATISTICS_BEGUN_OFFSET, delivery.statistics_begun + 1)
         memcpy(delivery.statistics, json, json_bytes)
         delivery.statistics_bytes = json_bytes
         store_release(address_of(opaque) + STATISTICS_COUNT_OFFSET, delivery.statistics_count + 1)

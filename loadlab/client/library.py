@@ -151,7 +151,7 @@ def librdkafka() -> CDLL:
     if not OLDEST_VERSION <= library.rd_kafka_version() < NEXT_MAJOR_VERSION:
         raise RunError(
             f"the engine does not know the struct layouts of librdkafka {version()}: it needs 2.3.0 to 2.x",
-            fix="install a confluent-kafka package of version 2.3 or a later 2.x",
+            fix="pip install 'confluent-kafka>=2.8,<3', as loadlab asks for",
         )
     return library
 

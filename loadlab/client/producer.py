@@ -185,13 +185,16 @@ class Producer:
         librdkafka().rd_kafka_purge(self._client, _PURGE)
 
     def new_statistics(self) -> BatchSums | None:
-        """The batches of the latest statistics window, None where there is no new one."""
-        count = int(self._delivery.state["statistics_count"][0])
+        """The batches of the latest statistics window, None where there is no new one that is whole."""
+        state = self._delivery.state
+        count = int(state["statistics_count"][0])
         if count == self._seen_statistics:
             return None
         self._seen_statistics = count
-        size = int(self._delivery.state["statistics_bytes"][0])
-        return batch_sums(self._delivery.statistics[:size].tobytes())
+        size = int(state["statistics_bytes"][0])
+        copied = self._delivery.statistics[:size].tobytes()
+        # The next ones may have come over it meanwhile, where this thread had to wait for a core.
+        return batch_sums(copied) if int(state["statistics_begun"][0]) == count else None
 
     def close(self) -> None:
         """Frees the client; nothing may be on its way any more."""

@@ -118,7 +118,11 @@ class KafkaAdmin:
         except KafkaException as error:
             raise self.unanswered(what, error) from error
         except TimeoutError as error:
-            raise ClusterError(f"{self.bootstrap_servers} did not answer ({what}) in time") from error
+            raise self.unanswered_in_time(what) from error
+
+    def unanswered_in_time(self, what: str) -> ClusterError:
+        """Make the error for a request of which nothing was heard."""
+        return ClusterError(f"{self.bootstrap_servers} did not answer ({what}) in time")
 
     def unanswered(self, what: str, error: KafkaException) -> ClusterError:
         """Make the error for a request that failed."""

@@ -91,7 +91,10 @@ class OffsetReader:
         failed: dict[Partition, str] = {}
         is_passing = False
         for one, future in futures.items():
-            error = future.exception(timeout_s + 1)
+            try:
+                error = future.exception(timeout_s + 1)
+            except TimeoutError:
+                raise self._admin.unanswered_in_time("log ends") from None
             if isinstance(error, KafkaException):
                 failed[one.topic, one.partition] = error.args[0].name()
                 is_passing |= error.args[0].code() in _PASSING

@@ -7,7 +7,7 @@ for a phase. So what is read are the counts below them, which only grow; for a r
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from loadlab.cluster.jolokia import Bean, read
@@ -67,11 +67,6 @@ class RequestTimes:
     throttle: Timed
     response_queue: Timed
     response_send: Timed
-
-    def since(self, earlier: RequestTimes) -> RequestTimes:
-        """What came after an earlier reading of the same broker."""
-        names = (one.name for one in fields(self))
-        return RequestTimes(*(getattr(self, name).since(getattr(earlier, name)) for name in names))
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,6 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-# Beside what clients call a secret: what brokers and schema registries do, by the last word of its key.
-_ALSO_SECRET = re.compile(
-    r"(^|[._-])(passwd|token|credentials?|user[._]info|(private|master|api|access)[._-]key)$", re.IGNORECASE
-)
 _SECRET_IN_TEXT = re.compile(
     r"(?P<key>[\w.-]*(?:password|passwd|passphrase|secret)[\"']?\s*[=:]\s*)(?P<value>\"[^\"]*\"|'[^']*'|[^\s,;}]+)",
     re.IGNORECASE,
@@ -82,7 +78,7 @@ def redact(document: JsonValue, secrets: Collection[str] = ()) -> JsonValue:
 def _is_secret(key: str) -> bool:
     """Whether a key is a secret's: by the name of a property without that of its group; no threshold's is."""
     name = key.rpartition(".config.")[2]
-    return "{" not in key and (is_secret(name) or _ALSO_SECRET.search(name) is not None)
+    return "{" not in key and is_secret(name)
 
 
 def _values(secrets: Collection[str]) -> Iterator[str]:

@@ -54,8 +54,7 @@ def await_compiled(compiling: subprocess.Popen[str] | None) -> None:
     try:
         _, errors = compiling.communicate(timeout=_TIMEOUT_S)
     except BaseException as error:
-        compiling.kill()
-        compiling.wait()
+        stop_compiling(compiling)
         if isinstance(error, subprocess.TimeoutExpired):
             raise RunError(f"the load engine was not compiled in {_TIMEOUT_S:g} s") from error
         raise
@@ -65,6 +64,13 @@ def await_compiled(compiling: subprocess.Popen[str] | None) -> None:
     cache_directory().mkdir(parents=True, exist_ok=True)
     (cache_directory() / _READY_FILE).touch()
     _forget_older()
+
+
+def stop_compiling(compiling: subprocess.Popen[str]) -> None:
+    """Ends what `start_compiling` began, if it has not ended, and all that this process holds of it."""
+    compiling.kill()
+    with compiling:
+        pass
 
 
 def _forget_older() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
@@ -103,9 +104,39 @@ def _formed(workers: Sequence[WorkerProcess]) -> str:
 
 
 def _spawn(order: Order, ledger_fd: int | None) -> WorkerProcess:
-    slab = create_slab(order.partitions)
-    log = tempfile.TemporaryFile(prefix="loadlab-")  # noqa: SIM115 (closed with the fleet)
-    process = subprocess.Popen(
+    try:
+        worker = _started(order, ledger_fd)
+    except OSError as error:
+        raise WorkerError(
+            f"worker {order.worker} could not be started: {error.strerror or error}",
+            fix="let fewer workers run, or raise the limits on processes, open files or memory",
+        ) from error
+    if worker.process.stdin is None:
+        raise AssertionError("its standard input is a pipe")
+    try:
+        worker.process.stdin.write(order.to_json(worker.slab.fd, os.getpid(), ledger_fd) + "\n")
+        worker.process.stdin.close()
+    except BrokenPipeError as error:
+        worker.process.wait()
+        words = worker.last_words()
+        worker.close()
+        raise WorkerError(f"worker {order.worker} ended at once: {words}") from error
+    return worker
+
+
+def _started(order: Order, ledger_fd: int | None) -> WorkerProcess:
+    """Starts a worker's process; what was opened for one that can't be started is closed again."""
+    with ExitStack() as stack:
+        slab = create_slab(order.partitions)
+        stack.callback(slab.close)
+        log = stack.enter_context(tempfile.TemporaryFile(prefix="loadlab-"))
+        process = _process(order, slab, log, ledger_fd)
+        stack.pop_all()  # they are closed with the fleet
+    return WorkerProcess(order=order, slab=slab, process=process, log=log)
+
+
+def _process(order: Order, slab: Slab, log: IO[bytes], ledger_fd: int | None) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         # -P: what lies in the user's working directory shadows no module.
         [sys.executable, "-P", "-m", "loadlab.run.worker"],
         stdin=subprocess.PIPE,
@@ -118,18 +149,6 @@ def _spawn(order: Order, ledger_fd: int | None) -> WorkerProcess:
         # Ctrl-C is the parent's to interpret.
         process_group=0,
     )
-    worker = WorkerProcess(order=order, slab=slab, process=process, log=log)
-    if process.stdin is None:
-        raise WorkerError("the worker has no standard input")
-    try:
-        process.stdin.write(order.to_json(slab.fd, os.getpid(), ledger_fd) + "\n")
-        process.stdin.close()
-    except BrokenPipeError as error:
-        process.wait()
-        words = worker.last_words()
-        worker.close()
-        raise WorkerError(f"worker {order.worker} ended at once: {words}") from error
-    return worker
 
 
 @dataclass(eq=False)

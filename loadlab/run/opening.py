@@ -13,7 +13,7 @@ from loadlab.cluster import attach, clean_leftovers, end_run, start_cluster
 from loadlab.errors import ClusterError, LoadlabError, UsageError
 from loadlab.results.publish import ensure_writable
 from loadlab.results.run_id import new_run_id
-from loadlab.run.engine import await_compiled, start_compiling
+from loadlab.run.engine import await_compiled, start_compiling, stop_compiling
 from loadlab.run.events import Events
 from loadlab.run.interrupts import Interrupts
 from loadlab.run.memory import check_memory
@@ -210,7 +210,7 @@ class Opening:
         with ExitStack() as stack:
             compiling = start_compiling(self.events.observer.message)
             if compiling is not None:
-                stack.callback(compiling.kill)
+                stack.callback(stop_compiling, compiling)
             try:
                 cluster = self._start()
                 stack.callback(end, "the cluster", cluster.stop, self.events, self.interrupts)

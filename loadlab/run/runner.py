@@ -45,7 +45,7 @@ from loadlab.run.watch import Watcher
 from loadlab.scenario.secrets import is_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from loadlab.cluster import Cluster
     from loadlab.results.model_environment import HostEnvironment
@@ -59,6 +59,7 @@ __all__ = ["OpenCluster", "RunOptions", "open_cluster", "run_scenario"]
 
 _DELETION_S: Final = 10.0
 _SILENT_DELETION_S: Final = 1.0
+_ELSEWHERE: Final = "loadlab-results"
 
 
 def run_scenario(
@@ -305,19 +306,35 @@ class _Run:
         with ExitStack() as stack:
             logs = self._logs(load, stack)
             result = judged(measured, make_result(measured), live)
-            lags = partition_lags(load.sampler.samples, load.sampler.groups, load.timeline.start_ns)
-            artifacts = Artifacts(
-                intervals=chain(series.rows, lags),
-                histograms=make_histograms(measured),
-                interval_histograms=series.histograms,
-                events=load.events.lines,
-                logs=logs,
-            )
             secrets = _secrets(load.cluster, self._scenario)
-            stored = save(result, artifacts, self._options.results_dir, secrets=secrets)
+
+            def saved(folder: Path) -> StoredRun:
+                lags = partition_lags(load.sampler.samples, load.sampler.groups, load.timeline.start_ns)
+                artifacts = Artifacts(
+                    intervals=chain(series.rows, lags),
+                    histograms=make_histograms(measured),
+                    interval_histograms=series.histograms,
+                    events=load.events.lines,
+                    logs=logs,
+                )
+                return save(result, artifacts, folder, secrets=secrets)
+
+            stored = self._saved(saved)
         if load.failure is not None and not load.interrupted:
             raise RunError(f"{load.failure}; what was measured is in {stored.path}", stored_in=stored.path)
         return stored
+
+    def _saved(self, saved: Callable[[Path], StoredRun]) -> StoredRun:
+        """Stores a result: where it can't be where it belongs, what was measured is not to be lost."""
+        try:
+            return saved(self._options.results_dir)
+        except RunError as error:
+            try:
+                stored = saved(Path(tempfile.gettempdir(), _ELSEWHERE))
+            except RunError:
+                raise error from None
+            self._observer.warn(f"{error.message}; it is in {stored.path} instead: move it from there")
+            return stored
 
     def _logs(self, load: Load, stack: ExitStack) -> dict[str, Path]:
         """The logs of what died: of workers and of brokers, whose copies are there as long as the stack."""

@@ -13,13 +13,18 @@ _SECRET: Final = re.compile(
     r"|oauthbearer\.extensions|assertion\.private\.key(?!\.file)|keystore\.key$",
     re.IGNORECASE,
 )
+# What brokers and schema registries call a secret, by the last word of its key.
+_ALSO_SECRET: Final = re.compile(
+    r"(^|[._-])(token|credentials?|user[._]info|(private|master|api|access)[._-]key)$", re.IGNORECASE
+)
 _PLAIN: Final = re.compile(r"\.(type|location|file)$", re.IGNORECASE)
 _ASSIGNED: Final = re.compile(r"""(?<![\w.\-])([\w.\-]+)["']?\s*[:=]\s*(?=\S)""")
 
 
 def is_secret(name: str) -> bool:
     """Whether the property called ``name`` holds a secret."""
-    return bool(_SECRET.search(name)) and not _PLAIN.search(name)
+    found = _SECRET.search(name) or _ALSO_SECRET.search(name)
+    return bool(found) and not _PLAIN.search(name)
 
 
 def holds_secret(path: Iterable[str | int]) -> bool:

@@ -25,8 +25,8 @@ _LEAST: Final[Mapping[str, float]] = {
 }
 """What stands for a 0 that may well be, and for what is less: objectives are compared by their ratios."""
 
-_THROUGHPUT: Final = ".throughput"
-"""The end of objectives, but for their unit, that are of interest at a rate that is not reached, too."""
+_THROUGHPUT: Final = (".throughput.records_per_s", ".throughput.bytes_per_s")
+"""The ends of objectives that are of interest at a rate that is not reached, too."""
 
 _LOSSES: Final = ("delivery_errors", "records_lost")
 """Reasons by which a run measured only what came through: what is lost costs nothing and takes no time."""
@@ -89,7 +89,7 @@ def _failure(
     """Why a run does not count; None where it does."""
     if (invalid := _invalid(result)) is not None:
         return invalid
-    if _is_slower(result, scenario) and not all(map(_is_throughput, objectives)):
+    if _is_slower(result, scenario) and not all(field.endswith(_THROUGHPUT) for field in objectives):
         return "saturated: the cluster did not take the scenario's rate, so it was measured at a lower one"
     if losses := [reason for reason in result.verdict.reasons if reason.code in _LOSSES]:
         return f"{losses[0].code}: {losses[0].message}"
@@ -119,10 +119,6 @@ def _is_slower(result: RunResult, scenario: Scenario) -> bool:
     measured_s = sum(phase.end_s - phase.start_s for phase in result.phases if phase.name == "measure")
     least = 1.0 - granted_share(measured_s) if measured_s else 1.0
     return any((result.producers[name].achieved_ratio or 0.0) < least for name in paced)
-
-
-def _is_throughput(field: str) -> bool:
-    return field.rpartition(".")[0].endswith(_THROUGHPUT)
 
 
 def constraint_figure(threshold: Threshold, judged: Judged) -> ConstraintFigure | None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pty
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from typing import TYPE_CHECKING
 
 import docker
 import psutil
 import pytest
-from runs import QUICKSTART, ROOT, Command, Recorder, document, start_command
+from runs import QUICKSTART, ROOT, Command, Recorder, document, run, start_command
 
 from loadlab.cluster import start_cluster
 from loadlab.cluster.capacity import LOW_DISK_BYTES
@@ -22,6 +24,7 @@ from loadlab.cluster.docker import OWNER_LABEL
 from loadlab.cluster.specs import cluster_spec
 from loadlab.cluster.topics import TopicAdmin
 from loadlab.errors import RunError
+from loadlab.results import publish
 from loadlab.results.reader import list_runs, load
 from loadlab.run.runner import RunOptions, run_scenario
 from loadlab.scenario import load_document
@@ -118,6 +121,29 @@ def test_an_interrupt_does_not_wait_for_a_cluster_that_is_silent(
     assert code == 130
     assert time.monotonic() - begun_s < SILENT_END_S
     assert json.loads(output)["interrupted"]
+
+
+def test_what_was_measured_outlives_a_disk_that_is_full_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results, elsewhere = tmp_path / "results", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    whole = publish.fsync
+
+    def full(path: Path) -> None:
+        if path.is_relative_to(results):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        whole(path)
+
+    monkeypatch.setattr(publish, "fsync", full)
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    recorder = Recorder()
+    stored = run({}, results, recorder)
+
+    assert stored.path.parent == elsewhere / "loadlab-results"
+    assert load(stored.path.name, stored.path.parent).result.reconciliation.acked == 8_000
+    (said,) = [message for message in recorder.messages if "could not be stored" in message]
+    assert str(stored.path) in said
 
 
 def test_an_interrupted_creation_leaves_no_topic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

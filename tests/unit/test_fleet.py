@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import errno
+import os
+import subprocess
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,6 +35,20 @@ def holding(partitions: int, **order: object) -> WorkerProcess:
 
 def test_a_fleet_is_ready_when_its_workers_are_and_its_groups_hold_all_partitions() -> None:
     fleet_of(worker_of(producing()), holding(2), holding(1, worker=2)).await_ready()
+
+
+def test_a_worker_that_can_not_be_started_is_told_and_leaves_nothing_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(subprocess, "Popen", refused)
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(WorkerError, match="worker 0 could not be started: Resource temporarily unavailable"):
+        fleet_module.Fleet().spawn([producing(0)], None)
+
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
 
 
 def test_a_worker_that_does_not_get_ready_is_named() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import zlib
 from collections import Counter as Tally
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from engine_samples import (
     RUN_ID,
@@ -23,6 +25,7 @@ from engine_samples import (
 )
 
 from loadlab.client.library import error_name
+from loadlab.client.producer import Producer
 from loadlab.client.records import ROUND_ROBIN_KEYS, UNIFORM_KEYS, WEIGHTED_KEYS
 from loadlab.client.settings import TopicSettings
 from loadlab.errors import WorkerError
@@ -33,7 +36,6 @@ from loadlab.workload.payload import pool_bytes
 if TYPE_CHECKING:
     from engine_samples import DrivenProducer
 
-    from loadlab.client.producer import Producer
     from loadlab.cluster.mock_process import MockCluster
 
 NOBODY = "127.0.0.1:1"
@@ -436,3 +438,18 @@ def test_of_many_partitions_statistics_are_told_less_often(
     topics = [TopicSettings(f"orders-{number}", number, 0) for number in partitions]
     settings = producer_settings("127.0.0.1:1", *topics)
     assert settings.client_properties()["statistics.interval.ms"] == str(interval_ms)
+
+
+def test_statistics_that_were_written_over_while_they_were_copied_are_left_out(mock: MockCluster) -> None:
+    """The thread that copies them may have to wait for a core for as long as the next ones take to come."""
+    sender = Producer(producer_settings(mock.bootstrap_servers, new_topic(mock)), create_slab())
+    told = json.dumps({"topics": {}}).encode()
+    state = sender._delivery.state
+    sender._delivery.statistics[: len(told)] = np.frombuffer(told, np.uint8)
+    state["statistics_bytes"], state["statistics_count"], state["statistics_begun"] = len(told), 1, 2
+    torn = sender.new_statistics()
+    state["statistics_count"] = 2
+    whole = sender.new_statistics()
+    sender.close()
+
+    assert (torn, whole is not None) == (None, True)
