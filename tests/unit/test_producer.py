@@ -25,7 +25,6 @@ from engine_samples import (
 )
 
 from loadlab.client.library import error_name
-from loadlab.client.producer import Producer
 from loadlab.client.records import ROUND_ROBIN_KEYS, UNIFORM_KEYS, WEIGHTED_KEYS
 from loadlab.client.settings import TopicSettings
 from loadlab.errors import WorkerError
@@ -442,7 +441,7 @@ def test_of_many_partitions_statistics_are_told_less_often(
 
 def test_statistics_that_were_written_over_while_they_were_copied_are_left_out(mock: MockCluster) -> None:
     """The thread that copies them may have to wait for a core for as long as the next ones take to come."""
-    sender = Producer(producer_settings(mock.bootstrap_servers, new_topic(mock)), create_slab())
+    sender = new_producer(producer_settings(mock.bootstrap_servers, new_topic(mock)), create_slab())
     told = json.dumps({"topics": {}}).encode()
     state = sender._delivery.state
     sender._delivery.statistics[: len(told)] = np.frombuffer(told, np.uint8)
