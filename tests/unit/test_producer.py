@@ -35,6 +35,7 @@ from loadlab.workload.payload import pool_bytes
 if TYPE_CHECKING:
     from engine_samples import DrivenProducer
 
+    from loadlab.client.producer import Producer
     from loadlab.cluster.mock_process import MockCluster
 
 NOBODY = "127.0.0.1:1"
