@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from capacity_samples import capacity
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 from result_samples import result
 
@@ -25,13 +26,23 @@ from loadlab.analysis.plots.plot import Missing, Plot, Plots
 from loadlab.analysis.plots.repetitions import RepeatedNumber, draw_repetitions, repeated_numbers
 from loadlab.analysis.plots.spectrum import METRICS, percentile_text, spectrum_line
 from loadlab.analysis.plots.stages import stages_data
-from loadlab.analysis.plots.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SERIES, SKY, VERMILION
+from loadlab.analysis.plots.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SERIES,
+    SKY,
+    VERMILION,
+    shade_course,
+)
 from loadlab.analysis.plots.throughput import throughput_data
 from loadlab.analysis.recorded import Recorded, Track, recorded, total
 from loadlab.errors import UsageError
 from loadlab.measurement.histogram import BUCKETS, Histogram, lower_bounds_ns, midpoints_ns
 from loadlab.results.artifacts import Artifacts, Histograms, Interval, IntervalHistogram
-from loadlab.results.model import Phase, TopicResult
+from loadlab.results.model import FaultResult, Phase, TopicResult
 from loadlab.results.model_capacity import CapacityAnswer
 from loadlab.results.reader import StoredRun, StoredSet, load, load_stored
 from loadlab.results.store import save
@@ -405,3 +416,18 @@ def test_a_stored_set_s_numbers_are_drawn_run_by_run() -> None:
     found = repeated_numbers(stored.runs)
     assert {len(number.values) for number in found} == {sum(run.used for run in stored.runs.runs)}
     assert draw_repetitions(found[0]).sentence
+
+
+def test_faults_are_shaded_from_begin_to_end_and_named() -> None:
+    phases = [Phase(name="warmup", start_s=0, end_s=5), Phase(name="measure", start_s=5, end_s=35)]
+    faults = [
+        FaultResult(kind="kill", broker=2, planned_at_s=10.0, begun_s=10.5, ended_s=20.0),
+        FaultResult(kind="kill", broker=3, planned_at_s=25.0, begun_s=25.0),
+        FaultResult(kind="pause", broker=1, planned_at_s=29.0),
+    ]
+    axes = Figure().add_subplot()
+    shade_course(axes, phases, faults)
+    bounds = [patch.get_window_extent().transformed(axes.transData.inverted()) for patch in axes.patches]
+
+    assert [(round(each.x0, 3), round(each.x1, 3)) for each in bounds] == [(15.5, 25.0), (30.0, 35.0), (0, 5)]
+    assert {text.get_text().strip() for text in axes.texts} == {"kill 2", "kill 3", "warmup", "measure"}

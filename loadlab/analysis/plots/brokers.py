@@ -14,14 +14,14 @@ from loadlab.analysis.plots.style import (
     from_zero,
     name_axes,
     new_figure,
-    shade_phases,
+    shade_course,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from loadlab.analysis.recorded import Recorded, Track
-    from loadlab.results.model import Phase
+    from loadlab.results.model import FaultResult, Phase
 
 _PANELS: Final = (
     ("request_handler_idle_share", "request handlers\nidle (%)", 100.0),
@@ -41,11 +41,13 @@ class BrokersData:
     Attributes:
         panels: by the name of the axis, a track for each broker by its id; of no more than can be told apart.
         phases: of the run.
+        faults: what was done to brokers meanwhile.
         left_out: brokers that are not drawn.
     """
 
     panels: Mapping[str, Mapping[str, Track]]
     phases: tuple[Phase, ...]
+    faults: tuple[FaultResult, ...]
     left_out: int
 
 
@@ -63,14 +65,14 @@ def brokers_data(recorded: Recorded) -> BrokersData | None:
     }
     told = {name: tracks for name, tracks in panels.items() if tracks}
     left_out = len(brokers) - len(shown)
-    return BrokersData(told, recorded.result.phases, left_out) if told else None
+    return BrokersData(told, recorded.result.phases, recorded.result.faults, left_out) if told else None
 
 
 def draw_brokers(data: BrokersData) -> Plot:
     """Draw a panel for each figure, below each other on one time axis."""
     figure, panels = new_figure(rows=len(data.panels), height_inches=1.5)
     for axes, (name, tracks) in zip(panels, data.panels.items(), strict=True):
-        shade_phases(axes, data.phases)
+        shade_course(axes, data.phases, data.faults)
         for (broker, track), look in zip(tracks.items(), SERIES, strict=False):
             draw_line(axes, track.at_s, track.values, look, f"broker {broker}")
         from_zero(axes)

@@ -21,7 +21,7 @@ from loadlab.analysis.plots.style import (
     latency_axis,
     name_axes,
     new_figure,
-    shade_phases,
+    shade_course,
 )
 from loadlab.analysis.recorded import INTERVAL_S
 from loadlab.measurement.histogram import Histogram, lower_bounds_ns, midpoints_ns
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from loadlab.analysis.recorded import Recorded
-    from loadlab.results.model import Phase
+    from loadlab.results.model import FaultResult, Phase
 
 _BINS: Final = 60
 _COLOURS: Final = "Greys"
@@ -51,6 +51,7 @@ class HeatmapData:
         share: of a second's records in each bin, shape (m, n).
         lines: p50, p99 and the maximum of each second in µs; NaN where the sample does not support it.
         phases: of the run.
+        faults: what was done to brokers meanwhile.
     """
 
     label: str
@@ -59,6 +60,7 @@ class HeatmapData:
     share: NDArray[np.float64]
     lines: dict[str, NDArray[np.float64]]
     phases: tuple[Phase, ...]
+    faults: tuple[FaultResult, ...]
 
 
 def heatmap_data(recorded: Recorded, metric: str) -> HeatmapData | None:
@@ -85,7 +87,8 @@ def heatmap_data(recorded: Recorded, metric: str) -> HeatmapData | None:
         by_second = np.zeros((len(edges_s) - 1, counts.shape[1]), dtype=np.int32)
         by_second[np.round((starts_s - starts_s[0]) / INTERVAL_S).astype(int)] = counts
     edges_us, share = _binned(by_second)
-    return HeatmapData(label, edges_s, edges_us, share, dict(_lines(by_second)), recorded.result.phases)
+    phases, faults = recorded.result.phases, recorded.result.faults
+    return HeatmapData(label, edges_s, edges_us, share, dict(_lines(by_second)), phases, faults)
 
 
 def _binned(counts: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -113,7 +116,7 @@ def draw_heatmap(data: HeatmapData) -> Plot:
     """Draw how a latency was distributed in each second."""
     figure, (axes,) = new_figure(height_inches=4.0)
     latency_axis(axes.yaxis, [float(data.edges_us[0]), float(data.edges_us[-1])])
-    shade_phases(axes, data.phases)
+    shade_course(axes, data.phases, data.faults)
     shown = np.ma.masked_equal(data.share, 0.0)
     norm = LogNorm(vmin=1e-4, vmax=1.0, clip=True)
     mesh = axes.pcolormesh(data.edges_s, data.edges_us, shown, cmap=_COLOURS, norm=norm, rasterized=True)

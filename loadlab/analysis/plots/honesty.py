@@ -13,12 +13,12 @@ from loadlab.analysis.plots.style import (
     latency_axis,
     name_axes,
     new_figure,
-    shade_phases,
+    shade_course,
 )
 
 if TYPE_CHECKING:
     from loadlab.analysis.recorded import Recorded, Track
-    from loadlab.results.model import Phase
+    from loadlab.results.model import FaultResult, Phase
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,13 @@ class TwoViews:
         service_time: from the call that hands the record over.
         publish_latency: from the intended send time.
         phases: of the run.
+        faults: what was done to brokers meanwhile.
     """
 
     service_time: Track
     publish_latency: Track
     phases: tuple[Phase, ...]
+    faults: tuple[FaultResult, ...]
 
 
 def two_views(recorded: Recorded) -> TwoViews:
@@ -43,6 +45,7 @@ def two_views(recorded: Recorded) -> TwoViews:
         service_time=recorded.track(source, "service_time_p50_us"),
         publish_latency=recorded.track(source, "publish_latency_p50_us"),
         phases=recorded.result.phases,
+        faults=recorded.result.faults,
     )
 
 
@@ -51,7 +54,7 @@ def draw_two_views(data: TwoViews, name: str) -> Plot:
     figure, (axes,) = new_figure(height_inches=2.6)
     tracks = {"service_time": data.service_time, "publish_latency": data.publish_latency}
     latency_axis(axes.yaxis, [value for track in tracks.values() for value in track.values])
-    shade_phases(axes, data.phases)
+    shade_course(axes, data.phases, data.faults)
     for metric, track in tracks.items():
         _, label, look = METRICS[metric]
         draw_steps(axes, track.at_s, track.values, look, f"median {label}")

@@ -22,14 +22,14 @@ from loadlab.analysis.plots.style import (
     from_zero,
     name_axes,
     new_figure,
-    shade_phases,
+    shade_course,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from loadlab.analysis.recorded import Recorded, Track
-    from loadlab.results.model import Phase
+    from loadlab.results.model import FaultResult, Phase
 
 _SHOWN_PARTITIONS: Final = 6
 _EVEN: Final = 1.0
@@ -47,6 +47,7 @@ class LagData:
         partitions: by name, those with the greatest lag first; no more than can be told apart.
         left_out: partitions that are not among them.
         phases: of the run.
+        faults: what was done to brokers meanwhile.
     """
 
     group: str
@@ -55,6 +56,7 @@ class LagData:
     partitions: Mapping[str, Track]
     left_out: int
     phases: tuple[Phase, ...]
+    faults: tuple[FaultResult, ...]
 
 
 def lag_data(recorded: Recorded, group: str) -> LagData:
@@ -76,6 +78,7 @@ def lag_data(recorded: Recorded, group: str) -> LagData:
         partitions={name: tracks[name] for name in worst},
         left_out=len(tracks) - len(worst),
         phases=recorded.result.phases,
+        faults=recorded.result.faults,
     )
 
 
@@ -83,7 +86,7 @@ def draw_lag(data: LagData) -> Plot:
     """Draw a group's lag: in total above, by partition below."""
     figure, (above, below) = new_figure(rows=2, height_inches=2.6)
     for axes in (above, below):
-        shade_phases(axes, data.phases)
+        shade_course(axes, data.phases, data.faults)
     draw_line(above, data.total.at_s, data.total.values, BLUE, "by position")
     draw_line(above, data.committed.at_s, data.committed.values, ORANGE, "by committed offset")
     for (name, track), look in zip(data.partitions.items(), SERIES, strict=False):

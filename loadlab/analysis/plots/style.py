@@ -17,13 +17,13 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullForma
 from loadlab.analysis import numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from numpy.typing import ArrayLike
 
-    from loadlab.results.model import Phase
+    from loadlab.results.model import FaultResult, Phase
 
 _WIDTH_INCHES: Final = 8.6
 _GRID: Final = "#d9d9d9"
@@ -63,6 +63,7 @@ HATCHES: Final = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "oo", "++", "*
 """Of areas, which have no line style."""
 
 PHASE_SHADES: Final[Mapping[str, str]] = {"warmup": "#f0f0f0", "drain": "#e0e0e0"}
+_FAULT_SHADE: Final = "#fbe3d6"
 
 
 def new_figure(rows: int = 1, height_inches: float = 3.6) -> tuple[Figure, list[Axes]]:
@@ -122,8 +123,18 @@ def add_legend(axes: Axes) -> None:
         )
 
 
-def shade_phases(axes: Axes, phases: Sequence[Phase]) -> None:
-    """Shade what is not the measure phase, and write the phases' names along the top."""
+def shade_course(axes: Axes, phases: Sequence[Phase], faults: Sequence[FaultResult]) -> None:
+    """Shade what is not the measure phase and the faults in it, and write what they are along the top."""
+    for begin_s, end_s, fault in _spans(phases, faults):
+        axes.axvspan(begin_s, end_s, color=_FAULT_SHADE, linewidth=0, zorder=0)
+        axes.text(
+            begin_s,
+            0.02,
+            f" {fault.kind} {fault.broker}",
+            transform=axes.get_xaxis_transform(),
+            fontsize=_FONT_POINTS - 1,
+            color="#8b2500",
+        )
     for phase in phases:
         if phase.name in PHASE_SHADES:
             axes.axvspan(phase.start_s, phase.end_s, color=PHASE_SHADES[phase.name], linewidth=0, zorder=0)
@@ -138,6 +149,18 @@ def shade_phases(axes: Axes, phases: Sequence[Phase]) -> None:
             color="#666666",
         )
     axes.set_xlim(min(each.start_s for each in phases), max(each.end_s for each in phases))
+
+
+def _spans(
+    phases: Sequence[Phase], faults: Sequence[FaultResult]
+) -> Iterator[tuple[float, float, FaultResult]]:
+    """Where each fault that began lies on the axis of time; one that did not end lasts as long as the run."""
+    origin_s = next((phase.start_s for phase in phases if phase.name == "measure"), 0.0)
+    last_s = max((phase.end_s for phase in phases), default=0.0)
+    for fault in faults:
+        if fault.begun_s is not None:
+            end_s = last_s if fault.ended_s is None else min(last_s, origin_s + fault.ended_s)
+            yield origin_s + fault.begun_s, end_s, fault
 
 
 def _room_s(phases: Sequence[Phase]) -> float:

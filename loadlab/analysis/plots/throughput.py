@@ -23,7 +23,7 @@ from loadlab.analysis.plots.style import (
     from_zero,
     name_axes,
     new_figure,
-    shade_phases,
+    shade_course,
 )
 from loadlab.analysis.recorded import INTERVAL_S, Track, total
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loadlab.analysis.recorded import Recorded
-    from loadlab.results.model import Phase
+    from loadlab.results.model import FaultResult, Phase
 
 _CONSUMER_LOOKS: Final = (GREEN, PURPLE, SKY)
 """More groups than these are told in result.json and not drawn: their lines could not be told apart."""
@@ -53,11 +53,13 @@ class ThroughputData:
     Attributes:
         rates: what was asked for first, where that is known; then sent, acked and consumed.
         phases: of the run.
+        faults: what was done to brokers meanwhile.
         left_out: consumer groups that are not drawn.
     """
 
     rates: tuple[Rate, ...]
     phases: tuple[Phase, ...]
+    faults: tuple[FaultResult, ...]
     left_out: int
 
 
@@ -65,7 +67,7 @@ def throughput_data(recorded: Recorded) -> ThroughputData:
     """A run's rates by the second; producers added up, each consumer group by itself."""
     left_out = max(0, len(recorded.sources("consumer")) - len(_CONSUMER_LOOKS))
     rates = tuple(rate for rate in _rates(recorded) if rate.track)
-    return ThroughputData(rates, recorded.result.phases, left_out)
+    return ThroughputData(rates, recorded.result.phases, recorded.result.faults, left_out)
 
 
 def _rates(recorded: Recorded) -> Iterator[Rate]:
@@ -95,7 +97,7 @@ def _intended(recorded: Recorded, sent: Track) -> Track:
 def draw_throughput(data: ThroughputData) -> Plot:
     """Draw rates over time, what is not the measure phase shaded."""
     figure, (axes,) = new_figure()
-    shade_phases(axes, data.phases)
+    shade_course(axes, data.phases, data.faults)
     for rate in data.rates:
         draw_steps(axes, rate.track.at_s, rate.track.values, rate.look, rate.label)
     from_zero(axes)
