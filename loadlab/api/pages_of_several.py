@@ -156,8 +156,7 @@ def _doubts(search: CapacityResult) -> Iterator[str]:
             yield MOCK_NOTE
     if not search.finished:
         yield f"interrupted: the same command with --resume {search.capacity_id} goes on"
-    if not search.answer.sure:
-        yield "not sure: one of the two rates was not probed again"
+    yield from search.doubts
 
 
 def probes(search: CapacityResult) -> Page:

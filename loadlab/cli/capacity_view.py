@@ -102,8 +102,8 @@ def capacity_lines(search: StoredCapacity) -> Iterator[Line]:
     yield Line(f"capacity of {result.name}: {answer_text(result)}", "good" if good else "warn")
     if not result.finished:
         yield Line(f"interrupted: the same command with --resume {result.capacity_id} goes on", "warn")
-    if not result.answer.sure and result.probes:
-        yield Line("not sure: one of the two rates was not probed again", "warn")
+    if result.probes:
+        yield from (Line(doubt, "warn") for doubt in result.doubts)
     yield from row("holds where", " · ".join(result.settings.conditions))
     if result.cluster is not None:
         yield from row("cluster", cluster_text(result.cluster))

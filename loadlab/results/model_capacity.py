@@ -135,3 +135,15 @@ class CapacityResult(Model):
     probes: tuple[CapacityProbe, ...] = ()
     answer: CapacityAnswer
     knee: Knee | None = None
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why the answer may be another one when it is asked for again, for people."""
+        unsure = () if self.answer.sure else ("not sure: one of the two rates was not probed again",)
+        failed = [probe for probe in self.probes if probe.verdict == "fails"]
+        at_edge = [probe for probe in failed if probe.rate_per_s == self.answer.fails_per_s]
+        suspect = [probe.run_id for probe in at_edge if probe.status != "valid"]
+        if not suspect or len(suspect) < len(at_edge):
+            return unsure
+        told = f"what failed there is known from suspect runs only: `loadlab show {suspect[-1]}` says why"
+        return (*unsure, told)

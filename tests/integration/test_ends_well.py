@@ -128,6 +128,7 @@ def test_an_interrupt_before_the_load_leaves_nothing(tmp_path: Path) -> None:
     while not _family(command) and time.monotonic() < deadline:
         time.sleep(0.05)
     family = _family(command)
+    assert family
     command.signal(signal.SIGINT)
     code, _, errors = command.end()
     assert code == 130

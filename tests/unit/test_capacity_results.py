@@ -177,6 +177,14 @@ def test_ends_that_were_not_probed_again_are_said_to_be_unsure() -> None:
     assert shown(answer=answer)[1].startswith("not sure")
 
 
+def test_an_edge_that_only_suspect_runs_tell_of_is_said_to_be_so() -> None:
+    """What else used the machine may have slowed the brokers, too."""
+    at_edge = [probe(187_000.0, verdict="fails", status=status) for status in ("suspect", "valid")]
+    others = [each for each in PROBES if each.rate_per_s != 187_000.0]
+    assert any("known from suspect runs only" in line for line in shown(probes=(*others, at_edge[0])))
+    assert not any("suspect runs" in line for line in shown(probes=(*others, *at_edge)))
+
+
 def test_a_mock_is_no_kafka() -> None:
     mock = capacity().cluster
     assert mock is not None

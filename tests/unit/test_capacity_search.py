@@ -256,7 +256,9 @@ def test_a_system_that_always_holds_is_told_as_at_least_the_highest_rate() -> No
 def test_where_a_highest_rate_is_given_no_more_than_that_is_sent(start_per_s: float | None) -> None:
     limits = Limits(start_per_s, highest_per_s=50_000.0)
     for edge_per_s in (100.0, 30_000.0, math.inf):
-        assert all(one.rate_per_s <= 50_000.0 for one in search(step(edge_per_s), limits))
+        probes = search(step(edge_per_s), limits)
+        assert probes
+        assert all(one.rate_per_s <= 50_000.0 for one in probes)
 
 
 def test_what_holds_at_the_highest_rate_is_asked_no_more_than_that() -> None:
