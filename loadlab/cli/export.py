@@ -14,7 +14,9 @@ from loadlab.cli.output import print_document, print_note, print_text
 from loadlab.results.reader import load
 
 if TYPE_CHECKING:
-    from loadlab.results.model import Verdict
+    from collections.abc import Iterator
+
+    from loadlab.results.model import RunResult, Verdict
 
 _STDOUT = Path("-")
 
@@ -45,7 +47,7 @@ def export(run: str, form: str, output: Path | None, *, force: bool, results_dir
     if output == _STDOUT and not chosen.single:
         raise click.UsageError(f"{form} is several files: name a folder by --output")
     exported = export_run(stored, form)
-    for note in (*_worth(stored.result.verdict), *exported.notes):
+    for note in (*_worth(stored.result.verdict), *_missing(stored.result), *exported.notes):
         print_note(f"note: {note}")
     if output == _STDOUT:
         print_document(exported.contents[""].decode().removesuffix("\n"))
@@ -55,6 +57,18 @@ def export(run: str, form: str, output: Path | None, *, force: bool, results_dir
     write_files(files, replace=force)
     for path in files:
         print_text(str(path))
+
+
+def _missing(result: RunResult) -> Iterator[str]:
+    """Latencies without records that never came to their end, of which the formats' percentiles know nothing."""
+    blocks = {f"publish_latency of {name}": one.publish_latency_us for name, one in result.producers.items()}
+    for name, consumer in result.consumers.items():
+        if consumer.end_to_end_latency_us is not None:
+            blocks[f"end_to_end_latency of {name}"] = consumer.end_to_end_latency_us
+    for what, block in blocks.items():
+        if block.missing:
+            whole = block.count + block.missing
+            yield f"{what} lacks {block.missing:,} of {whole:,} records, which never came to their end"
 
 
 def _worth(verdict: Verdict) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from export_samples import known, store
-from result_samples import RUN_ID
+from result_samples import RUN_ID, consumer
 
 from loadlab.cli.main import cli
 from loadlab.results.model import Reason, Verdict
@@ -78,6 +78,21 @@ def test_a_run_that_does_not_exist_gets_the_nearest_name(results: Path) -> None:
 
     assert told.exit_code == 2
     assert f"did you mean {RUN_ID}" in told.stderr
+
+
+def test_records_that_never_came_are_told_where_the_format_knows_only_those_that_did(tmp_path: Path) -> None:
+    block = consumer().end_to_end_latency_us
+    assert block is not None
+    stuck = block.model_copy(update={"count": 1_778, "missing": 1_822})
+    store(
+        tmp_path,
+        known(100),
+        consumers={"billing": consumer().model_copy(update={"end_to_end_latency_us": stuck})},
+    )
+    told = called("k3f9", "--format", "omb", "--results-dir", tmp_path, "--output", "-")
+
+    lacks = "end_to_end_latency of billing lacks 1,822 of 3,600 records, which never came to their end"
+    assert f"note: {lacks}" in told.stderr
 
 
 def test_what_a_run_is_worth_is_told_where_the_format_cannot(tmp_path: Path) -> None:
