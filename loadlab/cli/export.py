@@ -60,7 +60,7 @@ def export(run: str, form: str, output: Path | None, *, force: bool, results_dir
 
 
 def _missing(result: RunResult) -> Iterator[str]:
-    """Latencies without records that never came to their end, of which the formats' percentiles know nothing."""
+    """Latencies that lack records which never came to their end: percentiles of the formats know none."""
     blocks = {f"publish_latency of {name}": one.publish_latency_us for name, one in result.producers.items()}
     for name, consumer in result.consumers.items():
         if consumer.end_to_end_latency_us is not None:

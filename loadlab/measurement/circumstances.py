@@ -27,6 +27,9 @@ FOREIGN_LOAD_LIMIT: Final = 0.1
 STEAL_LIMIT: Final = 0.05
 """The most of the machine's CPU time that its hypervisor may give to others."""
 
+SLEEP_LIMIT_S: Final = 1.0
+"""For how long the machine may have been suspended in the measure phase: beyond what two clocks differ by."""
+
 BUSY_LIMIT: Final = 0.8
 """Above this use of their cores, clients and brokers that share them slow each other down."""
 
@@ -69,6 +72,7 @@ class MachineFigures:
             worker died.
         throttled: of a CPU quota, the share of its periods in which it stopped the run's own processes; None
             without one.
+        slept_s: for how long the whole machine was suspended, seconds.
     """
 
     busy: float
@@ -80,6 +84,7 @@ class MachineFigures:
     beside_workers: float | None = None
     beside_with_brokers: float | None = None
     throttled: float | None = None
+    slept_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,18 @@ def unsteady(drifts: Sequence[SeriesDrift]) -> Iterator[Finding]:
 
 def disturbed(machine: MachineFigures) -> Iterator[Finding]:
     """The machine's time is to go to the run."""
+    if machine.slept_s > SLEEP_LIMIT_S:
+        yield Finding(
+            code="suspended",
+            message=(
+                f"the machine was suspended for {machine.slept_s:.0f} s in the measure phase (limit "
+                f"{SLEEP_LIMIT_S:g} s), in which its clock stood still"
+            ),
+            fix="keep it awake (systemd-inhibit loadlab …), and run again",
+            figure=machine.slept_s,
+            limit=SLEEP_LIMIT_S,
+            severity="invalid",
+        )
     if machine.foreign is not None and machine.foreign > FOREIGN_LOAD_LIMIT:
         yield Finding(
             code="foreign_load",

@@ -54,7 +54,7 @@ class RunFigures:
         unexplained: records in the log that nothing accounts for (negative: acked ones missing); None
             where the log could not be asked.
         ends_known: whether the log ends could be asked for after the last read.
-        widened: topics that got partitions in the run, in words.
+        changed_topics: what others did to topics in the run, in words.
         may_duplicate: whether a retry may have written records twice.
         correctness: what the ledger found.
         stalls: workers that gave no sign of life for too long.
@@ -78,7 +78,7 @@ class RunFigures:
     failed_faults: Sequence[str] = ()
     consumers: Sequence[ConsumerFigures] = ()
     ends_known: bool = True
-    widened: Sequence[str] = ()
+    changed_topics: Sequence[str] = ()
     may_duplicate: bool = False
     correctness: Correctness = NOTHING_FOUND
     stalls: Sequence[Stall] = ()
@@ -190,12 +190,11 @@ def _deaths(run: RunFigures) -> Iterator[Finding]:
 
 
 def _reconciliation(run: RunFigures) -> Iterator[Finding]:
-    if run.widened:
-        message = (
-            f"partitions were added in the run ({', '.join(run.widened)}; limit 0): what they hold is not "
-            "counted"
-        )
-        yield Finding("unreconciled", message, "run again", float(len(run.widened)), 0.0, "invalid")
+    if run.changed_topics:
+        changed = "; ".join(run.changed_topics)
+        message = f"topics were changed in the run ({changed}; limit 0): what they hold can't be counted"
+        fix = "see who changes topics, and run again"
+        yield Finding("unreconciled", message, fix, float(len(run.changed_topics)), 0.0, "invalid")
     elif not run.ends_known:
         message = "the cluster did not tell its log ends after the last read: nothing could be reconciled"
         yield Finding("unreconciled", message, "see the brokers' logs", None, None, "invalid")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -50,7 +50,7 @@ class EndedRun:
         late: events booked into an interval after it had been drained.
         rows: the interval series.
         account: the run's ledger; None where it has none.
-        widened: topics that got partitions meanwhile, and how many they have now.
+        changed: what others did to topics meanwhile, in words.
     """
 
     run_id: str
@@ -66,7 +66,7 @@ class EndedRun:
     late: int
     rows: Sequence[Interval]
     account: Account | None = None
-    widened: Mapping[str, int] = field(default_factory=dict)
+    changed: Sequence[str] = ()
 
     @property
     def cluster(self) -> Cluster:

@@ -36,6 +36,7 @@ class Reading:
 
     Attributes:
         at_s: when, on CLOCK_MONOTONIC.
+        awake_or_asleep_s: likewise on CLOCK_BOOTTIME, which goes on while the machine is suspended.
         busy_s: of all cores, whoever used them.
         beside_s: likewise, of the cores that the workers may use.
         steal_s: that the hypervisor gave to others.
@@ -45,6 +46,7 @@ class Reading:
     """
 
     at_s: float
+    awake_or_asleep_s: float
     busy_s: float
     beside_s: float
     steal_s: float
@@ -98,6 +100,7 @@ class MachineWatch:
             if workers_s is None
             else self._share_of_cores(begin, end, end.beside_s - begin.beside_s - workers_s),
             throttled=throttled_share(begin.quotas, end.quotas),
+            slept_s=max(0.0, end.awake_or_asleep_s - begin.awake_or_asleep_s - (end.at_s - begin.at_s)),
             shared_cores=None if brokers_s is None else len(self._worker_cores() & self._broker_cores()),
         )
 
@@ -123,6 +126,7 @@ class MachineWatch:
         workers = [_process_cpu_s(os.getpid()), *map(_worker_cpu_s, self.fleet.workers)]
         return Reading(
             at_s=time.monotonic(),
+            awake_or_asleep_s=time.clock_gettime(time.CLOCK_BOOTTIME),
             busy_s=sum(map(_busy_s, cores)),
             beside_s=sum(
                 _busy_s(core) for number, core in zip(_core_numbers(), cores, strict=False) if number in ours

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def growth(run: EndedRun) -> dict[Partition, int] | None:
     """Records by which each log end moved over the run; None where not all logs could be asked."""
     final = run.load.final
-    if final is None or run.widened or set(final.ends) != set(run.baseline):
+    if final is None or run.changed or set(final.ends) != set(run.baseline):
         return None
     return {partition: end - run.baseline[partition] for partition, end in final.ends.items()}
 
@@ -160,7 +160,7 @@ def _verdict(run: EndedRun, reconciliation: Reconciliation) -> Judgement:
         correctness=_correctness(reconciliation),
         unread={name: _still_unread(run, group) for name, group in run.consumers().items()},
         ends_known=growth(run) is not None,
-        widened=[f"{name} has {count} now" for name, count in run.widened.items()],
+        changed_topics=run.changed,
         may_duplicate=_may_duplicate(run),
         unacknowledged=waiting,
         measured_s=measured_s,

@@ -230,6 +230,7 @@ class _Run:
         everywhere = all_partitions(partitions)
         beginnings = Beginnings(cluster, self._scenario, self._plan, self._run_id, partitions, self._events)
         before = beginnings.log_ends()
+        ids = cluster.topic_ids(list(partitions))
         groups = beginnings.groups(before.offsets)
         begun_ns = time.monotonic_ns()
         fleet.connect()
@@ -261,19 +262,28 @@ class _Run:
                 late=series.late(),
                 rows=series.rows,
                 account=account,
-                widened=self._widened(cluster, partitions),
+                changed=self._changed(cluster, partitions, ids),
             )
             return self._store(measured, series, live)
 
-    def _widened(self, cluster: Cluster, partitions: Mapping[str, int]) -> dict[str, int]:
-        """The topics that others gave partitions in the run, and how many they have now."""
+    def _changed(
+        self, cluster: Cluster, partitions: Mapping[str, int], ids: Mapping[str, str | None]
+    ) -> list[str]:
+        """What others did to topics in the run, in words: some got partitions, or were made again."""
         try:
             found = {} if self._silent else cluster.describe_topics(list(partitions))
         except LoadlabError as error:
-            self._events.trouble("topics_unknown", f"whether topics got partitions is not known: {error}")
-            return {}
-        counts = {name: len(topic.partitions) for name, topic in found.items() if topic is not None}
-        return {name: count for name, count in counts.items() if count != partitions[name]}
+            self._events.trouble("topics_unknown", f"whether topics are as they were is not known: {error}")
+            return []
+        told = []
+        for name, topic in found.items():
+            if topic is None:
+                continue  # which log ends that nobody tells say, too; brokers that fail over may forget one
+            if topic.topic_id != ids[name]:
+                told.append(f"{name} was deleted and made again")
+            elif len(topic.partitions) != partitions[name]:
+                told.append(f"{name} has {len(topic.partitions)} partitions now, and had {partitions[name]}")
+        return told
 
     def _watcher(self, sampler: OffsetSampler, series: Series, account: Account | None) -> Watcher:
         return Watcher(

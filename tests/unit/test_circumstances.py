@@ -9,6 +9,7 @@ import pytest
 from loadlab.measurement.circumstances import (
     BUSY_LIMIT,
     FOREIGN_LOAD_LIMIT,
+    SLEEP_LIMIT_S,
     STEAL_LIMIT,
     MachineFigures,
     SeriesDrift,
@@ -46,6 +47,11 @@ def test_the_load_of_others_is_told_with_figure_and_limit() -> None:
 
 def test_stolen_time_is_foreign_load_too() -> None:
     assert codes(replace(QUIET, steal=0.2)) == [("foreign_load", "suspect")]
+
+
+def test_a_machine_that_slept_measured_nothing() -> None:
+    assert codes(replace(QUIET, slept_s=SLEEP_LIMIT_S)) == []
+    assert codes(replace(QUIET, slept_s=30.0)) == [("suspended", "invalid")]
 
 
 def test_unknown_foreign_load_is_not_held_against_a_run() -> None:

@@ -187,13 +187,13 @@ def test_a_log_that_one_partition_did_not_answer_for_explains_nothing() -> None:
     assert run.consumers()["billing"].unread is None
 
 
-def test_partitions_that_were_added_meanwhile_leave_a_run_uncounted_and_say_so() -> None:
-    run = replace(measured(grown=(20, 15, 15)), widened={"orders": 6})
+def test_a_topic_that_was_changed_meanwhile_leaves_a_run_uncounted_and_says_so() -> None:
+    run = replace(measured(grown=(20, 15, 15)), changed=["orders has 6 partitions now, and had 3"])
 
     assert (reconcile(run).log_end_growth, reconcile(run).unexplained) == (None, None)
     (reason,) = make_verdict(run, reconcile(run)).reasons
     assert (reason.code, reason.severity) == ("unreconciled", "invalid")
-    assert "orders has 6 now" in reason.message
+    assert "orders has 6 partitions now, and had 3" in reason.message
 
 
 def test_the_bytes_of_a_topic_that_the_run_only_reads_are_those_it_read() -> None:

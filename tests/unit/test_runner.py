@@ -54,23 +54,27 @@ def test_topics_are_not_kept_on_a_cluster_that_ends_with_the_run(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("now", "widened"),
-    [({"orders": 6}, {"orders": 6}), ({"orders": 3}, {}), ({"orders": None}, {}), (None, {})],
+    ("now", "changed"),
+    [
+        (("made", 3), []),
+        (("made", 6), ["orders has 6 partitions now, and had 3"]),
+        (("made again", 3), ["orders was deleted and made again"]),
+        (("gone", 0), []),
+        (None, []),
+    ],
 )
-def test_partitions_that_a_topic_got_meanwhile_are_asked_for_and_a_cluster_may_be_silent(
-    tmp_path: Path, now: dict[str, int | None] | None, widened: dict[str, int]
+def test_what_others_did_to_a_topic_meanwhile_is_asked_for_and_a_cluster_may_be_silent(
+    tmp_path: Path, now: tuple[str, int] | None, changed: list[str]
 ) -> None:
-    class Grown(FakeCluster):
+    class Changed(FakeCluster):
         def describe_topics(self, names: Sequence[str]) -> dict[str, object]:
             assert names == ["orders"]
             if now is None:
                 raise ClusterError("no broker answers")
-            counts = {name: now[name] for name in names}
-            return {
-                name: count and SimpleNamespace(partitions=range(count)) for name, count in counts.items()
-            }
+            topic_id, count = now
+            return {"orders": SimpleNamespace(topic_id=topic_id, partitions=range(count)) if count else None}
 
     run = runner._Run(scenario_of(), RunOptions(tmp_path), SilentObserver(), Interrupts())
-    assert run._widened(Grown().as_cluster(), {"orders": 3}) == widened
+    assert run._changed(Changed().as_cluster(), {"orders": 3}, {"orders": "made"}) == changed
     run._silent = True
-    assert run._widened(FakeCluster().as_cluster(), {"orders": 3}) == {}
+    assert run._changed(FakeCluster().as_cluster(), {"orders": 3}, {"orders": "made"}) == []
