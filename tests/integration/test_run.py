@@ -275,3 +275,25 @@ def test_the_scenario_as_stored_can_be_run_again(tmp_path: Path) -> None:
     again = run(dict(first.scenario), tmp_path).result
     assert again.scenario == first.scenario
     assert document()["name"] == again.name
+
+
+@pytest.mark.local
+@pytest.mark.beside
+def test_a_topic_that_somebody_makes_again_in_the_run_is_told_as_that(
+    tmp_path: Path, cluster: Cluster
+) -> None:
+    observer = Recorder()
+
+    def make_again() -> None:
+        if len(observer.intervals) == 2:
+            ids = cluster.topic_ids(["orders"])
+            cluster.delete_topics({name: str(each) for name, each in ids.items()})
+            cluster.create_topics([TopicRequest("orders", 3, 1)])
+
+    observer.on_progress = make_again
+    stored = run({}, tmp_path, observer, cluster)
+
+    told = {reason.code: reason.message for reason in stored.result.verdict.reasons}
+    assert stored.result.verdict.status == "invalid"
+    assert "orders was deleted and made again" in told["unreconciled"]
+    cluster.delete_topics({name: str(each) for name, each in cluster.topic_ids(["orders"]).items()})
