@@ -65,6 +65,11 @@ class BrokerWatch:
             self._beat.stop()
             self.look()
 
+    def release(self, broker_id: int) -> None:
+        """Looks at a broker again to which the run does nothing more, and that may have been started anew."""
+        self._starts.pop(broker_id, None)
+        self.expected.discard(broker_id)
+
     def look(self) -> None:
         """Looks once; that a cluster does not answer is told at the first time."""
         held = set(self.expected)
@@ -80,9 +85,7 @@ class BrokerWatch:
         self.alive = sum(state.alive for state in states)
         held |= self.expected
         for state in states:
-            if state.broker_id in held:
-                self._starts.pop(state.broker_id, None)
-            else:
+            if state.broker_id not in held:
                 self._follow(state)
         if free_bytes is not None and free_bytes < LOW_DISK_BYTES:
             limit_mib = LOW_DISK_BYTES >> 20

@@ -96,12 +96,12 @@ class FaultInjector:
             one.begun_ns = time.monotonic_ns()
             self.events.note("fault", f"broker {broker} {_DONE[fault.kind]}", broker=broker)
             self._undo_in_time(one)
-        except LoadlabError as error:
+        except (LoadlabError, OSError) as error:
             one.failure = str(error)
             self.events.trouble("fault_failed", f"broker {broker}: {error}", broker=broker)
         else:
             if one.ended_ns is not None:
-                self.watch.expected.discard(broker)
+                self.watch.release(broker)
 
     def _undo_in_time(self, one: Injected) -> None:
         fault, broker = one.fault, one.fault.broker
