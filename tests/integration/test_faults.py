@@ -50,34 +50,6 @@ def test_a_pause_is_told_with_its_times_and_what_it_cost(provider: str, tmp_path
     assert (stored.result.reconciliation.lost, stored.result.reconciliation.unexplained) == (0, 0)
 
 
-@pytest.mark.parametrize("provider", REAL, indirect=True)
-def test_a_killed_broker_comes_back_with_its_data(provider: str, tmp_path: Path) -> None:
-    """Beside other tests it takes long to begin again: the drain phase leaves it the time."""
-    stored = run(
-        {
-            "cluster": {"provider": provider, "config": QUICKLY_MISSED},
-            "producers": {
-                "checkout": {
-                    "topic": "orders",
-                    "schedule": {"rate": "500/s"},
-                    "records": {"size": 200},
-                    "config": {"acks": "all", "enable.idempotence": True},
-                }
-            },
-            "phases": {"warmup": "1s", "measure": "6s", "drain": "60s"},
-            "faults": [{"at": "2s", "kill": 1, "for": "1s"}],
-        },
-        tmp_path,
-    )
-    (fault,) = stored.result.faults
-
-    assert fault.failure is None
-    assert fault.ended_s is not None
-    assert "broker_died" not in {reason.code for reason in stored.result.verdict.reasons}
-    assert stored.result.reconciliation.lost == 0
-    assert stored.result.reconciliation.acked == 3_500
-
-
 @pytest.mark.local
 @pytest.mark.usefixtures("local_kafka")
 def test_an_interrupt_lets_a_paused_broker_go_on_and_drains(tmp_path: Path) -> None:

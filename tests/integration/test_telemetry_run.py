@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
 from pyarrow import parquet
-from runs import Recorder, document, run
+from runs import Recorder, run
 
 from loadlab.cluster import telemetry_agent
-from loadlab.run.opening import open_cluster
-from loadlab.run.runner import RunOptions, run_scenario
-from loadlab.scenario import load_document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,24 +69,24 @@ def test_a_broker_tells_the_bytes_that_were_sent_to_it(tmp_path: Path, kafka: st
 def test_a_broker_that_dies_and_comes_back_leaves_a_gap_and_no_wrong_rate(tmp_path: Path, kafka: str) -> None:
     # Beside other tests a container takes that long to begin again.
     measured_s = 40 if kafka == "docker" else 20
-    loaded = load_document(
-        document(
-            cluster={"provider": kafka, "config": QUICKLY_MISSED},
-            producers=PRODUCERS,
-            phases={"warmup": "1s", "measure": f"{measured_s}s", "drain": "30s"},
-        )
+    observer = Recorder()
+    stored = run(
+        {
+            "cluster": {"provider": kafka, "config": QUICKLY_MISSED},
+            "producers": PRODUCERS,
+            "phases": {"warmup": "1s", "measure": f"{measured_s}s", "drain": "30s"},
+            "faults": [{"at": "1s", "kill": 1, "for": "500ms"}],
+        },
+        tmp_path,
+        observer,
     )
-    options, observer = RunOptions(tmp_path), Recorder()
-    with open_cluster(loaded, options, observer) as opened:
-
-        def fall_and_rise() -> None:
-            opened.cluster.kill(1)
-            opened.cluster.restart(1)
-
-        falling = threading.Thread(target=fall_and_rise)
-        observer.on_progress = lambda: falling.start() if len(observer.intervals) == 2 else None
-        stored = run_scenario(loaded, options, observer, cluster=opened)
-        falling.join()
+    (fault,) = stored.result.faults
+    assert fault.failure is None
+    assert fault.begun_s is not None
+    assert fault.ended_s is not None
+    assert 1.0 <= fault.begun_s < fault.begun_s + 0.5 <= fault.ended_s
+    assert "broker_died" not in {reason.code for reason in stored.result.verdict.reasons}
+    assert stored.result.reconciliation.lost == 0
     broker = stored.result.brokers["1"]
     assert broker.restarts == 1
     assert broker.missed > 0
