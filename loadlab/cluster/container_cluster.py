@@ -9,7 +9,7 @@ from loadlab.cluster.base import AdministeredCluster
 from loadlab.cluster.capacity import free_bytes
 from loadlab.cluster.docker import DATA_PATH, Engine, Marked
 from loadlab.cluster.readiness import wait_until_answering
-from loadlab.errors import UsageError
+from loadlab.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _CAPABILITIES = frozenset({Capability.ADMIN, Capability.DURABILITY, Capability.PAUSE, Capability.KILL})
 _RESTART_TIMEOUT_S = 60.0
+_PAUSE_ATTEMPTS = 3
 
 
 class Containers:
@@ -135,8 +136,16 @@ class DockerCluster(AdministeredCluster):
             return None
 
     def pause(self, broker_id: int) -> None:
-        """Freeze one broker (the engine's freezer)."""
-        self._engine.signal(self._containers.name(broker_id), "pause")
+        """Freeze one broker (the engine's freezer); a busy one may take several attempts."""
+        for attempt in range(_PAUSE_ATTEMPTS):
+            try:
+                self._engine.signal(self._containers.name(broker_id), "pause")
+            except ClusterError:
+                # runc gives up where a thread does not stand still at once, and lets all go on.
+                if attempt == _PAUSE_ATTEMPTS - 1:
+                    raise
+            else:
+                return
 
     def resume(self, broker_id: int) -> None:
         """Continue a paused broker."""

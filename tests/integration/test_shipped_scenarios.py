@@ -29,7 +29,9 @@ FEW = {
 }
 LATE = "backlog-drain"
 OF_THREE_BROKERS = "durable-3-brokers"  # test_ends_well stops one of its brokers
-NAMES = sorted({path.stem for path in (ROOT / "scenarios").glob("*.yaml")} - {LATE, OF_THREE_BROKERS})
+LOSES_A_BROKER = "broker-failure"
+APART = {LATE, OF_THREE_BROKERS, LOSES_A_BROKER}
+NAMES = sorted({path.stem for path in (ROOT / "scenarios").glob("*.yaml")} - APART)
 
 
 def ran(name: str, cluster: Cluster, results_dir: Path, *overrides: str) -> RunResult:
@@ -61,3 +63,22 @@ def test_a_late_group_has_a_backlog_and_drains_it(cluster: Cluster, tmp_path: Pa
     assert lag is not None
     assert lag.max > 8_000
     assert lag.final == 0
+
+
+def test_the_broker_that_a_scenario_kills_comes_back_and_nothing_is_lost(tmp_path: Path) -> None:
+    quickly = (
+        "cluster.provider=local",
+        "cluster.config.broker.session.timeout.ms=3000",
+        "cluster.config.broker.heartbeat.interval.ms=500",
+        "phases.measure=10s",
+        "phases.drain=60s",
+        "faults=[{at: 4s, kill: 2, for: 1s}]",
+    )
+    loaded = load(ROOT / "scenarios" / f"{LOSES_A_BROKER}.yaml", quickly, environ={})
+    result = run_scenario(loaded, RunOptions(tmp_path), Recorder()).result
+
+    assert_all_was_read(result)
+    (fault,) = result.faults
+    assert (fault.failure, result.reconciliation.lost, result.reconciliation.duplicated) == (None, 0, 0)
+    assert fault.ended_s is not None
+    assert "broker_died" not in {reason.code for reason in result.verdict.reasons}
