@@ -46,7 +46,7 @@ clean:
 # Bytecode is compiled afterwards, on all cores: pip does it on one.
 define install
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable $(1)
-	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
+	@$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
 endef
 
 # A stamp newer than pyproject.toml means that nothing has to be installed.
