@@ -115,7 +115,7 @@ def _no_percentile(asked: _Question, durations: Histogram) -> str:
 
 def _never_came(durations: Histogram) -> str:
     whole = durations.count + durations.missing
-    return f"{durations.missing:,} of {whole:,} records never came to its end"
+    return f"{durations.missing:,} of {whole:,} records never came through"
 
 
 def _us(value_ns: float | None) -> float | None:

@@ -60,7 +60,7 @@ def export(run: str, form: str, output: Path | None, *, force: bool, results_dir
 
 
 def _missing(result: RunResult) -> Iterator[str]:
-    """Latencies that lack records which never came to their end: percentiles of the formats know none."""
+    """Latencies that lack records which never came through: percentiles of the formats know none."""
     blocks = {f"publish_latency of {name}": one.publish_latency_us for name, one in result.producers.items()}
     for name, consumer in result.consumers.items():
         if consumer.end_to_end_latency_us is not None:
@@ -68,7 +68,7 @@ def _missing(result: RunResult) -> Iterator[str]:
     for what, block in blocks.items():
         if block.missing:
             whole = block.count + block.missing
-            yield f"{what} lacks {block.missing:,} of {whole:,} records, which never came to their end"
+            yield f"{what} lacks {block.missing:,} of {whole:,} records, which never came through"
 
 
 def _worth(verdict: Verdict) -> list[str]:

@@ -95,9 +95,7 @@ def _latency(block: LatencyBlock) -> str:
     shown = [f"{label} {numbers.latency(value)}" for label, value in figures_us if value is not None]
     if block.missing:
         whole = block.count + block.missing
-        shown.append(
-            f"{numbers.count(block.missing)} of {numbers.count(whole)} records never came to its end"
-        )
+        shown.append(f"{numbers.count(block.missing)} of {numbers.count(whole)} records never came through")
     return " · ".join(shown) or "no sample"
 
 

@@ -103,7 +103,7 @@ class Histogram:
         max_ns: the largest sample, None when there is none.
         negative: samples below zero, which are in no bucket.
         beyond: samples above LARGEST_NS, which are in the last bucket.
-        missing: what never came to its end, and took longer than any sample: in no bucket, and percentiles
+        missing: what never came through, and took longer than any sample: in no bucket, and percentiles
             know of it.
     """
 

@@ -14,7 +14,7 @@ class LatencyBlock(Model):
 
     Attributes:
         count: records that have it; mean, min and max are theirs.
-        missing: records of the measure phase that never came to its end, and so took longer than any that
+        missing: records of the measure phase that never came through, and so took longer than any that
             did: percentiles count them as such.
     """
 

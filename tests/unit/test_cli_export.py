@@ -91,7 +91,7 @@ def test_records_that_never_came_are_told_where_the_format_knows_only_those_that
     )
     told = called("k3f9", "--format", "omb", "--results-dir", tmp_path, "--output", "-")
 
-    lacks = "end_to_end_latency of billing lacks 1,822 of 3,600 records, which never came to their end"
+    lacks = "end_to_end_latency of billing lacks 1,822 of 3,600 records, which never came through"
     assert f"note: {lacks}" in told.stderr
 
 
