@@ -36,12 +36,12 @@ class _Second:
 
     Attributes:
         acked: records.
-        p99_us: the highest publish_latency p99 of a producer; 0 without an ack.
+        p90_us: the highest publish_latency p90 of a producer; 0 where no sample supports one.
         max_us: likewise the longest one.
     """
 
     acked: float
-    p99_us: float
+    p90_us: float
     max_us: float
 
 
@@ -90,7 +90,7 @@ def _seconds(run: EndedRun) -> dict[int, _Second]:
     return {
         index: _Second(
             sum(metrics["acked_records_per_s"]) * INTERVAL_S,
-            max(metrics["publish_latency_p99_us"], default=0.0),
+            max(metrics["publish_latency_p90_us"], default=0.0),
             max(metrics["publish_latency_max_us"], default=0.0),
         )
         for index, metrics in told.items()
@@ -127,8 +127,8 @@ def _disturbed(after: Sequence[_Second], usual: Sequence[_Second]) -> float | No
     if not after or len(usual) < _FEWEST_BEFORE:
         return None
     fewest = _FEWER_ACKS * median(each.acked for each in usual)
-    longest_us = _LONGER_TAIL * max(each.p99_us for each in usual)
-    calm = [each.acked >= fewest and each.p99_us <= longest_us for each in after]
+    longest_us = _LONGER_TAIL * max(each.p90_us for each in usual)
+    calm = [each.acked >= fewest and each.p90_us <= longest_us for each in after]
     for index in range(len(calm) - _CALM + 1):
         if all(calm[index : index + _CALM]):
             return index * INTERVAL_S
