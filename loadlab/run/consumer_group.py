@@ -112,13 +112,14 @@ class ConsumerGroup:
     def latency(self) -> Histogram:
         """The measure phase's end-to-end durations; what was never read is missing.
 
-        That is what was acked and not read, as far as its position says so, too: it may have begun later.
+        That is what was acked and not read, as far as its position says so, too: it may have begun later, and
+        what others have committed somebody has read.
         """
         read = merged(self.workers, CONSUME_LANE, ConsumeMetric.END_TO_END_LATENCY)
         if self.acked is None:
             return read
-        unread = self.acked - read.count - read.negative
-        return replace(read, missing=max(0, unread if self.unread is None else min(unread, self.unread)))
+        unread, to_read = self.acked - read.count - read.negative, self.to_read({})
+        return replace(read, missing=max(0, unread if to_read is None else min(unread, to_read)))
 
     def figures(self, spec: ConsumerSpec, senders: Sequence[ProducerFigures]) -> ConsumerFigures:
         """What the verdict needs to know.

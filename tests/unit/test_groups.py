@@ -186,7 +186,8 @@ def test_what_was_due_and_never_acked_took_longer_than_all_that_was() -> None:
 def test_what_a_group_never_read_took_longer_than_all_that_it_did() -> None:
     worker = reader()
     took(worker, CONSUME_LANE, ConsumeMetric.END_TO_END_LATENCY, [1_000_000] * 400)
-    standing = replace(READ, workers=[worker], final=sample(15.0, (300, 100)))
+    ended = replace(sample(15.0, (300, 100)), ends=dict.fromkeys(PARTITIONS, 1_000))
+    standing = replace(READ, workers=[worker], final=ended)
     block = replace(standing, acked=1_000).result().end_to_end_latency_us
     going_on = standing.result().end_to_end_latency_us
 
@@ -195,6 +196,10 @@ def test_what_a_group_never_read_took_longer_than_all_that_it_did() -> None:
     assert (block.count, block.missing) == (400, 400)
     assert block.p50 == pytest.approx(1_000.0, rel=0.01)
     assert block.p90 is None
+    # Where another member has committed that, somebody has read it.
+    told = replace(ended.groups["billing"], committed=np.array([1_000, 950]))
+    shared = replace(standing, acked=1_000, final=replace(ended, groups={"billing": told}))
+    assert shared.latency().missing == 50
     assert going_on is not None
     assert (going_on.missing, going_on.p90) == (0, pytest.approx(1_000.0, rel=0.01))
 
