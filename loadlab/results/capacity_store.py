@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loadlab.errors import UsageError
-from loadlab.results.growing import refuse_other_id, write_anew
+from loadlab.results.growing import folder_of, refuse_other_id, write_anew
 from loadlab.results.model_capacity import CAPACITY_SCHEMA_VERSION, CapacityResult
 from loadlab.results.versions import read_versioned
 
@@ -36,12 +36,12 @@ def save_capacity(result: CapacityResult, results_dir: Path) -> StoredCapacity:
 
 
 def load_capacity(capacity_id: str, results_dir: Path) -> StoredCapacity:
-    """Read a stored search.
+    """Read a stored search, by its id, or the id's beginning or end.
 
     Raises:
         UsageError: there is none of that id, or it can't be read.
     """
-    folder = results_dir / capacity_id
+    folder = folder_of(capacity_id, results_dir, CAPACITY_FILE)
     if not (folder / CAPACITY_FILE).is_file():
         raise UsageError(
             f"no capacity search {capacity_id} in {results_dir}", fix="`loadlab list` shows what is stored"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadlab.errors import RunError, UsageError
@@ -12,9 +13,24 @@ from loadlab.results.publish import fsync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from loadlab.results.model_base import Model
+
+
+def folder_of(asked: str, results_dir: Path, file: str) -> Path:
+    """The folder of a search or study: by its id, or by the id's beginning or end where only one has it.
+
+    Args:
+        asked: as the user names it.
+        results_dir: where it stands.
+        file: what such a folder holds.
+    """
+    folder = results_dir / asked
+    if not asked or (folder / file).is_file():
+        return folder
+    known = [path.parent for path in results_dir.glob(f"*/{file}")]
+    alike = [one for one in known if one.name.startswith(asked) or one.name.endswith(f"-{asked}")]
+    return alike[0] if len(alike) == 1 else folder
 
 
 def refuse_other_id(asked: str, identity: str, folder: Path, what: str) -> None:
@@ -25,7 +41,7 @@ def refuse_other_id(asked: str, identity: str, folder: Path, what: str) -> None:
     Raises:
         UsageError: with the id.
     """
-    if asked != identity:
+    if folder.name != identity or Path(asked).name != asked:
         raise UsageError(
             f"{asked} is not the id of the {what} in {folder}",
             fix=f"name {identity}, in a folder of that name; --results-dir says where to look",

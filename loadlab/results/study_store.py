@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loadlab.errors import UsageError
-from loadlab.results.growing import refuse_other_id, write_anew
+from loadlab.results.growing import folder_of, refuse_other_id, write_anew
 from loadlab.results.model_study import STUDY_SCHEMA_VERSION, StudyResult
 from loadlab.results.versions import read_versioned
 
@@ -48,12 +48,12 @@ def save_study(result: StudyResult, results_dir: Path) -> StoredStudy:
 
 
 def load_study_result(study_id: str, results_dir: Path) -> StoredStudy:
-    """Read a stored study.
+    """Read a stored study, by its id, or the id's beginning or end.
 
     Raises:
         UsageError: there is none of that id, or it can't be read.
     """
-    folder = results_dir / study_id
+    folder = folder_of(study_id, results_dir, STUDY_FILE)
     if not (folder / STUDY_FILE).is_file():
         raise UsageError(f"no study {study_id} in {results_dir}", fix="`loadlab study list` shows them")
     stored = read_study(folder)

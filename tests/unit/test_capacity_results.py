@@ -47,6 +47,14 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         save_capacity(capacity(), tmp_path)
 
 
+def test_a_search_is_found_by_what_only_its_id_begins_or_ends_with(tmp_path: Path) -> None:
+    stored = save_capacity(capacity(), tmp_path)
+    assert load_capacity(CAPACITY_ID[-4:], tmp_path) == load_capacity(CAPACITY_ID[:15], tmp_path) == stored
+    save_capacity(capacity(capacity_id=f"{CAPACITY_ID}-{CAPACITY_ID[-4:]}"), tmp_path)
+    with pytest.raises(UsageError, match="no capacity search"):
+        load_capacity(CAPACITY_ID[-4:], tmp_path)
+
+
 def test_a_search_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no capacity search"):
         load_capacity("nothing", tmp_path)
