@@ -28,9 +28,6 @@ _LEAST: Final[Mapping[str, float]] = {
 _THROUGHPUT: Final = (".throughput.records_per_s", ".throughput.bytes_per_s")
 """The ends of objectives that are of interest at a rate that is not reached, too."""
 
-_LOSSES: Final = ("delivery_errors", "records_lost")
-"""Reasons by which a run measured only what came through: what is lost costs nothing and takes no time."""
-
 
 def read_run(
     result: RunResult,
@@ -89,10 +86,13 @@ def _failure(
     """Why a run does not count; None where it does."""
     if (invalid := _invalid(result)) is not None:
         return invalid
-    if _is_slower(result, scenario) and not all(field.endswith(_THROUGHPUT) for field in objectives):
+    # What is given up at the end of an overload is no part of a throughput either.
+    is_of_throughput = all(field.endswith(_THROUGHPUT) for field in objectives)
+    if _is_slower(result, scenario) and not is_of_throughput:
         return "saturated: the cluster did not take the scenario's rate, so it was measured at a lower one"
-    if losses := [reason for reason in result.verdict.reasons if reason.code in _LOSSES]:
-        return f"{losses[0].code}: {losses[0].message}"
+    losses = ("records_lost",) if is_of_throughput else ("records_lost", "delivery_errors")
+    if lost := [reason for reason in result.verdict.reasons if reason.code in losses]:
+        return f"{lost[0].code}: {lost[0].message}"
     return _unreadable(result, objectives, values)
 
 

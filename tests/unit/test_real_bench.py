@@ -364,13 +364,23 @@ def test_beside_a_producer_at_max_one_that_keeps_no_rate_is_saturated_all_the_sa
         assert read_run(told, scenario, ["producers.throughput.cpu_us_per_record"], 1.0).counts == counts
 
 
-@pytest.mark.parametrize("code", ["delivery_errors", "records_lost"])
-def test_a_run_that_lost_records_does_not_count(code: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "field", "counts"),
+    [
+        ("delivery_errors", "cpu_us_per_record", False),
+        ("delivery_errors", "throughput.records_per_s", True),
+        ("records_lost", "cpu_us_per_record", False),
+        ("records_lost", "throughput.records_per_s", False),
+    ],
+)
+def test_a_run_that_lost_records_does_not_count(code: str, field: str, counts: bool) -> None:
+    """Of a throughput what failed is no part: only what was acked, and then lost, is."""
     reason = Reason(code=code, message="10 % of them are gone", severity="suspect")
     lost = result(verdict=Verdict(status="suspect", reasons=(reason,)))
-    told = read_run(lost, load_document(SCENARIO).scenario, ["producers.checkout.cpu_us_per_record"], 1.0)
+    told = read_run(lost, load_document(SCENARIO).scenario, [f"producers.checkout.{field}"], 1.0)
 
-    assert told.failure == f"{code}: 10 % of them are gone"
+    assert told.counts == counts
+    assert counts or told.failure == f"{code}: 10 % of them are gone"
 
 
 def test_a_lag_of_nothing_is_a_value_and_no_failure() -> None:
