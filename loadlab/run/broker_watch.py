@@ -14,15 +14,13 @@ from loadlab.run.beat import Beat
 from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from loadlab.cluster import BrokerState, Cluster
     from loadlab.run.events import Events
 
 
 @dataclass(eq=False)
 class BrokerWatch:
-    """Looks at the brokers once a second, and at the ends of phases.
+    """Looks at the brokers once a second.
 
     Attributes:
         cluster: is asked.
@@ -49,10 +47,10 @@ class BrokerWatch:
         """Prepares the thread that asks."""
         self._beat = Beat("brokers", self.look)
 
-    def start(self, start_ns: int, marks_ns: Sequence[int]) -> None:
-        """Begins at the common start; further moments are the ends of phases."""
+    def start(self, start_ns: int) -> None:
+        """Begins half a second after the common start: at full seconds all others ask already."""
         self._start_ns = start_ns
-        self._beat.start(start_ns, marks_ns)
+        self._beat.start(start_ns + NS_PER_S // 2, ())
 
     def cancel(self) -> None:
         """Ends it after the look under way, which is not waited for."""

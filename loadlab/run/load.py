@@ -143,7 +143,7 @@ class Load:
         marks = [self.timeline.warmup_end_ns, self.timeline.measure_end_ns]
         self.sampler.start(self.timeline.start_ns, marks)
         self.brokers.start(self.timeline.start_ns, marks)
-        self.watch.start(self.timeline.start_ns, marks)
+        self.watch.start(self.timeline.start_ns)
         self.faults.start(self.timeline.warmup_end_ns)
         self.events.note("start", "load started", phase="warmup")
 
