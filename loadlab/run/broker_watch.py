@@ -48,9 +48,9 @@ class BrokerWatch:
         self._beat = Beat("brokers", self.look)
 
     def start(self, start_ns: int) -> None:
-        """Begins half a second after the common start: at full seconds all others ask already."""
+        """Begins at once, and goes on half a second after the common start: at full seconds all others ask."""
         self._start_ns = start_ns
-        self._beat.start(start_ns + NS_PER_S // 2, ())
+        self._beat.start(start_ns - NS_PER_S // 2, ())
 
     def cancel(self) -> None:
         """Ends it after the look under way, which is not waited for."""
