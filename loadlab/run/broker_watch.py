@@ -48,7 +48,7 @@ class BrokerWatch:
         self._beat = Beat("brokers", self.look)
 
     def start(self, start_ns: int) -> None:
-        """Begins at once, and goes on half a second after the common start: at full seconds all others ask."""
+        """Begins at once, and goes on half a second after the common start: at full seconds others ask."""
         self._start_ns = start_ns
         self._beat.start(start_ns - NS_PER_S // 2, ())
 
