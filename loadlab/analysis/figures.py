@@ -131,8 +131,9 @@ def _level(asked: _Question) -> Figure:
         finals = [None if block is None else block.final for block in blocks]
         return _known(_sum(finals), "the cluster did not answer after the last read")
     samples = [evidence.levels[(("consumer", name), asked.metric)] for name in evidence.consumers]
-    totals = zip(evidence.level_times_s, map(_sum, zip(*samples, strict=True)), strict=False)
-    known = [(at_s, total) for at_s, total in totals if total is not None]
+    totals = map(_sum, zip(*samples, strict=True)) if samples else ()
+    times_s = evidence.level_times_s if samples else ()
+    known = [(at_s, total) for at_s, total in zip(times_s, totals, strict=True) if total is not None]
     if not known:
         return Figure(None, _NO_SAMPLE)
     times_s, sums = zip(*known, strict=True)

@@ -118,18 +118,7 @@ def unsteady(drifts: Sequence[SeriesDrift]) -> Iterator[Finding]:
 
 def disturbed(machine: MachineFigures) -> Iterator[Finding]:
     """The machine's time is to go to the run."""
-    if machine.slept_s > SLEEP_LIMIT_S:
-        yield Finding(
-            code="suspended",
-            message=(
-                f"the machine was suspended for {machine.slept_s:.0f} s in the measure phase (limit "
-                f"{SLEEP_LIMIT_S:g} s), in which its clock stood still"
-            ),
-            fix="keep it awake (systemd-inhibit loadlab …), and run again",
-            figure=machine.slept_s,
-            limit=SLEEP_LIMIT_S,
-            severity="invalid",
-        )
+    yield from _suspended(machine)
     if machine.foreign is not None and machine.foreign > FOREIGN_LOAD_LIMIT:
         yield Finding(
             code="foreign_load",
@@ -167,6 +156,21 @@ def disturbed(machine: MachineFigures) -> Iterator[Finding]:
             figure=machine.busy,
             limit=BUSY_LIMIT,
             severity="info",
+        )
+
+
+def _suspended(machine: MachineFigures) -> Iterator[Finding]:
+    if machine.slept_s > SLEEP_LIMIT_S:
+        yield Finding(
+            code="suspended",
+            message=(
+                f"the machine was suspended for {machine.slept_s:.0f} s in the measure phase (limit "
+                f"{SLEEP_LIMIT_S:g} s), in which its clock stood still"
+            ),
+            fix="keep it awake (systemd-inhibit loadlab …), and run again",
+            figure=machine.slept_s,
+            limit=SLEEP_LIMIT_S,
+            severity="invalid",
         )
 
 

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Death:
-    """A worker or broker that ended before its time: which one, and how."""
+class Incident:
+    """What befell a worker or a broker: which one it was, and what happened."""
 
     who: str
     how: str
@@ -68,13 +68,13 @@ class RunFigures:
     """
 
     producers: Sequence[ProducerFigures]
-    dead_workers: Sequence[Death]
-    dead_brokers: Sequence[Death]
+    dead_workers: Sequence[Incident]
+    dead_brokers: Sequence[Incident]
     unexplained: int | None
     unread: dict[str, int]
     unacknowledged: int
     measured_s: float
-    paused_brokers: Sequence[Death] = ()
+    paused_brokers: Sequence[Incident] = ()
     failed_faults: Sequence[str] = ()
     consumers: Sequence[ConsumerFigures] = ()
     ends_known: bool = True
@@ -105,7 +105,7 @@ class Judgement:
 
 def judge(run: RunFigures) -> Judgement:
     """Applies all rules to a run."""
-    findings = [*_course(run), *_deaths(run), *stalled(run.stalls), *_reconciliation(run), *_drain(run)]
+    findings = [*_course(run), *_incidents(run), *stalled(run.stalls), *_reconciliation(run), *_drain(run)]
     findings += [*incorrect(run.correctness), *unsteady(run.drifts)]
     if run.machine is not None:
         findings += disturbed(run.machine)
@@ -150,43 +150,26 @@ def _course(run: RunFigures) -> Iterator[Finding]:
         yield Finding("ended_early", message, "see to the cause, and run again", None, None, "invalid")
 
 
-def _deaths(run: RunFigures) -> Iterator[Finding]:
-    for death in run.dead_workers:
-        yield Finding(
-            code="worker_died",
-            message=f"{death.who} {death.how} (limit 0 deaths)",
-            fix="see its log beside the result, and run again",
-            figure=1.0,
-            limit=0.0,
-            severity="invalid",
-        )
-    for death in run.dead_brokers:
-        yield Finding(
-            code="broker_died",
-            message=f"{death.who} {death.how} (limit 0 deaths)",
-            fix="see the broker's log beside the result; the figures include the failover",
-            figure=1.0,
-            limit=0.0,
-            severity="suspect",
-        )
+def _incidents(run: RunFigures) -> Iterator[Finding]:
+    for each in run.dead_workers:
+        fix = "see its log beside the result, and run again"
+        yield _incident("worker_died", f"{each.who} {each.how} (limit 0 deaths)", fix, "invalid")
+    for each in run.dead_brokers:
+        fix = "see the broker's log beside the result; the figures include the failover"
+        yield _incident("broker_died", f"{each.who} {each.how} (limit 0 deaths)", fix, "suspect")
+    for each in run.paused_brokers:
+        fix = "see who pauses containers or stops processes; the figures include what was waited"
+        yield _incident("broker_paused", f"{each.who} {each.how} (limit 0 pauses)", fix, "suspect")
     for failure in run.failed_faults:
-        yield Finding(
-            code="fault_failed",
-            message=f"a fault is not what the scenario asks for: {failure}",
-            fix="see the broker's log beside the result, and run again",
-            severity="invalid",
-            figure=1.0,
-            limit=0.0,
+        fix = "see the broker's log beside the result, and run again"
+        yield _incident(
+            "fault_failed", f"a fault is not what the scenario asks for: {failure}", fix, "invalid"
         )
-    for pause in run.paused_brokers:
-        yield Finding(
-            code="broker_paused",
-            message=f"{pause.who} {pause.how} (limit 0 pauses)",
-            fix="see who pauses containers or stops processes; the figures include what was waited",
-            figure=1.0,
-            limit=0.0,
-            severity="suspect",
-        )
+
+
+def _incident(code: str, message: str, fix: str, severity: Severity) -> Finding:
+    """What must not happen once."""
+    return Finding(code=code, message=message, fix=fix, figure=1.0, limit=0.0, severity=severity)
 
 
 def _reconciliation(run: RunFigures) -> Iterator[Finding]:

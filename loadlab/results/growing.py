@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.errors import RunError, UsageError
 from loadlab.results.publish import fsync
+from loadlab.results.run_id import is_called
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ def folder_of(asked: str, results_dir: Path, file: str) -> Path:
     if not asked or (folder / file).is_file():
         return folder
     known = [path.parent for path in results_dir.glob(f"*/{file}")]
-    alike = [one for one in known if one.name.startswith(asked) or one.name.endswith(f"-{asked}")]
+    alike = [one for one in known if is_called(one.name, asked)]
     return alike[0] if len(alike) == 1 else folder
 
 

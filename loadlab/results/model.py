@@ -18,7 +18,7 @@ from typing import Final, Literal
 from pydantic import Field, JsonValue
 
 from loadlab.results.model_base import Measured, Model
-from loadlab.results.model_brokers import BrokerResult
+from loadlab.results.model_brokers import BrokerResult, FaultResult
 from loadlab.results.model_environment import Environment, MachineUse
 from loadlab.results.model_groups import (
     Backlog,
@@ -77,7 +77,6 @@ __all__ = [
 SCHEMA_VERSION = 1
 
 VerdictStatus = Literal["valid", "suspect", "invalid"]
-FaultKind = Literal["pause", "kill"]
 ReasonSeverity = Literal["suspect", "invalid", "info"]
 
 
@@ -313,34 +312,6 @@ class Threshold(Model):
     passed: bool
     not_measurable: str | None = None
     ended_run_at_s: Measured = None
-
-
-class FaultResult(Model):
-    """A fault that the scenario asked for; seconds count from the begin of the measure phase.
-
-    Attributes:
-        kind: pause or kill.
-        broker: by its id.
-        planned_at_s: when it was to begin.
-        begun_s: when the broker stood still or was dead; None where it never was.
-        ended_s: when it went on, or answered again; None where it did not.
-        failure: why it could not be done or undone; None where it could.
-        no_acks_s: the most whole intervals in a row without an ack, until the next fault began or the measure
-            phase ended; as the next two, of producers whose rate is to be steady, and None without one.
-        publish_latency_max_us: the longest of the records that were acked in that time.
-        disturbed_s: until three intervals in a row were as those before the first fault; None where there
-            were none, or too few before.
-    """
-
-    kind: FaultKind
-    broker: int
-    planned_at_s: float
-    begun_s: Measured = None
-    ended_s: Measured = None
-    failure: str | None = None
-    no_acks_s: Measured = None
-    publish_latency_max_us: Measured = None
-    disturbed_s: Measured = None
 
 
 class Warned(Model):

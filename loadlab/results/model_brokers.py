@@ -1,8 +1,9 @@
-"""What each broker told of itself in the measure phase."""
+"""What each broker told of itself in the measure phase, and what the run did to brokers."""
 
 from __future__ import annotations
 
 from loadlab.results.model_base import Measured, Model
+from loadlab.scenario.faults import FaultKind
 
 
 class HeapUse(Model):
@@ -94,3 +95,31 @@ class BrokerResult(Model):
     log_flush: Flushes
     produce: Requests
     fetch_consumer: Requests
+
+
+class FaultResult(Model):
+    """A fault that the scenario asked for; seconds count from the begin of the measure phase.
+
+    Attributes:
+        kind: pause or kill.
+        broker: by its id.
+        planned_at_s: when it was to begin.
+        begun_s: when the broker stood still or was dead; None where it never was.
+        ended_s: when it went on, or answered again; None where it did not.
+        failure: why it could not be done or undone; None where it could.
+        no_acks_s: the most whole intervals in a row without an ack, until the next fault began or the measure
+            phase ended; as the next two, of producers whose rate is to be steady, and None without one.
+        publish_latency_max_us: the longest of the records that were acked in that time.
+        disturbed_s: until three intervals in a row were as those before the first fault; None where there
+            were none, or too few before.
+    """
+
+    kind: FaultKind
+    broker: int
+    planned_at_s: float
+    begun_s: Measured = None
+    ended_s: Measured = None
+    failure: str | None = None
+    no_acks_s: Measured = None
+    publish_latency_max_us: Measured = None
+    disturbed_s: Measured = None

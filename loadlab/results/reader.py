@@ -9,6 +9,7 @@ from pathlib import Path
 from loadlab.errors import UsageError
 from loadlab.results.capacity_store import CAPACITY_FILE, StoredCapacity, read_capacity
 from loadlab.results.model import SCHEMA_VERSION, RunResult
+from loadlab.results.run_id import is_called
 from loadlab.results.runset import RUNSET_FILE, RunSet, read_set
 from loadlab.results.study_store import STUDY_FILE, StoredStudy, read_study
 from loadlab.results.versions import Upgrades, read_versioned
@@ -222,7 +223,7 @@ def _find(name: str | Path, results_dir: Path) -> Path:
             return folder
     known = [folder.name for folder in _folders(results_dir, *_FILES)]
     text = str(name)
-    alike = [each for each in known if text and (each.startswith(text) or each.endswith(f"-{text}"))]
+    alike = [each for each in known if text and is_called(each, text)]
     if len(alike) == 1:
         return results_dir / alike[0]
     if alike:

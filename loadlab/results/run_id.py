@@ -29,3 +29,8 @@ def new_run_id(name: str, now: datetime) -> str:
     readable = _NOT_ALLOWED.sub("-", name)[:_NAME_LENGTH]
     suffix = "".join(secrets.choice(_ALPHABET) for _ in range(_SUFFIX_LENGTH))
     return f"{now:%Y%m%dT%H%M%S}-{readable}-{suffix}"
+
+
+def is_called(identity: str, name: str) -> bool:
+    """Whether people mean an id by a name: its beginning, or all that stands behind one of its dashes."""
+    return identity.startswith(name) or identity.endswith(f"-{name}")

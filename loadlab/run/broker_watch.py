@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from loadlab.cluster.api import PAUSED
 from loadlab.cluster.capacity import LOW_DISK_BYTES
 from loadlab.errors import ClusterError
-from loadlab.measurement.validity import Death
+from loadlab.measurement.validity import Incident
 from loadlab.run.beat import Beat
 from loadlab.units import NS_PER_S
 
@@ -34,8 +34,8 @@ class BrokerWatch:
 
     cluster: Cluster
     events: Events
-    dead: dict[int, Death] = field(default_factory=dict)
-    paused: dict[int, Death] = field(default_factory=dict)
+    dead: dict[int, Incident] = field(default_factory=dict)
+    paused: dict[int, Incident] = field(default_factory=dict)
     expected: set[int] = field(default_factory=set)
     alive: int = 0
     low_disk: str | None = None
@@ -103,9 +103,9 @@ class BrokerWatch:
     def _when(self) -> str:
         return after_start((time.monotonic_ns() - self._start_ns) / NS_PER_S)
 
-    def _note(self, seen: dict[int, Death], event: str, state: BrokerState, how: str) -> None:
+    def _note(self, seen: dict[int, Incident], event: str, state: BrokerState, how: str) -> None:
         if state.broker_id not in seen:
-            seen[state.broker_id] = Death(f"broker {state.broker_id}", how)
+            seen[state.broker_id] = Incident(f"broker {state.broker_id}", how)
             self.events.trouble(event, f"broker {state.broker_id} {how}", broker=state.broker_id)
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import groupby
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from loadlab.results.model import FaultResult
+from loadlab.results.model_brokers import FaultResult
 from loadlab.run.series import INTERVAL_S
-from loadlab.run.steady import is_steady
+from loadlab.run.steady import is_steady, whole_intervals
 from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -50,26 +49,19 @@ def fault_results(run: EndedRun) -> tuple[FaultResult, ...]:
     injected = run.load.faults.injected
     if not injected:
         return ()
-    seconds = _seconds(run)
-    begins = sorted(begin for one in injected if (begin := _interval(run, one)) is not None)
-    first = begins[0] if begins else 0
-    usual = [seconds[index] for index in range(_first_whole(run), first) if index in seconds]
-    end = math.floor(run.load.timeline.elapsed_s(run.load.timeline.measure_end_ns) / INTERVAL_S)
+    seconds, measured = _seconds(run), whole_intervals(run.load.timeline)
+    began = [_interval(run, one) for one in injected]
+    begins = sorted(begin for begin in began if begin is not None)
+    usual = [seconds[index] for index in measured if index in seconds and index < min(begins, default=0)]
     results = []
-    for one in injected:
-        begin = _interval(run, one)
+    for one, begin in zip(injected, began, strict=True):
         if begin is None:
             results.append(_result(run, one, [], usual))
         else:
-            until = min([end, *(other for other in begins if other > begin)])
+            until = min([measured.stop, *(other for other in begins if other > begin)])
             after = [seconds[index] for index in range(begin, until) if index in seconds]
             results.append(_result(run, one, after, usual))
     return tuple(results)
-
-
-def _first_whole(run: EndedRun) -> int:
-    timeline = run.load.timeline
-    return math.ceil(timeline.elapsed_s(timeline.warmup_end_ns) / INTERVAL_S)
 
 
 def _interval(run: EndedRun, one: Injected) -> int | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from loadlab.measurement.slab import Command, Phase, State
-from loadlab.measurement.validity import Death
+from loadlab.measurement.validity import Incident
 from loadlab.run.broker_watch import BrokerWatch, after_start
 from loadlab.run.faults import FaultInjector
 from loadlab.run.heartbeats import Heartbeats
@@ -76,7 +76,7 @@ class Load:
     timeline: Timeline = field(default_factory=lambda: Timeline(0, 0, 0, 0))
     interrupted: bool = False
     failure: str | None = None
-    dead_workers: dict[int, Death] = field(default_factory=dict)
+    dead_workers: dict[int, Incident] = field(default_factory=dict)
     drained_ns: dict[str, int] = field(default_factory=dict)
     final: Sample | None = None
     watch: BrokerWatch = field(init=False)
@@ -274,9 +274,9 @@ class Load:
         for stall in self.heartbeats.check():
             self.events.trouble("worker_stalled", f"{stall.who} gives no sign of life")
 
-    def _death(self, who: str, how: str) -> Death:
+    def _death(self, who: str, how: str) -> Incident:
         when = after_start(self.timeline.elapsed_s(time.monotonic_ns()))
-        return Death(who, f"died {when}: {how}")
+        return Incident(who, f"died {when}: {how}")
 
 
 def _acks_all(producer: PlannedProducer) -> bool:

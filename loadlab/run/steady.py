@@ -65,10 +65,14 @@ def too_few_intervals(timeline: Timeline, scenario: Scenario) -> int | None:
     """
     none = frozenset[str]()
     watched = [*_of_producers(scenario, none), *_of_consumers(scenario, none)]
-    begin = math.ceil(timeline.elapsed_s(timeline.warmup_end_ns) / INTERVAL_S)
-    end = math.floor(timeline.elapsed_s(timeline.measure_end_ns) / INTERVAL_S)
-    whole = max(0, end - begin)
+    whole = len(whole_intervals(timeline))
     return whole if watched and timeline.measure_s > 0.0 and whole < FEWEST_INTERVALS else None
+
+
+def whole_intervals(timeline: Timeline) -> range:
+    """The numbers of the intervals that lie wholly within the measure phase."""
+    begin = math.ceil(timeline.elapsed_s(timeline.warmup_end_ns) / INTERVAL_S)
+    return range(begin, math.floor(timeline.elapsed_s(timeline.measure_end_ns) / INTERVAL_S))
 
 
 def _of_producers(scenario: Scenario, saturated: frozenset[str]) -> Iterator[Watched]:

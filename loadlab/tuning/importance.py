@@ -90,9 +90,8 @@ def _shares(trials: Sequence[FrozenTrial], space: SearchSpace, sign: float) -> d
         for trial, value in zip(trials, ranked, strict=True)
     )
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", UserWarning
-        )  # of trials that are all alike, which is told by no share
+        # Of trials that are all alike, which are told by no share.
+        warnings.simplefilter("ignore", UserWarning)
         found = PedAnovaImportanceEvaluator(target_quantile=_GOOD).evaluate(study)
     raw = {
         knob.name: found.get(knob.name, 0.0) + found.get(special_name(knob.name), 0.0) for knob in space.knobs

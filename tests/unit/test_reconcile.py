@@ -14,7 +14,7 @@ from test_plan import producer
 
 from loadlab.cluster import OffsetSample
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, SEND_LANE, Counter
-from loadlab.measurement.validity import Death
+from loadlab.measurement.validity import Incident
 from loadlab.results.model import TopicThroughput
 from loadlab.run.brokers import BrokerSampler
 from loadlab.run.collect import _not_readable, _topics
@@ -281,7 +281,7 @@ def test_a_group_that_came_to_the_log_ends_of_a_topic_that_others_write_to_has_d
 
 def test_a_retry_may_have_written_a_surplus_where_something_went_wrong() -> None:
     run = measured(grown=(41, 30, 30))
-    run.load.watch.dead[1] = Death("broker 1", "died")
+    run.load.watch.dead[1] = Incident("broker 1", "died")
 
     assert make_verdict(run, reconcile(run)).status == "suspect"
 

@@ -233,9 +233,10 @@ def test_what_was_not_measured_fails_and_says_why(key: str, expression: str) -> 
         reconciliation=Reconciliation(acked=1, lost=None),
         histograms={(("producer", "shop"), "publish_latency"): Histogram()},
         levels={
-            (("consumer", "billing"), "consumer_lag"): [],
+            (("consumer", "billing"), "consumer_lag"): [None],
             (("consumer", "billing"), "committed_lag"): [None],
         },
+        level_times_s=(0.0,),
     )
 
     assert not outcome.passed
@@ -552,7 +553,9 @@ def test_every_metric_can_be_judged() -> None:
         for stat in metric.stats:
             of = scenario(name, f"{stat} >= 0")
             (threshold,) = all_thresholds(of)
-            outcome = judge(threshold, evidence(of, **{**_whole(), "levels": _no_levels()}))
+            outcome = judge(
+                threshold, evidence(of, **{**_whole(), "levels": _no_levels(), "level_times_s": ()})
+            )
             assert (outcome.measured is None) == (outcome.not_measurable is not None), f"{name} {stat}"
 
 

@@ -8,7 +8,7 @@ import pytest
 from loadlab.measurement.circumstances import MachineFigures
 from loadlab.measurement.generator import ProducerFigures, delivery_findings, is_saturated
 from loadlab.measurement.reading import ConsumerFigures
-from loadlab.measurement.validity import Death, Judgement, RunFigures, judge
+from loadlab.measurement.validity import Incident, Judgement, RunFigures, judge
 
 if TYPE_CHECKING:
     from loadlab.measurement.finding import Finding
@@ -266,7 +266,7 @@ def test_one_saturated_group_saturates_the_run() -> None:
 
 def test_a_dead_worker_makes_the_run_invalid() -> None:
     finding = only(
-        of(dead_workers=[Death("worker 3 of checkout", "died 4.0 s after the start: killed by SIGKILL")])
+        of(dead_workers=[Incident("worker 3 of checkout", "died 4.0 s after the start: killed by SIGKILL")])
     )
 
     assert (finding.code, finding.severity) == ("worker_died", "invalid")
@@ -277,13 +277,13 @@ def test_a_dead_worker_makes_the_run_invalid() -> None:
 
 
 def test_a_dead_broker_makes_the_run_suspect() -> None:
-    finding = only(of(dead_brokers=[Death("broker 2", "died 4.0 s after the start")]))
+    finding = only(of(dead_brokers=[Incident("broker 2", "died 4.0 s after the start")]))
 
     assert (finding.code, finding.severity) == ("broker_died", "suspect")
 
 
 def test_a_broker_that_stood_still_makes_it_suspect() -> None:
-    finding = only(of(paused_brokers=[Death("broker 2", "stood still 4.0 s after the start")]))
+    finding = only(of(paused_brokers=[Incident("broker 2", "stood still 4.0 s after the start")]))
     assert (finding.code, finding.severity) == ("broker_paused", "suspect")
 
 
@@ -331,7 +331,7 @@ def test_the_worst_comes_first_and_decides() -> None:
         replace(GOOD, loop_cpu_share=0.95),
         replace(GOOD, name="slow", sent=1, acked=1),
         unread={"billing": 5},
-        dead_workers=[Death("worker 1 of checkout", "ended: exit code 1")],
+        dead_workers=[Incident("worker 1 of checkout", "ended: exit code 1")],
     )
 
     assert judgement.status == "invalid"
@@ -351,8 +351,8 @@ def test_every_finding_says_what_to_do() -> None:
         unread={"billing": 5},
         unexplained=1,
         unacknowledged=1,
-        dead_workers=[Death("a", "b")],
-        dead_brokers=[Death("a", "b")],
+        dead_workers=[Incident("a", "b")],
+        dead_brokers=[Incident("a", "b")],
     )
 
     assert len(judgement.findings) == 9
