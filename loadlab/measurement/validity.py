@@ -152,24 +152,22 @@ def _course(run: RunFigures) -> Iterator[Finding]:
 
 def _incidents(run: RunFigures) -> Iterator[Finding]:
     for each in run.dead_workers:
-        fix = "see its log beside the result, and run again"
-        yield _incident("worker_died", f"{each.who} {each.how} (limit 0 deaths)", fix, "invalid")
-    for each in run.dead_brokers:
-        fix = "see the broker's log beside the result; the figures include the failover"
-        yield _incident("broker_died", f"{each.who} {each.how} (limit 0 deaths)", fix, "suspect")
-    for each in run.paused_brokers:
-        fix = "see who pauses containers or stops processes; the figures include what was waited"
-        yield _incident("broker_paused", f"{each.who} {each.how} (limit 0 pauses)", fix, "suspect")
-    for failure in run.failed_faults:
-        fix = "see the broker's log beside the result, and run again"
-        yield _incident(
-            "fault_failed", f"a fault is not what the scenario asks for: {failure}", fix, "invalid"
+        message = f"{each.who} {each.how} (limit 0 deaths)"
+        yield Finding(
+            "worker_died", message, "see its log beside the result, and run again", 1.0, 0.0, "invalid"
         )
-
-
-def _incident(code: str, message: str, fix: str, severity: Severity) -> Finding:
-    """What must not happen once."""
-    return Finding(code=code, message=message, fix=fix, figure=1.0, limit=0.0, severity=severity)
+    for each in run.dead_brokers:
+        message = f"{each.who} {each.how} (limit 0 deaths)"
+        fix = "see the broker's log beside the result; the figures include the failover"
+        yield Finding("broker_died", message, fix, 1.0, 0.0, "suspect")
+    for each in run.paused_brokers:
+        message = f"{each.who} {each.how} (limit 0 pauses)"
+        fix = "see who pauses containers or stops processes; the figures include what was waited"
+        yield Finding("broker_paused", message, fix, 1.0, 0.0, "suspect")
+    for failure in run.failed_faults:
+        message = f"a fault is not what the scenario asks for: {failure}"
+        fix = "see the broker's log beside the result, and run again"
+        yield Finding("fault_failed", message, fix, 1.0, 0.0, "invalid")
 
 
 def _reconciliation(run: RunFigures) -> Iterator[Finding]:
