@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 from loadlab.cluster import TopicRequest, start_cluster
 from loadlab.cluster.capacity import data_root
 from loadlab.cluster.docker import RUN_LABEL, Engine
-from loadlab.cluster.image import build_image
+from loadlab.cluster.image import IMAGE_VARIABLE, build_image
 from loadlab.cluster.specs import cluster_spec
 from loadlab.cluster.state import records
 from loadlab.errors import ClusterError
@@ -93,8 +93,9 @@ def test_local_brokers_start_whole_and_leave_nothing(run_id: str, brokers: int, 
     ("brokers", "version", "network"), [(1, "4.3.1", "auto"), (3, "3.9.1", "auto"), (1, "4.3.1", "bridge")]
 )
 def test_containers_start_whole_and_leave_nothing(
-    engine: Engine, run_id: str, brokers: int, version: str, network: str
+    engine: Engine, run_id: str, brokers: int, version: str, network: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv(IMAGE_VARIABLE, raising=False)
     build_image(engine, version, print)
     fields = {"provider": "docker", "brokers": brokers, "kafka_version": version, "network": network}
     cluster = start_cluster(cluster_spec({**fields, "resources": SMALL}), progress=print, run_id=run_id)
