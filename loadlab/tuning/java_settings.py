@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from loadlab.client.property_table import CANONICAL, NEW_PROTOCOL
+from loadlab.scenario.client_settings import DEFAULTS
 from loadlab.scenario.kafka_properties import definitions
 
 if TYPE_CHECKING:
@@ -194,11 +196,58 @@ def java_setting(
         return JavaSetting(None, None, "security is set up otherwise in Java; it is not translated")
     if name == "compression.level":
         return _level(client, value, config, kafka_version)
+    if name == "group.remote.assignor" and config.get("group.protocol") != NEW_PROTOCOL:
+        return JavaSetting(
+            None, None, f"without group.protocol={NEW_PROTOCOL} it changes nothing, and Java refuses it"
+        )
     if name == "partitioner":
         placed = _PARTITIONERS.get(value, (None, None, f"Java has no partitioner like {value}"))
         return JavaSetting(*placed)
     rule = _RULES.get(name, _Rule())
     return _checked(client, rule.name or name, rule.convert(value), rule.note or _renamed(name, rule), name)
+
+
+def java_limits(client: JavaClient, config: Mapping[str, str]) -> dict[str, JavaSetting]:
+    """What Java's clients must have instead of what was measured, as they refuse the values together.
+
+    Args:
+        client: whose the properties are.
+        config: all of them; librdkafka's names and values.
+
+    Returns:
+        By Java's name, each with the reason. The rules are those of KafkaProducer's configureDeliveryTimeout,
+        of its BufferPool, which gives no batch more than there is, and of the consumer's Heartbeat.
+    """
+    given = {CANONICAL.get(name, name): value for name, value in config.items()}
+    in_force = {**DEFAULTS["librdkafka"], **given}
+    return _producer_limits(in_force) if client == "producer" else _consumer_limits(in_force)
+
+
+def _consumer_limits(in_force: Mapping[str, str]) -> dict[str, JavaSetting]:
+    session, heartbeat = in_force["session.timeout.ms"], in_force["heartbeat.interval.ms"]
+    if in_force.get("group.protocol") == NEW_PROTOCOL or int(heartbeat) < int(session):
+        return {}
+    note = (
+        f"measured: heartbeat.interval.ms={heartbeat}. Java refuses what is not less than session.timeout.ms"
+    )
+    return {"heartbeat.interval.ms": JavaSetting("heartbeat.interval.ms", str(int(session) // 3), note)}
+
+
+def _producer_limits(in_force: Mapping[str, str]) -> dict[str, JavaSetting]:
+    limits = {}
+    batch, buffer = in_force["batch.size"], _kib_as_bytes(in_force["queue.buffering.max.kbytes"])
+    if int(batch) > int(buffer):
+        note = f"measured: batch.size={batch}. Java can't send any record where it is more than buffer.memory"
+        limits["batch.size"] = JavaSetting("batch.size", buffer, note)
+    request, delivery = in_force["request.timeout.ms"], in_force["delivery.timeout.ms"]
+    left = int(delivery) - int(_whole_ms(in_force["linger.ms"]))
+    if delivery != "0" and left < int(request):
+        note = (
+            f"measured: request.timeout.ms={request}. Java refuses more than what linger.ms leaves of"
+            " delivery.timeout.ms"
+        )
+        limits["request.timeout.ms"] = JavaSetting("request.timeout.ms", str(max(1, left)), note)
+    return limits
 
 
 def _renamed(name: str, rule: _Rule) -> str | None:

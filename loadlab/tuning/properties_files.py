@@ -14,7 +14,13 @@ from loadlab.client.property_table import CANONICAL, known_properties
 from loadlab.scenario.client_settings import DEFAULTS
 from loadlab.scenario.kafka_properties import definitions
 from loadlab.scenario.secrets import is_secret
-from loadlab.tuning.java_settings import DEFAULT_PARTITIONER_NOTE, JavaClient, java_setting
+from loadlab.tuning.java_settings import (
+    DEFAULT_PARTITIONER_NOTE,
+    JavaClient,
+    JavaSetting,
+    java_limits,
+    java_setting,
+)
 from loadlab.tuning.owners import owner_of
 
 if TYPE_CHECKING:
@@ -90,6 +96,11 @@ class _Client:
     name: str
     config: Mapping[str, str]
     chosen: frozenset[str]
+
+    @property
+    def java_limits(self) -> Mapping[str, JavaSetting]:
+        """What Java must have instead of what was measured, by its name."""
+        return java_limits(self.kind, self.config)
 
     def parts(self) -> Iterator[tuple[str, dict[str, str]]]:
         """The properties that the study chose, and those that stay as they were."""
@@ -221,6 +232,8 @@ def _translated(client: _Client, name: str, value: str, version: str, settings: 
     if setting.name is None or setting.value is None:
         yield f"# {name}={value} is librdkafka's: {setting.note}"
         return
+    if setting.name in client.java_limits:
+        return  # it is told with what Java must have instead
     if _too_many_in_flight(setting.name, setting.value, client.config):
         yield f"# measured: {name}={value}, with enable.idempotence=false, librdkafka's default"
         yield from _comment(f"{setting.note}; so this is the most that keeps what Java's default guarantees")
@@ -278,12 +291,14 @@ def _java_defaults(client: _Client, settings: _Settings) -> Iterator[str]:
     missing = {
         name: each
         for name, each in _DIFFERENT_DEFAULTS[client.kind].items()
-        if name not in client.config and _OTHER_NAMES.get(name) not in client.config
+        if not {name, _OTHER_NAMES.get(name)} & client.config.keys() and name not in client.java_limits
     }
     if missing:
         yield from ("", f"# {client.kind} {client.name}, librdkafka's defaults where Java has another")
     for name, value, note in missing.values():
         yield from (f"# {note}", *settings.assigned(name, value))
+    for limit in client.java_limits.values():
+        yield from ("", *_comment(str(limit.note)), *settings.assigned(str(limit.name), str(limit.value)))
     if client.kind == "producer":
         yield from _of_producers(client)
 

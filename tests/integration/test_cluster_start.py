@@ -88,14 +88,21 @@ def test_local_brokers_start_whole_and_leave_nothing(run_id: str, brokers: int, 
     assert left_of(run_id) == []
 
 
+@pytest.fixture
+def image_as_built(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """The engine, with the image that users get and not one that CI names."""
+    monkeypatch.delenv(IMAGE_VARIABLE, raising=False)
+    return engine
+
+
 @pytest.mark.docker
 @pytest.mark.parametrize(
     ("brokers", "version", "network"), [(1, "4.3.1", "auto"), (3, "3.9.1", "auto"), (1, "4.3.1", "bridge")]
 )
 def test_containers_start_whole_and_leave_nothing(
-    engine: Engine, run_id: str, brokers: int, version: str, network: str, monkeypatch: pytest.MonkeyPatch
+    image_as_built: Engine, run_id: str, brokers: int, version: str, network: str
 ) -> None:
-    monkeypatch.delenv(IMAGE_VARIABLE, raising=False)
+    engine = image_as_built
     build_image(engine, version, print)
     fields = {"provider": "docker", "brokers": brokers, "kafka_version": version, "network": network}
     cluster = start_cluster(cluster_spec({**fields, "resources": SMALL}), progress=print, run_id=run_id)

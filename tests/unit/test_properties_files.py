@@ -189,6 +189,27 @@ def test_more_in_flight_than_java_lets_idempotent_producers_have_is_not_written(
     assert settings(off)["enable.idempotence"] == "false"
 
 
+def test_what_java_refuses_together_is_not_written() -> None:
+    config = {"message.timeout.ms": 10000, "linger.ms": 7.5, "queue.buffering.max.kbytes": 512}
+    text = java_properties(with_producer_config(**config))
+    found = settings(text)
+    assert int(found["delivery.timeout.ms"]) == int(found["linger.ms"]) + int(found["request.timeout.ms"])
+    assert found["batch.size"] == found["buffer.memory"] == str(512 * 1024)
+    assert "# measured: batch.size=1000000. Java can't send any record where" in text
+    assert "# measured: request.timeout.ms=30000. Java refuses more than" in text
+    roomy = settings(java_properties(with_producer_config(**{"message.timeout.ms": 30005, "batch.size": 1})))
+    assert not {"request.timeout.ms", "buffer.memory"} & roomy.keys()
+
+
+def test_a_consumer_of_javas_gets_no_heartbeat_that_it_refuses() -> None:
+    config = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 10000, "group.remote.assignor": "range"}
+    billing = {"topic": "orders", "config": config}
+    text = java_properties(handover({**SCENARIO, "cluster": {}, "consumers": {"billing": billing}}, ()))
+    assert settings(text)["heartbeat.interval.ms"] == "2000"
+    assert "# measured: heartbeat.interval.ms=10000. Java refuses" in text
+    assert "group.remote.assignor" not in settings(text)
+
+
 def test_groups_that_disagree_are_told_that_one_file_is_not_enough() -> None:
     first = {**SCENARIO["producers"]["checkout"], "config": {"linger.ms": 5}}  # type: ignore[index]
     document = {**SCENARIO, "producers": {"one": first, "two": {**first, "config": {"linger.ms": 50}}}}
