@@ -11,7 +11,7 @@ import org.apache.kafka.common.config.ConfigDef;
 
 /**
  * Prints Kafka's own definitions of topic, broker and Java client properties, one a line, fields parted by tabs:
- * owner, name, type, lowest, highest, choices (parted by commas). Run by kafka_properties.py beside it.
+ * owner, name, type, lowest, highest, choices (parted by commas), default. Run by kafka_properties.py beside it.
  */
 public final class KafkaProperties {
     /** A range and a value outside it that stands for the default: "[1,...,9] or -1". */
@@ -48,8 +48,14 @@ public final class KafkaProperties {
                 continue;
             }
             String limits = limits(key.name, key.validator);
-            System.out.println(String.join("\t", owner, key.name, key.type.name(), limits));
+            System.out.println(String.join("\t", owner, key.name, key.type.name(), limits, byDefault(key)));
         }
+    }
+
+    /** The default as a properties file has it; nothing where there is none, or where it is null. */
+    private static String byDefault(ConfigDef.ConfigKey key) {
+        boolean without = !key.hasDefault() || key.defaultValue == null;
+        return without ? "" : ConfigDef.convertToString(key.defaultValue, key.type);
     }
 
     private static String limits(String name, ConfigDef.Validator validator) throws Exception {

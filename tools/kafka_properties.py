@@ -5,8 +5,8 @@ Run it with Java and Maven on the PATH when a Kafka version is added:
     python tools/kafka_properties.py
 
 It gets each version's jars from Maven, asks the classes in them (KafkaProperties.java beside this file) for
-the name, type, range and choices of each property, and writes them one property a line:
-``"name": [TYPE, lowest or null, highest or null, [choices]]``.
+the name, type, range, choices and default of each property, and writes them one property a line:
+``"name": [TYPE, lowest or null, highest or null, [choices], default or null]``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ POM = """<project><modelVersion>4.0.0</modelVersion>
 """
 
 Limit = int | float | None
-Definition = tuple[str, Limit, Limit, list[str]]
+Definition = tuple[str, Limit, Limit, list[str], str | None]
 
 
 def main() -> None:
@@ -46,9 +46,10 @@ def _definitions(version: str) -> dict[str, dict[str, Definition]]:
         told = subprocess.run(ask, check=True, capture_output=True, text=True).stdout
     owners: dict[str, dict[str, Definition]] = {}
     for line in told.splitlines():
-        owner, name, kind, lowest, highest, choices = line.split("\t")
+        owner, name, kind, lowest, highest, choices, default = line.split("\t")
         limits = _limit(kind, lowest), _limit(kind, highest)
-        owners.setdefault(owner, {})[name] = (kind, *limits, choices.split(",") if choices else [])
+        listed = choices.split(",") if choices else []
+        owners.setdefault(owner, {})[name] = (kind, *limits, listed, default or None)
     return owners
 
 

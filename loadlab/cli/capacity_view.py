@@ -195,4 +195,8 @@ def _figures(probe: CapacityProbe) -> str:
 
 def _said(probe: CapacityProbe) -> str:
     why = f": {', '.join(probe.failed)}" if probe.failed else ""
-    return f"{PROBE_WORDS[probe.verdict]}{why}{' (suspect run)' if probe.status == 'suspect' else ''}"
+    if probe.disturbed:
+        why += " (while others took of the machine)"
+    elif probe.status == "suspect":
+        why += " (suspect run)"
+    return f"{PROBE_WORDS[probe.verdict]}{why}"

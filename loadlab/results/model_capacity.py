@@ -61,6 +61,7 @@ class CapacityProbe(Model):
         failed: what did not hold, or why nothing could be measured.
         strain: the tightest latency over its limit; None where no limit is of a latency.
         status: the verdict on the run itself.
+        disturbed: it failed while others took of the machine: it counts only where nothing else is known.
     """
 
     run_id: str
@@ -73,6 +74,7 @@ class CapacityProbe(Model):
     failed: tuple[str, ...] = ()
     strain: Measured = None
     status: VerdictStatus
+    disturbed: bool = False
 
 
 class CapacityAnswer(Model):

@@ -68,12 +68,14 @@ class Definition:
         lowest: the lowest value, or None.
         highest: the highest value, or None.
         choices: the values that it may have, or that its list may hold; empty where they are free.
+        default: what holds where it is not set, in the unit of its name; None where there is none.
     """
 
     kind: str
     lowest: Limit
     highest: Limit
     choices: tuple[str, ...]
+    default: str | None
 
 
 def is_owned(name: str) -> bool:
@@ -87,8 +89,8 @@ def definitions(owner: Owner, kafka_version: str) -> Mapping[str, Definition]:
     text = resources.files("loadlab.scenario").joinpath("kafka_properties.json").read_text("utf-8")
     listed = json.loads(text)["3.9.1" if kafka_version.startswith("3.") else "4.3.1"][owner]
     return {
-        name: Definition(kind, lowest, highest, tuple(choices))
-        for name, (kind, lowest, highest, choices) in listed.items()
+        name: Definition(kind, lowest, highest, tuple(choices), default)
+        for name, (kind, lowest, highest, choices, default) in listed.items()
     }
 
 

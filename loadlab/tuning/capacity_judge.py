@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _CLIENT_CPU: Final = "client_cpu"
 """The verdict's word for a producer that may be saturated by the client's own doing."""
 
+_BY_OTHERS: Final = frozenset({"foreign_load", "cpu_quota"})
+"""The verdict's words for others that took of the machine while the run was made."""
+
 
 def conditions(measure_s: float) -> tuple[str, ...]:
     """What has to hold beside the thresholds, as people read it: with what a phase of this length grants."""
@@ -65,7 +68,12 @@ def judged(run: StoredRun, scenario: Scenario, rate_per_s: float) -> CapacityPro
         failed=() if at_max else tuple(why),
         strain=max(_strains(result.thresholds), default=None),
         status=result.verdict.status,
+        disturbed=not at_max and verdict is Verdict.FAILS and _is_disturbed(result),
     )
+
+
+def _is_disturbed(result: RunResult) -> bool:
+    return any(reason.code in _BY_OTHERS for reason in result.verdict.reasons)
 
 
 def acked_per_s(result: RunResult) -> float:
@@ -93,7 +101,9 @@ def as_probe(probe: CapacityProbe) -> Probe:
         return Probe(MAX_RATE, Outcome(Verdict.UNMEASURED, probe.achieved_per_s))
     read_per_s = max(probe.rate_per_s - max(probe.lag_growth_per_s or 0.0, 0.0), 0.0)
     reached_per_s = min(probe.achieved_per_s, read_per_s)
-    return Probe(probe.rate_per_s, Outcome(Verdict(probe.verdict), reached_per_s, probe.strain))
+    return Probe(
+        probe.rate_per_s, Outcome(Verdict(probe.verdict), reached_per_s, probe.strain, probe.disturbed)
+    )
 
 
 def growth_per_s(times_s: npt.NDArray[np.float64], values: npt.NDArray[np.float64]) -> float | None:

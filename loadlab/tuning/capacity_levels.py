@@ -36,11 +36,13 @@ class Outcome:
         verdict: whether everything held.
         achieved_per_s: the rate that was reached; None where that is not known.
         strain: the tightest latency over its limit, at most 1 where it holds; None without such a limit.
+        disturbed: it failed while others took of the machine, and may have failed by that.
     """
 
     verdict: Verdict
     achieved_per_s: float | None = None
     strain: float | None = None
+    disturbed: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,8 @@ class Level:
     outcomes: tuple[Outcome, ...]
 
     def votes(self, verdict: Verdict) -> int:
-        """How many probes said so."""
-        return sum(outcome.verdict is verdict for outcome in self.outcomes)
+        """How many probes that count said so."""
+        return sum(outcome.verdict is verdict for outcome in self._valid)
 
     @property
     def verdict(self) -> Verdict:
@@ -77,7 +79,7 @@ class Level:
 
     @property
     def is_open(self) -> bool:
-        """Whether it must be probed again before it says anything: a tie, or one invalid probe."""
+        """Whether it must be probed again before it says anything: a tie, or one that does not count."""
         holds, fails = self.votes(Verdict.HOLDS), self.votes(Verdict.FAILS)
         return holds == fails and (holds > 0 or len(self.outcomes) < _ENOUGH)
 
@@ -101,7 +103,10 @@ class Level:
 
     @property
     def _valid(self) -> list[Outcome]:
-        return [outcome for outcome in self.outcomes if outcome.verdict is not Verdict.UNMEASURED]
+        """The probes that count: disturbed ones only where there are no others, and more than one of them."""
+        measured = [outcome for outcome in self.outcomes if outcome.verdict is not Verdict.UNMEASURED]
+        quiet = [outcome for outcome in measured if not outcome.disturbed]
+        return quiet or (measured if len(measured) >= _ENOUGH else [])
 
 
 @dataclass(frozen=True)

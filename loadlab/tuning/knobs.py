@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.client.property_table import CANONICAL
 from loadlab.cluster.capacity import heap_bytes
+from loadlab.cluster.properties import shared_properties
 from loadlab.hints import HintedError
 from loadlab.scenario.client_settings import DEFAULTS
-from loadlab.scenario.cluster import BROKER_LIMITS
+from loadlab.scenario.kafka_properties import definitions
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -18,16 +19,6 @@ if TYPE_CHECKING:
     from loadlab.scenario import ProducerSpec, Scenario
     from loadlab.tuning.space import Value
     from loadlab.tuning.targets import Target
-
-BROKER_DEFAULTS: Final[Mapping[str, Value]] = {
-    **BROKER_LIMITS,
-    "num.io.threads": 8,
-    "num.network.threads": 3,
-    "num.replica.fetchers": 1,
-    "socket.receive.buffer.bytes": 102_400,
-    "socket.send.buffer.bytes": 102_400,
-}
-"""Kafka's own defaults."""
 
 ALIASES: Final[Mapping[str, str]] = {**CANONICAL, **{name: alias for alias, name in CANONICAL.items()}}
 """Properties of librdkafka with two names: a scenario and a study must not use both."""
@@ -54,6 +45,7 @@ _UNSET: Final[Mapping[str, Value]] = {
 }
 _BROKERS: Final = ("cluster", "brokers")  # of which the brokers' own topics have as many copies, up to three
 
+_DELETE_DELAY: Final = "file.delete.delay.ms"  # own brokers have another than Kafka's, under another name
 _IN_FLIGHT: Final = ("max.in.flight", "max.in.flight.requests.per.connection")
 MOST_IN_ORDER: Final = 5
 """How many requests in flight an idempotent producer may have; librdkafka refuses more."""
@@ -116,8 +108,12 @@ def library_default(target: Target, scenario: Scenario) -> Value | None:
     if name is None:
         return None
     if part == "topics":
-        return _topic_default(name, scenario)
-    return BROKER_DEFAULTS.get(name) if part == "cluster" else _client_default(name, target, scenario)
+        return _topic_default(name, target, scenario)
+    return (
+        _broker_default(name, target, scenario)
+        if part == "cluster"
+        else _client_default(name, target, scenario)
+    )
 
 
 def _client_default(name: str, target: Target, scenario: Scenario) -> Value | None:
@@ -140,12 +136,24 @@ def _librdkafka_defaults() -> Mapping[str, str]:
     return effective_properties({})
 
 
-def _topic_default(name: str, scenario: Scenario) -> Value | None:
-    """The default of a topic's property, as far as rules ask for it; brokers have it under another name."""
-    if name != "max.message.bytes" or scenario.cluster.provider == "external":
+def _broker_default(name: str, target: Target, scenario: Scenario) -> Value | None:
+    cluster = scenario.cluster
+    ours = shared_properties(cluster.brokers, cluster.kafka_version, {})
+    default = ours.get(name) or definitions("broker", cluster.kafka_version)[name].default
+    return None if default is None else target.value(default)
+
+
+def _topic_default(name: str, target: Target, scenario: Scenario) -> Value | None:
+    """The default of a topic's property; brokers have it under another name, most often with ``log.``."""
+    config = scenario.cluster.config
+    if scenario.cluster.provider == "external":
         return None
-    given = scenario.cluster.config.get("message.max.bytes")
-    return BROKER_DEFAULTS["message.max.bytes"] if given is None else int(given)
+    if name == "max.message.bytes" and "message.max.bytes" in config:
+        return int(config["message.max.bytes"])
+    if name == _DELETE_DELAY or name in config or any(key.startswith("log.") for key in config):
+        return None
+    default = definitions("topic", scenario.cluster.kafka_version)[name].default
+    return None if default is None else target.value(default)
 
 
 def default_of(target: Target, scenario: Scenario) -> Value | None:

@@ -131,6 +131,17 @@ def test_a_client_that_may_be_the_limit_itself_says_nothing_of_the_cluster(tmp_p
     assert found.failed == ("client_cpu: a thread used 98% of a core",)
 
 
+@pytest.mark.parametrize("code", ["foreign_load", "cpu_quota"])
+def test_what_failed_while_others_took_of_the_machine_is_marked(tmp_path: Path, code: str) -> None:
+    reason = Reason(code=code, message="others took 40% of the machine", severity="suspect")
+    verdict = Verdict(status="suspect", reasons=(reason,))
+    failed = probe(tmp_path / "a", verdict=verdict, **reaching(10_000.0))
+    assert (failed.verdict, failed.disturbed) == ("fails", True)
+    assert as_probe(failed).outcome.disturbed
+    held = probe(tmp_path / "b", verdict=verdict)
+    assert (held.verdict, held.disturbed) == ("holds", False)
+
+
 def test_a_growing_lag_fails_the_rate(tmp_path: Path) -> None:
     """The limit is 0.5 % of 20,000/s and the records of 0.1 s over 30 s: 167/s."""
     grown = probe(tmp_path / "a", [170.0 * second for second in range(31)])

@@ -288,7 +288,8 @@ def test_what_could_not_be_measured_is_never_the_system_s_limit() -> None:
     assert found.bracket.low is not None
     assert found.bracket.high is not None
     assert found.bracket.low.rate_per_s <= 100_000.0 < found.bracket.high.rate_per_s
-    assert found.bracket.high.votes(Verdict.UNMEASURED) >= 2
+    assert len(found.bracket.high.outcomes) >= 2
+    assert {outcome.verdict for outcome in found.bracket.high.outcomes} == {Verdict.UNMEASURED}
     assert found.bracket.high.votes(Verdict.FAILS) == 0
 
 
@@ -297,6 +298,30 @@ def test_nothing_is_known_where_nothing_could_be_measured() -> None:
     assert answer(probes).kind == "nothing"
     assert len(probes) <= 10
     assert answer([]).kind == "nothing"
+
+
+def test_what_failed_while_others_took_of_the_machine_counts_only_where_nothing_else_is_known() -> None:
+    disturbed, held = Outcome(Verdict.FAILS, disturbed=True), Outcome(Verdict.HOLDS)
+    (once,) = levels_of([Probe(1_000.0, disturbed)])
+    assert (once.verdict, once.is_open) == (Verdict.UNMEASURED, True)
+    (then_quiet,) = levels_of([Probe(1_000.0, disturbed), Probe(1_000.0, held)])
+    assert (then_quiet.verdict, then_quiet.is_open, then_quiet.is_sure) == (Verdict.HOLDS, False, False)
+    (always,) = levels_of([Probe(1_000.0, disturbed)] * 2)
+    assert (always.verdict, always.is_open, always.is_sure) == (Verdict.FAILS, False, True)
+
+
+def test_a_search_beside_others_that_come_and_go_finds_the_edge() -> None:
+    probes = 0
+
+    def probe(rate_per_s: float) -> Outcome:
+        nonlocal probes
+        probes += 1
+        quiet = step(EDGE_PER_S)(rate_per_s)
+        return Outcome(Verdict.FAILS, rate_per_s / 2.0, disturbed=True) if probes == 1 else quiet
+
+    found = answer(search(probe, Limits(EDGE_PER_S / 2.0, 1.0)))
+    low, high = ends(found)
+    assert low <= EDGE_PER_S < high <= low * 1.2
 
 
 def test_one_invalid_probe_is_no_vote() -> None:

@@ -30,7 +30,7 @@ def test_a_group_may_be_called_config(tmp_path: Path) -> None:
         "producers.config.config.linger.ms": RANGE,
     }
     study = loaded(tmp_path, scenario, search_space=space).study
-    assert [knob.default for knob in study.space.knobs] == [1, None, 1, 5.0]
+    assert [knob.default for knob in study.space.knobs] == [1, 604_800_000, 1, 5.0]
 
 
 @pytest.mark.parametrize("written", ["nan", "inf", "-inf", ".nan", float("nan"), float("inf")])
