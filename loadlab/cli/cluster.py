@@ -143,14 +143,16 @@ def _tell_removed(removed: list[str], output: OutputFormat) -> None:
 
 def _row(cluster: ListedCluster) -> tuple[str, ...]:
     alive = "?" if cluster.alive is None else cluster.alive
+    paused = f" ({cluster.paused} paused)" if cluster.paused else ""
+    named = "stands" if cluster.ready else "never whole"
     owner = {True: "alive", False: "gone", None: "unknown"}[cluster.owner_alive]
     return (
         cluster.name or f"({cluster.run_id})",
         cluster.provider,
         cluster.kafka_version or "mock",
-        f"{alive}/{cluster.brokers}",
+        f"{alive}/{cluster.brokers}{paused}",
         _age(cluster.age_s),
-        "stands" if cluster.name else owner,
+        named if cluster.name else owner,
         cluster.bootstrap_servers,
     )
 

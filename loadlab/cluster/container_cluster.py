@@ -137,23 +137,26 @@ class DockerCluster(AdministeredCluster):
 
     def pause(self, broker_id: int) -> None:
         """Freeze one broker (the engine's freezer); a busy one may take several attempts."""
-        for attempt in range(_PAUSE_ATTEMPTS):
-            try:
-                self._engine.signal(self._containers.name(broker_id), "pause")
-            except ClusterError:
-                # runc gives up where a thread does not stand still at once, and lets all go on.
-                if attempt == _PAUSE_ATTEMPTS - 1:
-                    raise
-            else:
-                return
+        with self._containers.record.holding(broker_id, "paused"):
+            for attempt in range(_PAUSE_ATTEMPTS):
+                try:
+                    self._engine.signal(self._containers.name(broker_id), "pause")
+                except ClusterError:
+                    # runc gives up where a thread does not stand still at once, and lets all go on.
+                    if attempt == _PAUSE_ATTEMPTS - 1:
+                        raise
+                else:
+                    return
 
     def resume(self, broker_id: int) -> None:
         """Continue a paused broker."""
         self._engine.signal(self._containers.name(broker_id), "unpause")
+        self._containers.record.release(broker_id)
 
     def kill(self, broker_id: int) -> None:
         """End one broker at once (SIGKILL)."""
-        self._engine.signal(self._containers.name(broker_id), "kill")
+        with self._containers.record.holding(broker_id, "dead"):
+            self._engine.signal(self._containers.name(broker_id), "kill")
 
     def restart(self, broker_id: int) -> None:
         """Start a killed broker again with its data and its address, and wait until it answers."""
@@ -162,6 +165,7 @@ class DockerCluster(AdministeredCluster):
         self._engine.signal(self._containers.name(broker_id), "start")
         address = self.bootstrap_servers.split(",")[broker_id - 1]
         wait_until_answering(address, broker_id, lambda: self._ending(broker_id), _RESTART_TIMEOUT_S)
+        self._containers.record.release(broker_id)
 
     def _ending(self, broker_id: int) -> str | None:
         state = self._containers.states()[broker_id - 1]

@@ -118,6 +118,7 @@ class _Start:
                 except ClusterError as error:
                     raise self._failure(error, containers) from error
                 self._refuse_other_version()
+                containers.record = record.answered()
                 return DockerCluster(containers, ends_with_owner=self._request.standing_name is None)
             except BaseException:
                 with signals_held():
@@ -224,6 +225,7 @@ class _Start:
             info=info,
             bootstrap_servers=bootstrap_servers,
             engine=self._engine.identity,
+            ready=self._request.standing_name is None,
             telemetry=tuple(f"{LOOPBACK}:{port}" for port in telemetry_ports) if self._agent else (),
         )
 

@@ -90,6 +90,7 @@ class _Start:
                 try:
                     self._launch(brokers, root, endpoints, telemetry.ports)
                     ReadinessWait(servers, brokers.ending, _READY_TIMEOUT_S).wait()
+                    brokers.is_ready()
                 except ClusterError as error:
                     raise self._failure(error, brokers) from error
                 return LocalCluster(brokers, ends_with_owner=ends_with_owner)
@@ -119,6 +120,7 @@ class _Start:
             info=info,
             bootstrap_servers=bootstrap_servers,
             data_dir=str(root),
+            ready=self._request.standing_name is None,
             telemetry=tuple(f"{LOOPBACK}:{port}" for port in telemetry_ports) if self._agent else (),
         )
 

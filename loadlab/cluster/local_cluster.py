@@ -39,10 +39,17 @@ class Brokers:
     """
 
     def __init__(self, record: ClusterRecord, *, deaf: bool = False) -> None:
-        self.record = record
+        self._record = record
         self._deaf = deaf
         self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._guard: subprocess.Popen[str] | None = None
+
+    @property
+    def record(self) -> ClusterRecord:
+        """What is remembered of the cluster; of one that stands, with the brokers that other runs renewed."""
+        if self._record.name is not None:
+            self._record = self._record.current()
+        return self._record
 
     def guard(self) -> None:
         """Start the process that ends the brokers if this one dies."""
@@ -72,10 +79,18 @@ class Brokers:
         if self._guard and self._guard.stdin:
             self._guard.stdin.write(f"{identity.pid} {identity.started}\n")
             self._guard.stdin.flush()
-        others = tuple(one for one in self.record.brokers if one.broker_id != broker_id)
-        broker = BrokerProcess(broker_id, identity, str(directory), tuple(command))
-        self.record = replace(self.record, brokers=(*others, broker))
-        self.record.save()
+        self._remember(BrokerProcess(broker_id, identity, str(directory), tuple(command)))
+
+    def _remember(self, broker: BrokerProcess) -> None:
+        def with_broker(record: ClusterRecord) -> ClusterRecord:
+            others = tuple(one for one in record.brokers if one.broker_id != broker.broker_id)
+            return replace(record, brokers=(*others, broker))
+
+        self._record = self._record.changed(with_broker)
+
+    def is_ready(self) -> None:
+        """Remember that all brokers have answered."""
+        self._record = self._record.answered()
 
     def find(self, broker_id: int) -> BrokerProcess:
         """Find a broker by its id.
@@ -93,6 +108,8 @@ class Brokers:
     def state(self, broker: BrokerProcess) -> BrokerState:
         """Say whether a broker lives, and how it ended."""
         child = self._children.get(broker.broker_id)
+        if child is not None and child.pid != broker.identity.pid:
+            child = None  # another run has started it again
         status = child.poll() if child else None
         if status is None and broker.identity.is_alive:
             detail = PAUSED if broker.identity.is_stopped else f"pid {broker.identity.pid}"
@@ -161,7 +178,8 @@ class LocalCluster(AdministeredCluster):
 
     def pause(self, broker_id: int) -> None:
         """Freeze one broker (SIGSTOP), and wait until all its threads stand."""
-        self._signal(broker_id, signal.SIGSTOP)
+        with self._brokers.record.holding(broker_id, "paused"):
+            self._signal(broker_id, signal.SIGSTOP)
         broker = self._brokers.find(broker_id)
         deadline_s = time.monotonic() + _PAUSE_TIMEOUT_S
         while self._brokers.state(broker).detail != PAUSED and time.monotonic() < deadline_s:
@@ -170,10 +188,12 @@ class LocalCluster(AdministeredCluster):
     def resume(self, broker_id: int) -> None:
         """Continue a paused broker (SIGCONT)."""
         self._signal(broker_id, signal.SIGCONT)
+        self._brokers.record.release(broker_id)
 
     def kill(self, broker_id: int) -> None:
         """End one broker at once (SIGKILL)."""
-        self._signal(broker_id, signal.SIGKILL)
+        with self._brokers.record.holding(broker_id, "dead"):
+            self._signal(broker_id, signal.SIGKILL)
         self._brokers.find(broker_id).identity.wait_until_gone()
 
     def restart(self, broker_id: int) -> None:
@@ -188,6 +208,7 @@ class LocalCluster(AdministeredCluster):
             lambda: self._ending(broker_id),
             _RESTART_TIMEOUT_S,
         )
+        self._brokers.record.release(broker_id)
 
     def _ending(self, broker_id: int) -> str | None:
         state = self._brokers.state(self._brokers.find(broker_id))

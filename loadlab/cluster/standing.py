@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from loadlab.cluster.api import PAUSED
 from loadlab.cluster.container_cluster import Containers, DockerCluster, remove_run
 from loadlab.cluster.docker import NAME_LABEL, OWNER_LABEL, RUN_LABEL, Engine, Marked
 from loadlab.cluster.embedded import EmbeddedCluster
@@ -21,7 +22,7 @@ from loadlab.errors import ClusterError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadlab.cluster.api import Cluster
+    from loadlab.cluster.api import Cluster, Progress
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class ListedCluster:
         bootstrap_servers: where it answers.
         age_s: since it was started.
         owner_alive: whether the process that started it lives; None where that can't be told.
+        paused: how many of the living brokers a fault has paused.
+        ready: whether all brokers have answered once; without, its start was killed or still goes on.
     """
 
     name: str | None
@@ -49,25 +52,62 @@ class ListedCluster:
     bootstrap_servers: str
     age_s: float
     owner_alive: bool | None
+    paused: int = 0
+    ready: bool = True
 
 
-def attach(name: str) -> Cluster:
+def attach(name: str, progress: Progress = print) -> Cluster:
     """Use a cluster that `cluster up` left standing; its `stop` leaves it so.
 
+    What the faults of killed runs left undone is undone first.
+
+    Args:
+        name: what it stands under.
+        progress: is told what is undone.
+
     Raises:
-        ClusterError: none stands under this name, it is out of reach, or its brokers are gone.
+        ClusterError: none stands under this name, it is out of reach, its start was killed, its brokers are
+            gone, or a run that goes on has just paused or killed one.
         UsageError: it is still being started.
     """
     record = standing(name)
     _refuse_starting(name)
+    again = f"loadlab cluster down --name {name}, then loadlab cluster up --name {name}"
+    if not record.ready:
+        raise ClusterError(f"cluster {name!r} was never whole: its start was killed", fix=again)
     cluster = _cluster(record, _reached(record))
+    try:
+        _undo_left_faults(cluster, record, progress)
+    except BaseException:
+        cluster.stop()
+        raise
     if dead := [state for state in cluster.broker_states() if not state.alive]:
         cluster.stop()
         raise ClusterError(
-            f"cluster {name!r} stands no more: broker {dead[0].broker_id}: {dead[0].detail}",
-            fix=f"loadlab cluster down --name {name}, then loadlab cluster up --name {name}",
+            f"cluster {name!r} stands no more: broker {dead[0].broker_id}: {dead[0].detail}", fix=again
         )
     return cluster
+
+
+def _undo_left_faults(cluster: Cluster, record: ClusterRecord, progress: Progress) -> None:
+    """Undo what killed runs did to brokers; refuse a cluster of which a living run holds one."""
+    for held in record.held:
+        if not _is_dead(held.by):
+            what = f"broker {held.broker_id} of cluster {record.name!r} is {held.kind}"
+            raise ClusterError(
+                f"{what} by a fault of a run that goes on (process {held.by.pid})",
+                fix="wait until that run is over",
+            )
+    for held in record.held:
+        state = next(one for one in cluster.broker_states() if one.broker_id == held.broker_id)
+        if state.detail == PAUSED:
+            progress(f"broker {held.broker_id} was left paused by a run that was killed: it goes on")
+            cluster.resume(held.broker_id)
+        elif not state.alive:
+            progress(f"broker {held.broker_id} was left dead by a run that was killed: it is started again")
+            cluster.restart(held.broker_id)
+        else:
+            record.release(held.broker_id)
 
 
 def brokers_of(name: str) -> int | None:
@@ -158,7 +198,7 @@ def clean_leftovers(*, everything: bool = False) -> list[str]:
     """Remove what killed runs left; returns what was removed.
 
     Nothing that is not marked as ours, nothing of a living owner and, unless everything is asked for,
-    nothing that stands under a name.
+    nothing that stands under a name, whether its brokers live or not: there only pauses of killed runs end.
 
     Args:
         everything: remove what stands under a name too.
@@ -168,7 +208,20 @@ def clean_leftovers(*, everything: bool = False) -> list[str]:
     for record in list(records()):
         if _is_left(record, everything=everything, engine=engine):
             removed += _remove(record, engine)
+        elif record.held and _is_within_reach(record, engine):
+            removed += _end_left_pauses(record, engine)
     return removed + (_clean_engine(engine, everything=everything) if engine else [])
+
+
+def _end_left_pauses(record: ClusterRecord, engine: Engine | None) -> Iterator[str]:
+    """Let brokers go on that killed runs have paused: nobody else would, and they answer nobody."""
+    left = {one.broker_id for one in record.held if one.kind == "paused" and _is_dead(one.by)}
+    cluster = _cluster(record, engine)
+    for state in cluster.broker_states() if left else ():
+        if state.broker_id in left and state.detail == PAUSED:
+            cluster.resume(state.broker_id)
+            yield f"the pause of broker {state.broker_id} of cluster {record.name}"
+    cluster.stop()
 
 
 def end_run(run_id: str) -> None:
@@ -238,17 +291,29 @@ def _alive(record: ClusterRecord, engine: Engine | None) -> int | None:
     return processes * record.info.brokers if record.info.provider == "embedded" else processes
 
 
+def _paused(record: ClusterRecord, engine: Engine | None) -> int:
+    """Count the brokers that stand still."""
+    if not _is_within_reach(record, engine):
+        return 0
+    if record.info.provider == "docker" and engine is not None:
+        return sum(one.state == "paused" for one in engine.containers(record.run_id))
+    return sum(broker.identity.is_stopped for broker in record.brokers)
+
+
 def _listed(record: ClusterRecord) -> ListedCluster:
+    engine = _engine() if record.info.provider == "docker" else None
     return ListedCluster(
         name=record.name,
         run_id=record.run_id,
         provider=record.info.provider,
         kafka_version=record.info.kafka_version,
         brokers=record.info.brokers,
-        alive=_alive(record, _engine() if record.info.provider == "docker" else None),
+        alive=_alive(record, engine),
         bootstrap_servers=record.bootstrap_servers,
         age_s=time.time() - record.created_s,
         owner_alive=record.owner.is_alive if record.owner.is_judgeable else None,
+        paused=_paused(record, engine),
+        ready=record.ready,
     )
 
 
@@ -257,8 +322,8 @@ def _is_left(record: ClusterRecord, *, everything: bool, engine: Engine | None) 
     if not _is_within_reach(record, engine):
         return False
     is_ownerless = record.is_here and _is_dead(record.owner)  # owners of other machines can't be judged
-    if record.name is not None:
-        return everything or (is_ownerless and _alive(record, engine) == 0)
+    if record.name is not None and record.ready:
+        return everything
     return is_ownerless
 
 
@@ -280,7 +345,7 @@ def _is_leftover(marked: Marked, *, everything: bool, is_running: bool) -> bool:
     if owner is None:
         return False  # not marked as loadlab does it
     if marked.labels.get(NAME_LABEL):
-        return everything or (_is_dead(owner) and not is_running)
+        return everything
     # An owner in another container or on another host may live: while brokers run, only a certain end counts.
     return _is_dead(owner) and (owner.boot_id == boot_id() or not is_running)
 

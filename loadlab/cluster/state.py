@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from loadlab.cluster.api import ClusterInfo
 from loadlab.cluster.processes import ProcessIdentity, boot_id, host_id
@@ -17,7 +18,7 @@ from loadlab.home import home
 from loadlab.scenario.secrets import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 STATE_VARIABLE = "LOADLAB_STATE_DIR"
@@ -96,6 +97,21 @@ class BrokerProcess:
 
 
 @dataclass(frozen=True)
+class Held:
+    """A broker of a standing cluster that a fault holds until the run that did it undoes it.
+
+    Attributes:
+        broker_id: the broker.
+        kind: what it is meanwhile.
+        by: the run's process; where that lives no more, others undo it.
+    """
+
+    broker_id: int
+    kind: Literal["paused", "dead"]
+    by: ProcessIdentity
+
+
+@dataclass(frozen=True)
 class ClusterRecord:
     """A cluster of ours, as its file holds it.
 
@@ -111,6 +127,8 @@ class ClusterRecord:
         telemetry: host:port of each broker's agent, from broker 1 on; empty without.
         host: the machine that it was started on; this one if the file does not say.
         engine: the container engine that it is on; None if the file does not say, and without containers.
+        ready: whether all its brokers have answered once; what stands under a name is not used before.
+        held: brokers that faults of runs hold.
     """
 
     run_id: str
@@ -124,6 +142,8 @@ class ClusterRecord:
     telemetry: tuple[str, ...] = ()
     host: str = field(default_factory=host_id)
     engine: str | None = None
+    ready: bool = True
+    held: tuple[Held, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -135,6 +155,59 @@ class ClusterRecord:
         """Whether it was started on this machine: what others start may lie in the same directory."""
         is_same_boot = self.owner.boot_id == boot_id() and boot_id() != ""
         return is_same_boot or self.host == host_id()
+
+    def current(self) -> ClusterRecord:
+        """Read the file anew: several runs may use what stands under a name; this one where it is gone."""
+        return _read(self.path) or self
+
+    def changed(self, change: Callable[[ClusterRecord], ClusterRecord]) -> ClusterRecord:
+        """Change the file as it is now; one that others have removed with the cluster is not made again.
+
+        Raises:
+            UsageError: it can't be written.
+        """
+        with _locked_records():
+            record = change(self.current())
+            if record.name is None or self.path.exists():
+                record.save()
+        return record
+
+    def answered(self) -> ClusterRecord:
+        """Remember that all brokers have answered.
+
+        Raises:
+            UsageError: the file can't be written.
+        """
+        return self.changed(lambda record: replace(record, ready=True))
+
+    def hold(self, broker_id: int, kind: Literal["paused", "dead"]) -> None:
+        """Remember that this process pauses or kills a broker, where the cluster outlives it.
+
+        Raises:
+            UsageError: the file can't be written.
+        """
+        if self.name is not None:
+            held = Held(broker_id, kind, ProcessIdentity.current())
+            self.changed(lambda record: replace(record, held=(*_but(record, broker_id), held)))
+
+    def release(self, broker_id: int) -> None:
+        """Forget that a broker was held.
+
+        Raises:
+            UsageError: the file can't be written.
+        """
+        if self.name is not None:
+            self.changed(lambda record: replace(record, held=_but(record, broker_id)))
+
+    @contextlib.contextmanager
+    def holding(self, broker_id: int, kind: Literal["paused", "dead"]) -> Iterator[None]:
+        """Hold a broker, unless the block fails to do so."""
+        self.hold(broker_id, kind)
+        try:
+            yield
+        except BaseException:
+            self.release(broker_id)
+            raise
 
     def save(self) -> None:
         """Write the file; a reader sees the old one or this one, never a part.
@@ -191,6 +264,21 @@ def lock_of(name: str) -> Path:
     return usable(_records_dir(), STATE_VARIABLE) / f"{name}.lock"
 
 
+def _but(record: ClusterRecord, broker_id: int) -> tuple[Held, ...]:
+    return tuple(one for one in record.held if one.broker_id != broker_id)
+
+
+@contextlib.contextmanager
+def _locked_records() -> Iterator[None]:
+    """Let one process at a time change records."""
+    directory = os.open(usable(_records_dir(), STATE_VARIABLE), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
+
+
 def _records_dir() -> Path:
     return state_dir() / "clusters"
 
@@ -215,4 +303,7 @@ def _from_json(fields: dict[str, Any]) -> ClusterRecord:
     owner = ProcessIdentity(**fields.pop("owner"))
     info = ClusterInfo(**fields.pop("info"))
     telemetry = tuple(fields.pop("telemetry", ()))
-    return ClusterRecord(owner=owner, info=info, brokers=brokers, telemetry=telemetry, **fields)
+    held = tuple(
+        Held(one["broker_id"], one["kind"], ProcessIdentity(**one["by"])) for one in fields.pop("held", ())
+    )
+    return ClusterRecord(owner=owner, info=info, brokers=brokers, telemetry=telemetry, held=held, **fields)

@@ -226,7 +226,7 @@ class Opening:
 
     def _start(self) -> Cluster:
         if self.cluster_name is not None:
-            return attach(self.cluster_name)
+            return attach(self.cluster_name, self.events.observer.message)
         return start_cluster(
             self.spec,
             progress=self.events.observer.message,

@@ -124,7 +124,7 @@ def test_a_torn_record_is_passed_over_and_a_missing_name_tells_the_known_ones() 
         (DEAD, None, False, True),
         (ProcessIdentity.current(), None, False, False),
         (ProcessIdentity.current(), None, True, False),
-        (DEAD, "lab", False, True),  # its broker is dead too: nothing stands
+        (DEAD, "lab", False, False),  # its broker may be dead by a fault of a run, which starts it again
         (ProcessIdentity.current(), "lab", False, False),
         (ProcessIdentity.current(), "lab", True, True),
     ],
@@ -133,6 +133,34 @@ def test_which_remembered_clusters_are_left_over(
     owner: ProcessIdentity, name: str | None, everything: bool, left: bool
 ) -> None:
     assert standing._is_left(record("r", name, owner), everything=everything, engine=None) == left
+
+
+@pytest.mark.parametrize(("owner", "left"), [(DEAD, True), (ProcessIdentity.current(), False)])
+def test_what_was_killed_while_it_was_started_under_a_name_is_left_over(
+    owner: ProcessIdentity, left: bool
+) -> None:
+    began = replace(record("r", "lab", owner), ready=False)
+    assert standing._is_left(began, everything=False, engine=None) == left
+    began.save()
+    with pytest.raises(ClusterError, match="was never whole"):
+        standing.attach("lab")
+    assert began.answered().ready
+
+
+def test_what_several_runs_do_to_one_cluster_is_remembered_of_each() -> None:
+    """Each has read the record before the others changed it."""
+    stands = record("r", "lab", DEAD)
+    stands.save()
+    stands.hold(1, "dead")
+    stands.hold(2, "paused")
+    stands.changed(lambda one: replace(one, brokers=()))
+    assert [(one.broker_id, one.kind) for one in stands.current().held] == [(1, "dead"), (2, "paused")]
+    assert stands.current().brokers == ()
+    stands.release(1)
+    assert [one.broker_id for one in stands.current().held] == [2]
+    stands.forget()
+    stands.release(2)
+    assert list(records()) == []
 
 
 def marked(owner: str, name: str = "") -> Marked:
@@ -154,7 +182,7 @@ OTHER_NAMESPACE = ProcessIdentity(1, "1", DEAD.boot_id, "another namespace")
         (marked("somebody"), True, False, False),
         (marked(""), True, False, False),
         (marked(str(DEAD), "lab"), False, True, False),
-        (marked(str(DEAD), "lab"), False, False, True),
+        (marked(str(DEAD), "lab"), False, False, False),
         (marked(str(DEAD), "lab"), True, True, True),
         (marked(str(OTHER_BOOT)), False, True, False),
         (marked(str(OTHER_BOOT)), False, False, True),

@@ -101,8 +101,11 @@ def test_clusters_that_others_can_see_are_not_cleaned(record: ClusterRecord) -> 
     ],
     ids=["machine", "an earlier boot", "engine", "written before engines were"],
 )
-def test_what_stood_here_and_does_no_more_is_cleaned(record: ClusterRecord) -> None:
+def test_what_was_here_and_is_no_more_is_cleaned_unless_it_has_a_name(record: ClusterRecord) -> None:
     record.save()
+    standing.clean_leftovers()
+    assert list(records()) == [record]
+    replace(record, name=None).save()
     standing.clean_leftovers()
     assert list(records()) == []
 
