@@ -39,6 +39,15 @@ def workers_of(pid: int) -> list[psutil.Process]:
     return sorted(workers, key=lambda worker: worker.create_time())
 
 
+def processes_of(run_id: str) -> list[psutil.Process]:
+    """The processes that bear a run's mark."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if any(f"loadlab.run={run_id}" in argument for argument in process.info["cmdline"] or [])
+    ]
+
+
 class Recorder:
     """An observer that keeps what it is told, and when (CLOCK_MONOTONIC)."""
 

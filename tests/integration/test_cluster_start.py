@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from confluent_kafka import Producer
+from runs import processes_of
 
 from loadlab.cluster import TopicRequest, start_cluster
 from loadlab.cluster.capacity import data_root
@@ -47,14 +48,6 @@ def produce_one(bootstrap_servers: str, topic: str) -> None:
     producer = Producer({"bootstrap.servers": bootstrap_servers, "acks": "all"})
     producer.produce(topic, b"x")
     assert producer.flush(30) == 0
-
-
-def processes_of(run_id: str) -> list[psutil.Process]:
-    return [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if any(f"loadlab.run={run_id}" in argument for argument in process.info["cmdline"] or [])
-    ]
 
 
 def left_of(run_id: str) -> list[object]:

@@ -7,8 +7,18 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from runs import Recorder, assert_accounts_add_up, document, run, start_command
+from runs import Recorder, assert_accounts_add_up, document, processes_of, run, start_command
 
+from loadlab.cluster import (
+    TopicRequest,
+    attach,
+    clean_leftovers,
+    down,
+    list_clusters,
+    start_cluster,
+)
+from loadlab.cluster.specs import cluster_spec
+from loadlab.errors import ClusterError
 from loadlab.run.opening import open_cluster
 from loadlab.run.runner import RunOptions, run_scenario
 from loadlab.scenario import load_document
@@ -84,3 +94,65 @@ def test_runs_on_one_cluster_find_the_broker_alive_that_the_one_before_killed(tm
             assert stored.result.faults[0].ended_s is not None
             assert stored.result.reconciliation.acked > 0
         assert opened.cluster.broker_states()[0].alive
+
+
+@pytest.mark.parametrize(
+    ("provider", "fault", "words"),
+    [
+        pytest.param("local", "kill: 1", "is started again", marks=pytest.mark.local),
+        pytest.param("docker", "pause: 1", "it goes on", marks=pytest.mark.docker),
+    ],
+    indirect=["provider"],
+)
+def test_what_a_fault_holds_is_left_alone_and_undone_after_its_run_was_killed(
+    tmp_path: Path, provider: str, fault: str, words: str
+) -> None:
+    name = f"held-{provider}"
+    spec = cluster_spec({"provider": provider})
+    start_cluster(spec, progress=print, run_id=f"{name}-1", standing_name=name).stop()
+    try:
+        faults = f"faults=[{{at: 200ms, {fault}, for: 50s}}]"
+        times = ("--set", "phases.measure=60s", "--set", "phases.warmup=1s", "--set", faults)
+        command = start_command(tmp_path, "--cluster", name, *times, provider=provider)
+        command.await_line("as planned")
+        assert not any(name in one for one in clean_leftovers())
+        with pytest.raises(ClusterError, match="by a fault of a run that goes on"):
+            attach(name)
+        command.signal(signal.SIGKILL)
+        command.end()
+
+        messages: list[str] = []
+        again = attach(name, messages.append)
+        (message,) = messages
+        assert words in message
+        assert again.broker_states()[0].alive
+        again.create_topics([TopicRequest("after", 1, 1)])
+        again.stop()
+        attach(name, messages.append).stop()
+        assert len(messages) == 1
+    finally:
+        down(name)
+    assert not processes_of(f"{name}-1")
+
+
+@pytest.mark.local
+@pytest.mark.usefixtures("local_kafka")
+def test_brokers_that_two_runs_have_started_again_end_with_their_cluster() -> None:
+    """Each run has looked at the cluster before the other one changed it."""
+    spec = cluster_spec({"provider": "local", "brokers": 2, "resources": {"heap": "300MiB"}})
+    start_cluster(spec, progress=print, run_id="twice-1", standing_name="twice").stop()
+    try:
+        first, second = attach("twice"), attach("twice")
+        first.kill(1)
+        first.restart(1)
+        second.kill(2)
+        second.restart(2)
+        assert all(state.alive for state in [*first.broker_states(), *second.broker_states()])
+        assert first.process_ids() == second.process_ids()
+        first.stop()
+        second.stop()
+        assert [(one.alive, one.brokers) for one in list_clusters() if one.name == "twice"] == [(2, 2)]
+    finally:
+        removed = down("twice")
+    assert sum(one.startswith("process") for one in removed) == 2
+    assert not processes_of("twice-1")
