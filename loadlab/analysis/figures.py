@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from loadlab.analysis.evidence import Evidence
+    from loadlab.results.model import Reconciliation
     from loadlab.scenario import Threshold
 
 _NO_SAMPLE: Final = "there is no sample"
@@ -36,10 +37,12 @@ class Figure:
     Attributes:
         value: in the unit of its stat; None where it could not be measured.
         missing: why it could not; None where it could.
+        at_least: what it is in any case, of a count that is not known.
     """
 
     value: float | None
     missing: str | None = None
+    at_least: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -271,6 +274,8 @@ def _reconciled(asked: _Question) -> Figure:
     unknown = f"{asked.stat} is not known of this run"
     if found is None:
         return Figure(None, unknown)
+    if asked.stat == "lost":
+        return _lost(asked, found, unknown)
     if asked.selector or asked.stat in OF_GROUPS:
         groups = [found.groups.get(name) for name in asked.evidence.consumers]
         return _known(
@@ -279,6 +284,15 @@ def _reconciled(asked: _Question) -> Figure:
     if asked.stat == "consumed":
         return Figure(float(sum(found.consumed.values())))
     return _known(getattr(found, asked.stat), unknown)
+
+
+def _lost(asked: _Question, found: Reconciliation, unknown: str) -> Figure:
+    """What is certain fails a limit that it is above, also where there may be more."""
+    if not asked.selector:
+        return Figure(found.lost, unknown if found.lost is None else None, found.lost_at_least)
+    groups = [group for name in asked.evidence.consumers if (group := found.groups.get(name))]
+    lost = _sum(group.lost for group in groups) if len(groups) == len(asked.evidence.consumers) else None
+    return Figure(lost, unknown if lost is None else None, sum(group.lost_at_least for group in groups))
 
 
 _FIGURES: Final[Mapping[str, Callable[[_Question], Figure]]] = {

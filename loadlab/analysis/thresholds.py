@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from loadlab.analysis.figures import figure
+from loadlab.analysis.figures import Figure, figure
 from loadlab.results.model import Threshold as Judged
 from loadlab.scenario.expressions import percentile_of
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from loadlab.analysis.evidence import Evidence
     from loadlab.scenario import Scenario, Threshold
+    from loadlab.scenario.expressions import Condition
 
 
 def all_thresholds(scenario: Scenario) -> Iterator[Threshold]:
@@ -34,6 +35,8 @@ def judge(threshold: Threshold, evidence: Evidence) -> Judged:
     """
     condition = threshold.condition
     found = figure(threshold, evidence)
+    if found.value is None and _is_beyond(found.at_least, condition):
+        found = Figure(found.at_least)
     return Judged(
         expression=threshold.expression,
         measured=found.value,
@@ -42,6 +45,13 @@ def judge(threshold: Threshold, evidence: Evidence) -> Judged:
         passed=found.value is not None and condition.holds(found.value),
         not_measurable=found.missing,
     )
+
+
+def _is_beyond(at_least: float, condition: Condition) -> bool:
+    """Whether a limit is broken whatever there is beyond a figure."""
+    if condition.op == "==":
+        return at_least > condition.value
+    return condition.op in {"<", "<="} and not condition.holds(at_least)
 
 
 def failing_for_good(threshold: Threshold, evidence: Evidence, share: float = 1.0) -> Judged | None:

@@ -153,6 +153,8 @@ def records(result: RunResult) -> Page:
         ("unexplained", found.unexplained),
     ]
     rows = [(words, "not known" if number is None else numbers.count(number)) for words, number in whole]
+    if found.lost is None and found.lost_at_least:
+        rows.append(("lost at least", numbers.count(found.lost_at_least)))
     errors = [
         (f"{kind}: {error}", numbers.count(number))
         for kind, groups in (("producer", result.producers), ("consumer", result.consumers))

@@ -130,7 +130,7 @@ def _fault(fault: FaultResult) -> str:
     if fault.no_acks_s is not None:
         parts.append(f"no acks for {fault.no_acks_s:.0f} s" if fault.no_acks_s else "acks in every second")
     if fault.publish_latency_max_us is not None:
-        parts.append(f"publish_latency max {numbers.duration(fault.publish_latency_max_us / 1e6)}")
+        parts.append(f"publish_latency max {numbers.latency(fault.publish_latency_max_us)}")
     if fault.disturbed_s is not None:
         parts.append(f"as before after {fault.disturbed_s:.0f} s")
     return " · ".join(parts)
@@ -160,10 +160,15 @@ def _ledger(reconciliation: Reconciliation) -> list[str]:
         number = getattr(reconciliation, fate)
         if number is not None:
             parts.append(f"{numbers.count(number)} {fate}")
+        elif fate == "lost" and reconciliation.lost_at_least:
+            parts.append(f"at least {numbers.count(reconciliation.lost_at_least)} lost")
     for fate in ("unseen", "evicted", "unexplained"):
         number = getattr(reconciliation, fate)
         if number:
             parts.append(f"{numbers.count(number)} {fate}")
+        elif number is None and fate == "unseen":
+            known = {name: group.unseen for name, group in reconciliation.groups.items() if group.unseen}
+            parts += [f"{numbers.count(count)} unseen by {name}" for name, count in known.items()]
     return parts
 
 
@@ -173,7 +178,12 @@ def _errors(result: RunResult) -> str:
         total.update(producer.errors)
     for consumer in result.consumers.values():
         total.update(consumer.errors)
-    fates = {fate: getattr(result.reconciliation, fate) for fate in ("lost", "duplicated", "reordered")}
+    found = result.reconciliation
+    fates = {
+        "lost": found.lost or found.lost_at_least,
+        "duplicated": found.duplicated,
+        "reordered": found.reordered,
+    }
     shown = [f"{numbers.count(number)} records {fate}" for fate, number in fates.items() if number]
     shown += [f"{name} {numbers.count(number)}" for name, number in total.most_common(_ERROR_NAMES_SHOWN)]
     hidden = len(total) - _ERROR_NAMES_SHOWN

@@ -224,6 +224,7 @@ class GroupReconciliation(Model):
         seen: acked and read.
         lost: acked and never read, although the group has read past them or the log ends before them; None
             where some are unknown.
+        lost_at_least: those of which it is certain; the same as lost where that is known.
         unseen: acked, and nothing at their offset or behind it was read.
         evicted: acked and not read; now below the log's start.
         earlier: acked at an offset before the group's own start.
@@ -240,6 +241,7 @@ class GroupReconciliation(Model):
 
     seen: int
     lost: int | None
+    lost_at_least: int = 0
     unseen: int
     evicted: int
     earlier: int
@@ -265,6 +267,7 @@ class Reconciliation(Model):
         log_end_growth: records by which the log ends of the topics moved that the run sends to.
         consumed: by consumer name.
         lost: records that at least one group lost; None where it can't be known.
+        lost_at_least: those of which it is certain; the same as lost where that is known.
         duplicated: copies in the logs beyond the first; None without a ledger.
         reordered: records behind a later one of their worker and partition; None without a ledger.
         unseen: in the log and not yet read at the end, all groups added; None where the log can't be asked.
@@ -282,6 +285,7 @@ class Reconciliation(Model):
     log_end_growth: int | None = None
     consumed: dict[str, int] = Field(default_factory=dict)
     lost: int | None = None
+    lost_at_least: int = 0
     duplicated: int | None = None
     reordered: int | None = None
     unseen: int | None = 0

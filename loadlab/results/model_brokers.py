@@ -108,10 +108,11 @@ class FaultResult(Model):
         ended_s: when it went on, or answered again; None where it did not.
         failure: why it could not be done or undone; None where it could.
         no_acks_s: the most whole intervals in a row without an ack, until the next fault began or the measure
-            phase ended; as the next two, of producers whose rate is to be steady, and None without one.
+            phase ended; as the next two, of the producer that felt most of it, among those whose rate is to
+            be steady and whose acks is not 0; None without one.
         publish_latency_max_us: the longest of the records that were acked in that time.
-        disturbed_s: until three intervals in a row were as those before the first fault; None where there
-            were none, or too few before.
+        disturbed_s: until three intervals in a row of every such producer were as those before the first
+            fault; None where there were none, or too few before.
     """
 
     kind: FaultKind

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import groupby
-from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from loadlab.results.model_brokers import FaultResult
 from loadlab.run.series import INTERVAL_S
 from loadlab.run.steady import is_steady, whole_intervals
+from loadlab.scenario.client_settings import Settings
 from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from loadlab.run.ended import EndedRun
     from loadlab.run.faults import Injected
@@ -25,18 +25,18 @@ _FEWEST_BEFORE: Final = 3
 _CALM: Final = 3
 """Intervals in a row that are as before: then it is over."""
 
-_FEWER_ACKS: Final = 0.5
+_FEWER_ACKS: Final = 0.9
 _LONGER_TAIL: Final = 2.0
 
 
 @dataclass(frozen=True)
 class _Second:
-    """One interval of all producers whose rate is to be steady.
+    """One interval of a producer.
 
     Attributes:
         acked: records.
-        p90_us: the highest publish_latency p90 of a producer; 0 where no sample supports one.
-        max_us: likewise the longest one.
+        p90_us: publish_latency's p90; 0 where no sample supports it.
+        max_us: the longest publish_latency; 0 without an ack.
     """
 
     acked: float
@@ -44,23 +44,37 @@ class _Second:
     max_us: float
 
 
+@dataclass(frozen=True)
+class _Cost:
+    """What a fault cost a producer; as FaultResult has it.
+
+    Attributes:
+        no_acks_s: seconds without an ack.
+        max_us: the longest publish_latency; 0 where nothing was acked.
+        disturbed_s: until all was as before; None where it never was, or nobody knows.
+    """
+
+    no_acks_s: float
+    max_us: float
+    disturbed_s: float | None
+
+
 def fault_results(run: EndedRun) -> tuple[FaultResult, ...]:
     """The faults of a run, in the order of the scenario."""
     injected = run.load.faults.injected
     if not injected:
         return ()
-    seconds, measured = _seconds(run), whole_intervals(run.load.timeline)
+    producers, measured = _producers(run), whole_intervals(run.load.timeline)
     began = [_interval(run, one) for one in injected]
     begins = sorted(begin for begin in began if begin is not None)
-    usual = [seconds[index] for index in measured if index in seconds and index < min(begins, default=0)]
+    before = range(measured.start, min([measured.stop, *begins]))
     results = []
     for one, begin in zip(injected, began, strict=True):
-        if begin is None:
-            results.append(_result(run, one, [], usual))
-        else:
-            until = min([measured.stop, *(other for other in begins if other > begin)])
-            after = [seconds[index] for index in range(begin, until) if index in seconds]
-            results.append(_result(run, one, after, usual))
+        costs = []
+        if begin is not None:
+            after = range(begin, min([measured.stop, *(other for other in begins if other > begin)]))
+            costs = [_cost(_within(seconds, after), _within(seconds, before)) for seconds in producers]
+        results.append(_result(run, one, [cost for cost in costs if cost is not None]))
     return tuple(results)
 
 
@@ -69,40 +83,60 @@ def _interval(run: EndedRun, one: Injected) -> int | None:
     return None if one.begun_ns is None else int(run.load.timeline.elapsed_s(one.begun_ns) / INTERVAL_S)
 
 
-def _seconds(run: EndedRun) -> dict[int, _Second]:
-    """The intervals by their numbers; none where no producer's rate is to be steady."""
+def _producers(run: EndedRun) -> list[Mapping[int, _Second]]:
+    """By their numbers, the intervals of each steady producer whose acks tell anything.
+
+    With acks=0 an ack is a write to a socket, which a dead broker's partitions do not hold up.
+    """
     warmup_s = run.scenario.phases.warmup_s
-    sources = {
-        f"producer/{name}" for name, spec in run.scenario.producers.items() if is_steady(spec, warmup_s)
+    told = {
+        f"producer/{name}": defaultdict[int, dict[str, float]](dict)
+        for name, spec in run.scenario.producers.items()
+        if is_steady(spec, warmup_s) and Settings.of_client(spec.config).text("acks") != "0"
     }
-    told: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in run.rows:
-        if row.source in sources:
-            told[round(row.interval_start_s / INTERVAL_S)][row.metric].append(row.value)
-    return {
-        index: _Second(
-            sum(metrics["acked_records_per_s"]) * INTERVAL_S,
-            max(metrics["publish_latency_p90_us"], default=0.0),
-            max(metrics["publish_latency_max_us"], default=0.0),
-        )
-        for index, metrics in told.items()
-    }
+        if row.source in told:
+            told[row.source][round(row.interval_start_s / INTERVAL_S)][row.metric] = row.value
+    return [
+        {
+            index: _Second(
+                metrics.get("acked_records_per_s", 0.0) * INTERVAL_S,
+                metrics.get("publish_latency_p90_us", 0.0),
+                metrics.get("publish_latency_max_us", 0.0),
+            )
+            for index, metrics in seconds.items()
+        }
+        for seconds in told.values()
+    ]
 
 
-def _result(run: EndedRun, one: Injected, after: Sequence[_Second], usual: Sequence[_Second]) -> FaultResult:
+def _within(seconds: Mapping[int, _Second], intervals: range) -> list[_Second]:
+    return [seconds[index] for index in intervals if index in seconds]
+
+
+def _result(run: EndedRun, one: Injected, costs: Sequence[_Cost]) -> FaultResult:
+    """A fault, with what it cost the producer that felt most of it."""
     begin_ns = run.load.timeline.warmup_end_ns
-    begun_s = None if one.begun_ns is None else (one.begun_ns - begin_ns) / NS_PER_S
+    lasted = [cost.disturbed_s for cost in costs if cost.disturbed_s is not None]
     return FaultResult(
         kind=one.fault.kind,
         broker=one.fault.broker,
         planned_at_s=one.fault.at_s,
-        begun_s=begun_s,
+        begun_s=None if one.begun_ns is None else (one.begun_ns - begin_ns) / NS_PER_S,
         ended_s=None if one.ended_ns is None else (one.ended_ns - begin_ns) / NS_PER_S,
         failure=one.failure,
-        no_acks_s=_longest_silence(after) * INTERVAL_S if after else None,
-        publish_latency_max_us=max((each.max_us for each in after if each.acked), default=None),
-        disturbed_s=_disturbed(after, usual),
+        no_acks_s=max((cost.no_acks_s for cost in costs), default=None),
+        publish_latency_max_us=max((cost.max_us for cost in costs if cost.max_us), default=None),
+        disturbed_s=max(lasted) if lasted and len(lasted) == len(costs) else None,
     )
+
+
+def _cost(after: Sequence[_Second], usual: Sequence[_Second]) -> _Cost | None:
+    """What a fault cost one producer; None where no interval of it is known."""
+    if not after:
+        return None
+    longest_us = max(each.max_us for each in after)
+    return _Cost(_longest_silence(after) * INTERVAL_S, longest_us, _disturbed(after, usual))
 
 
 def _longest_silence(seconds: Sequence[_Second]) -> int:
@@ -116,9 +150,9 @@ def _disturbed(after: Sequence[_Second], usual: Sequence[_Second]) -> float | No
 
     Also None where there are too few to know what is usual.
     """
-    if not after or len(usual) < _FEWEST_BEFORE:
+    if len(usual) < _FEWEST_BEFORE:
         return None
-    fewest = _FEWER_ACKS * median(each.acked for each in usual)
+    fewest = _FEWER_ACKS * min(each.acked for each in usual)
     longest_us = _LONGER_TAIL * max(each.p90_us for each in usual)
     calm = [each.acked >= fewest and each.p90_us <= longest_us for each in after]
     for index in range(len(calm) - _CALM + 1):

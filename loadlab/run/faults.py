@@ -1,12 +1,14 @@
-"""Injects a scenario's faults while the load goes on, each at its time in a thread of its own."""
+"""Injects a scenario's faults while the load goes on, each at its time; those of one broker never overlap."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from loadlab import units
 from loadlab.cluster import Capability
 from loadlab.errors import LoadlabError, UsageError
 from loadlab.units import NS_PER_S
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 
 _DONE: Final = {"pause": "stands still, as planned", "kill": "is dead, as planned"}
+_ABANDONED_S: Final = 2.0
 _UNDONE: Final = {"pause": "goes on", "kill": "was started again and answers"}
 
 
@@ -61,17 +64,26 @@ class FaultInjector:
     revives: bool
     injected: Sequence[Injected] = field(init=False)
     _over: threading.Event = field(default_factory=threading.Event)
+    _abandoned: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Has done nothing yet."""
         self.injected = [Injected(fault) for fault in self.planned]
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether a fault could not be done or undone."""
+        return any(one.failure is not None for one in self.injected)
+
     def start(self, measure_begin_ns: int) -> None:
         """Begins to wait for the faults' times, which count from the begin of the measure phase."""
-        for one in self.injected:
+        by_broker: dict[int, list[Injected]] = defaultdict(list)
+        for one in sorted(self.injected, key=lambda each: each.fault.at_s):
+            by_broker[one.fault.broker].append(one)
+        for of_broker in by_broker.values():
             thread = threading.Thread(
-                target=self._carry_out, args=(one, measure_begin_ns), name="fault", daemon=True
+                target=self._carry_out_all, args=(of_broker, measure_begin_ns), name="fault", daemon=True
             )
             self._threads.append(thread)
             thread.start()
@@ -80,16 +92,39 @@ class FaultInjector:
         """Lets no fault begin any more, and ends those that have."""
         self._over.set()
 
-    def stop(self) -> None:
-        """Ends all faults; returns when every paused broker goes on, and those that are to be alive are."""
-        self.cancel()
-        for thread in self._threads:
-            thread.join()
+    def stop(self, *, at_once: bool = False) -> None:
+        """Ends all faults; returns when every paused broker goes on, and those that are to be alive answer.
 
-    def _carry_out(self, one: Injected, measure_begin_ns: int) -> None:
+        Args:
+            at_once: not to wait for the answers of brokers that end with the run anyway.
+        """
+        self.cancel()
+        if at_once and not self.revives:
+            self._abandoned.set()
+        elif any(thread.is_alive() for thread in self._threads):
+            self.events.note("faults_end", "waiting until the brokers that faults hold go on")
+        for thread in self._threads:
+            thread.join(_ABANDONED_S if self._abandoned.is_set() else None)
+
+    def abandon(self) -> None:
+        """Ends what can be ended in a moment: paused brokers go on, and nobody waits for killed ones."""
+        self.cancel()
+        self._abandoned.set()
+        for thread in self._threads:
+            thread.join(_ABANDONED_S)
+
+    def _carry_out_all(self, of_broker: Sequence[Injected], measure_begin_ns: int) -> None:
+        """Does all faults of one broker: none begins before the one before it is undone."""
+        for before, one in zip([None, *of_broker], of_broker, strict=False):
+            due_ns = measure_begin_ns + round(one.fault.at_s * NS_PER_S)
+            if self._wait(due_ns):
+                self._carry_out(one)
+            elif before is not None and time.monotonic_ns() >= due_ns:
+                at = units.format_duration(before.fault.at_s)
+                self._fail(one, f"what the fault at {at} did to it was not undone before the load was over")
+
+    def _carry_out(self, one: Injected) -> None:
         fault, broker = one.fault, one.fault.broker
-        if not self._wait(measure_begin_ns + round(fault.at_s * NS_PER_S)):
-            return
         self.watch.expected.add(broker)
         try:
             (self.cluster.pause if fault.kind == "pause" else self.cluster.kill)(broker)
@@ -97,11 +132,16 @@ class FaultInjector:
             self.events.note("fault", f"broker {broker} {_DONE[fault.kind]}", broker=broker)
             self._undo_in_time(one)
         except (LoadlabError, OSError) as error:
-            one.failure = str(error)
-            self.events.trouble("fault_failed", f"broker {broker}: {error}", broker=broker)
+            if self._abandoned.is_set():
+                return  # the cluster has ended meanwhile
+            self._fail(one, str(error))
         else:
             if one.ended_ns is not None:
                 self.watch.release(broker)
+
+    def _fail(self, one: Injected, why: str) -> None:
+        one.failure = why
+        self.events.trouble("fault_failed", f"broker {one.fault.broker}: {why}", broker=one.fault.broker)
 
     def _undo_in_time(self, one: Injected) -> None:
         fault, broker = one.fault, one.fault.broker

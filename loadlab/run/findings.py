@@ -42,8 +42,9 @@ def group_reconciliations(account: Account, found: Found) -> dict[str, GroupReco
 def _group(found: Found, number: int) -> GroupReconciliation:
     fates = {fate.name.lower(): int(found.counts[number, fate]) for fate in Fate}
     anomalies = {anomaly.name.lower(): int(found.anomalies[number, anomaly]) for anomaly in Anomaly}
-    lost = None if fates["unknown"] else fates["lost"]
-    return GroupReconciliation(**{**fates, **anomalies, "lost": lost})
+    certain = fates.pop("lost")
+    lost = None if fates["unknown"] else certain
+    return GroupReconciliation(**fates, **anomalies, lost=lost, lost_at_least=certain)
 
 
 def examples(account: Account, found: Found) -> Iterator[RecordExample]:

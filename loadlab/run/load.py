@@ -101,7 +101,7 @@ class Load:
             return self._carry_through()
         finally:
             # Whatever ends the load, nobody asks the cluster any more, or does anything to it.
-            self.faults.cancel()
+            self.faults.abandon()
             self.sampler.cancel()
             self.brokers.cancel()
             self.watch.cancel()
@@ -121,7 +121,7 @@ class Load:
             self._complete(ends, acked_ns)
         # A signal that came too late to cut anything short still says how the run ended.
         self.interrupted |= self.interrupts.requested
-        self.faults.stop()
+        self.faults.stop(at_once=self.interrupted)
         self.sampler.stop()
         ended_ns = time.monotonic_ns()
         self.brokers.stop()

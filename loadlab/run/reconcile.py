@@ -84,6 +84,7 @@ def _with_ledger(run: EndedRun, told: Reconciliation, account: Account, found: F
     return told.model_copy(
         update={
             "lost": None if any(group.lost is None for group in groups.values()) else found.lost,
+            "lost_at_least": found.lost,
             "duplicated": found.duplicated,
             "reordered": found.reordered,
             # Of records without a stamp the ledger knows nothing, and the mock only that they were gone.
@@ -195,13 +196,13 @@ def _not_told_otherwise(reconciliation: Reconciliation) -> int | None:
     unexplained = reconciliation.unexplained
     if unexplained is None or unexplained >= 0:
         return unexplained
-    return min(0, unexplained + (reconciliation.lost or 0))
+    return min(0, unexplained + reconciliation.lost_at_least)
 
 
 def _correctness(reconciliation: Reconciliation) -> Correctness:
     groups = reconciliation.groups.values()
     return Correctness(
-        lost=reconciliation.lost or 0,
+        lost=reconciliation.lost_at_least,
         duplicated=reconciliation.duplicated or 0,
         reordered=reconciliation.reordered or 0,
         contradicted=max((group.seen_failed + group.never_sent for group in groups), default=0),

@@ -169,7 +169,8 @@ class _Run:
 
     def _deletion_s(self) -> float:
         """How long the deletion of topics may take."""
-        return _SILENT_DELETION_S if self._silent else _DELETION_S
+        hurried = self._silent or self._interrupts.missed  # by the user's second word
+        return _SILENT_DELETION_S if hurried else _DELETION_S
 
     @property
     def _cluster_outlives(self) -> bool:
@@ -353,7 +354,7 @@ class _Run:
             for worker in load.fleet.workers
             if worker.order.worker in load.dead_workers
         }
-        if load.watch.dead:
+        if load.watch.dead or load.faults.has_failed:
             try:
                 scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="loadlab-logs-"))
                 logs |= {path.name: path for path in load.cluster.save_logs(Path(scratch))}

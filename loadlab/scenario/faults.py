@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from loadlab.hints import HintedError
 from loadlab.scenario.fields import Duration, Model, Whole
+from loadlab.units import format_duration
 
 FaultKind = Literal["pause", "kill"]
 
@@ -33,7 +34,10 @@ class Fault(Model):
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         if (self.pause is None) == (self.kill is None):
-            raise HintedError("must say which broker to pause, or which one to kill: {at: 10s, kill: 2}")
+            both = "" if self.pause is None else ", and not both"
+            raise HintedError(
+                f"must say which broker to pause, or which one to kill{both}: {{at: 10s, kill: 2}}"
+            )
         if self.pause is not None and self.for_s is None:
             raise HintedError("a pause must end: say for how long (for: 2s)")
         return self
@@ -47,6 +51,12 @@ class Fault(Model):
     def broker(self) -> int:
         """To which broker, by its id."""
         return next(broker for broker in (self.pause, self.kill) if broker is not None)
+
+    def __str__(self) -> str:
+        """What is done, for people: "broker 2 is paused from 4s for 8s"."""
+        done = "paused" if self.kind == "pause" else "dead"
+        lasting = "to the end" if self.for_s is None else f"for {format_duration(self.for_s)}"
+        return f"broker {self.broker} is {done} from {format_duration(self.at_s)} {lasting}"
 
     @property
     def end_s(self) -> float | None:

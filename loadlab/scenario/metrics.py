@@ -166,7 +166,7 @@ METRICS: Final[Mapping[str, Metric]] = {
                 "records",
             ),
             **_stats(
-                ("lost", "duplicated", "reordered", "unseen", "evicted", *OF_GROUPS),
+                ("lost", "lost_at_least", "duplicated", "reordered", "unseen", "evicted", *OF_GROUPS),
                 "records",
                 kinds=_OF_CONSUMERS,
             ),

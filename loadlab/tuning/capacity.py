@@ -213,7 +213,11 @@ def _settings(workload: Workload, options: CapacityOptions) -> CapacitySettings:
         precision=options.precision,
         max_probes=options.max_probes,
         measure_s=workload.scenario.phases.measure_s,
-        conditions=(*workload.conditions, *conditions(workload.scenario.phases.measure_s)),
+        conditions=(
+            *workload.conditions,
+            *conditions(workload.scenario.phases.measure_s),
+            *(f"while {fault}" for fault in workload.scenario.faults),
+        ),
     )
 
 

@@ -87,7 +87,7 @@ class Workload:
                 "drain_s": min(self.scenario.phases.drain_s, _AT_MAX_S),
             }
         )
-        scenario = self.scenario.model_copy(update={"phases": phases, "thresholds": {}})
+        scenario = self.scenario.model_copy(update={"phases": phases, "thresholds": {}, "faults": ()})
         return replace(self, loaded=replace(self.loaded, scenario=scenario)).at(limit_per_s)
 
     def at(self, rate_per_s: float) -> LoadedScenario:
@@ -108,7 +108,7 @@ class Workload:
             }
         }
         if at_max:
-            changes["thresholds"] = {}
+            changes |= {"thresholds": {}, "faults": ()}
             lengths = {name: min(getattr(phases, name), _AT_MAX_S) for name in ("measure_s", "drain_s")}
             changes["phases"] = phases.model_copy(update=lengths)
         return replace(self.loaded, scenario=self.scenario.model_copy(update=changes))
@@ -142,12 +142,23 @@ def workload_of(
         there = scenario.thresholds.get(_PUBLISH, ())
         changes["thresholds"] = {**scenario.thresholds, _PUBLISH: (*there, limit)}
     if measure_s is not None:
+        _refuse_late_faults(scenario, measure_s)
         changes["phases"] = scenario.phases.model_copy(update={"measure_s": measure_s})
     total_per_s = sum(rate or 0.0 for rate in rates.values()) or None
     weights = {
         name: rate / total_per_s if rate and total_per_s else 1.0 / len(rates) for name, rate in rates.items()
     }
     return Workload(replace(loaded, scenario=scenario.model_copy(update=changes)), weights, total_per_s)
+
+
+def _refuse_late_faults(scenario: Scenario, measure_s: float) -> None:
+    for fault in scenario.faults:
+        last_s = fault.at_s if fault.end_s is None else max(fault.at_s, fault.end_s - scenario.phases.drain_s)
+        if last_s >= measure_s:
+            raise UsageError(
+                f"{fault}, which is no more in a measure phase of {format_duration(measure_s)}",
+                fix="a longer --probe, or --set faults=[]",
+            )
 
 
 def _records_needed(threshold: Threshold) -> float:

@@ -240,7 +240,7 @@ def _warming(loaded: LoadedScenario) -> LoadedScenario:
         return workload_of(loaded).warming(MAX_RATE)
     except UsageError:
         phases = loaded.scenario.phases.model_copy(update={"warmup_s": 0.0, "measure_s": ROUND_S})
-        changes = {"phases": phases, "thresholds": {}}
+        changes = {"phases": phases, "thresholds": {}, "faults": ()}
         return replace(loaded, scenario=loaded.scenario.model_copy(update=changes))
 
 

@@ -167,3 +167,23 @@ def test_a_probe_of_the_maximum_is_short_and_judges_nothing() -> None:
 def test_a_probe_s_scenario_loads_again_from_its_own_text() -> None:
     made = workload("1k/s", "2k/s").at(4_500.0).scenario
     assert load_document(made.to_document()).scenario == made
+
+
+FAULTS = [{"at": "4s", "pause": 1, "for": "8s"}, {"at": "15s", "kill": 1}]
+
+
+def test_faults_are_done_in_probes_and_neither_in_the_warm_up_nor_at_the_maximum() -> None:
+    made = workload("1k/s", faults=FAULTS, cluster={"provider": "local"})
+    assert len(made.at(500.0).scenario.faults) == 2
+    assert made.warming(500.0).scenario.faults == made.at(MAX_RATE).scenario.faults == ()
+    assert [str(fault) for fault in made.scenario.faults] == [
+        "broker 1 is paused from 4s for 8s",
+        "broker 1 is dead from 15s to the end",
+    ]
+
+
+def test_a_probe_that_is_too_short_for_a_fault_is_refused() -> None:
+    loaded = load_document(document("1k/s", faults=FAULTS, cluster={"provider": "local"}))
+    with pytest.raises(UsageError, match="broker 1 is dead from 15s to the end, which is no more"):
+        workload_of(loaded, measure_s=10.0)
+    assert workload_of(loaded, measure_s=16.0).scenario.phases.measure_s == 16.0

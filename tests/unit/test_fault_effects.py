@@ -31,13 +31,16 @@ class Run:
     seconds: list[tuple[float, float]]
     injected: list[Injected]
     scenario: Scenario
+    others: tuple[float, float] | None = None
 
     def results(self) -> tuple[FaultResult, ...]:
         timeline = Timeline(0, S, (1 + len(self.seconds)) * S, 100 * S)
         load = SimpleNamespace(timeline=timeline, faults=SimpleNamespace(injected=self.injected))
+        others = [] if self.others is None else [("others", [self.others] * (1 + len(self.seconds)))]
         rows = [
-            Interval(float(index), "producer/checkout", metric, value)
-            for index, (acked, p90_ms) in enumerate([USUAL, *self.seconds])
+            Interval(float(index), f"producer/{name}", metric, value)
+            for name, seconds in [("checkout", [USUAL, *self.seconds]), *others]
+            for index, (acked, p90_ms) in enumerate(seconds)
             for metric, value in (
                 ("acked_records_per_s", acked),
                 ("publish_latency_p90_us", p90_ms * 1e3),
@@ -54,8 +57,13 @@ def killed(at_s: float, begun_s: float | None, ended_s: float | None = None) -> 
     return Injected(PlannedFault("kill", 1, at_s, 2.0), begun_ns, ended_ns)
 
 
-def of(seconds: list[tuple[float, float]], *injected: Injected, **parts: object) -> tuple[FaultResult, ...]:
-    return Run(seconds, list(injected), scenario_of(**parts).scenario).results()
+def of(
+    seconds: list[tuple[float, float]],
+    *injected: Injected,
+    others: tuple[float, float] | None = None,
+    **parts: object,
+) -> tuple[FaultResult, ...]:
+    return Run(seconds, list(injected), scenario_of(**parts).scenario, others).results()
 
 
 def test_a_fault_is_told_with_its_silence_its_longest_latency_and_its_end() -> None:
@@ -93,6 +101,27 @@ def test_what_is_usual_is_not_known_from_two_seconds() -> None:
 def test_a_fault_that_never_was_cost_nothing() -> None:
     (told,) = of([USUAL] * 10, killed(4.0, None))
     assert (told.begun_s, told.no_acks_s, told.publish_latency_max_us, told.disturbed_s) == (None,) * 4
+
+
+def producers(**acks: str) -> dict[str, object]:
+    each = {"topic": "orders", "schedule": {"rate": "1k/s"}, "records": {"size": 100}}
+    return {name: {**each, "config": {"acks": value}} for name, value in acks.items()}
+
+
+def test_a_producer_that_others_go_on_beside_is_not_hidden_by_them() -> None:
+    silent = (0.0, 0.0)
+    seconds = [USUAL] * 4 + [silent, silent] + [USUAL] * 6
+    fault = killed(4.0, 4.0, 6.0)
+    (told,) = of(seconds, fault, producers=producers(checkout="all", others="1"), others=USUAL)
+    assert (told.no_acks_s, told.disturbed_s) == (2.0, 2.0)
+    # Half of the partitions are away, and what they hold up is acked by nobody.
+    (told,) = of([USUAL] * 4 + [(500.0, 10.0)] * 8, killed(4.0, 4.0))
+    assert (told.no_acks_s, told.disturbed_s) == (0.0, None)
+
+
+def test_an_ack_that_says_nothing_of_the_broker_is_none() -> None:
+    (told,) = of([USUAL] * 10, killed(4.0, 4.0, 5.0), producers=producers(checkout="0"))
+    assert (told.no_acks_s, told.publish_latency_max_us, told.disturbed_s) == (None, None, None)
 
 
 def test_a_schedule_that_is_not_steady_has_no_usual() -> None:

@@ -35,12 +35,14 @@ class Brokers:
         done: what was done, in order.
         refuses: what fails.
         killed: set once one is dead.
+        starting: a restart lasts until it is set; None where it takes no time.
     """
 
     done: list[str] = field(default_factory=list)
     refuses: str = ""
     capabilities: frozenset[Capability] = BOTH
     killed: threading.Event = field(default_factory=threading.Event)
+    starting: threading.Event | None = None
     info: ClusterInfo = INFO
     states: dict[int, BrokerState] = field(
         default_factory=lambda: {
@@ -66,6 +68,10 @@ class Brokers:
         self.killed.set()
 
     def restart(self, broker: int) -> None:
+        if self.starting is not None:
+            self.starting.wait()
+            if self.refuses == "late":
+                raise ClusterError("the cluster is gone")
         self._do("restart", broker, BrokerState(broker, alive=True, detail="", started="2"))
 
     def broker_states(self) -> list[BrokerState]:
@@ -162,3 +168,43 @@ def test_faults_need_a_cluster_that_can_and_a_broker_that_is_there() -> None:
         require_faults(cast("Cluster", can_not), [PlannedFault("kill", 1, 0.0, None)])
     with pytest.raises(UsageError, match="there is no broker 3"):
         require_faults(cast("Cluster", can), [PlannedFault("kill", 3, 0.0, None)])
+
+
+def test_a_fault_waits_until_what_the_one_before_did_to_its_broker_is_undone() -> None:
+    """A killed broker may take longer to answer than the scenario's author thought."""
+    brokers = Brokers(starting=threading.Event())
+    injector = started(brokers, PlannedFault("kill", 1, 0.0, 0.01), PlannedFault("pause", 1, 0.05, 0.01))
+    assert brokers.killed.wait(SOON_S)
+    time.sleep(0.1)  # the second one's time passes
+    assert brokers.done == ["kill 1"]
+    cast("threading.Event", brokers.starting).set()
+    assert until(lambda: injector.injected[1].ended_ns is not None, SOON_S)
+    injector.stop()
+    assert brokers.done == ["kill 1", "restart 1", "pause 1", "resume 1"]
+
+
+def test_a_fault_that_never_came_to_its_turn_is_a_failure() -> None:
+    brokers = Brokers(starting=threading.Event())
+    injector = started(brokers, PlannedFault("kill", 1, 0.0, 0.01), PlannedFault("pause", 1, 0.05, 0.01))
+    assert brokers.killed.wait(SOON_S)
+    time.sleep(0.1)  # the second one's time passes
+    injector.cancel()
+    cast("threading.Event", brokers.starting).set()
+    injector.stop()
+    assert injector.has_failed
+    assert injector.injected[1].failure == (
+        "what the fault at 0s did to it was not undone before the load was over"
+    )
+
+
+def test_an_interrupt_does_not_wait_for_a_broker_that_ends_with_the_run_anyway() -> None:
+    brokers = Brokers(starting=threading.Event(), refuses="late")
+    injector = started(brokers, PlannedFault("kill", 1, 0.0, 0.01))
+    assert brokers.killed.wait(SOON_S)
+    time.sleep(0.05)  # it is being started
+    begin_s = time.monotonic()
+    injector.stop(at_once=True)
+    assert time.monotonic() - begin_s < SOON_S
+    cast("threading.Event", brokers.starting).set()
+    assert until(lambda: not any(one.is_alive() for one in injector._threads), SOON_S)
+    assert not injector.has_failed

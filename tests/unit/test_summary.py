@@ -11,6 +11,7 @@ from loadlab.cli.summary_brokers import broker_section
 from loadlab.results.model import (
     ClusterUsed,
     FaultResult,
+    GroupReconciliation,
     Reason,
     Reconciliation,
     RunResult,
@@ -67,7 +68,7 @@ def test_a_fault_is_told_with_its_times_and_what_it_cost() -> None:
 
     assert (
         "fault            broker 2 killed 10.1 s into the measure phase · answered again after 15.3 s"
-        " · no acks for 3 s · publish_latency max 3.4 s · as before after 5 s"
+        " · no acks for 3 s · publish_latency max 3.40 s · as before after 5 s"
     ) in lines
     assert "fault            broker 1 was not paused: the load had ended" in lines
 
@@ -190,6 +191,18 @@ def test_errors_losses_and_failed_thresholds_are_told() -> None:
         "thresholds       FAILED  publish_latency p99 < 4ms · 4.50 ms",
         "                 passed  consumer_lag final == 0 · 0 records",
     ]
+
+
+def test_what_is_lost_for_certain_is_told_where_nobody_knows_of_all() -> None:
+    nothing = GroupReconciliation(**{**dict.fromkeys(GroupReconciliation.model_fields, 0), "lost": None})
+    groups = {
+        "late": nothing.model_copy(update={"lost": 4, "lost_at_least": 4, "unseen": 2}),
+        "other": nothing,
+    }
+    found = Reconciliation(acked=100, lost=None, lost_at_least=4, unseen=None, groups=groups)
+    lines = told(result(reconciliation=found))
+    assert "records          100 acked · at least 4 lost · 2 unseen by late" in lines
+    assert any(line.startswith("errors           4 records lost") for line in lines)
 
 
 def test_a_run_that_measured_nothing_has_a_summary() -> None:

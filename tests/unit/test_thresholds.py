@@ -598,3 +598,23 @@ def test_cpu_that_is_unknown_of_one_group_is_unknown_of_all() -> None:
 
     assert (outcome.passed, outcome.measured) == (False, None)
     assert outcome.not_measurable == "a worker did not live to tell it"
+
+
+@pytest.mark.parametrize(
+    ("expression", "measured"),
+    [
+        ("lost == 0", 4.0),
+        ("lost < 4", 4.0),
+        ("lost < 5", None),
+        ("lost <= 3", 4.0),
+        ("lost == 4", None),
+        ("lost > 9", None),
+    ],
+)
+def test_what_is_lost_for_certain_breaks_a_limit_whatever_else_there_is(
+    expression: str, measured: float | None
+) -> None:
+    found = Reconciliation(acked=99, lost=None, lost_at_least=4)
+    outcome = judged("reconciliation", expression, reconciliation=found)
+    assert (outcome.passed, outcome.measured) == (False, measured)
+    assert (outcome.not_measurable is None) == (measured is not None)
