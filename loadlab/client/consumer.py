@@ -221,18 +221,17 @@ class Consumer:
         self._note_gap(time.monotonic_ns())
         free_all(self._returns)
 
-    def close(self) -> str | None:
-        """Commits, leaves the group and frees the client.
+    def commit(self) -> int:
+        """Commits what was read; returns librdkafka's code of why that failed, or 0."""
+        error: int = librdkafka().rd_kafka_commit(self._client, None, 0)
+        return 0 if error == _NO_OFFSET else error
 
-        Returns:
-            Why the last commit failed, or None.
-        """
+    def close(self) -> None:
+        """Leaves the group and frees the client."""
         library = librdkafka()
-        error = library.rd_kafka_commit(self._client, None, 0)
         library.rd_kafka_queue_destroy(self._queue)
         library.rd_kafka_consumer_close(self._client)
         library.rd_kafka_destroy(self._client)
-        return None if error in (0, _NO_OFFSET) else error_text(error)
 
 
 def _taken_code(error: int | None) -> int:

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from loadlab.measurement.histogram import BUCKETS, HISTOGRAM
 
-SLAB_VERSION: Final = 4
+SLAB_VERSION: Final = 5
 INTERVAL_NS: Final = 1_000_000_000
 RING_INTERVALS: Final = 120
 ERROR_CODES: Final = 32
@@ -174,6 +174,9 @@ SLAB = np.dtype(
         ("usage", USAGE, (_PHASES,)),  # at the end of each phase, cumulative
         ("loop_cpu_ns", "<i8"),  # of the thread of the loop, once that has ended
         ("loop_wait_ns", "<i8"),  # likewise: for which it could have run, and stood in line for a core
+        ("committed", "<i8"),  # 1 once a consumer's last commit was answered, or no answer came in time
+        ("commit_error", "<i8"),  # librdkafka's code of why that failed; 0 where it did not
+        ("may_leave", "<i8"),  # the parent writes it: all workers of the run have committed
         ("lanes", LANE, (2,)),
     ],
 )

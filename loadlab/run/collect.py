@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import loadlab
 from loadlab.client.handle import effective_properties
-from loadlab.client.library import version
+from loadlab.client.library import error_name, version
 from loadlab.cluster import Capability
 from loadlab.errors import ClusterError
 from loadlab.measurement.histogram import lower_bounds_ns
@@ -276,8 +276,23 @@ def _lag_warnings(run: EndedRun) -> Iterator[Warned]:
                 ),
                 fix="leave group_id out, or stop the others",
             )
+    for name, failed in _failed_commits(run).items():
+        yield Warned(
+            message=f"consumer {name}: a worker's last commit failed ({', '.join(failed)}), so that"
+            " committed_lag.final has what was read since the one before",
+            fix="judge by consumer_lag, which goes by what was read",
+        )
     for failure in dict.fromkeys(run.load.sampler.failures):
         yield Warned(message=f"a lag sample is missing: {failure}")
+
+
+def _failed_commits(run: EndedRun) -> dict[str, list[str]]:
+    """By consumer name why last commits failed, by Kafka's names."""
+    failed: dict[str, list[str]] = {}
+    for worker in run.load.fleet.consumers:
+        if code := int(worker.slab.record["commit_error"][0]):
+            failed.setdefault(worker.order.group, []).append(error_name(code))
+    return {name: list(dict.fromkeys(names)) for name, names in failed.items()}
 
 
 def _longest_gap_s(run: EndedRun) -> float:

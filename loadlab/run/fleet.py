@@ -86,6 +86,11 @@ class WorkerProcess:
         return "finished" if code == 0 else f"exit code {code}"
 
 
+def _commits(worker: WorkerProcess) -> bool:
+    """Whether a worker's last commit is still to come."""
+    return worker.alive and not worker.slab.record["committed"][0]
+
+
 def _held(workers: Sequence[WorkerProcess]) -> list[int]:
     """How many partitions each worker of a consumer group holds."""
     return [int(worker.slab.record["assigned"][0]) for worker in workers]
@@ -268,9 +273,13 @@ class Fleet:
                 )
 
     def end(self, timeout_s: float) -> None:
-        """Tells all workers to stop; kills those that have not ended in time."""
+        """Tells all workers to stop, and to leave their groups when all have committed; kills who is late."""
         self.command(Command.STOP)
         deadline = time.monotonic() + timeout_s
+        while any(map(_commits, self.consumers)) and time.monotonic() < deadline - timeout_s / 2.0:
+            time.sleep(_POLL_S)
+        for worker in self.consumers:
+            worker.slab.record["may_leave"] = 1
         for worker in self.workers:
             try:
                 worker.process.wait(max(0.0, deadline - time.monotonic()))

@@ -48,6 +48,7 @@ _WATCH_POLL_S: Final = 0.02
 _CONNECT_TIMEOUT_S: Final = 30.0
 _PURGE_TIMEOUT_S: Final = 2.0
 _CLOSE_TIMEOUT_S: Final = 3.0
+_TIMED_OUT: Final = -185  # RD_KAFKA_RESP_ERR__TIMED_OUT
 
 
 class Watch:
@@ -288,14 +289,34 @@ def _work_as_consumer(settings: ConsumerSettings, slab: Slab, ledger: Ledger | N
     loop.check()
     watch.finish()
     slab.record["state"] = State.FINISHED
+    _commit(consumer, slab)
     _close(consumer)
 
 
+def _commit(consumer: Consumer, slab: Slab) -> None:
+    """Commits what was read; returns when all workers have: who leaves makes commits of the others fail."""
+
+    def commit() -> None:
+        slab.record["commit_error"] = consumer.commit()
+
+    slab.record["commit_error"] = _TIMED_OUT
+    _in_time(commit)
+    slab.record["committed"] = 1
+    deadline_s = time.monotonic() + _CLOSE_TIMEOUT_S
+    while not slab.record["may_leave"][0] and time.monotonic() < deadline_s:
+        time.sleep(_COMMAND_POLL_S)
+
+
 def _close(client: Producer | Consumer) -> None:
-    """Ends a client, all being measured: without a broker its end could wait for a minute."""
-    closing = threading.Thread(target=client.close, name="close", daemon=True)
-    closing.start()
-    closing.join(_CLOSE_TIMEOUT_S)
+    """Ends a client, all being measured."""
+    _in_time(client.close)
+
+
+def _in_time(end: Callable[[], None]) -> None:
+    """Does what without a broker could take a minute."""
+    ending = threading.Thread(target=end, name="close", daemon=True)
+    ending.start()
+    ending.join(_CLOSE_TIMEOUT_S)
 
 
 def main() -> int:

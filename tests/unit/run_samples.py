@@ -66,6 +66,7 @@ def worker_of(order: Order, process: FakeProcess | None = None, state: State = S
     """A worker whose slab a test fills in."""
     slab = create_slab(order.partitions)
     slab.record["state"] = state
+    slab.record["committed"] = 1
     made = cast("subprocess.Popen[str]", process or FakeProcess())
     return WorkerProcess(order, slab, made, log=io.BytesIO())
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+import threading
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -176,6 +177,24 @@ def test_a_worker_died_that_is_gone_and_did_not_finish(
     returncode: int | None, state: State, died: bool
 ) -> None:
     assert worker_of(producing(), FakeProcess(returncode=returncode), state).died == died
+
+
+def test_workers_leave_their_groups_when_all_have_committed() -> None:
+    """Who leaves makes the group rebalance, in which the commits of the others may fail."""
+    first, last = worker_of(consuming(0)), worker_of(consuming(1))
+    last.slab.record["committed"] = 0
+    left_early = []
+
+    def commit() -> None:
+        left_early.append(int(first.slab.record["may_leave"][0]))
+        last.slab.record["committed"] = 1
+
+    timer = threading.Timer(0.1, commit)
+    timer.start()
+    fleet_of(first, last).end(5.0)
+    timer.join()
+    assert left_early == [0]
+    assert [int(one.slab.record["may_leave"][0]) for one in (first, last)] == [1, 1]
 
 
 def test_an_end_tells_workers_to_stop_before_it_waits() -> None:
