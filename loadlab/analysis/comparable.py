@@ -290,7 +290,7 @@ def _scenario_differences(
     baseline: RunResult, contender: RunResult, kind: _Meaning
 ) -> Iterator[tuple[_Path, JsonValue, JsonValue]]:
     """By path what the scenarios don't have alike, as far as it has this meaning."""
-    first, second = dict(_flat(baseline.scenario)), dict(_flat(contender.scenario))
+    first, second = (dict(_flat(side.scenario)) for side in (baseline, contender))
     for path in sorted(first.keys() | second.keys()):
         if _meaning(path) == kind and first.get(path) != second.get(path):
             yield path, first.get(path), second.get(path)
@@ -319,11 +319,11 @@ def _meaning(path: _Path) -> _Meaning:
 
 
 def _flat(document: Mapping[str, JsonValue], prefix: _Path = ()) -> Iterator[tuple[_Path, JsonValue]]:
-    """A document's values by their paths; lists are values."""
+    """A document's values by their paths; lists are values. Older runs lack some: an empty one is as none."""
     for key, value in document.items():
         if isinstance(value, dict):
             yield from _flat(value, (*prefix, key))
-        else:
+        elif value != []:
             yield (*prefix, key), value
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Final
 
 _RULES: Final = (
-    (re.compile(r"_us\.count$"), "records"),
+    (re.compile(r"_us\.(count|missing)$"), "records"),
     (re.compile(r"(^|[._])(records|messages)_(\w+_)?per_s$"), "records/s"),
     (re.compile(r"(^|[._])bytes_(\w+_)?per_s$"), "bytes/s"),
     (re.compile(r"(^|_)requests_per_s$"), "requests/s"),

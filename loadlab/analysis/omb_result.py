@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Never
 
 from loadlab.analysis.comparison import Comparison, compare_values
 from loadlab.analysis.headline import Headline
@@ -199,16 +200,23 @@ def _run(path: Path) -> OmbRun:
         value = _number(found.get(f"aggregatedPublishLatency{_OMB_STAT[stat]}"))
         values[headline] = None if value is None else value * _US_A_MS
     values[SEND_DELAY] = _number(found.get("aggregatedPublishDelayLatency99pct"))
+    for value in values.values():
+        if value is not None and value < 0.0:
+            _refuse(path, value)
     facts = ", ".join(f"{key} {found[key]}" for key in _FACTS if _number(found.get(key)) is not None)
     workload = "".join(letter for letter in str(found.get("workload"))[:200] if letter.isprintable())
     return OmbRun(path.name, f'OMB workload "{workload}", {facts}', values)
+
+
+def _refuse(path: Path, value: float | str) -> Never:
+    raise UsageError(f"{path} holds {value}, which OpenMessaging Benchmark never measures")
 
 
 def _read(path: Path) -> dict[str, object]:
     try:
         if path.stat().st_size > _LARGEST_BYTES:
             raise UsageError(f"{path} is larger than any result of OpenMessaging Benchmark")
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"), parse_constant=partial(_refuse, path))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} can't be read as JSON: {type(error).__name__}") from error
     if isinstance(found, dict) and "schema_version" in found:

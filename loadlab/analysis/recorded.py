@@ -41,6 +41,11 @@ class Track:
         """Whether there is any figure."""
         return len(self.at_s) > 0
 
+    def at(self, at_s: NDArray[np.float64]) -> Track:
+        """The same at all of some times: NaN, a gap in a line, where there is no figure."""
+        known = dict(zip(self.at_s.tolist(), self.values.tolist(), strict=True))
+        return Track(at_s, np.array([known.get(each, np.nan) for each in at_s.tolist()]))
+
     def scaled(self, factor: float) -> Track:
         """The same in another unit."""
         return Track(self.at_s, self.values * factor)

@@ -34,7 +34,7 @@ class Repetition(Model):
         cut_short: the user or a threshold ended it before its time.
         used: whether it counts in the set's figures: neither invalid nor cut short.
         reasons: why the verdict is not a plain "valid", and what else it tells.
-        thresholds_failed: the expressions that did not hold.
+        thresholds_failed: the expressions that did not hold, and why one could not be measured.
     """
 
     repetition: int = Field(ge=1)

@@ -22,7 +22,7 @@ from loadlab.run.runner import open_cluster, run_scenario
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from loadlab.results.model import RunResult
+    from loadlab.results.model import RunResult, Threshold
     from loadlab.results.reader import StoredRun
     from loadlab.run.opening import OpenCluster, RunOptions
     from loadlab.run.progress import RunObserver
@@ -166,6 +166,12 @@ class _Series:
         return Repeated(StoredSet(runs, path), tuple(results), error)
 
 
+def _failed(threshold: Threshold) -> str:
+    """A threshold that did not hold, and why nobody knows where that is so."""
+    why = threshold.not_measurable
+    return threshold.expression if why is None else f"{threshold.expression} (not measurable: {why})"
+
+
 def _repetition(number: int, result: RunResult) -> Repetition:
     return Repetition(
         repetition=number,
@@ -176,5 +182,5 @@ def _repetition(number: int, result: RunResult) -> Repetition:
         cut_short=result.cut_short,
         used=usable(result),
         reasons=result.verdict.reasons,
-        thresholds_failed=tuple(one.expression for one in result.thresholds if not one.passed),
+        thresholds_failed=tuple(_failed(one) for one in result.thresholds if not one.passed),
     )

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from loadlab.errors import ScenarioError
 from loadlab.scenario.checks import check
 from loadlab.scenario.document import Document, Origin, Path, value_at
@@ -95,11 +97,24 @@ def load_document(
     Raises:
         ScenarioError: with every problem, each by its dotted path.
     """
-    document = Document("scenario", [], copy.deepcopy(dict(data)))
+    document = Document("scenario", [], _plain(dict(data)))
     problems = apply_settings(document, settings)
     problems += apply_overrides(document, environ or {}, overrides)
     problems += _apply_brokers(document, brokers)
     return _loaded(document, problems, _NO_FILE)
+
+
+def _plain(data: dict[str, object]) -> dict[str, object]:
+    """A copy in which numbers of NumPy are Python's."""
+    return {key: _plain_value(value) for key, value in data.items()}
+
+
+def _plain_value(value: object) -> object:
+    if isinstance(value, Mapping):
+        return _plain(dict(value))
+    if isinstance(value, list | tuple):
+        return [_plain_value(each) for each in value]
+    return value.item() if isinstance(value, np.generic) else copy.deepcopy(value)
 
 
 def _loaded(document: Document, problems: list[Problem], path: FilePath) -> LoadedScenario:

@@ -154,6 +154,16 @@ def test_a_comparison_reads_the_figures_of_the_run_back(tmp_path: Path, duration
     assert read["throughput.records_per_s"] == pytest.approx(0.9 * np.mean([1_650, 2_650]))
 
 
+def test_a_run_that_lost_its_histograms_is_not_exported_as_one_without_latency(
+    tmp_path: Path, durations: Known
+) -> None:
+    stored = store(tmp_path, durations)
+    (stored.path / "histograms.npz").unlink()
+    for form in ("omb", "csv", "hlog"):
+        with pytest.raises(UsageError, match=r"holds no .*histograms"):
+            export_run(stored, form)  # type: ignore[arg-type]
+
+
 def test_seconds_that_make_no_whole_window_are_told(tmp_path: Path, durations: Known) -> None:
     # Readers take the mean of a list as if all its values were of 10 s.
     notes = export_run(store(tmp_path, durations), "omb").notes
@@ -199,4 +209,4 @@ def test_percentiles_over_time_are_not_made_of_those_of_seconds(tmp_path: Path, 
 
 def test_a_run_that_measured_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no latency"):
-        export_run(save(result(), Artifacts(), tmp_path), "hgrm")
+        export_run(save(result(producers={}, consumers={}), Artifacts(), tmp_path), "hgrm")

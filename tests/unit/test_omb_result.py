@@ -130,6 +130,15 @@ def test_percentiles_of_several_producers_are_not_made_into_one(place: Path) -> 
     assert any("several producers" in remark for remark in json.loads(done.stdout)["remarks"])
 
 
+@pytest.mark.parametrize("rates", ["[NaN]", "[-5.0]", "[1.0, Infinity]"])
+def test_what_no_benchmark_measures_is_refused(place: Path, rates: str) -> None:
+    text = json.dumps({**omb(), "publishRate": []}).replace('"publishRate": []', f'"publishRate": {rates}')
+    (place / "odd.json").write_text(text)
+    done = compared(place, str(place / "odd.json"), "aaaa", "--allow", "tool")
+    assert done.exit_code == 2
+    assert "which OpenMessaging Benchmark never measures" in done.stderr
+
+
 @pytest.mark.parametrize("text", ["", "[1]", '{"publishRate": []}', "\x00", "[" * 200_000])
 def test_another_file_is_refused(place: Path, text: str) -> None:
     (place / "other.json").write_text(text)

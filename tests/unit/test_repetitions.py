@@ -281,3 +281,12 @@ def test_a_set_whose_run_is_gone_says_which(runs: FakeRuns, tmp_path: Path) -> N
     assert runs.seeds
     with pytest.raises(UsageError, match="nothing called run-2 is stored"):
         stored.load_runs()
+
+
+def test_a_threshold_that_could_not_be_measured_says_so_in_the_set() -> None:
+    missed = Threshold(
+        expression="publish_latency p99.9 < 1s", passed=False, not_measurable="of 1,500 samples"
+    )
+    told = repetitions._failed(missed)
+    assert told == "publish_latency p99.9 < 1s (not measurable: of 1,500 samples)"
+    assert repetitions._failed(FAILED["thresholds"][0]) == "p99 < 1ms"

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
@@ -384,3 +385,20 @@ def test_a_byte_of_no_character_in_an_argument_is_refused(override: str) -> None
 @pytest.mark.parametrize(("written", "read"), [('"#1 #2"', "#1 #2"), ("a#b", "a#b"), ("'#'", "#"), ("", "")])
 def test_a_sign_of_comments_within_a_value_or_quotes_is_kept(written: str, read: str) -> None:
     assert load(QUICKSTART, [f"description={written}"]).scenario.description == read
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    """As a loop in a notebook makes them."""
+    schedule = {"rate": np.int64(500)}
+    producer = {"topic": "orders", "schedule": schedule, "records": {"size": np.float64(100.0)}}
+    document = {
+        "name": "numbers",
+        "seed": np.int64(4),
+        "topics": {"orders": {"partitions": np.int32(3)}},
+        "producers": {"checkout": {**producer, "config": {"batch.size": np.int64(65536)}}},
+    }
+    scenario = load_document(document).scenario
+    assert (scenario.seed, scenario.topics["orders"].partitions) == (4, 3)
+    assert scenario.producers["checkout"].schedule.rate == 500
+    assert scenario.producers["checkout"].config["batch.size"] == "65536"
+    assert isinstance(schedule["rate"], np.int64)

@@ -81,7 +81,7 @@ def opened(
     asked: Mapping[str, object],
     needed_disk_bytes: int = 0,
 ) -> tuple[OpenCluster, list[str]]:
-    monkeypatch.setattr(opening, "attach", lambda _: cluster)
+    monkeypatch.setattr(opening, "attach", lambda *_: cluster)
     monkeypatch.setattr(opening, "clean_leftovers", list)
     monkeypatch.setattr(opening, "start_compiling", lambda _: None)
     monkeypatch.setattr(opening, "await_compiled", lambda _: None)

@@ -14,11 +14,12 @@ from loadlab.measurement.histogram import BUCKETS, Histogram, midpoints_ns
 from loadlab.results.artifacts import HISTOGRAMS_FILE, read_events, read_interval_histograms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
 
+    from loadlab.results.model import RunResult
     from loadlab.results.reader import StoredRun
 
 
@@ -26,9 +27,23 @@ def latencies(stored: StoredRun) -> Mapping[tuple[str, str], Histogram]:
     """All latencies of a run's measure phase that have a sample, by source and metric.
 
     Raises:
-        UsageError: the file is damaged.
+        UsageError: the file is damaged, or is not there although the result tells of samples.
     """
+    if not (stored.path / HISTOGRAMS_FILE).exists() and any(_told(stored.result)):
+        raise UsageError(
+            f"{stored.path} holds no {HISTOGRAMS_FILE}, and the result tells of latencies",
+            fix="restore the file; what result.json tells, `loadlab show` shows",
+        )
     return {key: each.durations for key, each in latency_histograms(stored).items() if each.count}
+
+
+def _told(result: RunResult) -> Iterator[int]:
+    """The samples of each latency."""
+    for producer in result.producers.values():
+        for block in (producer.send_delay_us, producer.service_time_us, producer.publish_latency_us):
+            yield 0 if block is None else block.count
+    for consumer in result.consumers.values():
+        yield 0 if consumer.end_to_end_latency_us is None else consumer.end_to_end_latency_us.count
 
 
 def some_latencies(stored: StoredRun) -> Mapping[tuple[str, str], Histogram]:

@@ -41,9 +41,10 @@ class TwoViews:
 def two_views(recorded: Recorded) -> TwoViews:
     """The medians of each second of a run with one producer."""
     (source,) = recorded.sources("producer")
+    acks = recorded.track(source, "acked_records_per_s")
     return TwoViews(
-        service_time=recorded.track(source, "service_time_p50_us"),
-        publish_latency=recorded.track(source, "publish_latency_p50_us"),
+        service_time=recorded.track(source, "service_time_p50_us").at(acks.at_s),
+        publish_latency=recorded.track(source, "publish_latency_p50_us").at(acks.at_s),
         phases=recorded.result.phases,
         faults=recorded.result.faults,
     )

@@ -78,6 +78,14 @@ class Missing:
 
     why: str
 
+    def save(self, path: str | Path) -> None:
+        """There is nothing to write.
+
+        Raises:
+            UsageError: always, with the reason.
+        """
+        raise UsageError(f"{path} is not written: {self.why}")
+
     def _repr_html_(self) -> str:
         note = ET.Element("p", {"class": "missing"})
         note.text = self.why
@@ -93,6 +101,19 @@ class Plots:
     """
 
     plots: tuple[Plot, ...]
+
+    def save(self, path: str | Path) -> None:
+        """Write the pictures: several as lag-1.png, lag-2.png and so on, in their order.
+
+        Raises:
+            UsageError: there is no such format, or a file can't be written.
+        """
+        named = Path(path)
+        if len(self.plots) == 1:
+            self.plots[0].save(named)
+            return
+        for number, plot in enumerate(self.plots, start=1):
+            plot.save(named.with_stem(f"{named.stem}-{number}"))
 
     def _repr_html_(self) -> str:
         return "".join(plot._repr_html_() for plot in self.plots)
