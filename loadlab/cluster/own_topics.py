@@ -95,6 +95,14 @@ def delete_left(cluster: Cluster) -> list[str]:
     return deleted
 
 
+def forget_topics(cluster_id: str) -> None:
+    """Forget what runs left on a cluster that is no more."""
+    for record in _records():
+        if record.cluster_id == cluster_id:
+            with contextlib.suppress(OSError):
+                record.path.unlink()
+
+
 def _folder() -> Path:
     return state_dir() / "topics"
 

@@ -15,6 +15,7 @@ from loadlab.cluster.docker import NAME_LABEL, OWNER_LABEL, RUN_LABEL, Engine, M
 from loadlab.cluster.embedded import EmbeddedCluster
 from loadlab.cluster.leftovers import remove_processes
 from loadlab.cluster.local_cluster import Brokers, LocalCluster
+from loadlab.cluster.own_topics import forget_topics
 from loadlab.cluster.processes import ProcessIdentity, boot_id
 from loadlab.cluster.state import ClusterRecord, lock_of, records, standing
 from loadlab.errors import ClusterError, UsageError
@@ -278,7 +279,9 @@ def _remove(record: ClusterRecord, engine: Engine | None) -> list[str]:
     removed = []
     if record.info.provider == "docker" and engine is not None:
         removed = remove_run(engine, record.run_id)
-    return removed + remove_processes(record)
+    removed += remove_processes(record)
+    forget_topics(record.info.cluster_id)
+    return removed
 
 
 def _alive(record: ClusterRecord, engine: Engine | None) -> int | None:

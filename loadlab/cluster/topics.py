@@ -35,6 +35,7 @@ class TopicAdmin:
 
     def __init__(self, admin: KafkaAdmin) -> None:
         self._admin = admin
+        self._deleted: set[str] = set()  # ids, which brokers may tell of a while longer
 
     @property
     def client(self) -> AdminClient:
@@ -92,6 +93,7 @@ class TopicAdmin:
             return
         if kept := self.delete_named(ours, timeout_s):
             raise ClusterError(f"topics could not be deleted: {reasons(kept)}")
+        self._deleted |= {ids[name] for name in ours}
         deadline_s = time.monotonic() + _FORGET_TIMEOUT_S
         while any(self.describe(ours).values()) and time.monotonic() < deadline_s:
             time.sleep(_POLL_S)
@@ -116,8 +118,11 @@ class TopicAdmin:
         return kept
 
     def _refuse_existing(self, names: Sequence[str]) -> None:
-        if existing := sorted(name for name, found in self.describe(names).items() if found):
-            raise topics_exist(existing)
+        deadline_s = time.monotonic() + _FORGET_TIMEOUT_S
+        while existing := {name: found.topic_id for name, found in self.describe(names).items() if found}:
+            if not self._deleted.issuperset(existing.values()) or time.monotonic() > deadline_s:
+                raise topics_exist(sorted(existing))
+            time.sleep(_POLL_S)  # another broker than the one that has forgotten them has answered
 
     def _wait_for_leaders(self, partitions: Mapping[str, int]) -> dict[str, str]:
         timeout_s = ready_timeout_s(sum(partitions.values()))
@@ -126,12 +131,20 @@ class TopicAdmin:
         waiting = list(partitions)
         while True:
             found |= self.describe(waiting)
-            waiting = [name for name in waiting if not _is_led(found[name], partitions[name])]
+            waiting = [name for name in waiting if not self._is_led(found[name], partitions[name])]
             if not waiting:
                 return {name: topic.topic_id for name, topic in found.items() if topic}
             if time.monotonic() > deadline_s:
                 raise ClusterError(f"no leader for every partition of {listed(waiting)} in {timeout_s:.0f} s")
             time.sleep(_POLL_S)
+
+    def _is_led(self, topic: TopicDescription | None, partitions: int) -> bool:
+        return (
+            topic is not None
+            and topic.topic_id not in self._deleted
+            and len(topic.partitions) == partitions
+            and all(one.leader is not None for one in topic.partitions)
+        )
 
     def _description(
         self, future: Future[KafkaTopicDescription], timeout_s: float
@@ -168,11 +181,3 @@ def described(topic: TopicMetadata, topic_id: str) -> TopicDescription:
         for number, one in sorted((topic.partitions or {}).items())
     )
     return TopicDescription(str(topic.topic), topic_id, partitions)
-
-
-def _is_led(topic: TopicDescription | None, partitions: int) -> bool:
-    return (
-        topic is not None
-        and len(topic.partitions) == partitions
-        and all(one.leader is not None for one in topic.partitions)
-    )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from loadlab.cluster.own_topics import MadeTopics, delete_left
+from loadlab.cluster.own_topics import MadeTopics, delete_left, forget_topics
 from loadlab.cluster.processes import ProcessIdentity
 from loadlab.cluster.state import state_dir
 from loadlab.errors import ClusterError, UsageError
@@ -125,3 +125,10 @@ def test_what_a_run_could_not_delete_the_next_one_of_its_process_deletes(state: 
     cluster = Standing(orders="id-1")
     assert delete_left(as_cluster(cluster)) == ["orders"]
     assert not list(state.iterdir())
+
+
+def test_what_was_on_a_cluster_that_is_no_more_is_forgotten(state: Path) -> None:
+    for run_id, cluster_id in (("one", "here"), ("two", "there")):
+        MadeTopics.of(run_id, as_cluster(Standing(cluster_id)), {"orders": "id"}).remember()
+    forget_topics("here")
+    assert [path.stem for path in state.iterdir()] == ["two"]

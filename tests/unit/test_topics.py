@@ -239,3 +239,33 @@ def test_of_many_topics_the_first_are_named_with_their_common_reason() -> None:
 def test_more_partitions_may_take_longer_until_they_are_served() -> None:
     assert 60 <= ready_timeout_s(1) < 61
     assert ready_timeout_s(10_000) > 200  # a broker on a busy core opened 140 logs a second
+
+
+@dataclass
+class Forgetful(FakeClient):
+    """A cluster of which some brokers tell of a deleted topic a while longer.
+
+    Attributes:
+        stale: how many answers still have it.
+    """
+
+    stale: int = 0
+
+    def _described(self, name: str) -> Future[object]:
+        if name in self.deleted and name not in {made for request in self.requests for made in request}:
+            self.stale -= 1
+            self.there = {name: 1} if self.stale > 0 else {}
+        return super()._described(name)
+
+
+def test_a_topic_that_was_just_deleted_is_not_there_although_a_broker_says_so() -> None:
+    client = Forgetful(there={"a": 1}, stale=5)
+    topics = TopicAdmin(cast("KafkaAdmin", SimpleNamespace(client=client, refresh=lambda _: None)))
+    deleting = {"a": "id of a"}
+    topics.delete(deleting, timeout_s=1)
+    client.stale = 3  # another broker answers than the one that had forgotten it
+    topics._refuse_existing(["a"])
+    assert client.stale <= 0
+    client.there, client.deleted = {"b": 1}, []
+    with pytest.raises(LoadlabError, match="b"):
+        topics._refuse_existing(["b"])
