@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 _DONE: Final = {"pause": "stands still, as planned", "kill": "is dead, as planned"}
-_ABANDONED_S: Final = 2.0
+_MOMENT_S: Final = 2.0
 _UNDONE: Final = {"pause": "goes on", "kill": "was started again and answers"}
 
 
@@ -101,17 +101,23 @@ class FaultInjector:
         self.cancel()
         if at_once and not self.revives:
             self._abandoned.set()
-        elif any(thread.is_alive() for thread in self._threads):
-            self.events.note("faults_end", "waiting until the brokers that faults hold go on")
-        for thread in self._threads:
-            thread.join(_ABANDONED_S if self._abandoned.is_set() else None)
+        if self._join(_MOMENT_S) or self._abandoned.is_set():
+            return
+        self.events.note("faults_end", "waiting until the brokers that faults hold answer")
+        self._join(None)
 
     def abandon(self) -> None:
         """Ends what can be ended in a moment: paused brokers go on, and nobody waits for killed ones."""
         self.cancel()
         self._abandoned.set()
+        self._join(_MOMENT_S)
+
+    def _join(self, timeout_s: float | None) -> bool:
+        """Waits for all faults to end; says whether they have."""
+        deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
         for thread in self._threads:
-            thread.join(_ABANDONED_S)
+            thread.join(None if deadline_s is None else max(0.0, deadline_s - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _carry_out_all(self, of_broker: Sequence[Injected], measure_begin_ns: int) -> None:
         """Does all faults of one broker: none begins before the one before it is undone."""
