@@ -443,3 +443,10 @@ def test_plots_of_several_groups_are_saved_one_by_one(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lag.png", "lags-1.png", "lags-2.png"]
     with pytest.raises(UsageError, match="the run has no telemetry"):
         Missing("the run has no telemetry").save("brokers.png")
+
+
+def test_a_picture_says_whose_it_is() -> None:
+    stored = load(REFERENCE / "paused-with-room", REFERENCE)
+    drawn = RunPlots(stored).throughput()
+    assert isinstance(drawn, Plot)
+    assert drawn.figure.get_supxlabel() == f"{stored.result.run_id} · SUSPECT"

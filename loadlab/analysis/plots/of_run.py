@@ -42,15 +42,24 @@ class RunPlots:
     def _recorded(self) -> Recorded:
         return recorded(self.stored)
 
+    def _signed(self, plot: Plot) -> Plot:
+        """With the run's id, and what a reader must know before any figure."""
+        result = self.stored.result
+        status = [] if result.verdict.status == "valid" else [result.verdict.status.upper()]
+        mock = ["mock broker: not Kafka"] if result.cluster.kind == "mock" else []
+        return plot.signed(" · ".join([result.run_id, *status, *mock]))
+
     def spectrum(self) -> Plot | Missing:
         """Latency against percentile, for each of the four latencies."""
         lines = spectrum_lines(self._recorded)
-        return draw_spectrum(lines) if lines else Missing("No latency has enough samples for a percentile.")
+        if not lines:
+            return Missing("No latency has enough samples for a percentile.")
+        return self._signed(draw_spectrum(lines))
 
     def throughput(self) -> Plot | Missing:
         """Rates over time: intended, sent, acked and consumed."""
         data = throughput_data(self._recorded)
-        return draw_throughput(data) if data.rates else Missing("No interval was recorded.")
+        return self._signed(draw_throughput(data)) if data.rates else Missing("No interval was recorded.")
 
     def heatmap(self, metric: str = "publish_latency") -> Plot | Missing:
         """One latency over time.
@@ -64,33 +73,35 @@ class RunPlots:
         if metric not in LATENCIES:
             raise unknown("latency", metric, LATENCIES)
         data = heatmap_data(self._recorded, metric)
-        return (
-            draw_heatmap(data) if data else Missing(f"No histograms by the second of {metric} were recorded.")
-        )
+        if not data:
+            return Missing(f"No histograms by the second of {metric} were recorded.")
+        return self._signed(draw_heatmap(data))
 
     def lag(self) -> Plots | Missing:
         """Each consumer group's lag over time."""
         consumers = self._recorded.result.consumers
         data = [lag_data(self._recorded, name) for name in consumers]
-        drawn = tuple(draw_lag(each) for each in data if each.total)
+        drawn = tuple(self._signed(draw_lag(each)) for each in data if each.total)
         return (
             Plots(drawn) if drawn else Missing("No lag was sampled: the run has no consumers, or too short.")
         )
 
     def skew(self) -> Plots | Missing:
         """The records by partition of the topics that are most skewed."""
-        drawn = tuple(map(draw_skew, skew_data(self._recorded)))
+        drawn = tuple(self._signed(draw_skew(each)) for each in skew_data(self._recorded))
         return Plots(drawn) if drawn else Missing("No topic with several partitions grew.")
 
     def stages(self) -> Plot | Missing:
         """The stages of the mean publish latency."""
         data = stages_data(self._recorded)
-        return draw_stages(data) if data else Missing("No record was acked.")
+        return self._signed(draw_stages(data)) if data else Missing("No record was acked.")
 
     def brokers(self) -> Plot | Missing:
         """Broker telemetry over time."""
         data = brokers_data(self._recorded)
-        return draw_brokers(data) if data else Missing("The brokers told nothing of themselves in this run.")
+        if not data:
+            return Missing("The brokers told nothing of themselves in this run.")
+        return self._signed(draw_brokers(data))
 
 
 _NAMES: Final = tuple(name for name in vars(RunPlots) if not name.startswith("_"))
