@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Never
 
 from loadlab.analysis.comparison import Comparison, compare_values
+from loadlab.analysis.export.omb import MOCK_SYSTEM
 from loadlab.analysis.headline import Headline
 from loadlab.analysis.sides import Side, counted
 from loadlab.errors import UsageError
@@ -58,11 +59,13 @@ class OmbRun:
         run_id: the file's name.
         told: what was run, in words.
         values: its numbers, in our units.
+        of_mock: whether loadlab exported it of a run on the mock.
     """
 
     run_id: str
     told: str
     values: Mapping[Headline, float | None]
+    of_mock: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,11 +142,7 @@ def _is_told(values: Sequence[float | None]) -> bool:
 
 
 def _refuse_unless_allowed(sides: tuple[Side | OmbSide, ...], allowed: Collection[Kind]) -> None:
-    mocks = [
-        side.letter
-        for side in sides
-        if isinstance(side, Side) and any(run.cluster.kind == "mock" for run in side.runs.values())
-    ]
+    mocks = [side.letter for side in sides if _has_mock(side)]
     if mocks:
         raise UsageError(
             f"A and B can't be compared:\n  never: {' and '.join(mocks)} was measured with a mock broker",
@@ -157,6 +156,12 @@ def _refuse_unless_allowed(sides: tuple[Side | OmbSide, ...], allowed: Collectio
             " nor properties",
             fix="run the imported scenario here; or, if this is what you want to know, --allow tool",
         )
+
+
+def _has_mock(side: Side | OmbSide) -> bool:
+    if isinstance(side, OmbSide):
+        return any(run.of_mock for run in side.runs)
+    return any(run.cluster.kind == "mock" for run in side.runs.values())
 
 
 def _runs(
@@ -205,7 +210,8 @@ def _run(path: Path) -> OmbRun:
             _refuse(path, value)
     facts = ", ".join(f"{key} {found[key]}" for key in _FACTS if _number(found.get(key)) is not None)
     workload = "".join(letter for letter in str(found.get("workload"))[:200] if letter.isprintable())
-    return OmbRun(path.name, f'OMB workload "{workload}", {facts}', values)
+    of_mock = str(found.get("driver")).startswith(f"{MOCK_SYSTEM} (loadlab ")
+    return OmbRun(path.name, f'OMB workload "{workload}", {facts}', values, of_mock)
 
 
 def _refuse(path: Path, value: float | str) -> Never:

@@ -16,7 +16,7 @@ from loadlab.results.reader import load
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadlab.results.model import RunResult, Verdict
+    from loadlab.results.model import RunResult
 
 _STDOUT = Path("-")
 
@@ -47,7 +47,7 @@ def export(run: str, form: str, output: Path | None, *, force: bool, results_dir
     if output == _STDOUT and not chosen.single:
         raise click.UsageError(f"{form} is several files: name a folder by --output")
     exported = export_run(stored, form)
-    for note in (*_worth(stored.result.verdict), *_missing(stored.result), *exported.notes):
+    for note in (*_worth(stored.result), *_missing(stored.result), *exported.notes):
         print_note(f"note: {note}")
     if output == _STDOUT:
         print_document(exported.contents[""].decode().removesuffix("\n"))
@@ -71,7 +71,12 @@ def _missing(result: RunResult) -> Iterator[str]:
             yield f"{what} lacks {block.missing:,} of {whole:,} records, which never came through"
 
 
-def _worth(verdict: Verdict) -> list[str]:
+def _worth(result: RunResult) -> Iterator[str]:
     """What the formats of other tools have no field for."""
-    codes = ", ".join(dict.fromkeys(reason.code for reason in verdict.reasons))
-    return [] if verdict.status == "valid" else [f"the run is {verdict.status}: {codes}"]
+    codes = ", ".join(dict.fromkeys(reason.code for reason in result.verdict.reasons))
+    if result.verdict.status != "valid":
+        yield f"the run is {result.verdict.status}: {codes}"
+    if result.cut_short:
+        measure = result.phase("measure")
+        measured_s = 0.0 if measure is None else measure.end_s - measure.start_s
+        yield f"the run was cut short: {measured_s:.1f} s were measured"

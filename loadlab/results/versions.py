@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Never, TypeAlias, TypeVar
 
 from pydantic import JsonValue, ValidationError
 
@@ -72,9 +72,14 @@ def _validated(document: Document, model: type[Stored], path: Path) -> Stored:
         ) from error
 
 
+def _no_number(word: str) -> Never:
+    """Refuse NaN and Infinity, which JSON does not have and Python reads: no figure is written so."""
+    raise ValueError(f"{word} is no number")
+
+
 def _read(path: Path) -> Document:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # the latter where brackets are nested by the thousand

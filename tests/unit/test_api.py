@@ -312,6 +312,17 @@ def test_a_result_of_a_newer_schema_is_refused_by_name(tmp_path: Path) -> None:
     assert "schema version 99" in loadlab.results(tmp_path).problem[0]
 
 
+def test_a_figure_that_is_no_number_is_a_damage(tmp_path: Path) -> None:
+    run = copied("fast", tmp_path)
+    file = run.path / "result.json"
+    file.chmod(0o644)
+    whole = json.loads(file.read_text("utf-8"))
+    next(iter(whole["producers"].values()))["publish_latency_us"]["p50"] = float("nan")
+    file.write_text(json.dumps(whole), "utf-8")
+    with pytest.raises(UsageError, match="is damaged: NaN is no number"):
+        loadlab.load(run.path.name, tmp_path)
+
+
 READERS: dict[str, Callable[[loadlab.Result], object]] = {
     "intervals.parquet": lambda run: run.intervals,
     "histograms.npz": lambda run: run.histogram("publish_latency"),

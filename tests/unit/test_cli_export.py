@@ -101,3 +101,9 @@ def test_what_a_run_is_worth_is_told_where_the_format_cannot(tmp_path: Path) -> 
     told = called("k3f9", "--format", "omb", "--results-dir", tmp_path, "--output", "-")
 
     assert "note: the run is invalid: generator_limited" in told.stderr
+
+
+def test_a_run_that_was_cut_short_is_told_to_be_so(tmp_path: Path) -> None:
+    store(tmp_path / "results", known(100), interrupted=True)
+    told = called("k3f9", "--format", "openmetrics", "--results-dir", tmp_path / "results", "--output", "-")
+    assert "note: the run was cut short: 25.0 s were measured" in told.stderr

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from export_samples import MEASURE_END_S, WARMUP_S, Known, known, store
-from result_samples import RUN_ID, result
+from result_samples import RUN_ID, producer, result
 
 from loadlab.analysis.export import export_run
 from loadlab.analysis.omb_result import load_omb
@@ -169,6 +170,15 @@ def test_seconds_that_make_no_whole_window_are_told(tmp_path: Path, durations: K
     notes = export_run(store(tmp_path, durations), "omb").notes
 
     assert notes == ("lists are by 10 s: the last 5 s stand in the aggregated fields only",)
+
+
+def test_a_delay_of_some_producers_is_told_to_be_so(tmp_path: Path, durations: Known) -> None:
+    stored = store(tmp_path, durations)
+    at_max = producer().model_copy(update={"send_delay_us": None})
+    both = {**stored.result.producers, "flat": at_max}
+    mixed = replace(stored, result=stored.result.model_copy(update={"producers": both}))
+    told = "publishDelayLatency is of checkout alone: at rate max (flat) no record is due"
+    assert told in export_run(mixed, "omb").notes
 
 
 def test_a_shorter_phase_is_one_value_and_told(tmp_path: Path, durations: Known) -> None:

@@ -66,6 +66,14 @@ def test_it_is_refused_until_it_is_allowed(place: Path) -> None:
     assert "--allow tool" in done.stderr
 
 
+def test_a_mock_is_known_by_what_loadlab_exported_of_it(place: Path) -> None:
+    document = {**omb(), "driver": "librdkafka mock (loadlab k3f9)"}
+    (place / "mock.json").write_text(json.dumps(document))
+    done = compared(place, str(place / "mock.json"), "aaaa", "--allow", "tool")
+    assert done.exit_code == 2
+    assert "never: A was measured with a mock broker" in done.stderr
+
+
 def test_a_mock_is_never_compared_with_it(place: Path) -> None:
     mock = ClusterUsed(provider="embedded", kind="mock", brokers=1)
     save(result(run_id="20261123T100000-mock-bbbb", cluster=mock), Artifacts(), place / "results")

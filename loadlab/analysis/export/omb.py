@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from loadlab.results.reader import StoredRun
 
 WINDOW_S: Final = 10
+MOCK_SYSTEM: Final = "librdkafka mock"
 _PERCENTILES: Final = {
     "50pct": 50.0,
     "75pct": 75.0,
@@ -94,11 +95,21 @@ def export(stored: StoredRun) -> Exported:
             notes.append(
                 f"{measure.name} is 0 where there was no sample: OMB's format can't say so otherwise"
             )
+    notes += _some_without_delay(stored.result)
     if windows[0].seconds < WINDOW_S:
         notes.append(f"the one value of each list is of {windows[0].seconds} s, not {WINDOW_S} s")
     if left_s := seconds.left_over(WINDOW_S):
         notes.append(f"lists are by {WINDOW_S} s: the last {left_s} s stand in the aggregated fields only")
     return Exported({"": (json.dumps(document, indent=2) + "\n").encode()}, tuple(notes))
+
+
+def _some_without_delay(result: RunResult) -> list[str]:
+    """That the publish delay is not of all producers, where some send as fast as they can."""
+    due = {name: producer.send_delay_us is not None for name, producer in result.producers.items()}
+    if all(due.values()) or not any(due.values()):
+        return []
+    named = [", ".join(name for name, is_due in due.items() if is_due is which) for which in (True, False)]
+    return [f"publishDelayLatency is of {named[0]} alone: at rate max ({named[1]}) no record is due"]
 
 
 def _head(result: RunResult) -> dict[str, object]:
@@ -126,9 +137,7 @@ def _producers_per_topic(result: RunResult) -> int:
 def _driver(result: RunResult) -> str:
     """What OMB's charts label a run with: system and version, and the run, as there may be several."""
     version = result.cluster.kafka_version
-    system = (
-        "librdkafka mock" if result.cluster.kind == "mock" else f"Kafka {version}" if version else "Kafka"
-    )
+    system = MOCK_SYSTEM if result.cluster.kind == "mock" else f"Kafka {version}" if version else "Kafka"
     return f"{system} (loadlab {result.run_id.rsplit('-', 1)[-1]})"
 
 
