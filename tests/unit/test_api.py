@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import html
 import inspect
+import json
 import os
 import re
 import shutil
