@@ -108,7 +108,7 @@ def test_what_a_fault_holds_is_left_alone_and_undone_after_its_run_was_killed(
     tmp_path: Path, provider: str, fault: str, words: str
 ) -> None:
     name = f"held-{provider}"
-    spec = cluster_spec({"provider": provider})
+    spec = cluster_spec({"provider": provider, "config": QUICKLY_MISSED})
     start_cluster(spec, progress=print, run_id=f"{name}-1", standing_name=name).stop()
     try:
         faults = f"faults=[{{at: 200ms, {fault}, for: 50s}}]"
@@ -137,22 +137,21 @@ def test_what_a_fault_holds_is_left_alone_and_undone_after_its_run_was_killed(
 
 @pytest.mark.local
 @pytest.mark.usefixtures("local_kafka")
-def test_brokers_that_two_runs_have_started_again_end_with_their_cluster() -> None:
+def test_a_broker_that_two_runs_have_started_again_ends_with_its_cluster() -> None:
     """Each run has looked at the cluster before the other one changed it."""
-    spec = cluster_spec({"provider": "local", "brokers": 2, "resources": {"heap": "300MiB"}})
+    spec = cluster_spec({"provider": "local", "config": QUICKLY_MISSED})
     start_cluster(spec, progress=print, run_id="twice-1", standing_name="twice").stop()
     try:
         first, second = attach("twice"), attach("twice")
-        first.kill(1)
-        first.restart(1)
-        second.kill(2)
-        second.restart(2)
+        for each in (first, second):
+            each.kill(1)
+            each.restart(1)
         assert all(state.alive for state in [*first.broker_states(), *second.broker_states()])
         assert first.process_ids() == second.process_ids()
         first.stop()
         second.stop()
-        assert [(one.alive, one.brokers) for one in list_clusters() if one.name == "twice"] == [(2, 2)]
+        assert [(one.alive, one.brokers) for one in list_clusters() if one.name == "twice"] == [(1, 1)]
     finally:
         removed = down("twice")
-    assert sum(one.startswith("process") for one in removed) == 2
+    assert sum(one.startswith("process") for one in removed) == 1
     assert not processes_of("twice-1")
