@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 _DONE: Final = {"pause": "stands still, as planned", "kill": "is dead, as planned"}
-_MOMENT_S: Final = 2.0
+_MOMENT_S: Final = 1.0
 _UNDONE: Final = {"pause": "goes on", "kill": "was started again and answers"}
 
 
@@ -109,8 +109,9 @@ class FaultInjector:
     def abandon(self) -> None:
         """Ends what can be ended in a moment: paused brokers go on, and nobody waits for killed ones."""
         self.cancel()
-        self._abandoned.set()
-        self._join(_MOMENT_S)
+        if not self._abandoned.is_set():
+            self._abandoned.set()
+            self._join(_MOMENT_S)
 
     def _join(self, timeout_s: float | None) -> bool:
         """Waits for all faults to end; says whether they have."""

@@ -48,6 +48,7 @@ _WATCH_POLL_S: Final = 0.02
 _CONNECT_TIMEOUT_S: Final = 30.0
 _PURGE_TIMEOUT_S: Final = 2.0
 _CLOSE_TIMEOUT_S: Final = 3.0
+_SILENT_CLOSE_TIMEOUT_S: Final = 0.2
 _TIMED_OUT: Final = -185  # RD_KAFKA_RESP_ERR__TIMED_OUT
 
 
@@ -254,7 +255,7 @@ def _work_as_producer(settings: ProducerSettings, slab: Slab, ledger: Ledger | N
     watch.finish()
     slab.record["state"] = State.FINISHED
     if not producer.on_their_way:
-        _close(producer)
+        _in_time(producer.close)
 
 
 def _await_joining(settings: ConsumerSettings, slab: Slab, watch: Watch) -> bool:
@@ -290,7 +291,9 @@ def _work_as_consumer(settings: ConsumerSettings, slab: Slab, ledger: Ledger | N
     watch.finish()
     slab.record["state"] = State.FINISHED
     _commit(consumer, slab)
-    _close(consumer)
+    # Where no answer came to the commit, none will come to the farewell.
+    is_silent = slab.record["commit_error"][0] == _TIMED_OUT
+    _in_time(consumer.close, _SILENT_CLOSE_TIMEOUT_S if is_silent else _CLOSE_TIMEOUT_S)
 
 
 def _commit(consumer: Consumer, slab: Slab) -> None:
@@ -307,16 +310,11 @@ def _commit(consumer: Consumer, slab: Slab) -> None:
         time.sleep(_COMMAND_POLL_S)
 
 
-def _close(client: Producer | Consumer) -> None:
-    """Ends a client, all being measured."""
-    _in_time(client.close)
-
-
-def _in_time(end: Callable[[], None]) -> None:
-    """Does what without a broker could take a minute."""
+def _in_time(end: Callable[[], None], timeout_s: float = _CLOSE_TIMEOUT_S) -> None:
+    """Does what without a broker could take a minute, all being measured."""
     ending = threading.Thread(target=end, name="close", daemon=True)
     ending.start()
-    ending.join(_CLOSE_TIMEOUT_S)
+    ending.join(timeout_s)
 
 
 def main() -> int:
