@@ -63,8 +63,8 @@ draw_two_views(two_views(recorded(cramped)), "no room to wait")
 # A record that is due *x* seconds into a pause of *D* seconds is acked when the pause is over: *D - x*
 # later. Of *T* seconds of records, the share that waits longer than *w* is (*D - w*) / *T*. So p99 is *D -
 # T* / 100: with a pause of 2 s in 20 s of records about 1.8 s. Compare with the tables: publish latency is
-# there in both runs, at 1.9 s, service time only in the first. (p90 would be 0 by this rule, and is not: after
-# the pause the broker had to catch up, and what fell due meanwhile waited, too.)
+# there in both runs, at 1.9 s, service time only in the first. (p90 would be 0 by this rule, and is not:
+# after the pause the broker had to catch up, and what fell due meanwhile waited, too.)
 
 # %% [markdown]
 # ## Where the records waited
@@ -91,10 +91,10 @@ RunPlots(roomy).heatmap("publish_latency")
 RunPlots(cramped).heatmap("service_time")
 
 # %% [markdown]
-# In both pictures a second is blank: nothing was acked. What differs is the one after it, when all that had
-# waited is acked. By publish latency it reaches evenly from the usual latency up to two seconds: the earlier in
-# the pause a record fell due, the longer its wait. By service time nearly all of it is as fast as ever, with a
-# few slow records on top: the fifty that the client had taken, of a thousand.
+# In both pictures a second is blank: nothing was acked. What differs is the one after it, when all that
+# had waited is acked. By publish latency it reaches evenly from the usual latency up to two seconds: the
+# earlier in the pause a record fell due, the longer its wait. By service time nearly all of it is as fast as
+# ever, with a few slow records on top: the fifty that the client had taken, of a thousand.
 #
 # ## What to take from it
 #

@@ -124,7 +124,7 @@ def test_the_second_interrupt_ends_at_once(provider: str, tmp_path: Path) -> Non
 
 def test_an_interrupt_before_the_load_leaves_nothing(tmp_path: Path) -> None:
     command = start_command(tmp_path)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not _family(command) and time.monotonic() < deadline:
         time.sleep(0.05)
     family = _family(command)
