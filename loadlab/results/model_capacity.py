@@ -141,7 +141,9 @@ class CapacityResult(Model):
     @property
     def doubts(self) -> tuple[str, ...]:
         """Why the answer may be another one when it is asked for again, for people."""
-        unsure = () if self.answer.sure else ("not sure: one of the two rates was not probed again",)
+        both = None not in {self.answer.holds_per_s, self.answer.fails_per_s}
+        which = "one of the two rates" if both else "the rate"
+        unsure = () if self.answer.sure else (f"not sure: {which} was not probed again",)
         failed = [probe for probe in self.probes if probe.verdict == "fails"]
         at_edge = [probe for probe in failed if probe.rate_per_s == self.answer.fails_per_s]
         suspect = [probe.run_id for probe in at_edge if probe.status != "valid"]

@@ -49,7 +49,9 @@ class BrokerSampler:
     def note_missed(self, events: Events) -> None:
         """Takes down which brokers did not answer, how often, and why the first time."""
         for broker_id, why in sorted(self.failures.items()):
-            text = f"broker {broker_id} told nothing of itself {self.missed[broker_id]} times: {why}"
+            missed = self.missed[broker_id]
+            often = "once" if missed == 1 else f"{missed} times"
+            text = f"broker {broker_id} told nothing of itself {often}: {why}"
             events.note("telemetry_missed", text, broker=broker_id)
 
     def start(self, start_ns: int, marks_ns: Sequence[int]) -> None:

@@ -252,8 +252,8 @@ def _warnings(run: EndedRun, evicted: int) -> Iterator[Warned]:
     if whole is not None:
         yield Warned(
             message=(
-                f"drift was not looked for: the measure phase holds {whole} whole intervals of a second, and "
-                f"that takes {FEWEST_INTERVALS}"
+                f"drift was not looked for: it takes {FEWEST_INTERVALS} whole intervals of a second, and the"
+                f" measure phase has {whole}"
             ),
             fix=f"measure for {FEWEST_INTERVALS + 1} s or longer",
         )

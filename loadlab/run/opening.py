@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -64,12 +65,14 @@ class OpenCluster:
         ready_ns: since when, CLOCK_MONOTONIC.
         interrupts: what the user asks for meanwhile: after a run, `came` says that no other is to begin.
         warnings: what every run's result is to tell of it.
+        closed: set once the block that it was opened for has ended.
     """
 
     cluster: Cluster
     ready_ns: int
     interrupts: Interrupts
     warnings: tuple[str, ...] = ()
+    closed: threading.Event = field(default_factory=threading.Event)
 
     @property
     def bootstrap_servers(self) -> str:
@@ -80,8 +83,11 @@ class OpenCluster:
         """Refuses to measure on what an earlier run left broken.
 
         Raises:
+            UsageError: the cluster is closed.
             ClusterError: a broker has died, or nobody says for a while whether one has.
         """
+        if self.closed.is_set():
+            raise UsageError("the cluster is closed: its block has ended", fix="run within the block")
         if dead := [state for state in self._broker_states() if not state.alive]:
             raise ClusterError(
                 f"broker {dead[0].broker_id} has died since the cluster was opened: {dead[0].detail}",
@@ -222,7 +228,9 @@ class Opening:
             warnings = tuple(self._checked(cluster))
             self.events.note("cluster", f"cluster ready: {cluster.bootstrap_servers}")
             await_compiled(compiling)
-            yield OpenCluster(cluster, ready_ns, self.interrupts, warnings)
+            opened = OpenCluster(cluster, ready_ns, self.interrupts, warnings)
+            stack.callback(opened.closed.set)
+            yield opened
 
     def _start(self) -> Cluster:
         if self.cluster_name is not None:

@@ -182,7 +182,9 @@ def test_an_interrupted_search_says_how_to_go_on() -> None:
 
 def test_ends_that_were_not_probed_again_are_said_to_be_unsure() -> None:
     answer = capacity().answer.model_copy(update={"sure": False})
-    assert shown(answer=answer)[1].startswith("not sure")
+    assert shown(answer=answer)[1] == "not sure: one of the two rates was not probed again"
+    alone = answer.model_copy(update={"kind": "at_least", "fails_per_s": None})
+    assert shown(answer=alone)[1] == "not sure: the rate was not probed again"
 
 
 def test_an_edge_that_only_suspect_runs_tell_of_is_said_to_be_so() -> None:
