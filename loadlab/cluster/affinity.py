@@ -38,6 +38,11 @@ def children_on(cpuset: str | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+def own_cores() -> tuple[int, ...]:
+    """The cores that this process may use; none where the system does not tell."""
+    return tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
+
+
 def check_cores(cpuset: str) -> None:
     """Refuse cores that the machine has not.
 

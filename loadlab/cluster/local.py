@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadlab.cluster import local_broker
+from loadlab.cluster.affinity import own_cores
 from loadlab.cluster.api import Availability, ClusterInfo, StartRequest
 from loadlab.cluster.artifacts import find_jars, get_jars, home_version, missing
 from loadlab.cluster.capacity import DATA_VARIABLE, check_machine, data_root, heap_bytes
@@ -121,6 +122,7 @@ class _Start:
             bootstrap_servers=bootstrap_servers,
             data_dir=str(root),
             ready=self._request.standing_name is None,
+            cpus=() if self._request.standing_name is None else own_cores(),
             telemetry=tuple(f"{LOOPBACK}:{port}" for port in telemetry_ports) if self._agent else (),
         )
 

@@ -69,7 +69,7 @@ class Brokers:
 
     def launch(self, broker_id: int, directory: Path, command: Sequence[str]) -> None:
         """Start one broker, tell the guard and remember it."""
-        with children_on(self.record.info.cores):
+        with children_on(self.record.info.cores or ",".join(map(str, self.record.cpus)) or None):
             # From here on `end` finds it, though a signal may come before it is remembered.
             child = self._children[broker_id] = local_broker.launch(directory, command, deaf=self._deaf)
         identity = ProcessIdentity.of(child.pid)

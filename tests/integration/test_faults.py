@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -139,19 +140,23 @@ def test_what_a_fault_holds_is_left_alone_and_undone_after_its_run_was_killed(
 @pytest.mark.usefixtures("local_kafka")
 def test_a_broker_that_two_runs_have_started_again_ends_with_its_cluster() -> None:
     """Each run has looked at the cluster before the other one changed it."""
+    mine = os.sched_getaffinity(0)
     spec = cluster_spec({"provider": "local", "config": QUICKLY_MISSED})
     start_cluster(spec, progress=print, run_id="twice-1", standing_name="twice").stop()
     try:
         first, second = attach("twice"), attach("twice")
-        for each in (first, second):
+        for each, cores in ((first, mine), (second, {min(mine)})):
+            os.sched_setaffinity(0, cores)  # a run that is pinned does not pin what outlives it
             each.kill(1)
             each.restart(1)
+        assert [os.sched_getaffinity(pid) for pid in first.process_ids() or ()] == [mine]
         assert all(state.alive for state in [*first.broker_states(), *second.broker_states()])
         assert first.process_ids() == second.process_ids()
         first.stop()
         second.stop()
         assert [(one.alive, one.brokers) for one in list_clusters() if one.name == "twice"] == [(1, 1)]
     finally:
+        os.sched_setaffinity(0, mine)
         removed = down("twice")
     assert sum(one.startswith("process") for one in removed) == 1
     assert not processes_of("twice-1")
