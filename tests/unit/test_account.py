@@ -156,7 +156,7 @@ def test_a_measure_phase_too_short_to_look_for_drift_is_told() -> None:
     assert not any("drift" in warned.message for warned in _warnings(run, 0))
 
     run.load.timeline = Timeline(S, 2 * S, 11 * S, 17 * S)
-    assert any("holds 9 whole intervals" in warned.message for warned in _warnings(run, 0))
+    assert any("measure phase has 9" in warned.message for warned in _warnings(run, 0))
 
 
 def test_what_retention_removed_is_evicted_and_never_lost() -> None:
