@@ -290,7 +290,7 @@ def _scenario_differences(
     baseline: RunResult, contender: RunResult, kind: _Meaning
 ) -> Iterator[tuple[_Path, JsonValue, JsonValue]]:
     """By path what the scenarios don't have alike, as far as it has this meaning."""
-    first, second = (dict(_flat(side.scenario)) for side in (baseline, contender))
+    first, second = dict(_flat(baseline.scenario)), dict(_flat(contender.scenario))
     for path in sorted(first.keys() | second.keys()):
         if _meaning(path) == kind and first.get(path) != second.get(path):
             yield path, first.get(path), second.get(path)

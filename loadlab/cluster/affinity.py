@@ -38,9 +38,11 @@ def children_on(cpuset: str | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def own_cores() -> tuple[int, ...]:
-    """The cores that this process may use; none where the system does not tell."""
-    return tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
+def own_cpuset() -> str | None:
+    """The cores that this process may use; None where the system does not tell."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    return ",".join(map(str, sorted(os.sched_getaffinity(0))))
 
 
 def check_cores(cpuset: str) -> None:

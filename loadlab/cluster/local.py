@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadlab.cluster import local_broker
-from loadlab.cluster.affinity import own_cores
+from loadlab.cluster.affinity import own_cpuset
 from loadlab.cluster.api import Availability, ClusterInfo, StartRequest
 from loadlab.cluster.artifacts import find_jars, get_jars, home_version, missing
 from loadlab.cluster.capacity import DATA_VARIABLE, check_machine, data_root, heap_bytes
@@ -91,7 +91,7 @@ class _Start:
                 try:
                     self._launch(brokers, root, endpoints, telemetry.ports)
                     ReadinessWait(servers, brokers.ending, _READY_TIMEOUT_S).wait()
-                    brokers.is_ready()
+                    brokers.answered()
                 except ClusterError as error:
                     raise self._failure(error, brokers) from error
                 return LocalCluster(brokers, ends_with_owner=ends_with_owner)
@@ -122,7 +122,7 @@ class _Start:
             bootstrap_servers=bootstrap_servers,
             data_dir=str(root),
             ready=self._request.standing_name is None,
-            cpus=() if self._request.standing_name is None else own_cores(),
+            cpuset=None if self._request.standing_name is None else own_cpuset(),
             telemetry=tuple(f"{LOOPBACK}:{port}" for port in telemetry_ports) if self._agent else (),
         )
 

@@ -69,7 +69,8 @@ class Brokers:
 
     def launch(self, broker_id: int, directory: Path, command: Sequence[str]) -> None:
         """Start one broker, tell the guard and remember it."""
-        with children_on(self.record.info.cores or ",".join(map(str, self.record.cpus)) or None):
+        record = self.record
+        with children_on(record.info.cores or record.cpuset):
             # From here on `end` finds it, though a signal may come before it is remembered.
             child = self._children[broker_id] = local_broker.launch(directory, command, deaf=self._deaf)
         identity = ProcessIdentity.of(child.pid)
@@ -88,7 +89,7 @@ class Brokers:
 
         self._record = self._record.changed(with_broker)
 
-    def is_ready(self) -> None:
+    def answered(self) -> None:
         """Remember that all brokers have answered."""
         self._record = self._record.answered()
 

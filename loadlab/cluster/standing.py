@@ -99,8 +99,9 @@ def _undo_left_faults(cluster: Cluster, record: ClusterRecord, progress: Progres
                 f"{what} by a fault of a run that goes on (process {held.by.pid})",
                 fix="wait until that run is over",
             )
+    states = {state.broker_id: state for state in cluster.broker_states()} if record.held else {}
     for held in record.held:
-        state = next(one for one in cluster.broker_states() if one.broker_id == held.broker_id)
+        state = states[held.broker_id]
         if state.detail == PAUSED:
             progress(f"broker {held.broker_id} was left paused by a run that was killed: it goes on")
             cluster.resume(held.broker_id)
@@ -217,8 +218,10 @@ def clean_leftovers(*, everything: bool = False) -> list[str]:
 def _end_left_pauses(record: ClusterRecord, engine: Engine | None) -> Iterator[str]:
     """Let brokers go on that killed runs have paused: nobody else would, and they answer nobody."""
     left = {one.broker_id for one in record.held if one.kind == "paused" and _is_dead(one.by)}
+    if not left:
+        return
     cluster = _cluster(record, engine)
-    for state in cluster.broker_states() if left else ():
+    for state in cluster.broker_states():
         if state.broker_id in left and state.detail == PAUSED:
             cluster.resume(state.broker_id)
             yield f"the pause of broker {state.broker_id} of cluster {record.name}"

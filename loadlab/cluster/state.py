@@ -129,7 +129,7 @@ class ClusterRecord:
         engine: the container engine that it is on; None if the file does not say, and without containers.
         ready: whether all its brokers have answered once; what stands under a name is not used before.
         held: brokers that faults of runs hold.
-        cpus: the cores of the process that started its brokers, where it outlives that: those of a run that
+        cpuset: the cores of the process that started its brokers, where it outlives that: those of a run that
             starts one again are its own.
     """
 
@@ -146,7 +146,7 @@ class ClusterRecord:
     engine: str | None = None
     ready: bool = True
     held: tuple[Held, ...] = ()
-    cpus: tuple[int, ...] = ()
+    cpuset: str | None = None
 
     @property
     def path(self) -> Path:
@@ -306,10 +306,7 @@ def _from_json(fields: dict[str, Any]) -> ClusterRecord:
     owner = ProcessIdentity(**fields.pop("owner"))
     info = ClusterInfo(**fields.pop("info"))
     telemetry = tuple(fields.pop("telemetry", ()))
-    cpus = tuple(fields.pop("cpus", ()))
     held = tuple(
         Held(one["broker_id"], one["kind"], ProcessIdentity(**one["by"])) for one in fields.pop("held", ())
     )
-    return ClusterRecord(
-        owner=owner, info=info, brokers=brokers, telemetry=telemetry, held=held, cpus=cpus, **fields
-    )
+    return ClusterRecord(owner=owner, info=info, brokers=brokers, telemetry=telemetry, held=held, **fields)

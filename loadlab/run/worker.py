@@ -26,6 +26,7 @@ import numpy as np
 from loadlab.client.kernel import die_with_parent, wake_punctually
 from loadlab.client.records import WEIGHTED_KEYS
 from loadlab.client.settings import ConsumerSettings, ProducerSettings
+from loadlab.client.symbols import ERR_TIMED_OUT
 from loadlab.errors import EXIT_RUN_FAILED, LoadlabError, WorkerError
 from loadlab.measurement.ledger import attach_ledger
 from loadlab.measurement.slab import Command, Phase, State, attach_slab
@@ -49,7 +50,6 @@ _CONNECT_TIMEOUT_S: Final = 30.0
 _PURGE_TIMEOUT_S: Final = 2.0
 _CLOSE_TIMEOUT_S: Final = 3.0
 _SILENT_CLOSE_TIMEOUT_S: Final = 0.2
-_TIMED_OUT: Final = -185  # RD_KAFKA_RESP_ERR__TIMED_OUT
 
 
 class Watch:
@@ -292,7 +292,7 @@ def _work_as_consumer(settings: ConsumerSettings, slab: Slab, ledger: Ledger | N
     slab.record["state"] = State.FINISHED
     _commit(consumer, slab)
     # Where no answer came to the commit, none will come to the farewell.
-    is_silent = slab.record["commit_error"][0] == _TIMED_OUT
+    is_silent = slab.record["commit_error"][0] == ERR_TIMED_OUT
     _in_time(consumer.close, _SILENT_CLOSE_TIMEOUT_S if is_silent else _CLOSE_TIMEOUT_S)
 
 
@@ -302,7 +302,7 @@ def _commit(consumer: Consumer, slab: Slab) -> None:
     def commit() -> None:
         slab.record["commit_error"] = consumer.commit()
 
-    slab.record["commit_error"] = _TIMED_OUT
+    slab.record["commit_error"] = ERR_TIMED_OUT
     _in_time(commit)
     slab.record["committed"] = 1
     deadline_s = time.monotonic() + _CLOSE_TIMEOUT_S

@@ -366,3 +366,12 @@ def test_an_interrupt_while_warming_up_makes_no_probe(lab: Lab, tmp_path: Path) 
     lab.interrupts.came = True
     found = find_capacity(scenario(), CapacityOptions(tmp_path), Watcher()).result
     assert (found.probes, found.finished) == ((), False)
+
+
+def test_faults_stand_among_the_conditions(lab: Lab, tmp_path: Path) -> None:
+    faults = [{"at": "1s", "pause": 1, "for": "2s"}]
+    document = {**scenario().scenario.to_document(), "cluster": {"provider": "local"}, "faults": faults}
+    options = CapacityOptions(tmp_path, warm_up=False)
+    found = find_capacity(load_document(document), options, Watcher()).result
+    assert lab.rates
+    assert found.settings.conditions[-1] == "while broker 1 is paused from 1s for 2s"

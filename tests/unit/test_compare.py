@@ -196,6 +196,11 @@ def test_what_the_scenario_sets_of_clients_may_differ_and_is_listed(compared: Co
     assert "config.acks" not in told.stdout
 
 
+def test_a_run_that_is_older_than_a_key_of_scenarios_is_no_other_load(compared: Compared) -> None:
+    compared.keep(run("a0", scenario=scenario(faults=[])), run("b0", scenario=scenario()))
+    assert compared.told("a0", "b0").exit_code == 0
+
+
 def test_another_trace_in_the_same_file_is_another_load(compared: Compared) -> None:
     one, other = (
         environment().model_copy(update={"traces": {"checkout": digest}}) for digest in ("aa", "bb")

@@ -116,6 +116,7 @@ def test_every_unit_is_the_documented_one() -> None:
     ("metric", "unit"),
     [
         ("publish_latency_us.count", "records"),
+        ("publish_latency_us.missing", "records"),
         ("publish_latency_us.p99", "µs"),
         ("end_to_end_latency_p999_us", "µs"),
         ("partition_share.0", "ratio"),

@@ -400,3 +400,20 @@ def test_less_than_next_to_nothing_is_no_worse_than_nothing() -> None:
     told = read_run(read, load_document(SCENARIO).scenario, fields, took_s=1.0)
 
     assert told.values == (1.0, 0.5, 0.01)
+
+
+@pytest.mark.parametrize("rate", ["1k/s", {"ramp": {"from": "1k/s", "to": "2k/s", "over": "5s"}}])
+def test_nothing_is_done_to_brokers_while_they_are_warmed_up(rate: object) -> None:
+    """Neither where the load has a rate that could be raised, nor where it has none."""
+    group = {"topic": "orders", "schedule": {"rate": rate}, "records": {"size": 100}}
+    loaded = load_document(
+        {
+            "name": "warm",
+            "cluster": {"provider": "local"},
+            "topics": {"orders": {}},
+            "producers": {"checkout": group},
+            "faults": [{"at": "1s", "pause": 1, "for": "1s"}],
+        }
+    )
+    assert loaded.scenario.faults
+    assert real_bench._warming(loaded).scenario.faults == ()

@@ -78,3 +78,11 @@ def test_what_others_did_to_a_topic_meanwhile_is_asked_for_and_a_cluster_may_be_
     assert run._changed(Changed().as_cluster(), {"orders": 3}, {"orders": "made"}) == changed
     run._silent = True
     assert run._changed(FakeCluster().as_cluster(), {"orders": 3}, {"orders": "made"}) == []
+
+
+def test_the_user_s_second_word_leaves_topics_little_time_to_go(tmp_path: Path) -> None:
+    interrupts = Interrupts()
+    run = runner._Run(scenario_of(), RunOptions(tmp_path), SilentObserver(), interrupts)
+    patient_s = run._deletion_s()
+    interrupts.missed = True
+    assert run._deletion_s() <= patient_s / 10

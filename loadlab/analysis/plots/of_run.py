@@ -16,6 +16,7 @@ from loadlab.analysis.plots.spectrum import draw_spectrum, spectrum_lines
 from loadlab.analysis.plots.stages import draw_stages, stages_data
 from loadlab.analysis.plots.throughput import draw_throughput, throughput_data
 from loadlab.analysis.recorded import Recorded, recorded
+from loadlab.results.model import MOCK_NOTE
 
 if TYPE_CHECKING:
     from loadlab.results.reader import StoredRun
@@ -46,7 +47,7 @@ class RunPlots:
         """With the run's id, and what a reader must know before any figure."""
         result = self.stored.result
         status = [] if result.verdict.status == "valid" else [result.verdict.status.upper()]
-        mock = ["mock broker: not Kafka"] if result.cluster.kind == "mock" else []
+        mock = [MOCK_NOTE] if result.cluster.kind == "mock" else []
         return plot.signed(" · ".join([result.run_id, *status, *mock]))
 
     def spectrum(self) -> Plot | Missing:
