@@ -12,11 +12,10 @@ from loadlab.results.reader import StoredRun
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from loadlab.analysis.histograms import LatencyMetric
     from loadlab.results.model import ConsumerResult, LatencyBlock, ProducerResult, RunResult
-    from loadlab.results.reader import RunEntry
+    from loadlab.results.reader import Entry, StoredRun
 
 
 @dataclass(frozen=True)
@@ -96,19 +95,20 @@ class RunRow:
     problem: str | None = None
 
 
-def run_row(entry: RunEntry) -> RunRow:
+def run_row(entry: Entry[StoredRun]) -> RunRow:
     """A line of the list of runs as a row; what of a run can't be read is missing, and `problem` says why."""
-    if entry.result is None:
-        return RunRow(run_id=entry.run_id, path=str(entry.path), problem=entry.problem)
-    row = _was(entry.result, entry.path)
+    if entry.stored is None:
+        return RunRow(run_id=entry.name, path=str(entry.path), problem=entry.problem)
+    row = _was(entry.stored)
     try:
-        return _reached(row, entry.result, entry.path)
+        return _reached(row, entry.stored)
     except UsageError as error:
         return replace(row, problem=error.message)
 
 
-def _was(result: RunResult, folder: Path) -> RunRow:
+def _was(stored: StoredRun) -> RunRow:
     """What was run, and what it is worth."""
+    result = stored.result
     return RunRow(
         run_id=result.run_id,
         name=result.name,
@@ -128,17 +128,16 @@ def _was(result: RunResult, folder: Path) -> RunRow:
         librdkafka_version=result.environment.librdkafka,
         git_commit=result.environment.git_commit,
         seed=result.seed,
-        path=str(folder),
+        path=str(stored.path),
     )
 
 
-def _reached(row: RunRow, result: RunResult, folder: Path) -> RunRow:
+def _reached(row: RunRow, stored: StoredRun) -> RunRow:
     """The row with the run's figures."""
+    result = stored.result
     producers, consumers = list(result.producers.values()), list(result.consumers.values())
-    publish = _latency([each.publish_latency_us for each in producers], result, folder, "publish_latency")
-    end_to_end = _latency(
-        [each.end_to_end_latency_us for each in consumers], result, folder, "end_to_end_latency"
-    )
+    publish = _latency([each.publish_latency_us for each in producers], stored, "publish_latency")
+    end_to_end = _latency([each.end_to_end_latency_us for each in consumers], stored, "end_to_end_latency")
     return replace(
         row,
         target_records_per_s=_added(each.target_records_per_s for each in producers),
@@ -171,14 +170,14 @@ def _added(values: Iterable[float | None]) -> float | None:
 
 
 def _latency(
-    blocks: Sequence[LatencyBlock | None], result: RunResult, folder: Path, metric: LatencyMetric
+    blocks: Sequence[LatencyBlock | None], stored: StoredRun, metric: LatencyMetric
 ) -> tuple[float | None, float | None]:
     """Median and 99th percentile; the histograms on the disk are read only where groups have to be merged."""
     measured = [block for block in blocks if block is not None]
     if len(measured) <= 1:
         return (measured[0].p50, measured[0].p99) if measured else (None, None)
-    stored = latency_histograms(StoredRun(result, folder))
-    found = [histogram for (_, name), histogram in stored.items() if name == metric]
+    histograms = latency_histograms(stored)
+    found = [histogram for (_, name), histogram in histograms.items() if name == metric]
     if not found:
         return None, None
     merged = sum(found[1:], found[0])

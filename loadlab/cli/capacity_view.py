@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from loadlab.cli.options import OutputFormat
     from loadlab.results.capacity_store import StoredCapacity
     from loadlab.results.model_capacity import CapacityProbe, CapacityResult
-    from loadlab.results.reader import CapacityEntry
+    from loadlab.results.reader import Entry
 
 PROBE_WORDS = {"holds": "holds", "fails": "does not hold", "unmeasured": "not measured", None: "not judged"}
 """What is said of a probe by its verdict."""
@@ -36,21 +36,21 @@ def print_capacity(search: StoredCapacity, output: OutputFormat) -> None:
         print_lines(capacity_lines(search))
 
 
-def capacity_told(entry: CapacityEntry) -> str:
+def capacity_told(entry: Entry[StoredCapacity]) -> str:
     """A search's line in the list of what is stored."""
-    if entry.search is None:
+    if entry.stored is None:
         return f"can't be read: {entry.problem}"
-    result = entry.search.result
+    result = entry.stored.result
     ended = "" if result.finished else ", interrupted"
     return f"capacity by {numbers.counted(len(result.probes), 'probe')}{ended}: {answer_text(result)}"
 
 
-def capacity_as_json(entry: CapacityEntry) -> dict[str, object]:
+def capacity_as_json(entry: Entry[StoredCapacity]) -> dict[str, object]:
     """A search's entry in the list of what is stored."""
-    result = entry.search.result if entry.search else None
+    result = entry.stored.result if entry.stored else None
     return {
         "kind": "capacity",
-        "capacity_id": entry.capacity_id,
+        "capacity_id": entry.name,
         "path": str(entry.path),
         "name": result.name if result else None,
         "started_at": result.started_at.isoformat() if result else None,

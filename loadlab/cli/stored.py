@@ -16,8 +16,7 @@ from loadlab.cli.summary import summary_lines
 from loadlab.results.capacity_store import StoredCapacity
 from loadlab.results.reader import (
     RESULT_FILE,
-    RunEntry,
-    SetEntry,
+    Entry,
     StoredRun,
     StoredSet,
     list_capacities,
@@ -48,10 +47,10 @@ def list_command(output: OutputFormat, results_dir: Path) -> None:
     elif not entries and not sets and not searches and not studies:
         print_text(f"no runs in {results_dir}")
     else:
-        told = [(entry.run_id, _told(entry)) for entry in entries]
-        told += [(entry.set_id, _set_told(entry)) for entry in sets]
-        told += [(entry.capacity_id, capacity_told(entry)) for entry in searches]
-        told += [(entry.study_id, study_told(entry)) for entry in studies]
+        told = [(entry.name, _told(entry)) for entry in entries]
+        told += [(entry.name, _set_told(entry)) for entry in sets]
+        told += [(entry.name, capacity_told(entry)) for entry in searches]
+        told += [(entry.name, study_told(entry)) for entry in studies]
         width = max(len(name) for name, _ in told)
         print_lines(Line(f"{name:<{width}}  {text}") for name, text in told)
 
@@ -94,10 +93,10 @@ def print_set(stored: StoredSet, output: OutputFormat) -> None:
         print_lines(set_lines(stored))
 
 
-def _told(entry: RunEntry) -> str:
-    if entry.result is None:
+def _told(entry: Entry[StoredRun]) -> str:
+    if entry.stored is None:
         return f"can't be read: {entry.problem}"
-    result = entry.result
+    result = entry.stored.result
     ended = ", interrupted" if result.interrupted else ", cut short" if result.cut_short else ""
     mock = ", mock" if result.cluster.kind == "mock" else ""
     status = f"{result.verdict.status}{ended}{mock}"
@@ -111,19 +110,19 @@ def _rates(result: RunResult) -> str:
     return f"sent {numbers.record_rate(sent)}, consumed {numbers.record_rate(received)}"
 
 
-def _set_told(entry: SetEntry) -> str:
-    if entry.runs is None:
+def _set_told(entry: Entry[StoredSet]) -> str:
+    if entry.stored is None:
         return f"can't be read: {entry.problem}"
-    runs = entry.runs
+    runs = entry.stored.runs
     ended = ", interrupted" if runs.interrupted else ", failed" if runs.failure else ""
     return f"set of {numbers.counted(len(runs.runs), 'run')}{ended}"
 
 
-def _set_as_json(entry: SetEntry) -> dict[str, object]:
-    runs = entry.runs
+def _set_as_json(entry: Entry[StoredSet]) -> dict[str, object]:
+    runs = entry.stored.runs if entry.stored else None
     return {
         "kind": "set",
-        "set_id": entry.set_id,
+        "set_id": entry.name,
         "path": str(entry.path),
         "name": runs.name if runs else None,
         "started_at": runs.started_at.isoformat() if runs else None,
@@ -133,11 +132,11 @@ def _set_as_json(entry: SetEntry) -> dict[str, object]:
     }
 
 
-def _as_json(entry: RunEntry) -> dict[str, object]:
-    result = entry.result
+def _as_json(entry: Entry[StoredRun]) -> dict[str, object]:
+    result = entry.stored.result if entry.stored else None
     return {
         "kind": "run",
-        "run_id": entry.run_id,
+        "run_id": entry.name,
         "path": str(entry.path),
         "name": result.name if result else None,
         "started_at": result.started_at.isoformat() if result else None,

@@ -38,8 +38,8 @@ def list_command(output: OutputFormat, results_dir: Path) -> None:
     elif not entries:
         print_text(f"no studies in {results_dir}")
     else:
-        width = max(len(entry.study_id) for entry in entries)
-        print_lines(Line(f"{entry.study_id:<{width}}  {study_told(entry)}") for entry in entries)
+        width = max(len(entry.name) for entry in entries)
+        print_lines(Line(f"{entry.name:<{width}}  {study_told(entry)}") for entry in entries)
 
 
 @study_group.command("show")

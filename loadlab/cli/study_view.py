@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from loadlab.cli.output import Style
     from loadlab.results.model_study import StudyResult, StudyRun
     from loadlab.results.model_study_answer import StudyAnswer
-    from loadlab.results.reader import StudyEntry
+    from loadlab.results.reader import Entry
     from loadlab.results.study_store import StoredStudy
 
 
@@ -33,21 +33,21 @@ def print_study(stored: StoredStudy, output: OutputFormat) -> None:
         print_lines(study_lines(stored))
 
 
-def study_told(entry: StudyEntry) -> str:
+def study_told(entry: Entry[StoredStudy]) -> str:
     """A study's line in the list of what is stored."""
-    if entry.study is None:
+    if entry.stored is None:
         return f"can't be read: {entry.problem}"
-    result = entry.study.result
+    result = entry.stored.result
     made = numbers.counted(len(result.settled("trial")), "trial")
     return f"study of {made}: {result.answer.finding if result.answer else 'not finished'}"
 
 
-def study_as_json(entry: StudyEntry) -> dict[str, object]:
+def study_as_json(entry: Entry[StoredStudy]) -> dict[str, object]:
     """A study's entry in the list of what is stored."""
-    result = entry.study.result if entry.study else None
+    result = entry.stored.result if entry.stored else None
     return {
         "kind": "study",
-        "study_id": entry.study_id,
+        "study_id": entry.name,
         "path": str(entry.path),
         "name": result.name if result else None,
         "started_at": result.started_at.isoformat() if result else None,

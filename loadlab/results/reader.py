@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from loadlab.errors import UsageError
 from loadlab.results.capacity_store import CAPACITY_FILE, StoredCapacity, read_capacity
@@ -13,6 +14,9 @@ from loadlab.results.run_id import is_called
 from loadlab.results.runset import RUNSET_FILE, RunSet, read_set
 from loadlab.results.study_store import STUDY_FILE, StoredStudy, read_study
 from loadlab.results.versions import Upgrades, read_versioned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 RESULT_FILE = "result.json"
 _FILES = (RESULT_FILE, RUNSET_FILE, CAPACITY_FILE, STUDY_FILE)
@@ -32,23 +36,6 @@ class StoredRun:
 
     result: RunResult
     path: Path
-
-
-@dataclass(frozen=True)
-class RunEntry:
-    """A line of the list of runs.
-
-    Attributes:
-        run_id: the folder's name.
-        path: the folder.
-        result: what was measured; None where it can't be read.
-        problem: why it can't be read; None where it can.
-    """
-
-    run_id: str
-    path: Path
-    result: RunResult | None
-    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,33 +59,23 @@ class StoredSet:
         return [load(each.run_id, self.path.parent) for each in self.runs.runs]
 
 
-@dataclass(frozen=True)
-class CapacityEntry:
-    """A line of the list of capacity searches; as `RunEntry`."""
-
-    capacity_id: str
-    path: Path
-    search: StoredCapacity | None
-    problem: str | None = None
+Stored = TypeVar("Stored")
 
 
 @dataclass(frozen=True)
-class StudyEntry:
-    """A line of the list of studies; as `RunEntry`."""
+class Entry(Generic[Stored]):
+    """A line of a list of what is stored.
 
-    study_id: str
+    Attributes:
+        name: the folder's, which is the id of what is in it.
+        path: the folder.
+        stored: what is in it; None where it can't be read.
+        problem: why it can't be read; None where it can.
+    """
+
+    name: str
     path: Path
-    study: StoredStudy | None
-    problem: str | None = None
-
-
-@dataclass(frozen=True)
-class SetEntry:
-    """A line of the list of run sets; as `RunEntry`."""
-
-    set_id: str
-    path: Path
-    runs: RunSet | None
+    stored: Stored | None
     problem: str | None = None
 
 
@@ -148,12 +125,12 @@ def load_stored(name: str | Path, results_dir: Path) -> StoredRun | StoredSet | 
     """
     folder = _find(name, results_dir)
     if _holds(folder, RUNSET_FILE):
-        return StoredSet(runs=read_set(folder / RUNSET_FILE), path=folder)
+        return _read_set(folder)
     if _holds(folder, CAPACITY_FILE):
         return read_capacity(folder)
     if _holds(folder, STUDY_FILE):
         return read_study(folder)
-    return StoredRun(result=read_result(folder / RESULT_FILE), path=folder)
+    return _read_run(folder)
 
 
 def load_stored_study(name: str | Path, results_dir: Path) -> StoredStudy:
@@ -168,40 +145,40 @@ def load_stored_study(name: str | Path, results_dir: Path) -> StoredStudy:
     return found
 
 
-def list_capacities(results_dir: Path) -> list[CapacityEntry]:
+def list_capacities(results_dir: Path) -> list[Entry[StoredCapacity]]:
     """All stored capacity searches, oldest first; a damaged one is listed with its problem.
 
     Raises:
         UsageError: the folder can't be read.
     """
-    return [_capacity_entry(folder) for folder in _folders(results_dir, CAPACITY_FILE)]
+    return _listed(results_dir, CAPACITY_FILE, read_capacity)
 
 
-def list_studies(results_dir: Path) -> list[StudyEntry]:
+def list_studies(results_dir: Path) -> list[Entry[StoredStudy]]:
     """All stored studies, oldest first; a damaged one is listed with its problem.
 
     Raises:
         UsageError: the folder can't be read.
     """
-    return [_study_entry(folder) for folder in _folders(results_dir, STUDY_FILE)]
+    return _listed(results_dir, STUDY_FILE, read_study)
 
 
-def list_sets(results_dir: Path) -> list[SetEntry]:
+def list_sets(results_dir: Path) -> list[Entry[StoredSet]]:
     """All stored run sets, oldest first; a damaged one is listed with its problem.
 
     Raises:
         UsageError: the folder can't be read.
     """
-    return [_set_entry(folder) for folder in _folders(results_dir, RUNSET_FILE)]
+    return _listed(results_dir, RUNSET_FILE, _read_set)
 
 
-def list_runs(results_dir: Path) -> list[RunEntry]:
+def list_runs(results_dir: Path) -> list[Entry[StoredRun]]:
     """All stored runs, oldest first; a damaged one is listed with its problem.
 
     Raises:
         UsageError: the folder can't be read. One that doesn't exist holds no runs.
     """
-    return [_entry(folder) for folder in _folders(results_dir, RESULT_FILE)]
+    return _listed(results_dir, RESULT_FILE, _read_run)
 
 
 def read_result(path: Path) -> RunResult:
@@ -254,29 +231,20 @@ def _holds(folder: Path, file: str) -> bool:
         return file == RESULT_FILE
 
 
-def _set_entry(folder: Path) -> SetEntry:
+def _listed(results_dir: Path, file: str, read: Callable[[Path], Stored]) -> list[Entry[Stored]]:
+    return [_entry(folder, read) for folder in _folders(results_dir, file)]
+
+
+def _entry(folder: Path, read: Callable[[Path], Stored]) -> Entry[Stored]:
     try:
-        return SetEntry(folder.name, folder, read_set(folder / RUNSET_FILE))
+        return Entry(folder.name, folder, read(folder))
     except UsageError as error:
-        return SetEntry(folder.name, folder, None, error.message)
+        return Entry(folder.name, folder, None, error.message)
 
 
-def _study_entry(folder: Path) -> StudyEntry:
-    try:
-        return StudyEntry(folder.name, folder, read_study(folder))
-    except UsageError as error:
-        return StudyEntry(folder.name, folder, None, error.message)
+def _read_set(folder: Path) -> StoredSet:
+    return StoredSet(read_set(folder / RUNSET_FILE), folder)
 
 
-def _capacity_entry(folder: Path) -> CapacityEntry:
-    try:
-        return CapacityEntry(folder.name, folder, read_capacity(folder))
-    except UsageError as error:
-        return CapacityEntry(folder.name, folder, None, error.message)
-
-
-def _entry(folder: Path) -> RunEntry:
-    try:
-        return RunEntry(folder.name, folder, read_result(folder / RESULT_FILE))
-    except UsageError as error:
-        return RunEntry(folder.name, folder, None, error.message)
+def _read_run(folder: Path) -> StoredRun:
+    return StoredRun(read_result(folder / RESULT_FILE), folder)

@@ -8,10 +8,11 @@ from loadlab.client.properties import OWNED as OWNED_CLIENT
 from loadlab.client.property_table import Client, Property, known_properties, names_for
 from loadlab.scenario.cluster import DEFAULT_KAFKA_VERSION
 from loadlab.scenario.kafka_properties import Definition, Owner, definitions, is_owned
+from loadlab.scenario.metrics import METRICS
 from loadlab.scenario.model import Scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _SCALAR: Final = {"type": ["string", "number", "boolean"]}
@@ -31,6 +32,8 @@ def json_schema() -> dict[str, object]:
     _name_properties(models["TopicSpec"], _of_kafka("topic"))
     _name_properties(models["ProducerSpec"], _of_client("producer"))
     _name_properties(models["ConsumerSpec"], _of_client("consumer"))
+    fields = cast("dict[str, Schema]", schema["properties"])
+    fields["thresholds"]["propertyNames"] = {"anyOf": list(_threshold_keys())}
     return {"$schema": _DIALECT, **schema, "title": "loadlab scenario"}
 
 
@@ -38,6 +41,15 @@ def _name_properties(model: Schema, properties: Mapping[str, Schema]) -> None:
     """Tells which properties a model's ``config`` may hold."""
     fields = cast("dict[str, Schema]", model["properties"])
     fields["config"] = {"type": "object", "properties": dict(properties), "additionalProperties": False}
+
+
+def _threshold_keys() -> Iterator[Schema]:
+    """What a threshold may stand under: a metric, or one with a selector that it has."""
+    yield {"enum": list(METRICS)}
+    for name, metric in METRICS.items():
+        if metric.selectors:
+            labels = "|".join(metric.selectors)
+            yield {"pattern": rf"^\s*{name}\s*\{{\s*({labels})\s*=[^{{}},]*[^{{}},\s][^{{}},]*\}}\s*$"}
 
 
 def _of_kafka(owner: Owner) -> dict[str, Schema]:

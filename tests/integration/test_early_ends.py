@@ -95,8 +95,8 @@ def test_a_closed_terminal_keeps_what_was_measured(tmp_path: Path) -> None:
 
     assert process.returncode == 130
     (entry,) = list_runs(tmp_path)
-    assert entry.result is not None
-    assert entry.result.interrupted
+    assert entry.stored is not None
+    assert entry.stored.result.interrupted
 
 
 def _read_until(descriptor: int, word: bytes, timeout_s: float = 90.0) -> None:

@@ -86,7 +86,7 @@ def test_the_first_interrupt_keeps_what_was_measured(provider: str, tmp_path: Pa
     assert result["interrupted"]
     records = result["producers"]["checkout"]["records"]
     assert records["attempted"] == records["acked"]
-    assert [entry.run_id for entry in list_runs(tmp_path)] == [result["run_id"]]
+    assert [entry.name for entry in list_runs(tmp_path)] == [result["run_id"]]
     assert _gone(family, 5)
 
 

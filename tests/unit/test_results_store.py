@@ -156,7 +156,7 @@ def test_an_existing_run_is_never_changed(tmp_path: Path) -> None:
         save(result(seed=8), Artifacts(), tmp_path)
 
     assert load(RUN_ID, tmp_path).result.seed == 7
-    assert [entry.run_id for entry in list_runs(tmp_path)] == [RUN_ID]
+    assert [entry.name for entry in list_runs(tmp_path)] == [RUN_ID]
 
 
 def test_stored_files_are_read_only(tmp_path: Path) -> None:
@@ -230,12 +230,12 @@ def test_runs_are_listed_oldest_first_and_a_damaged_one_with_its_problem(tmp_pat
     (damaged / "result.json").write_text('{"schema_version": 1, "run_')
 
     entries = list_runs(tmp_path)
-    assert [entry.run_id for entry in entries] == [
+    assert [entry.name for entry in entries] == [
         "20261123T000000-a-bbbb",
         "20261124T000000-b-aaaa",
         "20261125T000000-c-cccc",
     ]
-    assert entries[2].result is None
+    assert entries[2].stored is None
     assert "damaged" in (entries[2].problem or "")
 
 

@@ -101,7 +101,17 @@ def test_replicas_are_checked_by_the_brokers_of_the_cluster_that_stands() -> Non
     assert load_document(external, brokers=1).scenario.cluster.brokers == 1
 
 
-@pytest.mark.parametrize("case", ["unknown-keys", "provider-misspelt", "java-properties", "missing"])
+def test_the_json_schema_knows_metrics_and_their_selectors() -> None:
+    keys = json_schema()["properties"]["thresholds"]["propertyNames"]  # type: ignore[index]
+    schema = jsonschema.Draft202012Validator(keys)
+    right = ("send_delay", "end_to_end_latency{consumer=billing}", 'throughput{ topic = "orders" }')
+    wrong = ("sendDelay", "send_delay{consumer=billing}", "send_delay{producer=}", "send_delay{producer")
+    assert [key for key in (*right, *wrong) if schema.is_valid(key)] == list(right)
+
+
+@pytest.mark.parametrize(
+    "case", ["unknown-keys", "provider-misspelt", "java-properties", "missing", "thresholds"]
+)
 def test_the_json_schema_refuses_what_it_can_know(case: str) -> None:
     wrong = plain(ROOT / "tests" / "scenarios" / "invalid" / f"{case}.yaml")
     with pytest.raises(jsonschema.ValidationError):

@@ -19,7 +19,7 @@ from loadlab.analysis.export.durations import latencies, over_time
 from loadlab.analysis.frames import intervals_frame, metrics_frame, row_frame
 from loadlab.analysis.runs import run_row
 from loadlab.measurement.histogram import BUCKETS, lower_bounds_ns
-from loadlab.results.reader import RunEntry
+from loadlab.results.reader import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,7 @@ def tables(stored: StoredRun) -> dict[str, pd.DataFrame]:
     }
     for frame in parts.values():
         frame.insert(0, "run_id", run_id)
-    rows = [run_row(RunEntry(run_id, stored.path, stored.result))]
+    rows = [run_row(Entry(run_id, stored.path, stored))]
     run = row_frame(rows).drop(columns=["path", "problem"])
     # A text that this run lacks is a text in others, whose tables stand below this one's.
     texts = dict.fromkeys(run.select_dtypes(["object", "string"]), "string")
