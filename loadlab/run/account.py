@@ -105,6 +105,11 @@ class Account:
             self.ledger.release()
             events.note("ledger_stopped", f"the ledger is given up: {self.why_stopped}")
 
+    def read_again(self, group: str) -> int:
+        """Copies and records delivered again that a group has read so far."""
+        found = self.ledger.passages["found"][self.groups.index(group)].sum(axis=0)
+        return int(found[Anomaly.DUPLICATED] + found[Anomaly.REDELIVERED])
+
     @property
     def why_stopped(self) -> str | None:
         """Why the ledger had to be given up; None where it was not."""

@@ -21,7 +21,7 @@ from loadlab.run.beat import Beat
 from loadlab.run.told import Told
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -217,8 +217,8 @@ class OffsetSampler:
         failures: rounds that got no answer, with the error.
         before: log ends before the load; None where nobody has asked.
         written: the topics that the run sends to; None for all.
-        hurried: the run is being ended before its time: nobody is waited for longer than a moment, and a
-            cluster that gave no answer is not asked once more.
+        read_again: tells of a group, by its name, how many records it has read that it had read before.
+        hurried: the run is being ended before its time: nobody is waited for longer than a moment, or twice.
     """
 
     cluster: Cluster
@@ -229,6 +229,7 @@ class OffsetSampler:
     failures: list[str] = field(default_factory=list)
     before: OffsetSample | None = None
     written: Collection[str] | None = None
+    read_again: Callable[[str], int] = lambda _group: 0
     hurried: bool = False
     _answered: bool = True
     _ask_coordinator_from_s: dict[str, float] = field(default_factory=dict)
@@ -391,7 +392,8 @@ class OffsetSampler:
         In a topic of the run's own, a record without this run's stamp is one that was sent without.
         """
         workers = self.fleet.group(group.name, produces=False)
-        consumed = sum(_total(worker, CONSUME_LANE, Counter.CONSUMED) for worker in workers)
+        consumed = -self.read_again(group.name)
+        consumed += sum(_total(worker, CONSUME_LANE, Counter.CONSUMED) for worker in workers)
         if group.existing:
             others = [Counter.FOREIGN, *([Counter.UNSTAMPED] if group.stamped else [])]
             consumed -= sum(_total(worker, CONSUME_LANE, other) for worker in workers for other in others)

@@ -127,6 +127,16 @@ def test_records_that_were_acked_and_read_leave_nothing_to_tell() -> None:
     assert make_verdict(run, told).status == "valid"
 
 
+def test_records_that_a_group_reads_again_are_counted_while_it_reads() -> None:
+    with closing(opened(scenario_of(consumers={"billing": {"topic": "orders"}}))) as account:
+        Run().enter(account.ledger)
+        before = account.read_again("billing")
+        another = Member(account.ledger)
+        another.read((0, 0, 0, BASELINE), (0, 1, 0, BASELINE + 1), (0, 2, 0, BASELINE + 99))
+
+    assert (before, account.read_again("billing")) == (0, 3)
+
+
 def test_a_lost_record_is_told_with_its_place_and_leaves_the_measurement_valid() -> None:
     told, run = Run(missed=(5, 41)).told()
 

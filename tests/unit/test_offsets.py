@@ -308,6 +308,21 @@ def test_what_a_group_that_begins_at_the_end_never_reads_is_no_backlog_of_it() -
     assert not sample.groups["billing"].has_committed
 
 
+def test_what_a_group_reads_again_takes_nothing_off_its_backlog() -> None:
+    """Of 90 acked records it holds 60, 25 of them twice."""
+    sender, reader = worker_of(producing()), worker_of(consuming())
+    book(sender, ACK_LANE, Counter.ACKED, 90)
+    book(reader, CONSUME_LANE, Counter.CONSUMED, 85)
+    reader.slab.positions[:] = 20
+    cluster = FakeCluster(ends(30, 30, 30))
+    sampler = OffsetSampler(cluster.as_cluster(), fleet_of(sender, reader), PARTITIONS, [group_from(0, 0, 0)])
+    sampler.read_again = {"billing": 25}.__getitem__
+    sample = sampler.take()
+
+    assert sample is not None
+    assert sample.groups["billing"].backlog == 90 - 60
+
+
 def test_where_others_write_too_what_was_acked_before_a_group_came_is_no_backlog_of_it() -> None:
     sender, reader = worker_of(producing()), worker_of(consuming())
     group = replace(group_from(0, 0, 0), late=np.array([True, True, True]), existing=True)
