@@ -110,5 +110,7 @@ def _three_digits(number: float) -> str:
 
 
 def _grouped(number: float) -> str:
-    """Thousands apart; a small number keeps a decimal."""
-    return f"{number:,.0f}" if number >= _WHOLE_FROM or number == int(number) else f"{number:.1f}"
+    """Thousands apart; a small number keeps a decimal, one below 1 two digits."""
+    if number >= _WHOLE_FROM or number == int(number):
+        return f"{number:,.0f}"
+    return f"{number:.2g}" if abs(number) < 1 else f"{number:.1f}"

@@ -29,7 +29,8 @@ def test_a_latency_has_three_digits_and_its_unit(microseconds: float | None, tol
     ("per_s", "told"),
     [
         (0.0, "0 records/s"),
-        (0.25, "0.2 records/s"),
+        (0.25, "0.25 records/s"),
+        (0.0001, "0.0001 records/s"),
         (19_998.4, "19,998 records/s"),
         (1_234_567.8, "1,234,568 records/s"),
         (None, "-"),
