@@ -11,7 +11,7 @@ from loadlab.cli.sections import row
 from loadlab.cli.summary import cluster_text
 from loadlab.results.capacity_store import CAPACITY_FILE
 from loadlab.results.model import MOCK_NOTE
-from loadlab.tuning.warm_up import ROUNDS_TOLD
+from loadlab.tuning.warm_up import ROUND_S, ROUNDS_TOLD
 from loadlab.units import duration_s
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def capacity_lines(search: StoredCapacity) -> Iterator[Line]:
     made = numbers.counted(len(result.probes), "probe")
     if search.result.warm_up_per_s:
         rounds = ", ".join(numbers.rate(rate) for rate in result.warm_up_per_s)
-        yield from row("warm-up", f"{rounds} acked at full load, 5 s each")
+        yield from row("warm-up", f"{rounds} acked at full load, {ROUND_S:g} s each")
     yield from row("probes", f"{made} of {numbers.duration(result.settings.measure_s)} measured each")
     yield from _table(result)
     if result.knee is not None:

@@ -43,7 +43,7 @@ WITHOUT_COUNTERPART: Final[Mapping[str, str]] = {
     "auto.include.jmx.reporter": _METRICS,
     "config.providers": _JAVA_CODE,
     "default.api.timeout.ms": "librdkafka has socket.timeout.ms for all requests",
-    "exclude.internal.topics": "a consumer reads the one topic of its group",
+    "exclude.internal.topics": "a consumer reads the topics that its group names",
     "interceptor.classes": _JAVA_CODE,
     "key.deserializer": _BYTES,
     "key.serializer": _BYTES,

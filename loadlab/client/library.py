@@ -48,6 +48,8 @@ _PROTOTYPES: Final[dict[str, tuple[type | None, list[type]]]] = {
     "rd_kafka_conf_get_default_topic_conf": (c_void_p, [c_void_p]),
     # const char **rd_kafka_topic_conf_dump(rd_kafka_topic_conf_t *conf, size_t *cntp)
     "rd_kafka_topic_conf_dump": (POINTER(c_char_p), [c_void_p, POINTER(c_size_t)]),
+    # void rd_kafka_conf_set_log_cb(conf, void (*)(rk, int level, const char *fac, const char *buf))
+    "rd_kafka_conf_set_log_cb": (None, [c_void_p, c_void_p]),
     # void rd_kafka_conf_set_opaque(rd_kafka_conf_t *conf, void *opaque)
     "rd_kafka_conf_set_opaque": (None, [c_void_p, c_void_p]),
     # void rd_kafka_conf_set_dr_msg_cb(conf, void (*)(rk, const rd_kafka_message_t *, void *opaque))
@@ -58,8 +60,6 @@ _PROTOTYPES: Final[dict[str, tuple[type | None, list[type]]]] = {
     "rd_kafka_conf_set_throttle_cb": (None, [c_void_p, c_void_p]),
     # void rd_kafka_conf_set_rebalance_cb(conf, void (*)(rk, err, topic_partition_list *, void *opaque))
     "rd_kafka_conf_set_rebalance_cb": (None, [c_void_p, c_void_p]),
-    # void rd_kafka_conf_set_error_cb(conf, void (*)(rk, int err, const char *reason, void *opaque))
-    "rd_kafka_conf_set_error_cb": (None, [c_void_p, c_void_p]),
     # rd_kafka_t *rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, char *errstr, size_t)
     "rd_kafka_new": (c_void_p, [c_int, c_void_p, c_char_p, c_size_t]),
     # void rd_kafka_destroy(rd_kafka_t *rk)
@@ -76,8 +76,6 @@ _PROTOTYPES: Final[dict[str, tuple[type | None, list[type]]]] = {
     "rd_kafka_poll": (c_int, [c_void_p, c_int]),
     # rd_kafka_resp_err_t rd_kafka_purge(rd_kafka_t *rk, int purge_flags)
     "rd_kafka_purge": (c_int, [c_void_p, c_int]),
-    # int rd_kafka_produce_batch(rkt, int32_t partition, int msgflags, rd_kafka_message_t *, int message_cnt)
-    "rd_kafka_produce_batch": (c_int, [c_void_p, c_int32, c_int, c_void_p, c_int]),
     # rd_kafka_resp_err_t rd_kafka_subscribe(rk, const rd_kafka_topic_partition_list_t *topics)
     "rd_kafka_subscribe": (c_int, [c_void_p, c_void_p]),
     # rd_kafka_resp_err_t rd_kafka_assign(rk, const rd_kafka_topic_partition_list_t *partitions)
@@ -166,11 +164,11 @@ def version() -> str:
 
 def error_name(code: int) -> str:
     """Kafka's name of an error, as in "MSG_TIMED_OUT" (librdkafka's own begin with an underscore)."""
-    name: bytes | None = librdkafka().rd_kafka_err2name(code)
-    return name.decode() if name else f"ERR_{code}"
+    name: bytes = librdkafka().rd_kafka_err2name(code)
+    return name.decode()
 
 
 def error_text(code: int) -> str:
     """The sentence that librdkafka has for an error."""
-    text: bytes | None = librdkafka().rd_kafka_err2str(code)
-    return text.decode() if text else f"error {code}"
+    text: bytes = librdkafka().rd_kafka_err2str(code)
+    return text.decode()

@@ -10,12 +10,12 @@ from __future__ import annotations
 import ctypes
 import re
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from loadlab import units
+from loadlab.client.handle import CONSUMER, PRODUCER
 from loadlab.client.java_properties import COUNTERPARTS, NOTES, WITHOUT_COUNTERPART
-from loadlab.client.library import library_path
+from loadlab.client.library import librdkafka
 from loadlab.client.property_table import NOT_BY_TEXT, Client, Property, known_properties, names_for
 from loadlab.hints import near
 
@@ -194,7 +194,7 @@ def _set(name: str, value: str) -> tuple[str | None, str]:
     Returns:
         librdkafka's message, None where it took the value; and what it has now, empty where it can't tell.
     """
-    library = _library()
+    library = librdkafka()
     text = ctypes.create_string_buffer(_ERROR_BYTES)
     size = ctypes.c_size_t(_ERROR_BYTES)
     configuration = library.rd_kafka_conf_new()
@@ -209,7 +209,7 @@ def _set(name: str, value: str) -> tuple[str | None, str]:
 
 def _built(client: Client, config: Mapping[str, str]) -> str | None:
     """Builds a client without brokers and drops it; librdkafka's message, or None where it could be built."""
-    library = _library()
+    library = librdkafka()
     error = ctypes.create_string_buffer(_ERROR_BYTES)
     configuration = library.rd_kafka_conf_new()
     library.rd_kafka_conf_set_log_cb(configuration, None)
@@ -217,32 +217,10 @@ def _built(client: Client, config: Mapping[str, str]) -> str | None:
     least = {"group.id": "check"} if client == "consumer" else {"acks": "all"}
     for name, value in {**least, **config}.items():
         library.rd_kafka_conf_set(configuration, name.encode(), value.encode(), error, _ERROR_BYTES)
-    handle = library.rd_kafka_new(int(client == "consumer"), configuration, error, _ERROR_BYTES)
+    kind = CONSUMER if client == "consumer" else PRODUCER
+    handle = library.rd_kafka_new(kind, configuration, error, _ERROR_BYTES)
     if handle:
         library.rd_kafka_destroy(handle)
         return None
     library.rd_kafka_conf_destroy(configuration)
     return error.value.decode(errors="replace").strip()
-
-
-@cache
-def _library() -> ctypes.CDLL:
-    """The part of librdkafka that is used here."""
-    library = ctypes.CDLL(library_path())
-    pointer, text, size = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t
-    # rd_kafka_conf_t *rd_kafka_conf_new(void)  # noqa: ERA001 - the C signature
-    library.rd_kafka_conf_new.restype = pointer
-    # rd_kafka_conf_res_t rd_kafka_conf_set(conf, const char *name, const char *value, char *errstr, size_t)
-    library.rd_kafka_conf_set.argtypes = [pointer, text, text, text, size]
-    # rd_kafka_conf_res_t rd_kafka_conf_get(conf, const char *name, char *dest, size_t *dest_size)
-    library.rd_kafka_conf_get.argtypes = [pointer, text, text, ctypes.POINTER(size)]
-    # void rd_kafka_conf_destroy(rd_kafka_conf_t *conf)
-    library.rd_kafka_conf_destroy.argtypes = [pointer]
-    # void rd_kafka_conf_set_log_cb(conf, void (*)(rk, int level, const char *fac, const char *buf))
-    library.rd_kafka_conf_set_log_cb.argtypes = [pointer, pointer]
-    # rd_kafka_t *rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, char *errstr, size_t)
-    library.rd_kafka_new.restype = pointer
-    library.rd_kafka_new.argtypes = [ctypes.c_int, pointer, text, size]
-    # void rd_kafka_destroy(rd_kafka_t *rk)
-    library.rd_kafka_destroy.argtypes = [pointer]
-    return library

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ConfigSource, ResourceType
@@ -61,6 +61,14 @@ class KafkaAdmin:
     def close(self) -> None:
         """End the client's threads and connections."""
         self._client = None
+
+    def __enter__(self) -> Self:
+        """Close it with the block."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Close it."""
+        self.close()
 
     def metadata(self, topic: str | None = None, timeout_s: float = REQUEST_TIMEOUT_S) -> ClusterMetadata:
         """Ask for brokers and topics; all topics unless one is named.

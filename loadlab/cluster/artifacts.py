@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from loadlab.cluster.maven import Artifacts, fetch, has_maven
 from loadlab.cluster.state import cache_dir
 from loadlab.errors import ClusterError
+from loadlab.scenario.kafka_properties import is_kafka_3
 
 if TYPE_CHECKING:
     from loadlab.cluster.api import Progress
@@ -36,7 +37,7 @@ class KafkaJars:
 
 def uses_log4j2(version: str) -> bool:
     """Say whether this version of Kafka logs by Log4j 2."""
-    return not version.startswith("3.")
+    return not is_kafka_3(version)
 
 
 def find_jars(version: str) -> KafkaJars | None:

@@ -33,10 +33,22 @@ _EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _PROVIDERS_THAT_CAN = {
     Capability.ADMIN: "docker, local or external",
     Capability.TELEMETRY: "docker or local, with Maven for the agent",
-    Capability.DURABILITY: "docker or local",
+    Capability.DURABILITY: "docker, local or external",
     Capability.PAUSE: "docker or local",
     Capability.KILL: "docker or local",
 }
+
+
+OF_OWN_BROKERS = frozenset({Capability.ADMIN, Capability.DURABILITY, Capability.PAUSE, Capability.KILL})
+"""What works on brokers that loadlab started, whether in containers or not."""
+
+RESTART_TIMEOUT_S = 60.0
+"""How long a broker that was killed may take until it answers again."""
+
+
+def first_ended(states: Sequence[BrokerState]) -> str | None:
+    """Tell how the first broker that does not live ended; None while all live."""
+    return next((f"broker {state.broker_id}: {state.detail}" for state in states if not state.alive), None)
 
 
 class AdministeredCluster(abc.ABC):
@@ -75,10 +87,9 @@ class AdministeredCluster(abc.ABC):
         """
         if capability in self.capabilities:
             return
-        able = _PROVIDERS_THAT_CAN.get(capability)
         raise CapabilityError(
             f"the {self.info.provider} cluster has not the capability {capability.value}",
-            fix=f"use provider {able}" if able else None,
+            fix=f"use provider {_PROVIDERS_THAT_CAN[capability]}",
         )
 
     @abc.abstractmethod

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loadlab.cluster.api import PAUSED, BrokerState, Capability
-from loadlab.cluster.base import AdministeredCluster
+from loadlab.cluster.api import PAUSED, BrokerState
+from loadlab.cluster.base import OF_OWN_BROKERS, RESTART_TIMEOUT_S, AdministeredCluster, first_ended
 from loadlab.cluster.capacity import free_bytes
 from loadlab.cluster.docker import DATA_PATH, Engine, Marked
 from loadlab.cluster.readiness import wait_until_answering
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from loadlab.cluster.state import ClusterRecord
 
-_CAPABILITIES = frozenset({Capability.ADMIN, Capability.DURABILITY, Capability.PAUSE, Capability.KILL})
-_RESTART_TIMEOUT_S = 60.0
 _PAUSE_ATTEMPTS = 3
 
 
@@ -70,8 +68,7 @@ class Containers:
 
     def ending(self) -> str | None:
         """Tell how a broker ended; None while all live."""
-        ended = (f"broker {state.broker_id}: {state.detail}" for state in self.states() if not state.alive)
-        return next(ended, None)
+        return first_ended(self.states())
 
     def end(self) -> None:
         """Remove all that has the run's label, and forget the cluster."""
@@ -100,7 +97,7 @@ class DockerCluster(AdministeredCluster):
 
     def __init__(self, containers: Containers, *, ends_with_owner: bool) -> None:
         record = containers.record
-        super().__init__(record.info, record.bootstrap_servers, _CAPABILITIES, telemetry=record.telemetry)
+        super().__init__(record.info, record.bootstrap_servers, OF_OWN_BROKERS, telemetry=record.telemetry)
         self._containers = containers
         self._engine = containers.engine
         self._looks = Containers(self._engine.impatient(), record)
@@ -164,7 +161,7 @@ class DockerCluster(AdministeredCluster):
             raise UsageError(f"broker {broker_id} lives; only a killed broker can be started again")
         self._engine.signal(self._containers.name(broker_id), "start")
         address = self.bootstrap_servers.split(",")[broker_id - 1]
-        wait_until_answering(address, broker_id, lambda: self._ending(broker_id), _RESTART_TIMEOUT_S)
+        wait_until_answering(address, broker_id, lambda: self._ending(broker_id), RESTART_TIMEOUT_S)
         self._containers.record.release(broker_id)
 
     def _ending(self, broker_id: int) -> str | None:

@@ -145,12 +145,13 @@ def _ask(servers: str, properties: Mapping[str, str]) -> ClusterMetadata:
         raise UsageError(
             f"cluster.client_properties: {text}", fix="write them by librdkafka's names"
         ) from None
-    try:
-        return admin.metadata(timeout_s=_CONNECT_TIMEOUT_S)
-    except ClusterError as error:
-        told = dict.fromkeys(_HOW_LONG.sub("", line) for line in admin.connection_errors)
-        tried = "\n".join(f"  {without_secrets(line, properties)}" for line in told)
-        raise ClusterError(
-            f"no Kafka answered at {servers} within {_CONNECT_TIMEOUT_S:.0f} s\n{tried}".rstrip(),
-            fix="check that it listens there, and that client_properties has its TLS and SASL settings",
-        ) from error
+    with admin:
+        try:
+            return admin.metadata(timeout_s=_CONNECT_TIMEOUT_S)
+        except ClusterError as error:
+            told = dict.fromkeys(_HOW_LONG.sub("", line) for line in admin.connection_errors)
+            tried = "\n".join(f"  {without_secrets(line, properties)}" for line in told)
+            raise ClusterError(
+                f"no Kafka answered at {servers} within {_CONNECT_TIMEOUT_S:.0f} s\n{tried}".rstrip(),
+                fix="check that it listens there, and that client_properties has its TLS and SASL settings",
+            ) from error

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from loadlab.cluster import guard, local_broker
 from loadlab.cluster.affinity import children_on
-from loadlab.cluster.api import PAUSED, BrokerState, Capability
-from loadlab.cluster.base import AdministeredCluster
+from loadlab.cluster.api import PAUSED, BrokerState
+from loadlab.cluster.base import OF_OWN_BROKERS, RESTART_TIMEOUT_S, AdministeredCluster, first_ended
 from loadlab.cluster.capacity import free_bytes
 from loadlab.cluster.leftovers import marker, remove_processes
 from loadlab.cluster.processes import ProcessIdentity, signal_name
@@ -24,8 +24,6 @@ from loadlab.errors import ClusterError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_CAPABILITIES = frozenset({Capability.ADMIN, Capability.DURABILITY, Capability.PAUSE, Capability.KILL})
-_RESTART_TIMEOUT_S = 60.0
 _PAUSE_TIMEOUT_S = 5.0
 _POLL_S = 0.005
 
@@ -124,8 +122,7 @@ class Brokers:
 
     def ending(self) -> str | None:
         """Tell how a broker ended; None while all live."""
-        ended = (f"broker {state.broker_id}: {state.detail}" for state in self.states() if not state.alive)
-        return next(ended, None)
+        return first_ended(self.states())
 
     def end(self) -> None:
         """Kill all brokers, remove their directory and forget them."""
@@ -160,7 +157,7 @@ class LocalCluster(AdministeredCluster):
 
     def __init__(self, brokers: Brokers, *, ends_with_owner: bool) -> None:
         record = brokers.record
-        super().__init__(record.info, record.bootstrap_servers, _CAPABILITIES, telemetry=record.telemetry)
+        super().__init__(record.info, record.bootstrap_servers, OF_OWN_BROKERS, telemetry=record.telemetry)
         self._brokers = brokers
         self._ends_with_owner = ends_with_owner
 
@@ -207,7 +204,7 @@ class LocalCluster(AdministeredCluster):
             self.bootstrap_servers.split(",")[broker_id - 1],
             broker_id,
             lambda: self._ending(broker_id),
-            _RESTART_TIMEOUT_S,
+            RESTART_TIMEOUT_S,
         )
         self._brokers.record.release(broker_id)
 

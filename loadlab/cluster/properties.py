@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loadlab.errors import UsageError
-from loadlab.scenario.kafka_properties import is_owned
+from loadlab.scenario.kafka_properties import is_kafka_3, is_owned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,7 +84,7 @@ def shared_properties(brokers: int, kafka_version: str, config: Mapping[str, str
         "transaction.state.log.replication.factor": replicas,
         "transaction.state.log.min.isr": in_sync,
     }
-    if not kafka_version.startswith("3."):  # share groups came with 4.0
+    if not is_kafka_3(kafka_version):  # share groups came with 4.0
         rendered["share.coordinator.state.topic.replication.factor"] = replicas
         rendered["share.coordinator.state.topic.min.isr"] = in_sync
     return {**rendered, **config}

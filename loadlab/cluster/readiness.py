@@ -44,14 +44,13 @@ class ReadinessWait:
         """
         self.wait_for_sockets()
         brokers = len(self._bootstrap_servers.split(","))
-        admin = KafkaAdmin(self._bootstrap_servers)
-        self._until(f"{brokers} brokers in the metadata", lambda: len(_brokers(admin)) == brokers)
-        for address in self._bootstrap_servers.split(","):
-            self._until(
-                "a group coordinator", partial(has_coordinator, address, _PROBE_GROUP, _ASK_TIMEOUT_S)
-            )
-        self._until(f"a leader for every partition of {OFFSETS_TOPIC}", lambda: _is_whole(admin))
-        admin.close()
+        with KafkaAdmin(self._bootstrap_servers) as admin:
+            self._until(f"{brokers} brokers in the metadata", lambda: len(_brokers(admin)) == brokers)
+            for address in self._bootstrap_servers.split(","):
+                self._until(
+                    "a group coordinator", partial(has_coordinator, address, _PROBE_GROUP, _ASK_TIMEOUT_S)
+                )
+            self._until(f"a leader for every partition of {OFFSETS_TOPIC}", lambda: _is_whole(admin))
 
     def wait_for_sockets(self) -> None:
         """Wait until every broker takes connections."""
@@ -61,8 +60,8 @@ class ReadinessWait:
     def wait_for_broker(self, broker_id: int) -> None:
         """Wait until one broker is in the metadata: a proxy's port is open before the broker's."""
         self.wait_for_sockets()
-        admin = KafkaAdmin(self._bootstrap_servers)
-        self._until(f"broker {broker_id} in the metadata", lambda: broker_id in _brokers(admin))
+        with KafkaAdmin(self._bootstrap_servers) as admin:
+            self._until(f"broker {broker_id} in the metadata", lambda: broker_id in _brokers(admin))
 
     def _until(self, what: str, holds: Callable[[], bool]) -> None:
         """Wait until something holds; whether the brokers live is asked less often, it may cost a request."""

@@ -57,7 +57,7 @@ class ListedCluster:
     ready: bool = True
 
 
-def attach(name: str, progress: Progress = print) -> Cluster:
+def attach(name: str, progress: Progress) -> Cluster:
     """Use a cluster that `cluster up` left standing; its `stop` leaves it so.
 
     What the faults of killed runs left undone is undone first.

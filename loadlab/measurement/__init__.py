@@ -1,1 +1,1 @@
-"""Clocks, histograms, slabs and validity. Knows no Kafka."""
+"""Clocks, histograms, slabs and validity. Imports no Kafka client."""

@@ -6,7 +6,7 @@ can go. A block all of whose records are settled, and none failed, is folded: on
 in it that it was seen, and all its pages go. Blocks with failed records keep their planes, because a failed
 record that is seen after all is not a duplicate.
 
-The parent alone folds. Why a reader that comes late loses nothing stands in `ledger_mark`.
+The parent alone folds. Why a reader that comes late loses nothing stands in `ledger_read`.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _fold(folding: Record, ledger: int, worker: int, block: int) -> None:
                 return
         void += one_bits(never)
     folded = ledger + worker_of(ledger, worker).folded_at + (block >> 6) * 8
-    # First the bit, then the memory: see `ledger_mark`.
+    # First the bit, then the memory: see `ledger_read`.
     atomic_or(folded, 1 << (block & 63))
     folding.folded_records += BLOCK_RECORDS - void
     begin = address - ledger

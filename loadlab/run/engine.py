@@ -53,10 +53,11 @@ def await_compiled(compiling: subprocess.Popen[str] | None) -> None:
         return
     try:
         _, errors = compiling.communicate(timeout=_TIMEOUT_S)
-    except BaseException as error:
+    except subprocess.TimeoutExpired as error:
         stop_compiling(compiling)
-        if isinstance(error, subprocess.TimeoutExpired):
-            raise RunError(f"the load engine was not compiled in {_TIMEOUT_S:g} s") from error
+        raise RunError(f"the load engine was not compiled in {_TIMEOUT_S:g} s") from error
+    except BaseException:
+        stop_compiling(compiling)
         raise
     if compiling.returncode:
         words = errors.strip().splitlines() or [f"its process ended with {compiling.returncode}"]

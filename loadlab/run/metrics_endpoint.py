@@ -6,6 +6,7 @@ It reads what the run last told and nothing else: a scrape costs the run no lock
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -123,7 +124,9 @@ class _Server(ThreadingHTTPServer):
     def handle_error(
         self, request: socket.socket | tuple[bytes, socket.socket], client_address: tuple[str, int]
     ) -> None:
-        """Drop it: a scraper that goes away in the middle has nothing more to be told."""
+        """Drop it where the scraper went away in the middle; what else went wrong is a fault of ours."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

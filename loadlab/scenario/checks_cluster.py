@@ -12,6 +12,7 @@ from loadlab.errors import UsageError
 from loadlab.scenario.client_properties import read_client_properties
 from loadlab.scenario.cluster import KAFKA_PROVIDERS, ClusterSpec, is_loopback, set_aside
 from loadlab.scenario.finding import found
+from loadlab.scenario.kafka_properties import is_kafka_3
 from loadlab.scenario.providers import refusal
 from loadlab.scenario.shape import keys
 from loadlab.scenario.source import is_missing
@@ -96,7 +97,7 @@ def heap_within_memory(view: View) -> Iterator[Finding]:
 def group_protocols(view: View) -> Iterator[Finding]:
     """Consumer groups use a protocol that the brokers speak: KIP-848's is on from Kafka 4.0."""
     cluster = view.scenario.cluster
-    if cluster.provider not in KAFKA_PROVIDERS or not cluster.kafka_version.startswith("3."):
+    if cluster.provider not in KAFKA_PROVIDERS or not is_kafka_3(cluster.kafka_version):
         return
     if NEW_PROTOCOL in cluster.config.get(_PROTOCOLS, ""):
         return

@@ -59,6 +59,15 @@ _WHOLE: Final = re.compile(r"[-+]?[0-9]+")
 _NUMBER: Final = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 
+LISTED: Final = ("3.9.1", "4.3.1")
+"""The versions whose properties are known: each stands for all of its major version."""
+
+
+def is_kafka_3(version: str) -> bool:
+    """Whether a version is of Kafka 3, and not of a later one."""
+    return version.startswith("3.")
+
+
 @dataclass(frozen=True)
 class Definition:
     """What Kafka says of a property.
@@ -85,9 +94,10 @@ def is_owned(name: str) -> bool:
 
 @cache
 def definitions(owner: Owner, kafka_version: str) -> Mapping[str, Definition]:
-    """Kafka's properties by name: those of 3.9.1 for a version 3, those of 4.3.1 for a later one."""
+    """Kafka's properties by name, as the version has them that stands for this one."""
     text = resources.files("loadlab.scenario").joinpath("kafka_properties.json").read_text("utf-8")
-    listed = json.loads(text)["3.9.1" if kafka_version.startswith("3.") else "4.3.1"][owner]
+    third, later = LISTED
+    listed = json.loads(text)[third if is_kafka_3(kafka_version) else later][owner]
     return {
         name: Definition(kind, lowest, highest, tuple(choices), default)
         for name, (kind, lowest, highest, choices, default) in listed.items()
@@ -113,7 +123,8 @@ def resolve_property(owner: Owner, kafka_version: str, name: str, value: str) ->
 def _unknown(owner: Owner, kafka_version: str, name: str, known: Mapping[str, Definition]) -> PropertyProblem:
     """Tells of a name that the owner doesn't have; the other owner often has it, with or without ``log.``."""
     message = f"Kafka {kafka_version} has no {owner} property of this name"
-    other = "4.3.1" if kafka_version.startswith("3.") else "3.9.1"
+    third, later = LISTED
+    other = later if is_kafka_3(kafka_version) else third
     if name in definitions(owner, other):
         return PropertyProblem(name, f"{message}; Kafka {other} has", at_key=True)
     if owner == "topic" and name in _BESIDE:

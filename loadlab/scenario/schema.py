@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from loadlab.client.properties import OWNED as OWNED_CLIENT
 from loadlab.client.property_table import Client, Property, known_properties, names_for
-from loadlab.scenario.cluster import DEFAULT_KAFKA_VERSION
-from loadlab.scenario.kafka_properties import Definition, Owner, definitions, is_owned
+from loadlab.scenario.kafka_properties import LISTED, Definition, Owner, definitions, is_owned
 from loadlab.scenario.metrics import METRICS
 from loadlab.scenario.model import Scenario
 
@@ -53,7 +52,7 @@ def _threshold_keys() -> Iterator[Schema]:
 
 
 def _of_kafka(owner: Owner) -> dict[str, Schema]:
-    listed = {**definitions(owner, "3.9.1"), **definitions(owner, DEFAULT_KAFKA_VERSION)}
+    listed = {name: known for version in LISTED for name, known in definitions(owner, version).items()}
     return {
         name: _of_definition(definition)
         for name, definition in sorted(listed.items())

@@ -1,1 +1,1 @@
-"""Searches over runs: the highest rate that holds. Every probe is an ordinary run."""
+"""Searches by ordinary runs: the highest rate that holds, the configuration that does best."""

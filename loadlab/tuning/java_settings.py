@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from loadlab.client.property_table import CANONICAL, NEW_PROTOCOL
 from loadlab.scenario.client_settings import DEFAULTS
+from loadlab.scenario.cluster import DEFAULT_KAFKA_VERSION
 from loadlab.scenario.kafka_properties import definitions
 
 if TYPE_CHECKING:
@@ -257,7 +258,7 @@ def _renamed(name: str, rule: _Rule) -> str | None:
 def _checked(
     client: JavaClient, java_name: str, value: str | None, note: str | None, name: str
 ) -> JavaSetting:
-    if java_name not in definitions(client, "4.3.1"):
+    if java_name not in definitions(client, DEFAULT_KAFKA_VERSION):
         return JavaSetting(None, None, _UNKNOWN.get(name, _NO_COUNTERPART))
     return JavaSetting(java_name, value, note if value is not None else "Java has no such value")
 

@@ -87,7 +87,7 @@ def parse_rule(text: str) -> Rule:
 
 def plain(number: float) -> str:
     """A number without an exponent."""
-    return f"{number:.12g}"
+    return str(int(number)) if number == int(number) else f"{number:.12g}"
 
 
 def _is_number(text: str) -> bool:

@@ -63,11 +63,11 @@ def test_a_named_cluster_stands_until_it_is_taken_down(name: str, provider: str)
     assert again.returncode == 2
     assert "stands under the name" in again.stderr
 
-    cluster = attach(name)
+    cluster = attach(name, print)
     cluster.create_topics([TopicRequest("kept", 1, 1)])
     cluster.stop()
     assert not any(name in line for line in loadlab("cluster", "clean").stdout.splitlines())
-    other = attach(name)
+    other = attach(name, print)
     assert other.topic_ids(["kept"])["kept"]
     assert all(state.alive for state in other.broker_states())
     other.stop()
@@ -81,7 +81,7 @@ def test_a_named_cluster_stands_until_it_is_taken_down(name: str, provider: str)
     assert "removed" in down.stdout
     assert loadlab("cluster", "list").stdout == "no clusters\n"
     with pytest.raises(ClusterError, match="no cluster stands"):
-        attach(name)
+        attach(name, print)
 
 
 @pytest.mark.parametrize("provider", ["embedded", pytest.param("local", marks=pytest.mark.local)])
@@ -100,7 +100,7 @@ def test_topics_that_a_killed_run_left_are_deleted_by_the_next(
     assert code in {0, EXIT_THRESHOLD_FAILED}, errors
     assert "removed what an earlier run left: topic orders" in errors
     assert json.loads(output)["reconciliation"]["lost"] == 0
-    cluster = attach(name)
+    cluster = attach(name, print)
     assert cluster.topic_ids(["orders"]) == {"orders": None}
     cluster.stop()
 

@@ -118,7 +118,7 @@ def test_what_a_fault_holds_is_left_alone_and_undone_after_its_run_was_killed(
         command.await_line("as planned")
         assert not any(name in one for one in clean_leftovers())
         with pytest.raises(ClusterError, match="by a fault of a run that goes on"):
-            attach(name)
+            attach(name, print)
         command.signal(signal.SIGKILL)
         command.end()
 
@@ -144,7 +144,7 @@ def test_a_broker_that_two_runs_have_started_again_ends_with_its_cluster() -> No
     spec = cluster_spec({"provider": "local", "config": QUICKLY_MISSED})
     start_cluster(spec, progress=print, run_id="twice-1", standing_name="twice").stop()
     try:
-        first, second = attach("twice"), attach("twice")
+        first, second = attach("twice", print), attach("twice", print)
         for each, cores in ((first, mine), (second, {min(mine)})):
             os.sched_setaffinity(0, cores)  # a run that is pinned does not pin what outlives it
             each.kill(1)

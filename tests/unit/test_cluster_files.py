@@ -143,7 +143,7 @@ def test_what_was_killed_while_it_was_started_under_a_name_is_left_over(
     assert standing._is_left(began, everything=False, engine=None) == left
     began.save()
     with pytest.raises(ClusterError, match="was never whole"):
-        standing.attach("lab")
+        standing.attach("lab", print)
     assert began.answered().ready
 
 
