@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import tempfile
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from loadlab.files import NOW, locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,26 +29,16 @@ def scratch(beside: Path) -> Iterator[Path]:
     """
     beside.mkdir(parents=True, exist_ok=True)
     _clear_abandoned(beside)
-    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=beside) as directory:
-        lock = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield Path(directory)
-        finally:
-            os.close(lock)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=beside) as directory, locked(Path(directory)):
+        yield Path(directory)
 
 
 def _clear_abandoned(beside: Path) -> None:
     """Removes what no process has locked any more."""
     for folder in beside.glob(f"{_PREFIX}*"):
-        with suppress(OSError):
-            lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if time.time() - folder.stat().st_mtime > _LEAST_AGE_S and not _has_mounts(folder):
-                    shutil.rmtree(folder, ignore_errors=True)
-            finally:
-                os.close(lock)
+        with suppress(OSError), locked(folder, fcntl.LOCK_EX | NOW):
+            if time.time() - folder.stat().st_mtime > _LEAST_AGE_S and not _has_mounts(folder):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _has_mounts(folder: Path) -> bool:

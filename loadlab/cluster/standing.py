@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,9 +18,11 @@ from loadlab.cluster.own_topics import forget_topics
 from loadlab.cluster.processes import ProcessIdentity, boot_id
 from loadlab.cluster.state import ClusterRecord, lock_of, records, standing
 from loadlab.errors import ClusterError, UsageError
+from loadlab.files import NOW, locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from loadlab.cluster.api import Cluster, Progress
 
@@ -137,19 +138,13 @@ def claimed(name: str) -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def _locked(name: str, how: int) -> Iterator[None]:
+def _locked(name: str, how: int) -> AbstractContextManager[None]:
     """Hold a name's lock.
 
     Raises:
         BlockingIOError: another process has it, and not for sharing.
     """
-    lock = os.open(lock_of(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, how | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(lock)
+    return locked(lock_of(name), how | NOW, made_with=0o600)
 
 
 def refuse_taken(name: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import time
@@ -11,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from loadlab import files
 from loadlab.cluster.api import ClusterInfo
 from loadlab.cluster.processes import ProcessIdentity, boot_id, host_id
 from loadlab.errors import ClusterError, UsageError
@@ -19,6 +19,7 @@ from loadlab.scenario.secrets import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 
 STATE_VARIABLE = "LOADLAB_STATE_DIR"
@@ -60,14 +61,10 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         UsageError: it can't be written.
     """
-    draft = path.with_suffix(f".{os.getpid()}.tmp")
     usable(path.parent, STATE_VARIABLE)
     try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        files.write_whole(path, text)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink()
         raise unusable(path.parent, STATE_VARIABLE, error) from error
 
 
@@ -271,15 +268,9 @@ def _but(record: ClusterRecord, broker_id: int) -> tuple[Held, ...]:
     return tuple(one for one in record.held if one.broker_id != broker_id)
 
 
-@contextlib.contextmanager
-def _locked_records() -> Iterator[None]:
+def _locked_records() -> AbstractContextManager[None]:
     """Let one process at a time change records."""
-    directory = os.open(usable(_records_dir(), STATE_VARIABLE), os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(directory)
+    return files.locked(usable(_records_dir(), STATE_VARIABLE))
 
 
 def _records_dir() -> Path:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadlab.errors import RunError, UsageError
-from loadlab.results.publish import fsync
+from loadlab.files import NOW, fsync, locked, write_whole
 from loadlab.results.run_id import is_called
 
 if TYPE_CHECKING:
@@ -60,16 +59,10 @@ def write_anew(document: Model, path: Path, what: str) -> None:
     Raises:
         RunError: it can't be written.
     """
-    temporary = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(document.model_dump_json(indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        for folder in (path.parent, path.parent.parent):
-            fsync(folder)
+        write_whole(path, document.model_dump_json(indent=2) + "\n")
+        fsync(path.parent.parent)
     except OSError as error:
         raise RunError(
             f"the {what} could not be stored in {path.parent}: {error.strerror}",
@@ -84,13 +77,10 @@ def only_writer(folder: Path) -> Iterator[None]:
     Raises:
         UsageError: another process is at it.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(locked(folder, fcntl.LOCK_EX | NOW))
         except BlockingIOError as error:
             what = f"another process goes on with {folder.name} now"
             raise UsageError(what, fix="wait for its end") from error
         yield
-    finally:
-        os.close(descriptor)

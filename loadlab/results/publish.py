@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadlab.errors import RunError, UnwritableError
+from loadlab.files import NOW, fsync, locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 TEMPORARY_PREFIX = ".incomplete-"
 _LOCK_FILE = ".lock"
@@ -92,32 +94,22 @@ def _fix_for(error: OSError) -> str:
     return "name a folder that can be written with --results-dir or LOADLAB_RESULTS_DIR"
 
 
-@contextlib.contextmanager
-def _locked(results_dir: Path) -> Iterator[None]:
+def _locked(results_dir: Path) -> AbstractContextManager[None]:
     """Hold the folder's lock: for making, publishing and clearing away only, never while data is written."""
-    # A lock needs no right to write: the file may be that of another user who shares the folder.
-    descriptor = os.open(results_dir / _LOCK_FILE, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+    return locked(results_dir / _LOCK_FILE, made_with=0o666)
 
 
 @contextlib.contextmanager
 def _temporary(results_dir: Path, name: str) -> Iterator[Path]:
     """A fresh temporary folder, locked as long as the block runs; gone afterwards unless renamed."""
     folder = results_dir / f"{TEMPORARY_PREFIX}{name}.{os.getpid()}"
-    with _locked(results_dir):
-        _clear_abandoned(results_dir)
-        folder.mkdir()
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    try:
+    with contextlib.ExitStack() as stack:
+        with _locked(results_dir):
+            _clear_abandoned(results_dir)
+            folder.mkdir()
+            stack.enter_context(locked(folder))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(descriptor)
 
 
 def _clear_abandoned(results_dir: Path) -> None:
@@ -128,18 +120,12 @@ def _clear_abandoned(results_dir: Path) -> None:
 
 
 def _is_abandoned(folder: Path) -> bool:
+    """Whether nobody holds it; one that can't be opened is gone meanwhile, or another user's."""
     try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        with locked(folder, fcntl.LOCK_EX | NOW):
+            return True
     except OSError:
-        return False  # its writer has removed it meanwhile, or it is another user's
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
         return False
-    else:
-        return True
-    finally:
-        os.close(descriptor)
 
 
 def _settle(folder: Path) -> None:
@@ -150,12 +136,3 @@ def _settle(folder: Path) -> None:
             fsync(path)
             path.chmod(_READ_ONLY_FILE)
         fsync(Path(parent))
-
-
-def fsync(path: Path) -> None:
-    """Bring a file, or what a folder names, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

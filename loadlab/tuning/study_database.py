@@ -16,7 +16,7 @@ from optuna.storages import RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 
 from loadlab.errors import RunError, UsageError
-from loadlab.results.publish import fsync
+from loadlab.files import fsync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
