@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from loadlab.analysis.histograms import LatencyMetric
-    from loadlab.results.model import ConsumerResult, LatencyBlock, ProducerResult, RunResult
+    from loadlab.results.model import ConsumerResult, LatencyBlock, ProducerResult
     from loadlab.results.reader import Entry, StoredRun
 
 
@@ -119,7 +119,7 @@ def _was(stored: StoredRun) -> RunRow:
         cut_short=result.cut_short,
         thresholds=len(result.thresholds),
         thresholds_failed=sum(not threshold.passed for threshold in result.thresholds),
-        measured_s=_measured_s(result),
+        measured_s=result.measured_s,
         provider=result.cluster.provider,
         kind=result.cluster.kind,
         kafka_version=result.cluster.kafka_version,
@@ -155,11 +155,6 @@ def _reached(row: RunRow, stored: StoredRun) -> RunRow:
         duplicated_records=result.reconciliation.duplicated,
         reordered_records=result.reconciliation.reordered,
     )
-
-
-def _measured_s(result: RunResult) -> float:
-    measure = result.phase("measure")
-    return measure.end_s - measure.start_s if measure else 0.0
 
 
 def _added(values: Iterable[float | None]) -> float | None:

@@ -77,7 +77,7 @@ def recommended(result: StudyResult) -> Page:
         return page(
             element("p", "No configuration was measured to the end beside the default.", css="missing")
         )
-    default = result.trials[0].assignment
+    default = result.default.assignment
     names = short_names(answer.use)
     changed = [
         (names[path], _value(path, default.get(path)), value_text(path, value))

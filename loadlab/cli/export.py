@@ -77,6 +77,4 @@ def _worth(result: RunResult) -> Iterator[str]:
     if result.verdict.status != "valid":
         yield f"the run is {result.verdict.status}: {codes}"
     if result.cut_short:
-        measure = result.phase("measure")
-        measured_s = 0.0 if measure is None else measure.end_s - measure.start_s
-        yield f"the run was cut short: {measured_s:.1f} s were measured"
+        yield f"the run was cut short: {result.measured_s:.1f} s were measured"

@@ -159,7 +159,7 @@ def _names(topics: tuple[str, ...]) -> str:
 
 def _config(config: Mapping[str, str]) -> Iterator[Line]:
     clean = redact(dict(config))
-    if isinstance(clean, dict) and clean:
+    if clean:
         yield from row("", " ".join(f"{key}={value}" for key, value in clean.items()))
 
 

@@ -43,7 +43,7 @@ def _row(result: StudyResult, trial: StudyTrial) -> _Row:
 
 def _run(result: StudyResult, trial: StudyTrial) -> StudyRun | None:
     """The run that a trial is known by."""
-    if trial.number != result.trials[0].number:
+    if trial.number != result.default.number:
         runs = result.settled("trial", trial=trial.number)
         return runs[0] if runs else None
     runs = [run for run in result.settled("baseline") if run.measure_scale == result.measure_scale]

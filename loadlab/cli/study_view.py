@@ -134,7 +134,7 @@ def _default(result: StudyResult) -> Iterator[Line]:
         middle = [statistics.median(column) for column in zip(*values, strict=True)]
         told = zip(result.objectives, middle, strict=True)
         text = " · ".join(objective_text(one.field, value) for one, value in told)
-        first = result.trials[0]
+        first = result.default
         yield Line(f"   0  {text:<24} {first.origin:<12} {assignment_text(first.assignment)}")
 
 

@@ -63,8 +63,7 @@ def summary_lines(stored: StoredRun) -> list[Line]:
 
 def _verdict(result: RunResult) -> Section:
     status = result.verdict.status
-    measure = result.phase("measure")
-    measured = numbers.duration(measure.end_s - measure.start_s) if measure else "nothing"
+    measured = numbers.duration(result.measured_s) if result.phase("measure") else "nothing"
     words = f"{status.upper()} · {result.name} · {measured} measured · {result.run_id}"
     lines = [Line(words, _STATUS_STYLE[status])]
     if result.interrupted:

@@ -132,7 +132,7 @@ def run_line(loaded: LoadedStudy, result: StudyResult, run: StudyRun) -> str:
         case "candidate":
             return f"trial {run.trial} again: {said}"
         case "confirm":
-            side = "default" if run.trial == result.trials[0].number else f"trial {run.trial}"
+            side = "default" if run.trial == result.default.number else f"trial {run.trial}"
             block = (
                 len([one for one in result.settled("confirm") if one.contender == run.contender]) + 3
             ) // 4

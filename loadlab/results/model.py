@@ -391,3 +391,9 @@ class RunResult(Model):
     def phase(self, name: str) -> Phase | None:
         """The phase of that name, or None where the run never reached it."""
         return next((phase for phase in self.phases if phase.name == name), None)
+
+    @property
+    def measured_s(self) -> float:
+        """How long the measure phase was; 0 where the run never reached it."""
+        measure = self.phase("measure")
+        return measure.end_s - measure.start_s if measure else 0.0

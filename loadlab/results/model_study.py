@@ -191,6 +191,11 @@ class StudyResult(Model):
         """The trial that beats the default; None where none is known to."""
         return self.answer.trial if self.answer is not None and self.answer.recommends else None
 
+    @property
+    def default(self) -> StudyTrial:
+        """What all others are compared with: the trial that is planned first."""
+        return self.trials[0]
+
     def trial(self, number: int) -> StudyTrial:
         """The trial of that number.
 

@@ -120,7 +120,7 @@ def best_trials(study: Study, result: StudyResult, count: int) -> tuple[int, ...
     values = {trial: each[0] for trial, each in corrected_values(result, "trial").items()}
     if len(result.objectives) > 1:
         values = {trial: values[trial] for trial in result.front()}
-    default = result.trials[0].assignment
+    default = result.default.assignment
     chosen: list[int] = []
     for trial in leaders(values, study.objectives[0].direction, len(values)):
         known = [default, *(result.trial(other).assignment for other in chosen)]

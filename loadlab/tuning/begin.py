@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import loadlab
 from loadlab.errors import UsageError
@@ -22,8 +22,6 @@ from loadlab.tuning.warm_start import warm_starts
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from pydantic import JsonValue
 
     from loadlab.results.study_store import StoredStudy
     from loadlab.tuning.space import SearchSpace
@@ -133,8 +131,8 @@ def _fresh(loaded: LoadedStudy, options: TuneOptions) -> StudyResult:
         objectives=tuple(
             StudyObjective(field=one.field, direction=one.direction) for one in study.objectives
         ),
-        study=_redacted(study_document(study)),
-        scenario=_redacted(scenario.to_document()),
+        study=redact(study_document(study)),
+        scenario=redact(scenario.to_document()),
         environment=capture_host(),
         traces=scenario.trace_digests,
         planned=_planned(loaded, options),
@@ -154,10 +152,6 @@ def _planned(loaded: LoadedStudy, options: TuneOptions) -> tuple[Planned, ...]:
         if not known and not space.violations(assignment) and not space.outside(assignment):
             kept.append(Planned(origin=origin, assignment=dict(assignment)))
     return tuple(kept)
-
-
-def _redacted(document: object) -> dict[str, JsonValue]:
-    return cast("dict[str, JsonValue]", redact(cast("JsonValue", document)))
 
 
 def _refuse_other(began: StudyResult, fresh: StudyResult) -> None:

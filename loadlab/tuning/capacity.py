@@ -6,7 +6,7 @@ import math
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 import loadlab
 from loadlab.errors import UsageError
@@ -44,12 +44,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from pydantic import JsonValue
-
     from loadlab.results.model import ClusterUsed
     from loadlab.results.model_capacity import CapacityProbe
     from loadlab.run.opening import OpenCluster
-    from loadlab.scenario import LoadedScenario, Scenario
+    from loadlab.scenario import LoadedScenario
     from loadlab.tuning.capacity_levels import Probe
     from loadlab.tuning.capacity_scenario import Workload
 
@@ -174,7 +172,7 @@ def _begun(workload: Workload, options: CapacityOptions) -> StoredCapacity:
         capacity_id=new_run_id(f"{workload.scenario.name}-capacity", now),
         name=workload.scenario.name,
         started_at=now,
-        scenario=_document(workload.scenario),
+        scenario=redact(workload.scenario.to_document()),
         settings=_settings(workload, options),
         environment=capture_host(),
         traces=workload.scenario.trace_digests,
@@ -186,11 +184,6 @@ def _begun(workload: Workload, options: CapacityOptions) -> StoredCapacity:
     refuse_gone_cluster(options.cluster_name)
     _refuse_other(search.result, fresh)
     return search
-
-
-def _document(scenario: Scenario) -> dict[str, JsonValue]:
-    document = redact(cast("dict[str, JsonValue]", scenario.to_document()))
-    return cast("dict[str, JsonValue]", document)
 
 
 def _settings(workload: Workload, options: CapacityOptions) -> CapacitySettings:

@@ -136,8 +136,7 @@ def _invalid(result: RunResult) -> list[str]:
 
 def _unreached(result: RunResult) -> Iterator[str]:
     """Groups that were not acked what was due; the acks of a moment may be on their way at the end."""
-    measure = result.phase("measure")
-    measured_s = measure.end_s - measure.start_s if measure else 0.0
+    measured_s = result.measured_s
     missed = False
     for name, producer in result.producers.items():
         target = producer.target_records_per_s
@@ -164,8 +163,7 @@ def _lag_growth(run: StoredRun, scenario: Scenario) -> dict[str, float | None]:
 
 def _growing(result: RunResult, scenario: Scenario, growth: dict[str, float | None]) -> Iterator[str]:
     """Groups that fall behind: what is granted to acks is granted to reads, too."""
-    measure = result.phase("measure")
-    measured_s = measure.end_s - measure.start_s if measure else 0.0
+    measured_s = result.measured_s
     for name, per_s in growth.items():
         due_per_s = sum(
             result.producers[producer].target_records_per_s or 0.0 for producer in feeding(scenario, name)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.knobs import UNSET
-from loadlab.results.model_study_answer import StudyAnswer, StudyCost, StudyImportance, StudyLimit
+from loadlab.results.model_study_answer import StudyAnswer, StudyImportance, StudyLimit
 from loadlab.scenario.expressions import EXPRESSION
 from loadlab.tuning.again import contenders
 from loadlab.tuning.costs import costs, goal_of
@@ -21,7 +20,7 @@ from loadlab.tuning.findings import (
 )
 from loadlab.tuning.knobs import is_weaker, is_weaker_unset
 from loadlab.tuning.noise import noise_of
-from loadlab.tuning.recommend import LimitHeld, Recommendation
+from loadlab.tuning.recommend import Recommendation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     from loadlab.results.model_study import StudyResult, StudyRun
     from loadlab.tuning.decision import Decision
-    from loadlab.tuning.recommend import Importance
     from loadlab.tuning.space import Value
     from loadlab.tuning.study_model import Study
 
@@ -37,7 +35,7 @@ _UNITS: Final = {"us": "µs"}
 
 
 def conclusion(
-    study: Study, result: StudyResult, importances: Sequence[Importance], results_dir: Path
+    study: Study, result: StudyResult, importances: Sequence[StudyImportance], results_dir: Path
 ) -> StudyAnswer:
     """What came of a study whose runs are all made.
 
@@ -91,9 +89,9 @@ def _answer(told: Recommendation, decision: Decision, trial: int | None, cv: flo
         drift=told.drift,
         use=dict(told.use),
         weakened=dict(told.weakened),
-        limits=tuple(StudyLimit(**asdict(one)) for one in told.limits),
-        costs=None if told.costs is None else tuple(StudyCost(**asdict(one)) for one in told.costs),
-        importances=tuple(StudyImportance(**asdict(one)) for one in told.importances),
+        limits=tuple(told.limits),
+        costs=None if told.costs is None else tuple(told.costs),
+        importances=tuple(told.importances),
     )
 
 
@@ -101,7 +99,7 @@ def _different(result: StudyResult, trial: int | None) -> dict[str, Value]:
     """The values of a trial that are not the default's; what only the default sets is to be taken out."""
     if trial is None:
         return {}
-    default = result.trials[0].assignment
+    default = result.default.assignment
     values = result.trial(trial).assignment
     changed = {name: value for name, value in values.items() if default.get(name) != value}
     return {**changed, **{name: UNSET for name in default if name not in values}}
@@ -111,7 +109,7 @@ def _weakened(study: Study, result: StudyResult, trial: int | None) -> dict[str,
     """The values of a trial that promise less than the scenario's own, unset ones included."""
     if trial is None:
         return {}
-    default = result.trials[0].assignment
+    default = result.default.assignment
     values = result.trial(trial).assignment
     weaker = {
         name: values[name]
@@ -147,11 +145,11 @@ def _confirming(result: StudyResult, trial: int | None) -> list[StudyRun]:
     return [run for run in result.settled("confirm") if run.trial == run.contender == trial]
 
 
-def _limits(runs: Sequence[StudyRun]) -> tuple[LimitHeld, ...]:
+def _limits(runs: Sequence[StudyRun]) -> tuple[StudyLimit, ...]:
     """The constraints, by the median of what the runs have."""
     met = zip(*(run.measured.constraints for run in runs), strict=True) if runs else ()
     return tuple(
-        LimitHeld(
+        StudyLimit(
             label=_label(each[0].expression),
             measured=median(one.measured for one in each),
             limit=each[0].limit,

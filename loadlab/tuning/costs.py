@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from loadlab.analysis.headline import Direction, Unit
     from loadlab.results.model_study import StudyObjective, StudyResult, StudyRun
-    from loadlab.tuning.recommend import Cost
+    from loadlab.results.model_study_answer import StudyCost
 
 _GOALS: Final = {
     "throughput.records_per_s": "records a second",
@@ -39,7 +39,7 @@ def goal_of(field: str) -> str:
     return " ".join(part.removesuffix("_us").removesuffix("_latency").replace("_", " ") for part in last)
 
 
-def costs(result: StudyResult, trial: int | None, results_dir: Path) -> tuple[Cost, ...] | None:
+def costs(result: StudyResult, trial: int | None, results_dir: Path) -> tuple[StudyCost, ...] | None:
     """What got worse in the confirmation, by its runs that count; None where these are no longer there.
 
     Of several objectives the first is what is confirmed: what the others lost is a cost like any other.
@@ -50,7 +50,7 @@ def costs(result: StudyResult, trial: int | None, results_dir: Path) -> tuple[Co
     try:
         before, after = (
             _numbers(result, [run for run in whole if run.trial == side], results_dir)
-            for side in (result.trials[0].number, trial)
+            for side in (result.default.number, trial)
         )
     except UsageError:
         return None

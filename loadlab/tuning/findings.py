@@ -120,7 +120,7 @@ def confirm_runs(result: StudyResult, order: Sequence[int]) -> list[ConfirmRun]:
         result: the study.
         order: the contenders, in the order in which they are tried.
     """
-    default = result.trials[0].number
+    default = result.default.number
     return [
         ConfirmRun(
             candidate=order.index(run.contender),

@@ -11,9 +11,9 @@ from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import TrialState
 
 from loadlab.analysis.statistics import LEVEL
+from loadlab.results.model_study_answer import StudyImportance
 from loadlab.tuning.proposals import REFUSED
 from loadlab.tuning.ranking import holds_all
-from loadlab.tuning.recommend import Importance
 from loadlab.tuning.space import special_name
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _RESAMPLES: Final = 200
 _SEED: Final = 1
 
 
-def importances(study: optuna.Study, space: SearchSpace) -> tuple[Importance, ...]:
+def importances(study: optuna.Study, space: SearchSpace) -> tuple[StudyImportance, ...]:
     """The share that each knob has in reaching the best third of the trials; none of too few trials.
 
     Those that were ended early count among the worst. Where fewer than a third hold the constraints, the best
@@ -65,11 +65,11 @@ def importances(study: optuna.Study, space: SearchSpace) -> tuple[Importance, ..
     edges = (0.5 - LEVEL / 2, 0.5 + LEVEL / 2)
     low, high = np.quantile([[each[knob.name] for knob in space.knobs] for each in drawn], edges, axis=0)
     return tuple(
-        Importance(
-            knob.name,
-            estimate[knob.name],
-            min(float(low[place]), estimate[knob.name]),
-            max(float(high[place]), estimate[knob.name]),
+        StudyImportance(
+            knob=knob.name,
+            share=estimate[knob.name],
+            low=min(float(low[place]), estimate[knob.name]),
+            high=max(float(high[place]), estimate[knob.name]),
         )
         for place, knob in enumerate(space.knobs)
     )

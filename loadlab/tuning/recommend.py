@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.comparison import compare_values
 from loadlab.analysis.knobs import assignment_text, short_names
+from loadlab.results.model_study_answer import StudyCost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from loadlab.analysis.headline import Headline
     from loadlab.analysis.knobs import Value
+    from loadlab.results.model_study_answer import StudyImportance, StudyLimit
     from loadlab.tuning.decision import Decision
 
 NOTABLE: Final = 0.05
@@ -22,57 +24,6 @@ NOTABLE: Final = 0.05
 _COMPARED: Final = ("does not lead", "measured")
 _SMALL_RATIO: Final = 0.1
 _LATENCY_STEPS: Final = ((1e6, "s"), (1e3, "ms"))
-
-
-@dataclass(frozen=True)
-class LimitHeld:
-    """A constraint as the confirming runs of the recommended configuration met it.
-
-    Attributes:
-        label: of what: "publish p99".
-        measured: the median over these runs, in `unit`.
-        limit: in `unit`.
-        unit: "µs", "records/s", or another that is written as it is.
-    """
-
-    label: str
-    measured: float
-    limit: float
-    unit: str
-
-
-@dataclass(frozen=True)
-class Cost:
-    """A headline number that is worse than the default's by more than noise.
-
-    Attributes:
-        label: "publish p50".
-        unit: as LimitHeld's.
-        default: the default's, and
-        recommended: the recommended configuration's.
-    """
-
-    label: str
-    unit: str
-    default: float
-    recommended: float
-
-
-@dataclass(frozen=True)
-class Importance:
-    """How much of what the objective varies by is due to a knob, with its interval; all as shares.
-
-    Attributes:
-        knob: its path in the scenario.
-        share: the estimate.
-        low: the lower end of its interval, and
-        high: the upper one.
-    """
-
-    knob: str
-    share: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -102,9 +53,9 @@ class Recommendation:
     use: Mapping[str, Value]
     weakened: Mapping[str, Value]
     unlocked: Sequence[str]
-    limits: Sequence[LimitHeld]
-    costs: Sequence[Cost] | None
-    importances: Sequence[Importance]
+    limits: Sequence[StudyLimit]
+    costs: Sequence[StudyCost] | None
+    importances: Sequence[StudyImportance]
     drift: str
     none_left: str = ""
     default_breaks: Sequence[str] = ()
@@ -210,7 +161,7 @@ def costs_of(
     default: Mapping[Headline, Sequence[float | None]],
     recommended: Mapping[Headline, Sequence[float | None]],
     objectives: Sequence[str],
-) -> tuple[Cost, ...]:
+) -> tuple[StudyCost, ...]:
     """The headline numbers that are worse by more than noise, of the confirming runs in their order.
 
     They are compared as `loadlab compare --paired` does, so that of numbers that did not change one in twenty
@@ -224,11 +175,11 @@ def costs_of(
     rows = compare_values(default, recommended, paired=True)
     several = len({row.headline.group for row in rows}) > 1
     return tuple(
-        Cost(
-            f"{row.headline.group} {row.headline.label}" if several else row.headline.label,
-            row.headline.unit,
-            median(row.baseline),
-            median(row.contender),
+        StudyCost(
+            label=f"{row.headline.group} {row.headline.label}" if several else row.headline.label,
+            unit=row.headline.unit,
+            default=median(row.baseline),
+            recommended=median(row.contender),
         )
         for row in rows
         if row.better is False and row.headline.path not in objectives
@@ -248,13 +199,13 @@ def _digits(value: float, digits: int) -> str:
     return f"{value:,.0f}" if abs(value) >= 10**digits else f"{float(f'{value:.{digits}g}'):g}"
 
 
-def _cost(cost: Cost) -> str:
+def _cost(cost: StudyCost) -> str:
     change = cost.recommended - cost.default
     sign = "+" if change > 0 else "-"
     return f"{sign}{figure(abs(change), cost.unit)} {cost.label}"
 
 
-def _knobs(importances: Sequence[Importance]) -> Iterator[str]:
+def _knobs(importances: Sequence[StudyImportance]) -> Iterator[str]:
     """Which knobs mattered: those of which it is clear that they made more than 5 % of the variance."""
     ranked = sorted(importances, key=lambda each: each.share, reverse=True)
     names = short_names([each.knob for each in ranked])

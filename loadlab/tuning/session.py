@@ -264,7 +264,7 @@ class Session:
 
     @property
     def _default(self) -> int:
-        return self.result.trials[0].number
+        return self.result.default.number
 
     def _measure(self, purpose: Purpose, trial: int, contender: int | None = None) -> Measurement:
         """Measures a trial once; where that is invalid, again.

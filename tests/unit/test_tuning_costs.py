@@ -134,7 +134,7 @@ def test_durability_is_held_against_the_scenario_and_not_against_the_default(
     name = "producers.checkout.config.enable.idempotence"
     searched = study(space=SearchSpace(KNOBS, unlocked=(name,)), own={} if own is None else {name: own}).study
     result = SimpleNamespace(
-        trials=[SimpleNamespace(assignment={name: "false"})],
+        default=SimpleNamespace(assignment={name: "false"}),
         trial=lambda _: SimpleNamespace(assignment={name: winner}),
     )
     assert _weakened(searched, result, 1) == ({name: winner} if weaker else {})  # type: ignore[arg-type]
@@ -145,7 +145,7 @@ def test_what_the_scenario_sets_for_durability_and_the_winner_does_not_is_told()
     name = "topics.orders.config.min.insync.replicas"
     searched = study(space=SearchSpace(KNOBS, unlocked=(name,)), own={name: 2}).study
     result = SimpleNamespace(
-        trials=[SimpleNamespace(assignment={name: 2})], trial=lambda _: SimpleNamespace(assignment={})
+        default=SimpleNamespace(assignment={name: 2}), trial=lambda _: SimpleNamespace(assignment={})
     )
     assert _weakened(searched, result, 1) == {name: UNSET}  # type: ignore[arg-type]
     assert _different(result, 1) == {name: UNSET}  # type: ignore[arg-type]
@@ -155,6 +155,6 @@ def test_a_setting_that_the_winner_leaves_to_a_safer_default_is_no_loss() -> Non
     name = "producers.checkout.config.acks"
     searched = study(space=SearchSpace(KNOBS, unlocked=(name,)), own={name: "1"}).study
     result = SimpleNamespace(
-        trials=[SimpleNamespace(assignment={name: "1"})], trial=lambda _: SimpleNamespace(assignment={})
+        default=SimpleNamespace(assignment={name: "1"}), trial=lambda _: SimpleNamespace(assignment={})
     )
     assert _weakened(searched, result, 1) == {}  # type: ignore[arg-type]

@@ -9,12 +9,10 @@ import pytest
 from loadlab.analysis.headline import Headline
 from loadlab.analysis.knobs import UNSET, assignment_text
 from loadlab.analysis.statistics import Interval
+from loadlab.results.model_study_answer import StudyCost, StudyImportance, StudyLimit
 from loadlab.tuning.confirm import Attempt
 from loadlab.tuning.decision import Decision
 from loadlab.tuning.recommend import (
-    Cost,
-    Importance,
-    LimitHeld,
     Recommendation,
     costs_of,
     figure,
@@ -60,12 +58,12 @@ def recommendation(decision: Decision = BEATS, **changes: object) -> Recommendat
         "use": USE,
         "weakened": {},
         "unlocked": (),
-        "limits": [LimitHeld("publish p99", 41_200.0, 50_000.0, "µs")],
-        "costs": [Cost("p50", "µs", 3_000.0, 12_100.0)],
+        "limits": [StudyLimit(label="publish p99", measured=41_200.0, limit=50_000.0, unit="µs")],
+        "costs": [StudyCost(label="p50", unit="µs", default=3_000.0, recommended=12_100.0)],
         "importances": [
-            Importance(f"{AT}.linger.ms", 0.5, 0.3, 0.7),
-            Importance(f"{AT}.compression.type", 0.2, 0.02, 0.4),
-            Importance("topics.orders.partitions", 0.01, 0.0, 0.03),
+            StudyImportance(knob=f"{AT}.linger.ms", share=0.5, low=0.3, high=0.7),
+            StudyImportance(knob=f"{AT}.compression.type", share=0.2, low=0.02, high=0.4),
+            StudyImportance(knob="topics.orders.partitions", share=0.01, low=0.0, high=0.03),
         ],
         "drift": "no drift could be seen: the default was run too seldom",
     }

@@ -63,7 +63,7 @@ class StudyContour:
 def study_contour(result: StudyResult, x: KnobAxis, y: KnobAxis) -> StudyContour:
     """The trials of a study over two of its knobs."""
     placed = [(run, _placed(result, run.trial, x, y)) for run in result.settled("trial")]
-    default = result.trials[0].number if result.trials else None
+    default = result.default.number if result.trials else None
     return StudyContour(
         x=x,
         y=y,

@@ -84,7 +84,7 @@ def study_history(result: StudyResult, band: tuple[float, float] | None) -> Stud
         for place, run in enumerate(result.runs, start=1)
         if run.measure_scale == result.measure_scale
     ]
-    default = result.trials[0].number if result.trials else None
+    default = result.default.number if result.trials else None
     return StudyHistory(
         objective=result.objectives[0].field,
         marks=tuple(
