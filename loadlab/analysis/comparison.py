@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Finding = Literal["higher", "lower", "unclear", "no difference seen", "not known"]
 
 _SEED: Final = 1  # of what is drawn: the same runs give the same comparison
-_COUNTS: Final = ("lost", "duplicated", "reordered", "failed", "indeterminate", "unexplained")
+_COUNTS: Final = ("lost", "duplicated", "reordered", "failed", "indeterminate", "rejected", "unexplained")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Row:
     Attributes:
         headline: which.
         baseline: the values of the baseline's runs, and
-        contender: those of the contender's; a run that has none is left out.
+        contender: those of the contender's; a run that has none is left out. A percentile among records
+            that never came through is infinite.
         effect: what the contender has of the baseline.
         adjusted_p: its p-value, adjusted for the number of headline numbers that are compared.
         finding: "unclear": the interval is clear of 1, but with so many numbers one such may be chance.

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final, Literal
 
 from loadlab.analysis.statistics import median_interval
+from loadlab.measurement.histogram import PERCENTILES, samples_needed
 from loadlab.results.runset import HeadlineFigure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from loadlab.results.model import ConsumerResult, ProducerResult, RunResult
+    from loadlab.results.model import ConsumerResult, LatencyBlock, ProducerResult, RunResult
 
 Unit = Literal["records/s", "µs", "records"]
 Direction = Literal["higher", "lower"]
@@ -45,7 +47,10 @@ class Headline:
 
 
 def headline_numbers(result: RunResult) -> dict[Headline, float | None]:
-    """The headline numbers of a run, producers first; None where it has no such figure."""
+    """The headline numbers of a run, producers first; None where it has no such figure.
+
+    A percentile among records that never came through is infinite: it is longer than any that was measured.
+    """
     numbers: dict[Headline, float | None] = {}
     for name, producer in result.producers.items():
         numbers |= dict(_producer(name, producer))
@@ -73,17 +78,30 @@ def headline_figures(results: Sequence[RunResult]) -> dict[str, HeadlineFigure]:
 
 def _figure(headline: Headline, values: Sequence[float | None]) -> HeadlineFigure:
     known = [value for value in values if value is not None]
-    interval = median_interval(known, _SEED, step=headline.step) if known else None
+    finite = all(map(math.isfinite, known))
+    interval = median_interval(known, _SEED, step=headline.step) if known and finite else None
     return HeadlineFigure(
         group=headline.group,
         label=headline.label,
         unit=headline.unit,
-        values=tuple(values),
-        median=median(known) if known else None,
+        values=tuple(None if value is None else _finite(value) for value in values),
+        median=_finite(median(known)) if known else None,
         low=interval.low if interval else None,
         high=interval.high if interval else None,
         method=interval.method if interval else None,
     )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _percentile(block: LatencyBlock | None, name: Literal["p50", "p99"]) -> float | None:
+    if block is None:
+        return None
+    value: float | None = getattr(block, name)
+    supported = block.count + block.missing >= samples_needed(PERCENTILES[name])
+    return math.inf if value is None and block.missing and supported else value
 
 
 def _producer(name: str, producer: ProducerResult) -> Iterator[tuple[Headline, float | None]]:
@@ -92,14 +110,15 @@ def _producer(name: str, producer: ProducerResult) -> Iterator[tuple[Headline, f
     which = "service" if producer.publish_latency_is_service_time else "publish"
     rate, cpu = producer.throughput.records_per_s, producer.cpu_us_per_record
     yield Headline(f"{at}.throughput.records_per_s", name, "throughput", "records/s", "higher"), rate
-    yield Headline(f"{at}.publish_latency_us.p50", name, f"{which} p50", "µs", "lower"), latency.p50
-    yield Headline(f"{at}.publish_latency_us.p99", name, f"{which} p99", "µs", "lower"), latency.p99
+    p50, p99 = _percentile(latency, "p50"), _percentile(latency, "p99")
+    yield Headline(f"{at}.publish_latency_us.p50", name, f"{which} p50", "µs", "lower"), p50
+    yield Headline(f"{at}.publish_latency_us.p99", name, f"{which} p99", "µs", "lower"), p99
     yield Headline(f"{at}.cpu_us_per_record", name, "CPU per record sent", "µs", "lower"), cpu
 
 
 def _consumer(name: str, consumer: ConsumerResult) -> Iterator[tuple[Headline, float | None]]:
     at = f"consumers.{name}"
-    p99 = consumer.end_to_end_latency_us.p99 if consumer.end_to_end_latency_us else None
+    p99 = _percentile(consumer.end_to_end_latency_us, "p99")
     rate, cpu = consumer.throughput.records_per_s, consumer.cpu_us_per_record
     lag = consumer.lag.max if consumer.lag else None
     yield Headline(f"{at}.throughput.records_per_s", name, "consumed", "records/s", "higher"), rate

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 MISSING = "-"
 
 _DIGITS = 3
@@ -25,9 +27,11 @@ def counted(number: int, thing: str) -> str:
 
 
 def latency(microseconds: float | None) -> str:
-    """A latency in µs, ms or s: 4500 → "4.50 ms"; None is a dash."""
+    """A latency in µs, ms or s: 4500 → "4.50 ms"; None is a dash, what never came through "never"."""
     if microseconds is None:
         return MISSING
+    if math.isinf(microseconds):
+        return "never"
     return _scaled(microseconds, _LATENCY_UNITS)
 
 

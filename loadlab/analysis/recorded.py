@@ -83,11 +83,11 @@ class Recorded:
         return total(self.track(source, metric) for source in self.sources(kind))
 
     def merged(self, kind: str, metric: str) -> Histogram | None:
-        """The histograms of all groups of a kind as one; None where none has a sample."""
+        """The histograms of all groups of a kind as one; None where none has a record to tell of."""
         found = [
             histogram
             for (source, name), histogram in self.histograms.items()
-            if source.startswith(f"{kind}/") and name == metric and histogram.count
+            if source.startswith(f"{kind}/") and name == metric and (histogram.count or histogram.missing)
         ]
         return sum(found[1:], start=found[0]) if found else None
 

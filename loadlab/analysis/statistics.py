@@ -55,10 +55,10 @@ class Effect:
     """What a contender has of a baseline.
 
     Attributes:
-        baseline: its figure: the median where the method is the bootstrap or a value is 0, else the
-            geometric mean; None without a value.
+        baseline: its figure: the median where the method is the bootstrap or a value is 0 or infinite, else
+            the geometric mean; None without a value.
         contender: its figure, likewise.
-        ratio: contender over baseline; None where a value is 0.
+        ratio: contender over baseline; None where a value is 0 or infinite.
         interval: of the ratio; None where a side has but one run, or there is no ratio.
         p_value: how probable a difference as clear as this is where the true ratio is within RESOLUTION of 1;
             None where nothing can be said.
@@ -134,7 +134,8 @@ def effect(
     Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13); each side is drawn from by itself, or
     pairs as such. With fewer: Welch's t ("The generalization of 'Student's' problem when several different
     population variances are involved", Biometrika 34, 1947) of the logarithms, for pairs Student's of their
-    differences. Where a value is 0, there is no ratio, and only a permutation test of the ranks is made.
+    differences. Where a value is 0 or infinite, there is no ratio, and only a permutation test of the ranks
+    is made.
 
     Runs that agree to the last digit are not without noise: it may be smaller than the step in which a number
     is known, or few runs may have fallen on one step by chance. So no side's deviation is taken for less than
@@ -154,7 +155,7 @@ def effect(
     first, second = (np.asarray(side, dtype=np.float64) for side in (baseline, contender))
     if paired and len(first) != len(second):
         raise ValueError(f"{len(first)} and {len(second)} values can't be paired")
-    if not len(first) or not len(second) or min(first.min(), second.min()) <= 0:
+    if not len(first) or not len(second) or not _has_ratio(first) or not _has_ratio(second):
         return _by_ranks(first, second, paired=paired, seed=seed)
     logs = np.log(first), np.log(second)
     halves = _half_step(logs[0], step), _half_step(logs[1], step)
@@ -170,6 +171,10 @@ def effect(
     else:
         estimate = _welch(_one_sample(logs[0], halves[0]), _one_sample(logs[1], halves[1]))
     return _effect(centers, shift, estimate.interval(), estimate.p_value())
+
+
+def _has_ratio(side: NDArray[np.float64]) -> bool:
+    return bool(side.min() > 0 and np.isfinite(side.max()))
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

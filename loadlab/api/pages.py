@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from loadlab.results.model import ClusterUsed, LatencyBlock, Reason, RunResult
     from loadlab.results.model_environment import HostEnvironment
 
-_LATENCY_HEAD = ("latency", "records", "p50", "p90", "p99", "p99.9", "p99.99", "max")
+_LATENCY_HEAD = ("latency", "records", "never came", "p50", "p90", "p99", "p99.9", "p99.99", "max")
 _RATE_HEAD = ("group", "target", "throughput", "bytes", "CPU a record")
 
 
@@ -121,9 +121,11 @@ def _latencies(result: RunResult) -> Iterator[Sequence[str]]:
 
 
 def _latency(label: str, block: LatencyBlock | None) -> Iterator[Sequence[str]]:
-    if block is not None and block.count:
-        shown = (block.p50, block.p90, block.p99, block.p999, block.p9999, block.max)
-        yield label, numbers.count(block.count), *map(numbers.latency, shown)
+    if block is not None and (block.count or block.missing):
+        percentiles = map(numbers.latency, (block.p50, block.p90, block.p99, block.p999, block.p9999))
+        # What never came through took longer than all that did.
+        longest = numbers.MISSING if block.missing else numbers.latency(block.max)
+        yield label, numbers.count(block.count), numbers.count(block.missing), *percentiles, longest
 
 
 def _lags(result: RunResult) -> Iterator[Sequence[str]]:

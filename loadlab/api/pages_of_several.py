@@ -51,7 +51,7 @@ def _off(run: StoredRun, runs: list[StoredRun]) -> float:
         {
             each.path: value
             for each, value in headline_numbers(other.result).items()
-            if each.path.rpartition(".")[0].endswith("latency_us") and value
+            if each.path.rpartition(".")[0].endswith("latency_us") and value and math.isfinite(value)
         }
         for other in (run, *runs)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -228,13 +229,15 @@ def missing(compared: Compared) -> Iterator[str]:
     labels = Counter(row.headline.label for row in compared.comparison.rows)
     if compared.comparison.paired:
         for row in compared.comparison.rows:
-            if len(row.baseline) < len(baseline):
-                yield f"{_name(row, labels)}: known of both in {len(row.baseline)} of {len(baseline)} pairs"
+            known = sum(map(math.isfinite, map(sum, zip(row.baseline, row.contender, strict=True))))
+            if known < len(baseline):
+                yield f"{_name(row, labels)}: known of both in {known} of {len(baseline)} pairs"
         return
     for row in compared.comparison.rows:
         for letter, values, runs in (("A", row.baseline, baseline), ("B", row.contender, contender)):
-            if len(values) < len(runs):
-                yield f"{_name(row, labels)}: known of {len(values)} of {len(runs)} runs of {letter}"
+            known = sum(map(math.isfinite, values))
+            if known < len(runs):
+                yield f"{_name(row, labels)}: known of {known} of {len(runs)} runs of {letter}"
 
 
 def counts(comparison: Comparison) -> Iterator[tuple[str, bool]]:
@@ -273,12 +276,17 @@ def method(comparison: Comparison) -> str:
     )
 
 
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinity: what never came through has no figure there."""
+    return value if value is not None and math.isfinite(value) else None
+
+
 def _row_document(row: Row) -> dict[str, object]:
     headline, found = row.headline, row.effect
     return {
         **dataclasses.asdict(headline),
-        "baseline": {"figure": found.baseline, "values": list(row.baseline)},
-        "contender": {"figure": found.contender, "values": list(row.contender)},
+        "baseline": {"figure": _finite(found.baseline), "values": list(map(_finite, row.baseline))},
+        "contender": {"figure": _finite(found.contender), "values": list(map(_finite, row.contender))},
         "ratio": found.ratio,
         "interval": None if found.interval is None else dataclasses.asdict(found.interval),
         "p_value": found.p_value,

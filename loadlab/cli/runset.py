@@ -73,10 +73,11 @@ def _headline(runs: RunSet) -> Iterator[Line]:
 
 
 def _figure(headline: HeadlineFigure) -> str:
-    median = numbers.of_unit(headline.median, headline.unit)
-    if headline.low is None or headline.high is None:
-        return median
-    return f"{median} ({numbers.between(headline.low, headline.high, headline.unit)})"
+    told = numbers.of_unit(headline.median, headline.unit)
+    if headline.low is not None and headline.high is not None:
+        told += f" ({numbers.between(headline.low, headline.high, headline.unit)})"
+    runs, known = len(headline.values), sum(value is not None for value in headline.values)
+    return told if known == runs else f"{told} · known of {known} of {runs} runs"
 
 
 def _unsuited(runs: RunSet) -> Iterator[Line]:

@@ -32,13 +32,14 @@ class StudyCost(Model):
         label: "publish p50".
         unit: of both numbers.
         default: the default's median over the confirming runs, and
-        recommended: that of the recommended configuration.
+        recommended: that of the recommended configuration; None where it lies among records that never came
+            through.
     """
 
     label: str
     unit: str
     default: float
-    recommended: float
+    recommended: float | None
 
 
 class StudyImportance(Model):

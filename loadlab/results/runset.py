@@ -60,9 +60,12 @@ class HeadlineFigure(Model):
         group: the group that it is of.
         label: its name for people.
         unit: of all its values.
-        values: by repetition, in the order of the runs that are used; None where a run has no such figure.
-        median: of the values there are.
-        low: lower end of the median's 95 % interval; None where too few runs were made for one.
+        values: by repetition, in the order of the runs that are used; None where a run has no such figure, or
+            it lies among records that never came through.
+        median: of the values there are, those among such records counting as longer than all others; None
+            where it is one of these.
+        low: lower end of the median's 95 % interval; None where too few runs were made for one, or one
+            of them has such a value.
         high: its upper end.
         method: how the interval was made.
     """

@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from loadlab.analysis.histograms import latency_histograms
 from loadlab.analysis.stored_evidence import samples_that_count
 from loadlab.measurement.generator import granted_share
-from loadlab.measurement.histogram import Histogram
-from loadlab.results.artifacts import read_histograms, read_series
+from loadlab.results.artifacts import read_series
 from loadlab.results.model_capacity import CapacityProbe
 from loadlab.tuning.capacity_levels import MAX_RATE, Outcome, Probe, Verdict
 from loadlab.tuning.capacity_scenario import feeding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -56,7 +55,7 @@ def judged(run: StoredRun, scenario: Scenario, rate_per_s: float) -> CapacityPro
     at_max = rate_per_s == MAX_RATE
     growth = _lag_growth(run, scenario)
     verdict, why = _verdict(result, scenario, growth)
-    p50_us, p99_us = _publish_latency(run.path)
+    p50_us, p99_us = _publish_latency(run)
     return CapacityProbe(
         run_id=result.run_id,
         rate_per_s=None if at_max else rate_per_s,
@@ -197,16 +196,13 @@ def _strains(thresholds: tuple[Threshold, ...]) -> Iterator[float]:
                 yield strain
 
 
-def _publish_latency(folder: Path) -> tuple[float | None, float | None]:
+def _publish_latency(run: StoredRun) -> tuple[float | None, float | None]:
     """Median and 99th percentile of publish latency in microseconds, all groups' histograms added.
 
     At the maximum rate it is the service time.
     """
-    stored = read_histograms(folder)
-    counts = stored.counts if stored else {}
-    for metric in ("publish_latency_us", "service_time_us"):
-        parts = [Histogram.of_counts(one) for name, one in counts.items() if name.endswith(f"/{metric}")]
-        if parts:
-            summary = sum(parts, Histogram()).summary_us()
-            return summary["p50"], summary["p99"]
-    return None, None
+    parts = [each for (_, name), each in latency_histograms(run).items() if name == "publish_latency"]
+    if not parts:
+        return None, None
+    merged = sum(parts[1:], parts[0])
+    return merged.percentile_us(50), merged.percentile_us(99)

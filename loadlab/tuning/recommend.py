@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final
@@ -179,7 +180,7 @@ def costs_of(
             label=f"{row.headline.group} {row.headline.label}" if several else row.headline.label,
             unit=row.headline.unit,
             default=median(row.baseline),
-            recommended=median(row.contender),
+            recommended=_bounded(median(row.contender)),
         )
         for row in rows
         if row.better is False and row.headline.path not in objectives
@@ -199,7 +200,13 @@ def _digits(value: float, digits: int) -> str:
     return f"{value:,.0f}" if abs(value) >= 10**digits else f"{float(f'{value:.{digits}g}'):g}"
 
 
+def _bounded(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
 def _cost(cost: StudyCost) -> str:
+    if cost.recommended is None:
+        return f"{cost.label} without bound, as records never came through"
     change = cost.recommended - cost.default
     sign = "+" if change > 0 else "-"
     return f"{sign}{figure(abs(change), cost.unit)} {cost.label}"

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from result_samples import producer, result
+from result_samples import latency_block, producer, result
 
 from loadlab.measurement.histogram import Histogram, lower_bounds_ns
 from loadlab.results.artifacts import Artifacts, Histograms, Interval
-from loadlab.results.model import Phase, Reason, Threshold, Throughput, Verdict
+from loadlab.results.model import Phase, ProducerResult, Reason, Threshold, Throughput, Verdict
 from loadlab.results.store import save
 from loadlab.scenario import load_document
 from loadlab.tuning.capacity_judge import _lag_growth, as_probe, conditions, growth_per_s, judged
@@ -52,7 +52,8 @@ def probe(
     counts = np.zeros_like(Histogram().counts)
     counts[1_000] = 2_000
     histograms = Histograms(
-        lower_bounds_ns() / 1e3, {f"producer/{name}/publish_latency_us": counts for name in ("a", "b")}
+        lower_bounds_ns() / 1e3,
+        {f"producer/{name}/publish_latency_us": counts for name in ("checkout", "refunds")},
     )
     stored = save(result(**changes), Artifacts(intervals=intervals, histograms=histograms), folder)
     return judged(stored, scenario(), rate_per_s)
@@ -71,8 +72,20 @@ def test_a_rate_holds_where_everything_does(tmp_path: Path) -> None:
     assert found.run_id == result().run_id
 
 
+def lasting(missing: int = 0) -> ProducerResult:
+    """A producer with the latencies of `probe`, of which so many never came through."""
+    block = latency_block().model_copy(update={"count": 2_000, "missing": missing, "min": 1.0})
+    return producer().model_copy(update={"publish_latency_us": block})
+
+
+def test_what_never_came_through_counts_as_longer_than_all_that_did(tmp_path: Path) -> None:
+    found = probe(tmp_path, producers={"checkout": lasting(missing=500)})
+    assert found.publish_p50_us is not None
+    assert found.publish_p99_us is None
+
+
 def test_percentiles_are_of_all_groups_together(tmp_path: Path) -> None:
-    found = probe(tmp_path)
+    found = probe(tmp_path, producers={"checkout": lasting(), "refunds": lasting()})
     bounds = lower_bounds_ns()[1_000:1_002] / 1e3
     assert bounds[0] <= (found.publish_p50_us or 0) == (found.publish_p99_us or 0) < bounds[1]
 

@@ -457,6 +457,27 @@ def test_numbers_that_some_runs_lack_are_told(compared: Compared) -> None:
         assert "publish p99: known of 1 of 3 runs of B" in told.stdout
 
 
+def test_a_side_whose_worst_records_never_came_through_is_not_called_faster(compared: Compared) -> None:
+    """Its other runs are: 2 ms against 4.5 ms."""
+
+    def quicker(number: int, missing: int) -> RunResult:
+        group = producer().model_dump()
+        p99 = None if missing else 2_000.0 + number
+        group["publish_latency_us"] |= {"p99": p99, "missing": missing}
+        return run(f"b{number}", producers={"checkout": group})
+
+    compared.keep_set("a", *(run(f"a{number}") for number in range(5)))
+    compared.keep_set("b", *(quicker(number, missing=30_000 if number < 3 else 0) for number in range(5)))
+
+    told = compared.told("a", "b").stdout
+    (row,) = (line for line in told.splitlines() if line.startswith("publish p99  "))
+    assert "never" in row
+    assert "lower" not in row
+    assert "publish p99: known of 2 of 5 runs of B" in told
+    (found,) = (each for each in compared.document("a", "b")["rows"] if each["label"] == "publish p99")
+    assert found["contender"] == {"figure": None, "values": [None, None, None, 2_003.0, 2_004.0]}
+
+
 def _lost(records: int | None) -> Reconciliation:
     return Reconciliation(
         acked=10, log_end_growth=10, lost=records, duplicated=records, reordered=0, unexplained=0

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 from capacity_samples import capacity
-from result_samples import result
+from result_samples import consumer, result
 
 from loadlab.analysis.comparison import compare
 from loadlab.analysis.sides import Chosen
 from loadlab.api import pages, pages_of_set, pages_of_several
 from loadlab.api.markup import Page, element, table
 from loadlab.cli.comparison import Compared
-from loadlab.results.model import Reason, Threshold, Verdict
+from loadlab.results.model import LatencyBlock, Reason, Threshold, Verdict
 from loadlab.results.model_capacity import CapacitySettings
 from loadlab.results.reader import StoredRun, StoredSet
 from loadlab.results.runset import Repetition, RunSet
@@ -46,6 +46,14 @@ def test_figures_have_each_latency_with_its_unit_and_a_dash_for_what_is_not_supp
     for text in ("20,000 records/s", "send delay, checkout", "1.21 ms", "end to end, billing", "1,203"):
         assert text in told
     assert ">-<" in told  # p99.99
+
+
+def test_latencies_tell_what_never_came_through() -> None:
+    none_came = LatencyBlock(count=0, missing=10_000)
+    slow = consumer().model_copy(update={"end_to_end_latency_us": none_came})
+    told = html(pages.figures(result(consumers={"slow": slow})))
+    (row,) = re.findall(r"<tr>(?:(?!</tr>).)*end to end, slow.*?</tr>", told)
+    assert re.findall(r">([^<]+)<", row) == ["end to end, slow", "0", "10,000", *["-"] * 6]
 
 
 def test_all_text_of_a_result_stays_text() -> None:

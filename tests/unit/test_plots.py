@@ -24,7 +24,7 @@ from loadlab.analysis.plots.lag import draw_skew, lag_data, skew_data
 from loadlab.analysis.plots.of_run import RunPlots
 from loadlab.analysis.plots.plot import Missing, Plot, Plots
 from loadlab.analysis.plots.repetitions import RepeatedNumber, draw_repetitions, repeated_numbers
-from loadlab.analysis.plots.spectrum import METRICS, percentile_text, spectrum_line
+from loadlab.analysis.plots.spectrum import METRICS, draw_spectrum, percentile_text, spectrum_line
 from loadlab.analysis.plots.stages import stages_data
 from loadlab.analysis.plots.style import (
     BLACK,
@@ -110,6 +110,15 @@ def test_a_spectrum_is_the_sample_s_percentiles_and_ends_where_the_sample_does()
     assert line.tail[0] == 1.0
     assert line.tail[-1] == pytest.approx(5_000.0)
     assert spectrum_line(histogram(values_us[:10]), "publish latency", BLUE) is None
+
+
+def test_a_spectrum_ends_before_what_never_came_through() -> None:
+    sample = replace(histogram(np.full(900, 1_000.0)), missing=100)
+    line = spectrum_line(sample, "publish latency", BLUE)
+    assert line is not None
+    assert line.tail[-1] == pytest.approx(10.0, rel=0.01)
+    assert "Of publish latency, 100 records never came through" in draw_spectrum([line]).sentence
+    assert spectrum_line(replace(histogram(np.zeros(0)), missing=100), "publish latency", BLUE) is None
 
 
 def test_percentiles_are_named_by_their_nines() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from loadlab.analysis import numbers
 from loadlab.analysis.plots.plot import Plot
 from loadlab.analysis.plots.style import (
     BLUE,
@@ -54,25 +55,30 @@ class SpectrumLine:
         look: how it is drawn.
         tail: one record in how many is slower: 100 is p99; shape (n,), ascending from 1.
         latency_us: shape (n,).
-        count: size of the sample.
+        missing: records that never came through.
     """
 
     label: str
     look: Look
     tail: NDArray[np.float64]
     latency_us: NDArray[np.float64]
-    count: int
+    missing: int
 
 
 def spectrum_line(histogram: Histogram, label: str, look: Look) -> SpectrumLine | None:
-    """A latency's spectrum, cut where fewer than SAMPLES_BEYOND samples lie beyond; None for so few."""
-    count = histogram.count
-    if count <= SAMPLES_BEYOND:
+    """A latency's spectrum; None for a sample that supports none.
+
+    It is cut where fewer than SAMPLES_BEYOND records lie beyond, and where those begin that never came
+    through: they took longer than any sample.
+    """
+    count = histogram.count + histogram.missing
+    if count <= SAMPLES_BEYOND or not histogram.count:
         return None
     tail = np.geomspace(1.0, count / SAMPLES_BEYOND, _POINTS)
     ranks = np.maximum(np.ceil(count * (1.0 - 1.0 / tail) - 1e-9), 1.0)
+    tail, ranks = tail[ranks <= histogram.count], ranks[ranks <= histogram.count]
     buckets = np.searchsorted(np.cumsum(histogram.counts), ranks)
-    return SpectrumLine(label, look, tail, midpoints_ns()[buckets] / NS_PER_US, count)
+    return SpectrumLine(label, look, tail, midpoints_ns()[buckets] / NS_PER_US, histogram.missing)
 
 
 def spectrum_lines(recorded: Recorded) -> tuple[SpectrumLine, ...]:
@@ -111,8 +117,15 @@ def draw_spectrum(lines: Sequence[SpectrumLine]) -> Plot:
         "At 99 % stands the latency that one record in a hundred exceeds; each further nine has the same"
         f" room. A line ends where fewer than {SAMPLES_BEYOND} records are slower: beyond it the sample says"
         " nothing. A flat line is a steady latency, a step to the right of it a few records that met"
-        " something else.",
+        f" something else.{''.join(map(_never_came, lines))}",
     )
+
+
+def _never_came(line: SpectrumLine) -> str:
+    if not line.missing:
+        return ""
+    told = numbers.counted(line.missing, "record")
+    return f" Of {line.label}, {told} never came through: the line ends before them."
 
 
 def percentile_text(tail: float) -> str:
