@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _EVERY_NS: Final = NS_PER_S
+_GOLDEN: Final = (5**0.5 - 1) / 2
+"""Of all shares, its multiples fall most evenly into the unit interval, however many there are."""
 
 
 @dataclass(eq=False)
@@ -22,10 +24,13 @@ class Beat:
     Attributes:
         name: the thread's.
         call: what is called; it must not raise.
+        spread: call once in each second, each time at another place in it, and not at its beginning: what goes
+            up and down once a second (bursts, commits) would be seen at one point of its way for ever.
     """
 
     name: str
     call: Callable[[], object]
+    spread: bool = False
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -57,6 +62,20 @@ class Beat:
         while not self._stop.wait(max(0.0, (due_ns - time.monotonic_ns()) / NS_PER_S)):
             self.call()
             now_ns = time.monotonic_ns()
-            due_ns = start_ns + ((now_ns - start_ns) // _EVERY_NS + 1) * _EVERY_NS
             marks = [mark for mark in marks if mark > now_ns]
-            due_ns = min([due_ns, *marks])
+            due_ns = min([self.next_ns(start_ns, now_ns), *marks])
+
+    def next_ns(self, start_ns: int, now_ns: int) -> int:
+        """When it is due next, marks left aside.
+
+        Args:
+            start_ns: the common start.
+            now_ns: after which.
+        """
+        second = (now_ns - start_ns) // _EVERY_NS
+        dues = (start_ns + self._place_ns(number) for number in (second, second + 1))
+        return next(due_ns for due_ns in dues if due_ns > now_ns)
+
+    def _place_ns(self, second: int) -> int:
+        within = second * _GOLDEN % 1.0 if self.spread else 0.0
+        return second * _EVERY_NS + int(within * _EVERY_NS)

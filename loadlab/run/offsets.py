@@ -240,7 +240,7 @@ class OffsetSampler:
 
     def __post_init__(self) -> None:
         """Prepares the thread that asks."""
-        self._beat = Beat("offsets", self.take)
+        self._beat = Beat("offsets", self.take, spread=True)
         self._places = {partition: place for place, partition in enumerate(self.partitions)}
         self._sent_to = [one for one in self.partitions if self.written is None or one[0] in self.written]
 
