@@ -24,8 +24,8 @@ class Beat:
     Attributes:
         name: the thread's.
         call: what is called; it must not raise.
-        spread: call once in each second, each time at another place in it, and not at its beginning: what goes
-            up and down once a second (bursts, commits) would be seen at one point of its way for ever.
+        spread: call once in each second, each time at another place in it, and not at its beginning: what
+            goes up and down once a second (bursts, commits) would be seen at one point of its way for ever.
     """
 
     name: str

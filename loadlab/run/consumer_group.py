@@ -66,6 +66,8 @@ class ConsumerGroup:
         stamped: whether what it reads is stamped.
         acked: records of the measure phase that were acked to its producers, and that it is to have read by
             now; None while the load goes on.
+        unread_by_ledger: records with a stamp that were acked, concern it, and never came to it, of the whole
+            run; None where no ledger tells.
     """
 
     group: Group
@@ -77,6 +79,7 @@ class ConsumerGroup:
     sent_ns: int
     stamped: bool
     acked: int | None = None
+    unread_by_ledger: int | None = None
 
     def result(self, *, live: bool = False) -> ConsumerResult:
         """The group as a result tells it.
@@ -112,14 +115,15 @@ class ConsumerGroup:
     def latency(self) -> Histogram:
         """The measure phase's end-to-end durations; what was never read is missing.
 
-        That is what was acked and not read, as far as its position says so, too: it may have begun later, and
-        what others have committed somebody has read.
+        That is what was acked and not read, as far as its position and the ledger say so, too: it may have
+        begun later, what others have committed somebody has read, and not all that is acked has a stamp.
         """
         read = merged(self.workers, CONSUME_LANE, ConsumeMetric.END_TO_END_LATENCY)
         if self.acked is None:
             return read
-        unread, to_read = self.acked - read.count - read.negative, self.to_read({})
-        return replace(read, missing=max(0, unread if to_read is None else min(unread, to_read)))
+        unread = self.acked - read.count - read.negative
+        known = [each for each in (self.to_read({}), self.unread_by_ledger) if each is not None]
+        return replace(read, missing=max(0, min([unread, *known])))
 
     def figures(self, spec: ConsumerSpec, senders: Sequence[ProducerFigures]) -> ConsumerFigures:
         """What the verdict needs to know.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loadlab.errors import ClusterError
+from loadlab.measurement.ledger_judge import Fate
 from loadlab.measurement.slab import ACK_LANE, Counter, Phase
 from loadlab.run.consumer_group import ConsumerGroup
 from loadlab.run.offsets import read_by_others
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
     from loadlab.cluster import Cluster
     from loadlab.results.artifacts import Interval
     from loadlab.results.model_environment import HostEnvironment
-    from loadlab.run.account import Account
+    from loadlab.run.account import Account, Found
     from loadlab.run.fleet import WorkerProcess
     from loadlab.run.load import Load
     from loadlab.run.offsets import Group, Partition, Sample
     from loadlab.run.timeline import Timeline
     from loadlab.scenario import Scenario
+
+
+_UNREAD = [Fate.LOST, Fate.UNSEEN, Fate.EVICTED, Fate.UNKNOWN]
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,11 @@ class EndedRun:
             self.load.events.note("log_starts_unknown", told)
             return {}
 
+    @cached_property
+    def found(self) -> Found | None:
+        """What the ledger says; None where there is none, or it had to be given up."""
+        return None if self.account is None else self.account.found(self)
+
     def read_by_others(self, group: Group) -> npt.NDArray[np.bool_]:
         """By partition of a group, whether others read in it: only one that the user named can have them."""
         planned = next(consumer for consumer in self.load.plan.consumers if consumer.name == group.name)
@@ -102,7 +111,12 @@ class EndedRun:
 
     def consumers(self) -> dict[str, ConsumerGroup]:
         """The consumer groups by name."""
-        return consumer_groups(self.load, self.scenario, self.load.timeline, ended=True)
+        groups = consumer_groups(self.load, self.scenario, self.load.timeline, ended=True)
+        if self.account is None or self.found is None:
+            return groups
+        unread = self.found.counts[:, _UNREAD].sum(axis=1).tolist()
+        by_group = dict(zip(self.account.groups, unread, strict=True))
+        return {name: replace(group, unread_by_ledger=by_group[name]) for name, group in groups.items()}
 
 
 def producer_groups(

@@ -59,9 +59,8 @@ def reconcile(run: EndedRun) -> Reconciliation:
         unseen=None if run.load.final is None or None in left else sum(filter(None, left)),
         evicted=skipped(run) if run.cluster.info.kind == "mock" else 0,
     )
-    found = None if run.account is None else run.account.found(run)
-    if run.account is not None and found is not None:
-        return _with_ledger(run, told, run.account, found)
+    if run.account is not None and run.found is not None:
+        return _with_ledger(run, told, run.account, run.found)
     surplus = None if log_end_growth is None else log_end_growth - acked
     unexplained = None if surplus is None else _unexplained(run, surplus, told.indeterminate)
     evicted = skipped(run) if _keeps_each_offset(run) else told.evicted

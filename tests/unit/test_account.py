@@ -137,6 +137,12 @@ def test_records_that_a_group_reads_again_are_counted_while_it_reads() -> None:
     assert (before, account.read_again("billing")) == (0, 3)
 
 
+def test_a_group_is_told_what_the_ledger_knows_that_it_never_read() -> None:
+    _, run = Run(read_from=4, acked_behind=3).told()
+
+    assert run.consumers()["billing"].unread_by_ledger == 12 + 3
+
+
 def test_a_lost_record_is_told_with_its_place_and_leaves_the_measurement_valid() -> None:
     told, run = Run(missed=(5, 41)).told()
 
