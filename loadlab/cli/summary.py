@@ -35,6 +35,10 @@ _STATUS_STYLE: dict[VerdictStatus, Style] = {"valid": "good", "suspect": "warn",
 _LOST = "records_lost"
 
 
+_SILENT_S = 1.0
+"""A time without acks that is shorter is told only where it spans the end of an interval."""
+
+
 def summary_lines(stored: StoredRun) -> list[Line]:
     """Summarise a run: verdict, thresholds, the verdict's reasons, figures, errors, warnings, path.
 
@@ -127,7 +131,8 @@ def _fault(fault: FaultResult) -> str:
     if fault.failure is not None:
         parts.append(fault.failure)
     if fault.no_acks_s is not None:
-        parts.append(f"no acks for {fault.no_acks_s:.0f} s" if fault.no_acks_s else "acks in every second")
+        silence = numbers.duration(fault.no_acks_s)
+        parts.append(f"no acks for {silence}" if fault.no_acks_s >= _SILENT_S else "acks in every second")
     if fault.publish_latency_max_us is not None:
         parts.append(f"publish_latency max {numbers.latency(fault.publish_latency_max_us)}")
     if fault.disturbed_s is not None:

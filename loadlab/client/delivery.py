@@ -28,7 +28,7 @@ from loadlab.measurement.intrinsics import (
     pointer_to,
     store_release,
 )
-from loadlab.measurement.lane import count, count_error, enter_interval, phase_at, record_durations
+from loadlab.measurement.lane import count, count_error, enter_interval, note_time, phase_at, record_durations
 from loadlab.measurement.slab import ACK_LANE, SLAB, AckMetric, Counter
 
 if TYPE_CHECKING:
@@ -200,6 +200,7 @@ def _book_acks(delivery: Record) -> None:
     slab, stages = slab_of(delivery), _stages_of(delivery)
     lane = slab.lanes[ACK_LANE]
     enter_interval(slab, lane, acks.now_ns)
+    note_time(lane, acks.now_ns)
     intent, moment = phase_at(slab, acks.intended_ns), phase_at(slab, acks.now_ns)
     count(lane, _ACKED, intent, moment, acks.records)
     count(lane, _ACKED_BYTES, intent, moment, acks.bytes)

@@ -31,6 +31,7 @@ def enter_interval(slab: Record, lane: Record, now_ns: int) -> None:
     interval = lane.ring[slot]
     # What was booked before the common start stands in a slot without an index, and counts for the first.
     if interval.index != 0:
+        interval.first_ns = interval.last_ns = 0
         interval.counters[:] = 0
         interval.counts[:, :] = 0
     interval.index = index + 1
@@ -44,6 +45,15 @@ def count(lane: Record, counter: int, intent: int, moment: int, amount: int) -> 
     lane.by_intent[intent, counter] += amount
     lane.by_moment[moment, counter] += amount
     lane.ring[lane.interval].counters[counter] += amount
+
+
+@inlined
+def note_time(lane: Record, now_ns: int) -> None:
+    """Keeps when the current interval's first and last event came."""
+    interval = lane.ring[lane.interval]
+    if interval.first_ns == 0:
+        interval.first_ns = now_ns
+    interval.last_ns = now_ns
 
 
 @inlined

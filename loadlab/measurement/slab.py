@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from loadlab.measurement.histogram import BUCKETS, HISTOGRAM
 
-SLAB_VERSION: Final = 5
+SLAB_VERSION: Final = 6
 INTERVAL_NS: Final = 1_000_000_000
 RING_INTERVALS: Final = 120
 ERROR_CODES: Final = 32
@@ -109,6 +109,8 @@ _PHASES = len(Phase)
 INTERVAL = np.dtype(
     [
         ("index", "<i8"),  # 1 + seconds since the common start; 0: never used
+        ("first_ns", "<i8"),  # of acks: when the interval's first came, and
+        ("last_ns", "<i8"),  # its last; 0: none
         ("counters", "<i8", (_COUNTERS,)),
         ("counts", "<i4", (_METRICS, BUCKETS)),
     ],

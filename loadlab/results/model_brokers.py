@@ -107,9 +107,11 @@ class FaultResult(Model):
         begun_s: when the broker stood still or was dead; None where it never was.
         ended_s: when it went on, or answered again; None where it did not.
         failure: why it could not be done or undone; None where it could.
-        no_acks_s: the most whole intervals in a row without an ack, until the next fault began or the measure
-            phase ended; as the next two, of the producer that felt most of it, among those whose rate is to
-            be steady and whose acks is not 0; None without one.
+        no_acks_s: the longest time without an ack that spanned the end of an interval (so any of a second or
+            more), until the next fault began or the measure phase ended; as the next two, of the producer
+            that felt most of it, among those whose rate is to be steady and whose acks is not 0; None without
+            one.
+            In results of older versions: the most whole intervals in a row without an ack.
         publish_latency_max_us: the longest of the records that were acked in that time.
         disturbed_s: until three intervals in a row of every such producer were as those before the first
             fault; None where there were none, or too few before.

@@ -22,8 +22,8 @@ from loadlab.measurement.ledger import (
 from loadlab.measurement.ledger_fold import make_folder
 from loadlab.measurement.ledger_judge import FATES, TOTALS, VIEW, Fate, judge_worker
 from loadlab.measurement.slab import SEND_LANE, Counter
-from loadlab.run.offsets import begins
 from loadlab.run.readings import counted
+from loadlab.run.samples import begins
 from loadlab.scenario.client_settings import Settings
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from loadlab.run.ended import EndedRun
     from loadlab.run.events import Events
     from loadlab.run.fleet import WorkerProcess
-    from loadlab.run.offsets import Group, Partition
     from loadlab.run.plan import PlannedProducer, RunPlan
+    from loadlab.run.samples import Group, Partition
     from loadlab.scenario import Scenario
 
 _MOST_RECORDS_PER_S: Final = 5_000_000

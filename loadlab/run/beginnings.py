@@ -11,16 +11,16 @@ import numpy as np
 from loadlab.analysis import numbers
 from loadlab.client.settings import LATEST
 from loadlab.errors import ClusterError
-from loadlab.run.offsets import Group
 from loadlab.run.orders import group_id
+from loadlab.run.samples import Group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from loadlab.cluster import Cluster, OffsetSample
     from loadlab.run.events import Events
-    from loadlab.run.offsets import Partition
     from loadlab.run.plan import PlannedConsumer, RunPlan
+    from loadlab.run.samples import Partition
     from loadlab.scenario import Scenario
 
 _AGAIN_S: Final = 0.2

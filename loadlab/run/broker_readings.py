@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from loadlab.cluster import RequestTimes, Timed
 from loadlab.results.artifacts import Interval
 from loadlab.results.model_brokers import BrokerResult, Collections, Flushes, HeapUse, Requests
-from loadlab.run.offsets import in_measure_phase
+from loadlab.run.samples import in_measure_phase
 from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:

@@ -36,9 +36,9 @@ from loadlab.results.model import (
 )
 from loadlab.run.broker_readings import broker_results
 from loadlab.run.fault_effects import fault_results
-from loadlab.run.offsets import in_measure_phase
 from loadlab.run.readings import merged, share, total
 from loadlab.run.reconcile import growth, make_verdict, reconcile
+from loadlab.run.samples import in_measure_phase
 from loadlab.run.stages import BrokerTimes
 from loadlab.run.steady import too_few_intervals
 from loadlab.units import NS_PER_S
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from loadlab.run.ended import EndedRun
     from loadlab.run.fleet import WorkerProcess
-    from loadlab.run.offsets import Partition, Sample
+    from loadlab.run.samples import Partition, Sample
 
 _Told = TypeVar("_Told")
 

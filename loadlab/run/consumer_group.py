@@ -21,7 +21,6 @@ from loadlab.results.model import (
     Rebalances,
 )
 from loadlab.run.group_health import group_status
-from loadlab.run.offsets import in_measure_phase
 from loadlab.run.readings import (
     busiest_s,
     cost,
@@ -34,6 +33,7 @@ from loadlab.run.readings import (
     throughput,
     total,
 )
+from loadlab.run.samples import in_measure_phase
 from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from loadlab.measurement.generator import ProducerFigures
     from loadlab.measurement.histogram import Histogram
     from loadlab.run.fleet import WorkerProcess
-    from loadlab.run.offsets import Group, GroupSample, Partition, Sample
+    from loadlab.run.samples import Group, GroupSample, Partition, Sample
     from loadlab.run.timeline import Timeline
     from loadlab.scenario import ConsumerSpec
 

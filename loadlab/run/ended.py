@@ -12,9 +12,9 @@ from loadlab.errors import ClusterError
 from loadlab.measurement.ledger_judge import Fate
 from loadlab.measurement.slab import ACK_LANE, Counter, Phase
 from loadlab.run.consumer_group import ConsumerGroup
-from loadlab.run.offsets import read_by_others
 from loadlab.run.producer_group import ProducerGroup
 from loadlab.run.readings import total
+from loadlab.run.samples import read_by_others
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from loadlab.run.account import Account, Found
     from loadlab.run.fleet import WorkerProcess
     from loadlab.run.load import Load
-    from loadlab.run.offsets import Group, Partition, Sample
+    from loadlab.run.samples import Group, Partition, Sample
     from loadlab.run.timeline import Timeline
     from loadlab.scenario import Scenario
 

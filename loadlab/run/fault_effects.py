@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from loadlab.results.model_brokers import FaultResult
@@ -37,11 +36,15 @@ class _Second:
         acked: records.
         p90_us: publish_latency's p90; 0 where no sample supports it.
         max_us: the longest publish_latency; 0 without an ack.
+        first_s: when the first ack came, seconds after the common start; None without one, as is
+        last_s: when the last came.
     """
 
     acked: float
     p90_us: float
     max_us: float
+    first_s: float | None
+    last_s: float | None
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class _Cost:
     """What a fault cost a producer; as FaultResult has it.
 
     Attributes:
-        no_acks_s: seconds without an ack.
+        no_acks_s: the longest time without an ack, seconds.
         max_us: the longest publish_latency; 0 where nothing was acked.
         disturbed_s: until all was as before; None where it never was, or nobody knows.
     """
@@ -73,7 +76,7 @@ def fault_results(run: EndedRun) -> tuple[FaultResult, ...]:
         costs = []
         if begin is not None:
             after = range(begin, min([measured.stop, *(other for other in begins if other > begin)]))
-            costs = [_cost(_within(seconds, after), _within(seconds, before)) for seconds in producers]
+            costs = [_cost(seconds, after, before) for seconds in producers]
         results.append(_result(run, one, [cost for cost in costs if cost is not None]))
     return tuple(results)
 
@@ -103,6 +106,8 @@ def _producers(run: EndedRun) -> list[Mapping[int, _Second]]:
                 metrics.get("acked_records_per_s", 0.0) * INTERVAL_S,
                 metrics.get("publish_latency_p90_us", 0.0),
                 metrics.get("publish_latency_max_us", 0.0),
+                metrics.get("first_ack_s"),
+                metrics.get("last_ack_s"),
             )
             for index, metrics in seconds.items()
         }
@@ -131,18 +136,33 @@ def _result(run: EndedRun, one: Injected, costs: Sequence[_Cost]) -> FaultResult
     )
 
 
-def _cost(after: Sequence[_Second], usual: Sequence[_Second]) -> _Cost | None:
-    """What a fault cost one producer; None where no interval of it is known."""
-    if not after:
+def _cost(seconds: Mapping[int, _Second], after: range, before: range) -> _Cost | None:
+    """What a fault cost one producer, in the intervals after it; None where none of them is known."""
+    felt = _within(seconds, after)
+    if not felt:
         return None
-    longest_us = max(each.max_us for each in after)
-    return _Cost(_longest_silence(after) * INTERVAL_S, longest_us, _disturbed(after, usual))
+    longest_us = max(each.max_us for each in felt)
+    return _Cost(_longest_silence(seconds, after), longest_us, _disturbed(felt, _within(seconds, before)))
 
 
-def _longest_silence(seconds: Sequence[_Second]) -> int:
-    """The most intervals in a row without an ack."""
-    runs = groupby(seconds, key=lambda each: each.acked == 0)
-    return max((len(list(run)) for silent, run in runs if silent), default=0)
+def _longest_silence(seconds: Mapping[int, _Second], intervals: range) -> float:
+    """The longest time from the last ack in an interval to the first in a later one, or to the end.
+
+    What lies within one interval is not seen, and shorter than it.
+    """
+    acked = [each for index, each in sorted(seconds.items()) if index < intervals.stop and each.acked]
+    within = _within(seconds, intervals)
+    firsts = [each.first_s for each in acked] + ([] if within[-1].acked else [intervals.stop * INTERVAL_S])
+    lasts = [each.last_s for each in acked]
+    gaps = zip(lasts, firsts[1:], strict=False)
+    return max(
+        (
+            first_s - last_s
+            for last_s, first_s in gaps
+            if last_s is not None and first_s is not None and first_s >= intervals.start * INTERVAL_S
+        ),
+        default=0.0,
+    )
 
 
 def _disturbed(after: Sequence[_Second], usual: Sequence[_Second]) -> float | None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from loadlab.measurement.group_status import NOT_JUDGED, GroupStatus, judge
 from loadlab.results.model_groups import ConsumerStatus
-from loadlab.run.offsets import in_measure_phase
+from loadlab.run.samples import in_measure_phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from loadlab.results.model_groups import GroupStatusName
-    from loadlab.run.offsets import Group, Sample
+    from loadlab.run.samples import Group, Sample
     from loadlab.run.timeline import Timeline
 
 

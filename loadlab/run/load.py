@@ -12,7 +12,7 @@ from loadlab.run.broker_watch import BrokerWatch, after_start
 from loadlab.run.faults import FaultInjector
 from loadlab.run.heartbeats import Heartbeats
 from loadlab.run.machine import MachineWatch
-from loadlab.run.offsets import positions
+from loadlab.run.samples import positions
 from loadlab.run.timeline import Timeline
 from loadlab.scenario.client_settings import Settings
 from loadlab.units import NS_PER_S
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from loadlab.run.events import Events
     from loadlab.run.fleet import Fleet, WorkerProcess
     from loadlab.run.interrupts import Interrupts
-    from loadlab.run.offsets import Group, OffsetSampler, Partition, Sample
+    from loadlab.run.offsets import OffsetSampler
     from loadlab.run.plan import PlannedProducer, RunPlan
+    from loadlab.run.samples import Group, Partition, Sample
 
 _LEAD_NS: Final = 100_000_000
 _TICK_S: Final = 0.02

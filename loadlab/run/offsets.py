@@ -9,15 +9,15 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import pairwise
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from loadlab.errors import ClusterError
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, NO_POSITION, Counter
 from loadlab.run.beat import Beat
+from loadlab.run.readings import total
+from loadlab.run.samples import GroupSample, Sample, begins, positions
 from loadlab.run.told import Told
 
 if TYPE_CHECKING:
@@ -27,66 +27,11 @@ if TYPE_CHECKING:
 
     from loadlab.cluster import Cluster, OffsetSample
     from loadlab.run.fleet import Fleet, WorkerProcess
-    from loadlab.run.timeline import Timeline
+    from loadlab.run.samples import Group, Partition
 
-Partition = tuple[str, int]
-
-_NONE: Final = np.iinfo(np.int64).max
-_MARGIN_NS: Final = 250_000_000
 _TIMEOUT_S: Final = 3.0
 _HURRIED_TIMEOUT_S: Final = 1.0
 _SILENT_COORDINATOR_S: Final = 30.0
-
-
-@dataclass(frozen=True)
-class Group:
-    """A consumer group whose lag is followed.
-
-    Attributes:
-        name: in the scenario.
-        group_id: Kafka's.
-        partitions: what it reads, in the order of its workers' positions.
-        start: where it begins in each of them.
-        producers: the groups that send what it reads.
-        existing: whether its topics were there before, so that others may write to them.
-        stamped: whether each record that the run sends it has a stamp.
-        late: by partition, whether it begins where the log ends when it comes; None: nowhere.
-    """
-
-    name: str
-    group_id: str
-    partitions: tuple[Partition, ...]
-    start: npt.NDArray[np.int64]
-    producers: tuple[str, ...]
-    existing: bool = False
-    stamped: bool = False
-    late: npt.NDArray[np.bool_] | None = None
-
-
-@dataclass(frozen=True)
-class GroupSample:
-    """One consumer group at one moment.
-
-    Attributes:
-        lag: log end - position by partition; positions were read after the log ends, so it is never too
-            large by records that came meanwhile. A partition whose leader does not answer counts with the
-            last log end that was known of it.
-        committed_lag: log end - committed offset, all partitions; None where a log end is unknown.
-        backlog: records acked and not yet consumed.
-        committed: committed offset by partition, where it is known of all; its start where there is none.
-        has_committed: whether the group has an offset of its own in any partition.
-    """
-
-    lag: npt.NDArray[np.int64]
-    committed_lag: int | None
-    backlog: int
-    committed: npt.NDArray[np.int64] | None = None
-    has_committed: bool = False
-
-    @cached_property
-    def total_lag(self) -> int:
-        """Of all partitions; a long run asks each second for that of all samples."""
-        return int(self.lag.sum())
 
 
 @dataclass(frozen=True)
@@ -110,79 +55,6 @@ class _Held:
     backlog: int
 
 
-@dataclass(frozen=True)
-class Sample:
-    """What one round of questions gave.
-
-    Attributes:
-        at_ns: CLOCK_MONOTONIC in the middle of the request for log ends.
-        ends: log end by partition; those that answered.
-        groups: by consumer name.
-        epochs: of the leaders that answered, by partition.
-    """
-
-    at_ns: int
-    ends: Mapping[Partition, int]
-    groups: Mapping[str, GroupSample]
-    epochs: Mapping[Partition, int] = field(default_factory=dict)
-
-
-class _Taken(Protocol):
-    @property
-    def at_ns(self) -> int: ...
-
-
-_Some = TypeVar("_Some", bound=_Taken)
-
-
-def in_measure_phase(samples: Sequence[_Some], timeline: Timeline) -> list[_Some]:
-    """The samples of the measure phase, the last being the one nearest to its end.
-
-    That one was due at the end and is taken a little after it; but the drain phase asks soon, too.
-    """
-    end_ns = timeline.measure_end_ns
-    if end_ns <= timeline.warmup_end_ns:
-        return []
-    begun = [sample for sample in samples if timeline.warmup_end_ns <= sample.at_ns <= end_ns + _MARGIN_NS]
-    nearest = min(range(len(begun)), key=lambda place: abs(begun[place].at_ns - end_ns), default=-1)
-    return begun[: nearest + 1]
-
-
-def read_by_others(samples: Sequence[Sample], group: Group) -> npt.NDArray[np.bool_]:
-    """By partition, whether somebody else read in the group: committed beyond where its workers are later."""
-    found = np.zeros(len(group.partitions), dtype=np.bool_)
-    for before, after in pairwise(samples):
-        committed = before.groups[group.name].committed
-        if committed is None:
-            continue
-        ends = np.array([after.ends.get(partition, _NONE) for partition in group.partitions])
-        found |= committed > ends - after.groups[group.name].lag
-    return found
-
-
-def positions(workers: Sequence[WorkerProcess], group: Group) -> npt.NDArray[np.int64]:
-    """The group's position by partition: the furthest of its workers, its start where none has read."""
-    furthest = np.full(len(group.partitions), NO_POSITION, dtype=np.int64)
-    for worker in workers:
-        furthest = np.maximum(furthest, worker.slab.positions)
-    return np.where(furthest == NO_POSITION, group.start, furthest)
-
-
-def begins(workers: Sequence[WorkerProcess], group: Group) -> npt.NDArray[np.int64]:
-    """The first offset that concerns the group by partition.
-
-    Where a group begins at the log's end only its members' first record shows it, or their first end of the
-    log; its start where there was neither yet.
-    """
-    if group.late is None:
-        return group.start
-    first = np.full(len(group.partitions), _NONE, dtype=np.int64)
-    for worker in workers:
-        seen = worker.slab.begins
-        first = np.minimum(first, np.where(seen == NO_POSITION, _NONE, seen))
-    return np.where(group.late & (first != _NONE), first, group.start)
-
-
 def _not_begun(workers: Sequence[WorkerProcess], group: Group) -> npt.NDArray[np.bool_]:
     """The partitions of which the group does not read yet what is there already."""
     none = np.zeros(len(group.partitions), dtype=bool) if group.late is None else group.late.copy()
@@ -196,12 +68,12 @@ def _unanswered(failed: Mapping[Partition, str]) -> str:
     return f"no log end of {len(failed)} partitions, {topic} {number} among them: {error}"
 
 
-def _total(worker: WorkerProcess, lane: int, counter: Counter) -> int:
-    return int(worker.slab.record["lanes"][0, lane]["by_moment"][:, counter].sum())
-
-
 def _acked(workers: Sequence[WorkerProcess]) -> int:
-    return sum(_total(worker, ACK_LANE, Counter.ACKED) for worker in workers)
+    return total(workers, ACK_LANE, Counter.ACKED, None, by="by_moment")
+
+
+def _consumed(workers: Sequence[WorkerProcess], counter: Counter) -> int:
+    return total(workers, CONSUME_LANE, counter, None, by="by_moment")
 
 
 @dataclass(eq=False)
@@ -234,6 +106,7 @@ class OffsetSampler:
     _answered: bool = True
     _ask_coordinator_from_s: dict[str, float] = field(default_factory=dict)
     _silent: set[str] = field(default_factory=set)
+    _before_it_came: dict[str, tuple[int, npt.NDArray[np.int64]]] = field(default_factory=dict)
     _acked_before: dict[str, int] = field(default_factory=dict)
     _last_ends: dict[Partition, int] = field(default_factory=dict)
     _taking: threading.Lock = field(default_factory=threading.Lock)
@@ -337,19 +210,32 @@ class OffsetSampler:
             all_told=all(partition in ends.offsets for partition in group.partitions),
             start=start,
             lag=np.where(waiting, 0, np.maximum(log_ends - at, 0)),
-            backlog=max(0, self._unread(group) - self._never_read(group, start, waiting)),
+            backlog=max(0, self._unread(group) - self._never_read(group, start, waiting, log_ends)),
         )
 
-    def _never_read(self, group: Group, start: npt.NDArray[np.int64], waiting: npt.NDArray[np.bool_]) -> int:
+    def _never_read(
+        self,
+        group: Group,
+        start: npt.NDArray[np.int64],
+        waiting: npt.NDArray[np.bool_],
+        log_ends: npt.NDArray[np.int64],
+    ) -> int:
         """What was sent before a group that begins at the log's end came.
 
-        Where others write too, offsets do not tell: then it is what was acked while it had not come at all.
+        Where others write too, offsets do not tell: then it is what was acked while it had not come at all,
+        and of what was acked between that sample and this one as much as came into the logs before it.
         """
         if not group.existing:
             return int(np.maximum(start - group.start, 0).sum())
+        acked = self._acked_by_senders(group)
         if waiting.all():
-            self._acked_before[group.name] = self._acked_by_senders(group)
-        return self._acked_before.get(group.name, 0)
+            self._before_it_came[group.name] = acked, log_ends
+            return acked
+        if group.name not in self._acked_before:
+            before, ends = self._before_it_came.get(group.name, (0, start))
+            grown, missed = (int(np.maximum(at - ends, 0).sum()) for at in (log_ends, start))
+            self._acked_before[group.name] = before + (acked - before) * min(missed, grown) // max(grown, 1)
+        return self._acked_before[group.name]
 
     def _acked_by_senders(self, group: Group) -> int:
         return sum(_acked(self.fleet.group(name, produces=True)) for name in group.producers)
@@ -392,9 +278,8 @@ class OffsetSampler:
         In a topic of the run's own, a record without this run's stamp is one that was sent without.
         """
         workers = self.fleet.group(group.name, produces=False)
-        consumed = -self.read_again(group.name)
-        consumed += sum(_total(worker, CONSUME_LANE, Counter.CONSUMED) for worker in workers)
+        consumed = _consumed(workers, Counter.CONSUMED) - self.read_again(group.name)
         if group.existing:
             others = [Counter.FOREIGN, *([Counter.UNSTAMPED] if group.stamped else [])]
-            consumed -= sum(_total(worker, CONSUME_LANE, other) for worker in workers for other in others)
+            consumed -= sum(_consumed(workers, other) for other in others)
         return self._acked_by_senders(group) - consumed

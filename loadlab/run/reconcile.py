@@ -10,8 +10,8 @@ from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, Counter, Phase
 from loadlab.measurement.validity import Judgement, RunFigures, judge
 from loadlab.results.model import Reason, Reconciliation, Verdict
 from loadlab.run.findings import examples, group_reconciliations
-from loadlab.run.offsets import begins, positions
 from loadlab.run.readings import total
+from loadlab.run.samples import begins, positions
 from loadlab.run.steady import drifts
 from loadlab.scenario.client_settings import Settings
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from loadlab.run.account import Account, Found
     from loadlab.run.consumer_group import ConsumerGroup
     from loadlab.run.ended import EndedRun
-    from loadlab.run.offsets import Partition
     from loadlab.run.producer_group import ProducerGroup
+    from loadlab.run.samples import Partition
 
 
 def growth(run: EndedRun) -> dict[Partition, int] | None:

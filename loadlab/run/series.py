@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from loadlab.run.fleet import Fleet, WorkerProcess
-    from loadlab.run.offsets import Group, GroupSample, Sample
+    from loadlab.run.samples import Group, GroupSample, Sample
 
 INTERVAL_S: Final = INTERVAL_NS / NS_PER_S
 _METRICS: Final = 2
@@ -73,10 +73,14 @@ class LaneInterval:
     Attributes:
         counters: by Counter.
         counts: histogram buckets by Metric, shape (2, BUCKETS).
+        first_ns: of acks, when the first came, CLOCK_MONOTONIC; 0: none did.
+        last_ns: when the last came; likewise.
     """
 
     counters: npt.NDArray[np.int64]
     counts: npt.NDArray[np.int64]
+    first_ns: int = 0
+    last_ns: int = 0
 
     @classmethod
     def empty(cls) -> LaneInterval:
@@ -93,7 +97,19 @@ def read_interval(worker: WorkerProcess, lane: int, index: int) -> LaneInterval:
     slot = worker.slab.record["lanes"][0, lane]["ring"][index % RING_INTERVALS]
     if int(slot["index"]) != index + 1:
         return LaneInterval.empty()
-    return LaneInterval(slot["counters"].copy(), slot["counts"].astype(np.int64))
+    times = int(slot["first_ns"]), int(slot["last_ns"])
+    return LaneInterval(slot["counters"].copy(), slot["counts"].astype(np.int64), *times)
+
+
+def _added(parts: Sequence[LaneInterval]) -> LaneInterval:
+    """The same interval of several lanes as one."""
+    total = LaneInterval.empty()
+    return LaneInterval(
+        sum((part.counters for part in parts), total.counters),
+        sum((part.counts for part in parts), total.counts),
+        min((part.first_ns for part in parts if part.first_ns), default=0),
+        max((part.last_ns for part in parts), default=0),
+    )
 
 
 @dataclass(eq=False)
@@ -161,16 +177,17 @@ class Series:
         everything.counts[AckMetric.PUBLISH_LATENCY] += told.counts[AckMetric.PUBLISH_LATENCY]
         self._write(index, f"producer/{name}", sent, _RATES[SEND_LANE], latencies)
         self._write(index, f"producer/{name}", told, _RATES[ACK_LANE], _LATENCIES[ACK_LANE])
+        if told.first_ns:
+            start_ns = int(workers[0].slab.record["start_ns"][0])
+            for metric, at_ns in (("first_ack_s", told.first_ns), ("last_ack_s", told.last_ns)):
+                at_s = (at_ns - start_ns) / NS_PER_S
+                self.rows.append(Interval(index * INTERVAL_S, f"producer/{name}", metric, at_s))
 
     def _add(self, workers: list[WorkerProcess], lane: int, index: int) -> LaneInterval:
-        total = LaneInterval.empty()
-        for worker in workers:
-            part = read_interval(worker, lane, index)
-            total.counters[:] += part.counters
-            total.counts[:] += part.counts
-            key = (worker.order.worker, lane)
-            self.counted[key] = self.counted.get(key, 0) + part.counters
-        return total
+        parts = {worker.order.worker: read_interval(worker, lane, index) for worker in workers}
+        for worker, part in parts.items():
+            self.counted[worker, lane] = self.counted.get((worker, lane), 0) + part.counters
+        return _added(list(parts.values()))
 
     def _write(
         self,

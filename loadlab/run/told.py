@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loadlab.run.offsets import Partition
+    from loadlab.run.samples import Partition
 
 _UNTOLD: Final = np.iinfo(np.int64).min
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from loadlab.cluster import Cluster
-    from loadlab.run.offsets import Partition
+    from loadlab.run.samples import Partition
     from loadlab.scenario import LoadedScenario
 
 S = 1_000_000_000

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from loadlab.measurement.ledger import Ledger
     from loadlab.results.model import Reconciliation
     from loadlab.run.ended import EndedRun
-    from loadlab.run.offsets import Partition
+    from loadlab.run.samples import Partition
     from loadlab.scenario import LoadedScenario
 
 BASELINE = 1_000

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from loadlab.cluster import OffsetSample
-    from loadlab.run.offsets import Group, Partition
+    from loadlab.run.samples import Group, Partition
 
 ENDS = {("orders", 0): 900, ("orders", 1): 900, ("orders", 2): 900}
 FIRST = {("orders", 0): 500, ("orders", 1): 500, ("orders", 2): 500}

@@ -22,10 +22,10 @@ from loadlab.measurement.slab import (
 )
 from loadlab.run.consumer_group import ConsumerGroup
 from loadlab.run.ended import _consumer
-from loadlab.run.offsets import Group, GroupSample, Sample
 from loadlab.run.plan import plan_scenario
 from loadlab.run.producer_group import ProducerGroup
 from loadlab.run.readings import merged
+from loadlab.run.samples import Group, GroupSample, Sample
 from loadlab.run.timeline import Timeline
 from loadlab.workload import schedule as schedule_module
 

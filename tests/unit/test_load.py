@@ -28,9 +28,10 @@ from loadlab.run.brokers import BrokerSampler
 from loadlab.run.events import Events
 from loadlab.run.interrupts import Interrupts
 from loadlab.run.load import Load
-from loadlab.run.offsets import Group, OffsetSampler
+from loadlab.run.offsets import OffsetSampler
 from loadlab.run.plan import plan_scenario
 from loadlab.run.progress import SilentObserver
+from loadlab.run.samples import Group
 
 if TYPE_CHECKING:
     from loadlab.run.fleet import WorkerProcess

@@ -13,10 +13,10 @@ from run_samples import FakeCluster, S, book, consuming, fleet_of, producing, wo
 from loadlab.cluster import OffsetSample
 from loadlab.errors import ClusterError
 from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, Counter
-from loadlab.run.offsets import (
+from loadlab.run.offsets import OffsetSampler
+from loadlab.run.samples import (
     Group,
     GroupSample,
-    OffsetSampler,
     Sample,
     begins,
     in_measure_phase,
@@ -338,6 +338,27 @@ def test_where_others_write_too_what_was_acked_before_a_group_came_is_no_backlog
     assert before is not None
     assert after is not None
     assert (before.groups["billing"].backlog, after.groups["billing"].backlog) == (0, 5)
+
+
+def test_what_was_acked_between_the_last_sample_and_a_group_s_coming_is_no_backlog_of_it_either() -> None:
+    """Of 100 records that came into the logs meanwhile, 40 of them this run's, a quarter was there before it."""
+    sender, reader = worker_of(producing()), worker_of(consuming())
+    group = replace(group_from(0, 0, 0), late=np.array([True, True, True]), existing=True)
+    cluster = FakeCluster(ends(9_000, 9_000, 9_000))
+    sampler = OffsetSampler(cluster.as_cluster(), fleet_of(sender, reader), PARTITIONS, [group])
+    book(sender, ACK_LANE, Counter.ACKED, 70)
+    sampler.take()
+    book(sender, ACK_LANE, Counter.ACKED, 40)
+    reader.slab.begins[:] = [9_025, 9_000, 9_000]
+    cluster.ends = ends(9_050, 9_030, 9_020)
+    sample = sampler.take()
+    book(sender, ACK_LANE, Counter.ACKED, 8)
+    cluster.ends = ends(9_058, 9_030, 9_020)
+    later = sampler.take()
+
+    assert sample is not None
+    assert later is not None
+    assert (sample.groups["billing"].backlog, later.groups["billing"].backlog) == (30, 38)
 
 
 def test_a_group_that_reads_on_in_a_partition_reads_what_was_acked_before_it_came() -> None:

@@ -22,10 +22,11 @@ from loadlab.run.ended import EndedRun, consumer_groups
 from loadlab.run.events import Events
 from loadlab.run.interrupts import Interrupts
 from loadlab.run.load import Load
-from loadlab.run.offsets import Group, GroupSample, OffsetSampler, Sample
+from loadlab.run.offsets import OffsetSampler
 from loadlab.run.plan import plan_scenario
 from loadlab.run.progress import SilentObserver
 from loadlab.run.reconcile import growth, make_verdict, reconcile
+from loadlab.run.samples import Group, GroupSample, Sample
 from loadlab.run.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from loadlab.results.model_environment import HostEnvironment
     from loadlab.run.fleet import Fleet
-    from loadlab.run.offsets import Partition
+    from loadlab.run.samples import Partition
     from loadlab.scenario import LoadedScenario
 
 PARTITIONS = tuple(("orders", number) for number in range(3))

@@ -17,7 +17,7 @@ from loadlab.measurement.slab import (
     Counter,
     SendMetric,
 )
-from loadlab.run.offsets import Group, GroupSample, Sample
+from loadlab.run.samples import Group, GroupSample, Sample
 from loadlab.run.series import Series, partition_lags, read_interval
 
 

@@ -68,7 +68,7 @@ def test_a_fault_is_told_with_its_times_and_what_it_cost() -> None:
 
     assert (
         "fault            broker 2 killed 10.1 s into the measure phase · answered again after 15.3 s"
-        " · no acks for 3 s · publish_latency max 3.40 s · as before after 5 s"
+        " · no acks for 3.0 s · publish_latency max 3.40 s · as before after 5 s"
     ) in lines
     assert "fault            broker 1 was not paused: the load had ended" in lines
 
