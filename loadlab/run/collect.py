@@ -19,6 +19,7 @@ from loadlab.measurement.slab import (
     AckMetric,
     ConsumeMetric,
     Counter,
+    Phase,
     SendMetric,
 )
 from loadlab.measurement.steadiness import FEWEST_INTERVALS
@@ -61,36 +62,48 @@ def _throughput(run: EndedRun, samples: list[Sample], partitions: list[Partition
     """Growth between the measure phase's first and last sample over their distance; None without two.
 
     They are the first and the last that have all partitions: one that did not answer would be missing.
-    Bytes are the records' mean size times their number: brokers tell offsets, not sizes.
+    Where the phase was cut short, the last may be from after its end, when nothing was sent any more. Bytes
+    are the records' mean size times their number: brokers tell offsets, not sizes.
     """
     whole = [sample for sample in samples if sample.ends.keys() >= set(partitions)]
     if len(whole) < 2:  # noqa: PLR2004
         return None
     first, last = whole[0], whole[-1]
     grown = sum(last.ends[partition] - first.ends[partition] for partition in partitions)
-    records_per_s = grown * NS_PER_S / (last.at_ns - first.at_ns)
-    record_bytes = _record_bytes(run, partitions[0][0])
+    timeline = run.load.timeline
+    cut_short = timeline.measure_s < run.scenario.phases.measure_s
+    until_ns = min(last.at_ns, timeline.measure_end_ns) if cut_short else last.at_ns
+    if until_ns <= first.at_ns:
+        return None
+    records_per_s = grown * NS_PER_S / (until_ns - first.at_ns)
+    record_bytes = _record_bytes(run, partitions[0][0], Phase.MEASURE)
     bytes_per_s = None if record_bytes is None else records_per_s * record_bytes
     return TopicThroughput(records_per_s=records_per_s, bytes_per_s=bytes_per_s if grown else 0.0)
 
 
-def _record_bytes(run: EndedRun, topic: str) -> float | None:
-    """Mean key and value bytes of a topic's records: as acked to this run, else as it read them.
+def _record_bytes(run: EndedRun, topic: str, phase: Phase | None) -> float | None:
+    """Mean key and value bytes of a topic's records in a phase, or in the whole run.
 
-    None where it did neither.
+    As acked to this run, else as it read them; the other way round where others may write, too. None where it
+    did neither.
     """
     load = run.load
     sends = {plan.name for plan in load.plan.producers if topic in plan.topics}
     reads = {plan.name for plan in load.plan.consumers if topic in plan.topics}
     senders = [worker for worker in load.fleet.producers if worker.order.group in sends]
     readers = [worker for worker in load.fleet.consumers if worker.order.group in reads]
-    acked = _mean(senders, ACK_LANE, Counter.ACKED_BYTES, Counter.ACKED)
-    return _mean(readers, CONSUME_LANE, Counter.CONSUMED_BYTES, Counter.CONSUMED) if acked is None else acked
+    acked = _mean(senders, ACK_LANE, Counter.ACKED_BYTES, Counter.ACKED, phase)
+    read = _mean(readers, CONSUME_LANE, Counter.CONSUMED_BYTES, Counter.CONSUMED, phase)
+    others_write = any(plan.partitions is None for plan in load.plan.topics if plan.name == topic)
+    first, second = (read, acked) if others_write else (acked, read)
+    return second if first is None else first
 
 
-def _mean(workers: Sequence[WorkerProcess], lane: int, size: Counter, number: Counter) -> float | None:
+def _mean(
+    workers: Sequence[WorkerProcess], lane: int, size: Counter, number: Counter, phase: Phase | None
+) -> float | None:
     return share(
-        total(workers, lane, size, None, by="by_intent"), total(workers, lane, number, None, by="by_intent")
+        total(workers, lane, size, phase, by="by_moment"), total(workers, lane, number, phase, by="by_moment")
     )
 
 
@@ -133,7 +146,7 @@ def _environment(run: EndedRun) -> Environment:
         name: broker_config.get(name, _KAFKA_NEVER_FLUSHES) for name in _FLUSH_PROPERTIES if broker_config
     }
     grown = growth(run)
-    sizes = {topic: _record_bytes(run, topic) for topic in _partitions(run)}
+    sizes = {topic: _record_bytes(run, topic, None) for topic in _partitions(run)}
     return Environment(
         **run.host.model_dump(),
         librdkafka=version(),

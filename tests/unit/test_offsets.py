@@ -340,7 +340,7 @@ def test_where_others_write_too_what_was_acked_before_a_group_came_is_no_backlog
     assert (before.groups["billing"].backlog, after.groups["billing"].backlog) == (0, 5)
 
 
-def test_what_was_acked_between_the_last_sample_and_a_group_s_coming_is_no_backlog_of_it_either() -> None:
+def test_what_was_acked_just_before_a_group_came_is_no_backlog_of_it_either() -> None:
     """Of 100 records that came into the logs meanwhile, 40 of them this run's, a quarter was there before it."""
     sender, reader = worker_of(producing()), worker_of(consuming())
     group = replace(group_from(0, 0, 0), late=np.array([True, True, True]), existing=True)

@@ -13,11 +13,11 @@ from run_samples import FakeCluster, S, book, consuming, fleet_of, producing, sc
 from test_plan import producer
 
 from loadlab.cluster import OffsetSample
-from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, SEND_LANE, Counter
+from loadlab.measurement.slab import ACK_LANE, CONSUME_LANE, SEND_LANE, Counter, Phase
 from loadlab.measurement.validity import Incident
 from loadlab.results.model import TopicThroughput
 from loadlab.run.brokers import BrokerSampler
-from loadlab.run.collect import _not_readable, _topics
+from loadlab.run.collect import _not_readable, _record_bytes, _topics
 from loadlab.run.ended import EndedRun, consumer_groups
 from loadlab.run.events import Events
 from loadlab.run.interrupts import Interrupts
@@ -205,6 +205,27 @@ def test_the_bytes_of_a_topic_that_the_run_only_reads_are_those_it_read() -> Non
     assert _topics(run)["orders"].throughput == TopicThroughput(records_per_s=10.0, bytes_per_s=0.0)
     book(run.load.fleet.consumers[0], CONSUME_LANE, Counter.CONSUMED_BYTES, 25_000)
     assert _topics(run)["orders"].throughput == TopicThroughput(records_per_s=10.0, bytes_per_s=2_500.0)
+
+
+def test_the_bytes_of_a_topic_to_which_others_write_are_those_that_were_read() -> None:
+    for topic, record_bytes in ({"partitions": 3}, 50.0), ({"existing": True}, 250.0):
+        run = measured(topic=topic)
+        book(run.load.fleet.producers[0], ACK_LANE, Counter.ACKED_BYTES, 5_000)
+        book(run.load.fleet.consumers[0], CONSUME_LANE, Counter.CONSUMED_BYTES, 25_000)
+        assert _record_bytes(run, "orders", Phase.MEASURE) == record_bytes
+
+
+def test_a_topic_s_rate_ends_with_the_load_where_that_was_cut_short() -> None:
+    run = measured()
+    timeline = run.load.timeline.cut_short(run.load.timeline.warmup_end_ns + 4 * S)
+    run.load.timeline = timeline
+    first = replace(run.load.sampler.samples[0], at_ns=timeline.warmup_end_ns, ends=dict(run.baseline))
+    last = replace(run.load.sampler.samples[0], at_ns=timeline.measure_end_ns + S // 5)
+    run.load.sampler.samples[:] = [first, last]
+
+    throughput = _topics(run)["orders"].throughput
+    assert throughput is not None
+    assert throughput.records_per_s == pytest.approx(100 / 4, rel=0.01)
 
 
 def test_the_bytes_of_a_topic_of_which_nothing_was_sent_or_read_are_not_known() -> None:
