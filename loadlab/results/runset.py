@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, JsonValue
 
+from loadlab.results.growing import write_anew
 from loadlab.results.model import ClusterUsed, Reason, VerdictStatus
 from loadlab.results.model_base import Measured, Model
-from loadlab.results.publish import published
 from loadlab.results.versions import read_versioned
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class RunSet(Model):
         fresh_clusters: each run had a cluster of its own; otherwise one had all, with fresh topics.
         cluster: the first run's; None in sets of older versions.
         requested: how many runs were asked for.
-        interrupted: the user stopped the set.
+        interrupted: the user stopped the set, or it was killed.
         failure: why no further run was made; None where all were, or the user stopped the set.
         runs: in the order in which they were made.
         headline: by the path of the number in result.json.
@@ -117,13 +117,12 @@ class RunSet(Model):
 
 
 def save_set(runs: RunSet, results_dir: Path) -> Path:
-    """Store a run set; its folder appears whole or not at all.
+    """Store a run set as it is now; one of the same id is replaced.
 
     Raises:
-        RunError: the id is taken, or the folder can't be written.
+        RunError: it can't be written.
     """
-    with published(results_dir, runs.set_id) as folder:
-        (folder / RUNSET_FILE).write_text(runs.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_anew(runs, results_dir / runs.set_id / RUNSET_FILE, "run set")
     return results_dir / runs.set_id
 
 

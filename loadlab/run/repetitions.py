@@ -119,6 +119,10 @@ class _Series:
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     stored: list[StoredRun] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        """Names the set."""
+        self._set_id = new_run_id(f"{self.loaded.scenario.name}{_SET_SUFFIX}", self.started_at)
+
     def run(self) -> LoadlabError | KeyboardInterrupt | None:
         """Makes the runs; returns what ended the series before its time."""
         try:
@@ -127,6 +131,7 @@ class _Series:
                 for repetition in range(1, self.repeat.repetitions + 1):
                     self.observer.message(f"repetition {repetition} of {self.repeat.repetitions}")
                     self._run_once(repetition, cluster)
+                    self._save(interrupted=True)  # as it is to be read if this process is killed
                     if self.interrupts.came:
                         break
         except (LoadlabError, KeyboardInterrupt) as error:
@@ -146,10 +151,17 @@ class _Series:
 
     def store(self, error: LoadlabError | KeyboardInterrupt | None) -> Repeated:
         """Puts the runs together."""
+        stored = self._save(
+            interrupted=self.interrupts.came or isinstance(error, KeyboardInterrupt),
+            failure=error.message if isinstance(error, LoadlabError) else None,
+        )
+        return Repeated(stored, tuple(each.result for each in self.stored), error)
+
+    def _save(self, *, interrupted: bool, failure: str | None = None) -> StoredSet:
         results = [stored.result for stored in self.stored]
         runs = RunSet(
             loadlab_version=loadlab.__version__,
-            set_id=new_run_id(f"{self.loaded.scenario.name}{_SET_SUFFIX}", self.started_at),
+            set_id=self._set_id,
             name=self.loaded.scenario.name,
             started_at=self.started_at,
             scenario=results[0].scenario,
@@ -157,13 +169,12 @@ class _Series:
             fresh_clusters=self.repeat.fresh_clusters,
             cluster=results[0].cluster,
             requested=self.repeat.repetitions,
-            interrupted=self.interrupts.came or isinstance(error, KeyboardInterrupt),
-            failure=error.message if isinstance(error, LoadlabError) else None,
+            interrupted=interrupted,
+            failure=failure,
             runs=tuple(_repetition(number, result) for number, result in enumerate(results, start=1)),
             headline=headline_figures([result for result in results if usable(result)]),
         )
-        path = save_set(runs, self.options.results_dir)
-        return Repeated(StoredSet(runs, path), tuple(results), error)
+        return StoredSet(runs, save_set(runs, self.options.results_dir))
 
 
 def _failed(threshold: Threshold) -> str:

@@ -341,7 +341,7 @@ def test_where_others_write_too_what_was_acked_before_a_group_came_is_no_backlog
 
 
 def test_what_was_acked_just_before_a_group_came_is_no_backlog_of_it_either() -> None:
-    """Of 100 records that came into the logs meanwhile, 40 of them this run's, a quarter was there before it."""
+    """Of 100 records that came meanwhile, 40 of them this run's, a quarter was there before it."""
     sender, reader = worker_of(producing()), worker_of(consuming())
     group = replace(group_from(0, 0, 0), late=np.array([True, True, True]), existing=True)
     cluster = FakeCluster(ends(9_000, 9_000, 9_000))

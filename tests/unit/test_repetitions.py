@@ -222,6 +222,19 @@ def test_as_json_the_set_is_printed_as_it_is_stored(runs: FakeRuns, tmp_path: Pa
     assert told.stdout == (entry.path / "runset.json").read_text()
 
 
+def test_a_set_that_is_killed_is_one_of_the_runs_until_then(runs: FakeRuns, tmp_path: Path) -> None:
+    class Killed(BaseException):
+        """Nothing of the process goes on."""
+
+    runs.outcomes = [{}, {}, Killed()]
+    with pytest.raises(Killed):
+        repeated(tmp_path)
+
+    (entry,) = list_sets(tmp_path)
+    assert entry.stored is not None
+    assert (len(entry.stored.runs.runs), entry.stored.runs.interrupted) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("outcomes", "strict", "code"),
     [
