@@ -108,12 +108,13 @@ def _latency(asked: _Question) -> Figure:
 
 def _no_percentile(asked: _Question, durations: Histogram) -> str:
     """Why a percentile is not known."""
-    needed, there = samples_needed(asked.percentile or 0.0), durations.count + durations.missing
+    percentile = asked.percentile or 0.0
+    needed, there = samples_needed(percentile), durations.count + durations.missing
     if there < needed:
-        return f"{asked.stat} needs {needed:,} samples, and there are {there:,}"
+        return f"p{percentile:g} needs {needed:,} samples, and there are {there:,}"
     if durations.missing:
-        return f"{asked.stat} is among those that took longest, and {_never_came(durations)}"
-    return f"{asked.stat} is above 137 s, the longest that is told apart"
+        return f"p{percentile:g} is among those that took longest, and {_never_came(durations)}"
+    return f"p{percentile:g} is above 137 s, the longest that is told apart"
 
 
 def _never_came(durations: Histogram) -> str:

@@ -174,8 +174,9 @@ class Result:
                 f"the run is invalid, so that its figures say nothing:\n{reasons}\n  {self!r}"
             )
         if not judged.passed:
-            measured = "" if judged.measured is None else "measured "
-            told = f"{measured}{measured_text(judged)}, limit {figure_text(judged.limit, judged.unit)}"
+            told = measured_text(judged)
+            if judged.measured is not None:
+                told = f"measured {told}, limit {figure_text(judged.limit, judged.unit)}"
             raise AssertionError(f"{judged.expression} does not hold: {told}\n  {self!r}")
 
     def __repr__(self) -> str:

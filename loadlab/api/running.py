@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, overload
+from typing import TYPE_CHECKING, Final, TypeAlias, overload
 
 import numpy as np
 
@@ -15,20 +15,27 @@ from loadlab.api.result import Result, ResultSet
 from loadlab.api.stored import folder_of_results
 from loadlab.cli.watching import watching
 from loadlab.cluster import brokers_of
-from loadlab.cluster.specs import cluster_spec
 from loadlab.errors import UsageError
 from loadlab.run.opening import OpenCluster, RunOptions, open_spec
 from loadlab.run.progress import SilentObserver
 from loadlab.run.runner import run_scenario
 from loadlab.scenario import LoadedScenario, Provider, load, load_document
+from loadlab.scenario.overrides import PROVIDER_VARIABLE
 
 if TYPE_CHECKING:
     from loadlab.run.progress import RunObserver
+    from loadlab.scenario import ClusterSpec
 
 ScenarioSource: TypeAlias = str | Path | Mapping[str, object] | LoadedScenario
 """A file, plain data as in a file, or what `load_scenario` gave."""
 Overrides: TypeAlias = Mapping[str, object] | Sequence[str]
 """Values by their paths, or texts as those of `--set`."""
+
+_LEAST_SCENARIO: Final = {
+    "name": "cluster",
+    "topics": {"any": {}},
+    "producers": {"any": {"topic": "any", "schedule": {"rate": 1}, "records": {"size": 100}}},
+}
 
 
 def load_scenario(
@@ -117,17 +124,24 @@ def open_cluster(  # noqa: PLR0913 (keywords, as in a scenario's cluster)
         The cluster, which answers: give it to `run`.
 
     Raises:
+        ScenarioError: a value is none for its field, as in a scenario.
         LoadlabError: no cluster could be had.
     """
     fields = {
-        "provider": provider or os.environ.get("LOADLAB_PROVIDER") or None,
+        "provider": provider or os.environ.get(PROVIDER_VARIABLE) or None,
         "brokers": brokers,
         "kafka_version": kafka_version,
         "bootstrap_servers": bootstrap_servers,
-        "config": None if config is None else dict(config),
+        "config": config,
     }
-    with observed(progress=progress) as observer, open_spec(cluster_spec(fields), observer) as cluster:
+    with observed(progress=progress) as observer, open_spec(_checked_spec(fields), observer) as cluster:
         yield cluster
+
+
+def _checked_spec(fields: Mapping[str, object]) -> ClusterSpec:
+    """A cluster is checked as a part of a scenario: here of the least that there is."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    return load_document({**_LEAST_SCENARIO, "cluster": given}).scenario.cluster
 
 
 @overload
@@ -241,7 +255,7 @@ def _repeated(
     from loadlab.run.repetitions import RepeatOptions, repeat_scenario  # noqa: PLC0415 (SciPy takes a second)
 
     if not isinstance(repeat, int) or repeat < 1:
-        raise UsageError(f"repeat is {repeat}: a scenario is run once at least, and a whole number of times")
+        raise UsageError(f"repeat is {repeat!r}: give a whole number of runs, from 1 on")
     with observed(progress=progress) as observer:
         repeated = repeat_scenario(loaded, options, RepeatOptions(repeat, fresh_cluster), observer)
     if repeated.error is not None and not repeated.stored.runs.interrupted:

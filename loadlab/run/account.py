@@ -23,7 +23,7 @@ from loadlab.measurement.ledger_fold import make_folder
 from loadlab.measurement.ledger_judge import FATES, TOTALS, VIEW, Fate, judge_worker
 from loadlab.measurement.slab import SEND_LANE, Counter
 from loadlab.run.readings import counted
-from loadlab.run.samples import begins
+from loadlab.run.samples import begins, passed_over
 from loadlab.scenario.client_settings import Settings
 
 if TYPE_CHECKING:
@@ -177,7 +177,9 @@ class Account:
             if _jumps_to_the_end(run, group):
                 # Where retention came before it, what it never read is in the log all the same.
                 view["compacted"] |= view["log_start"] > view["start"]
-            others = dict(zip(group.partitions, run.read_by_others(group).tolist(), strict=True))
+            # Read by others, or handed on with a gap: what this run did not see there, nobody can tell.
+            unclear = run.read_by_others(group) | passed_over(self._members(run, group), group)
+            others = dict(zip(group.partitions, unclear.tolist(), strict=True))
             view["compacted"] |= [others.get(partition, False) for partition in self.partitions]
             view["whole"] = (
                 (view["start"] >= 0)
@@ -192,8 +194,11 @@ class Account:
 
     def _starts(self, run: EndedRun, group: Group) -> npt.NDArray[np.int64]:
         """The first offsets that concern a group; UNKNOWN in partitions that it does not read."""
-        first = begins(run.load.fleet.group(group.name, produces=False), group)
+        first = begins(self._members(run, group), group)
         return self._offsets(dict(zip(group.partitions, first.tolist(), strict=True)))
+
+    def _members(self, run: EndedRun, group: Group) -> list[WorkerProcess]:
+        return run.load.fleet.group(group.name, produces=False)
 
     def _offsets(self, known: Mapping[Partition, int]) -> npt.NDArray[np.int64]:
         return np.array([known.get(each, UNKNOWN) for each in self.partitions], dtype=np.int64)

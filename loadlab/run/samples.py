@@ -138,12 +138,35 @@ def begins(workers: Sequence[WorkerProcess], group: Group) -> npt.NDArray[np.int
     """The first offset that concerns the group by partition.
 
     Where a group begins at the log's end only its members' first record shows it, or their first end of the
-    log; its start where there was neither yet.
+    log; its start where there was neither yet. A member that handed the partition on before it had read a
+    record left no commit: the next one begins at the log's end anew.
     """
     if group.late is None:
         return group.start
-    first = np.full(len(group.partitions), _NONE, dtype=np.int64)
+    came = np.full(len(group.partitions), _NONE, dtype=np.int64)
+    read = came.copy()
     for worker in workers:
-        seen = worker.slab.begins
-        first = np.minimum(first, np.where(seen == NO_POSITION, _NONE, seen))
+        began, at = worker.slab.begins, worker.slab.positions
+        came = np.minimum(came, np.where(began == NO_POSITION, _NONE, began))
+        read = np.minimum(read, np.where((began == NO_POSITION) | (at <= began), _NONE, began))
+    first = np.where(read == _NONE, came, read)
     return np.where(group.late & (first != _NONE), first, group.start)
+
+
+def passed_over(workers: Sequence[WorkerProcess], group: Group) -> npt.NDArray[np.bool_]:
+    """By partition, whether members of a group that begins at the log's end handed it on with a gap.
+
+    One that goes before its first commit leaves the next to begin at the log's end again.
+    """
+    found = np.zeros(len(group.partitions), dtype=np.bool_)
+    if group.late is None:
+        return found
+    for place in np.flatnonzero(group.late):
+        slabs = [each.slab for each in workers]
+        spans = sorted((int(slab.begins[place]), int(slab.positions[place])) for slab in slabs)
+        read = [(began, at) for began, at in spans if began != NO_POSITION and at > began]
+        furthest = read[0][1] if read else 0
+        for began, at in read[1:]:
+            found[place] |= began > furthest
+            furthest = max(furthest, at)
+    return found

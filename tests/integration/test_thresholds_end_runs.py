@@ -47,7 +47,7 @@ def test_a_threshold_is_judged_on_what_the_result_says(tmp_path: Path, provider:
     assert p99.measured == result.producers["checkout"].publish_latency_us.p99
     assert late.measured == latency.p50
     assert outcomes["publish_latency p9999 < 60s"].not_measurable == (
-        "p9999 needs 100,000 samples, and there are 6,000"
+        "p99.99 needs 100,000 samples, and there are 6,000"
     )
     assert load(result.run_id, tmp_path).result.thresholds == result.thresholds
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from ledger_samples import Member, ack, ack_many, doubt
-from run_samples import S, book, producing, scenario_of, worker_of
+from run_samples import S, book, consuming, fleet_of, producing, scenario_of, worker_of
 from test_plan import producer
 from test_reconcile import PARTITIONS, MockOrKafka, measured
 
@@ -66,6 +66,7 @@ class Run:
     Attributes:
         cluster: which.
         missed: sequence numbers that the group did not see.
+        handed_on_at: how far its first member came in the first partition, and where another began there.
         config: of the topic.
         parts: what `measured` takes.
     """
@@ -77,6 +78,7 @@ class Run:
     topic_config: dict[str, str] = field(default_factory=dict)
     consumer_config: dict[str, str] = field(default_factory=dict)
     read_from: int = 0
+    handed_on_at: tuple[int, int] | None = None
 
     def told(self) -> tuple[Reconciliation, EndedRun]:
         run = measured(attempted=100 + self.acked_behind, acked=100 + self.acked_behind - len(self.doubtful))
@@ -91,6 +93,13 @@ class Run:
             group = run.load.sampler.groups[0]
             run.load.sampler.groups = [replace(group, late=np.ones(3, dtype=bool))]
             run.load.fleet.consumers[0].slab.begins[:] = BASELINE + self.read_from
+        if self.handed_on_at is not None:
+            left, begun = self.handed_on_at
+            (first,) = run.load.fleet.consumers
+            another = worker_of(consuming(2))
+            another.slab.begins[0], another.slab.positions[0] = BASELINE + begun, first.slab.positions[0]
+            first.slab.positions[0] = BASELINE + left
+            run.load.fleet = fleet_of(*run.load.fleet.producers, first, another)
         with closing(opened(loaded)) as account:
             self.enter(account.ledger)
             account.fold(run.load.fleet.producers, run.load.events)
@@ -141,6 +150,12 @@ def test_a_group_is_told_what_the_ledger_knows_that_it_never_read() -> None:
     _, run = Run(read_from=4, acked_behind=3).told()
 
     assert run.consumers()["billing"].unread_by_ledger == 12 + 3
+
+
+def test_what_members_that_begin_at_the_end_handed_on_with_a_gap_is_not_called_lost() -> None:
+    told, _ = Run(missed=(5,), consumer_config={"auto.offset.reset": "latest"}, handed_on_at=(5, 6)).told()
+
+    assert (told.lost, told.groups["billing"].unknown) == (None, 1)
 
 
 def test_a_lost_record_is_told_with_its_place_and_leaves_the_measurement_valid() -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -128,10 +128,25 @@ def test_what_is_wrong_with_a_scenario_is_told_as_on_the_command_line(tmp_path: 
 
 
 @pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"provider": "embeded"}, 'did you mean "embedded"'),
+        ({"provider": "local", "config": {"no.such": "1"}}, "has no broker property of this name"),
+        ({"provider": "local", "config": {"num.io.threads": "many"}}, "must be a whole number"),
+    ],
+)
+def test_a_cluster_is_checked_as_in_a_scenario_before_anything_starts(
+    asked: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ScenarioError, match=message), loadlab.open_cluster(**asked, progress=False):
+        pass
+
+
+@pytest.mark.parametrize(
     ("keywords", "message"),
     [
         ({"fresh_cluster": True}, "says how to repeat"),
-        ({"repeat": 0}, "once at least"),
+        ({"repeat": 0}, "whole number of runs"),
         ({"repeat": 2, "fresh_cluster": True, "cluster": "lab"}, "contradict"),
     ],
 )
@@ -177,6 +192,8 @@ def test_a_threshold_that_holds_is_no_error_and_one_that_does_not_shows_measured
     run.assert_threshold("publish_latency{producer=checkout}", "p50 < 10s", allow_invalid=True)
     with pytest.raises(AssertionError) as caught:
         run.assert_threshold("publish_latency", "p50 < 1us", allow_invalid=True)
+    with pytest.raises(AssertionError, match=r"not hold: not measurable: p99\.99 needs 100,000 samples"):
+        run.assert_threshold("publish_latency", "p99.99 < 1s", allow_invalid=True)
 
     told = str(caught.value)
     assert "publish_latency p50 < 1us does not hold: measured " in told

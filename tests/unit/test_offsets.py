@@ -20,6 +20,7 @@ from loadlab.run.samples import (
     Sample,
     begins,
     in_measure_phase,
+    passed_over,
     positions,
     read_by_others,
 )
@@ -290,6 +291,27 @@ def test_what_partitions_told_is_a_mapping_of_those_that_did() -> None:
     assert dict(told) == {("orders", 0): -1, ("audit", 0): 7} == told
     assert (len(told), told.get(("orders", 1)), bool(Told(places, {}))) == (2, None, False)
     assert told.keys() >= {("audit", 0)}
+
+
+def test_a_group_begins_where_a_member_read_and_not_where_one_had_only_met_the_end() -> None:
+    """Without a record read there is no commit: who takes the partition over begins at its end of then."""
+    gone, reads = worker_of(consuming()), worker_of(consuming())
+    gone.slab.begins[:], gone.slab.positions[:] = [0, 5, 0], [0, 9, 0]
+    reads.slab.begins[:], reads.slab.positions[:] = [130, 9, 40], [200, 20, 40]
+    group = replace(group_from(0, 0, 0), late=np.array([True, True, True]))
+
+    assert begins([gone, reads], group).tolist() == [130, 5, 0]
+    assert passed_over([gone, reads], group).tolist() == [False, False, False]
+
+
+def test_what_lies_between_two_members_that_read_was_passed_over() -> None:
+    first, second = worker_of(consuming()), worker_of(consuming())
+    first.slab.begins[:], first.slab.positions[:] = [3, 3, 3], [50, 50, 50]
+    second.slab.begins[:], second.slab.positions[:] = [50, 51, 30], [70, 70, 90]
+    group = replace(group_from(0, 0, 0), late=np.array([True, True, True]))
+
+    assert passed_over([second, first], group).tolist() == [False, True, False]
+    assert not passed_over([second, first], group_from(0, 0, 0)).any()
 
 
 def test_what_a_group_that_begins_at_the_end_never_reads_is_no_backlog_of_it() -> None:
