@@ -18,7 +18,7 @@ from loadlab.client.returns import create_returns, free_all, on_fetched
 from loadlab.errors import WorkerError
 from loadlab.measurement.lane import count_error, phase_at
 from loadlab.measurement.ledger_read import make_reading
-from loadlab.measurement.slab import CONSUME_LANE
+from loadlab.measurement.slab import CONSUME_LANE, NO_POSITION
 from loadlab.measurement.stamp import run_tag
 from loadlab.units import NS_PER_S
 
@@ -124,6 +124,7 @@ class Consumer:
         record = self._slab.record
         cooperative = library.rd_kafka_rebalance_protocol(client) == _COOPERATIVE
         if error == _ASSIGN_PARTITIONS:
+            self._forget_ends()
             with self._pausing:
                 # Before, so that nothing is fetched first; and after, for partitions that were not known yet.
                 self._hold(client, partitions)
@@ -199,6 +200,16 @@ class Consumer:
             library.rd_kafka_resume_partitions(self._client, held)
         library.rd_kafka_topic_partition_list_destroy(held)
         self._wake_brokers()
+
+    def _forget_ends(self) -> None:
+        """Forgets the ends of logs that were met in partitions of which no record was read.
+
+        Without a record there is no commit: whoever is given the partition now, in a group that begins at the
+        log's end, begins where that is then, and what came meanwhile is not read.
+        """
+        begins, positions = self._slab.begins, self._slab.positions
+        unread = positions <= begins
+        begins[unread] = positions[unread] = NO_POSITION
 
     def _wake_brokers(self) -> None:
         """Has the threads of all leaders look at once for what they may fetch.

@@ -143,14 +143,14 @@ def begins(workers: Sequence[WorkerProcess], group: Group) -> npt.NDArray[np.int
     """
     if group.late is None:
         return group.start
-    came = np.full(len(group.partitions), _NONE, dtype=np.int64)
-    read = came.copy()
+    came = np.full(len(group.partitions), NO_POSITION, dtype=np.int64)
+    read = np.full(len(group.partitions), _NONE, dtype=np.int64)
     for worker in workers:
         began, at = worker.slab.begins, worker.slab.positions
-        came = np.minimum(came, np.where(began == NO_POSITION, _NONE, began))
+        came = np.maximum(came, began)
         read = np.minimum(read, np.where((began == NO_POSITION) | (at <= began), _NONE, began))
     first = np.where(read == _NONE, came, read)
-    return np.where(group.late & (first != _NONE), first, group.start)
+    return np.where(group.late & (first != NO_POSITION), first, group.start)
 
 
 def passed_over(workers: Sequence[WorkerProcess], group: Group) -> npt.NDArray[np.bool_]:

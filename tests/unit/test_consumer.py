@@ -202,6 +202,19 @@ def test_a_group_shares_its_partitions_and_counts_its_rebalances(mock: MockClust
             assert first.slab.record["rebalance_ns"][0] > 0
 
 
+def test_an_end_that_was_met_in_a_partition_which_was_handed_on_is_no_begin(mock: MockCluster) -> None:
+    """Who takes it over without a commit begins at the log's end of then: so does the group."""
+    late = {"auto.offset.reset": "latest", "enable.partition.eof": "true"}
+    quick = {"heartbeat.interval.ms": "100", "session.timeout.ms": "1000", **late}
+    topic = new_topic(mock, partitions=4)
+    settings = consumer_settings(mock.bootstrap_servers, topic, group="late", properties=quick)
+    with consuming(settings) as first:
+        assert until(lambda: first.slab.begins.tolist() == [0] * 4)
+        with consuming(settings) as second:
+            assert until(lambda: sorted(first.slab.begins.tolist()) == [NO_POSITION, NO_POSITION, 0, 0])
+            assert until(lambda: sorted(second.slab.begins.tolist()) == [NO_POSITION, NO_POSITION, 0, 0])
+
+
 def test_a_consumer_reads_no_faster_than_it_is_told(mock: MockCluster) -> None:
     topic = new_topic(mock)
     write(mock, topic, *[b"x"] * 500)

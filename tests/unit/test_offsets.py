@@ -120,6 +120,7 @@ def test_a_group_that_begins_at_the_end_begins_where_its_first_member_did() -> N
     one, other = worker_of(consuming(1)), worker_of(consuming(2))
     one.slab.begins[:2] = [6, 7]
     other.slab.begins[:2] = [9, 3]
+    one.slab.positions[:2], other.slab.positions[:2] = [8, 8], [12, 4]
     group = replace(group_from(1, 1, 1), late=np.array([True, False, True]))
 
     assert begins([one, other], group).tolist() == [6, 1, 1]
@@ -300,7 +301,7 @@ def test_a_group_begins_where_a_member_read_and_not_where_one_had_only_met_the_e
     reads.slab.begins[:], reads.slab.positions[:] = [130, 9, 40], [200, 20, 40]
     group = replace(group_from(0, 0, 0), late=np.array([True, True, True]))
 
-    assert begins([gone, reads], group).tolist() == [130, 5, 0]
+    assert begins([gone, reads], group).tolist() == [130, 5, 40]
     assert passed_over([gone, reads], group).tolist() == [False, False, False]
 
 
