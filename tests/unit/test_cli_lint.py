@@ -49,6 +49,31 @@ def test_what_was_set_over_the_file_is_named(scenario: Path) -> None:
     assert told.startswith("medium  short-warmup  --set phases.warmup=2s: phases.warmup: a warm-up of 2s")
 
 
+def test_what_the_brokers_are_given_for_all_topics_is_told_once_and_there(tmp_path: Path) -> None:
+    path = tmp_path / "flushed.yaml"
+    path.write_text(
+        SCENARIO.replace("{orders: {partitions: 2}}", "{orders: {}, clicks: {existing: true}, views: {}}")
+        + "cluster: {config: {log.flush.interval.messages: 1, compression.type: zstd}}\n"
+    )
+    told = [line for line in called(path).stdout.splitlines() if "cluster.config" in line]
+    assert told == [
+        (
+            f"medium  recompressed  {path}:7:70: cluster.config.compression.type: the topic keeps zstd, the"
+            " producer sends none"
+        ),
+        (
+            f"low  flushed-each-time  {path}:7:49: cluster.config.log.flush.interval.messages:"
+            " flush.messages=1: each batch is flushed to the disk"
+        ),
+    ]
+
+
+def test_a_broker_s_file_is_told_of_by_the_brokers_names(tmp_path: Path) -> None:
+    file = tmp_path / "server.properties"
+    file.write_text("node.id=1\nlog.flush.interval.messages=1\n")
+    assert f"flushed-each-time  {file}:2: log.flush.interval.messages: flush" in called(file).stdout
+
+
 def test_strict_exits_with_99_where_something_is_found(scenario: Path) -> None:
     assert called(scenario, "--strict").exit_code == 99
     clean = called(scenario, "--strict", "--set", "phases.warmup=5s")

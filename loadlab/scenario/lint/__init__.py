@@ -41,10 +41,11 @@ RULES: Final[tuple[Rule, ...]] = tuple(
 
 def lint(subject: Subject) -> list[LintFinding]:
     """All that the rules find, the severest first."""
+    # Once, although a property of the brokers may be found at each topic.
     return [
         LintFinding(rule, path, message, subject.places.get(path))
         for rule in RULES
-        for path, message in rule.find(subject)
+        for path, message in dict.fromkeys(rule.find(subject))
     ]
 
 

@@ -63,7 +63,8 @@ def of_properties(given: Mapping[str, str]) -> Subject:
     if _BROKERS_HAVE & given.keys():
         factor = given.get("default.replication.factor", "1")
         settings = Settings(of_brokers(given), TOPIC_DEFAULTS)
-        topic = Topic("", settings, int(factor) if _NUMBER.fullmatch(factor) else None)
+        replicas = int(factor) if _NUMBER.fullmatch(factor) else None
+        topic = Topic("", settings, replicas, inherited=frozenset(settings.given))
         return Subject(
             topics=(topic,),
             misspelt=_misspelt(given, definitions("broker", DEFAULT_KAFKA_VERSION)),

@@ -61,6 +61,7 @@ class Topic(_Configured):
         replication_factor: None where it is not known, as with the next.
         partitions: of all topics that its name stands for.
         existing: whether it was there before, with settings of its own.
+        inherited: the properties that are set for the brokers, and not for the topic itself.
     """
 
     path: str
@@ -68,6 +69,13 @@ class Topic(_Configured):
     replication_factor: int | None = None
     partitions: int | None = None
     existing: bool = False
+    inherited: frozenset[str] = frozenset()
+
+    def at(self, name: str) -> str:
+        """Where a property stands; one that is set for the brokers stands there, under their name of it."""
+        if name not in self.inherited:
+            return super().at(name)
+        return f"cluster.config.{_BROKER_S[name]}" if self.path else _BROKER_S[name]
 
 
 @dataclass(frozen=True)
@@ -170,8 +178,14 @@ def _topic(scenario: Scenario, name: str) -> Topic:
     path = f"topics.{name}"
     if spec.existing:
         return Topic(path, Settings({}, {}), existing=True)
-    given = {**of_brokers(scenario.cluster.config), **spec.config}
-    return Topic(path, Settings(given, TOPIC_DEFAULTS), spec.replication_factor, spec.partitions * spec.count)
+    of_cluster = of_brokers(scenario.cluster.config)
+    return Topic(
+        path,
+        Settings({**of_cluster, **spec.config}, TOPIC_DEFAULTS),
+        spec.replication_factor,
+        spec.partitions * spec.count,
+        inherited=frozenset(of_cluster.keys() - spec.config.keys()),
+    )
 
 
 def of_brokers(config: Mapping[str, str]) -> dict[str, str]:
