@@ -60,6 +60,15 @@ def test_a_plan_tells_who_sends_what_and_when(scenario: Path) -> None:
     ]
 
 
+def test_a_plan_warns_of_batches_that_the_topic_does_not_take(scenario: Path) -> None:
+    told = called(scenario, "--set", "cluster.config.message.max.bytes=20000").stdout
+    assert (
+        "warning: larger-than-the-topic-takes: producers.checkout.config.batch.size: batches of up to 1000000"
+        " B, the topic takes 20000 B (cluster.config.message.max.bytes); fix: a batch.size of no more than"
+        " the topic takes, or a topic that takes more"
+    ) in told
+
+
 def test_a_plan_at_the_maximum_rate_promises_no_size(scenario: Path) -> None:
     told = called(scenario, "--set", "producers.checkout.schedule.rate=max").stdout
 

@@ -94,8 +94,28 @@ CASES = [
     Case("linger-beyond-limit", (f"{W}.linger.ms=50",), (f"{W}.linger.ms=49",)),
     Case(
         "larger-than-the-topic-takes",
-        (f"{W}.message.max.bytes=2MiB",),
-        (f"{W}.message.max.bytes=2MiB", f"{T}.config.max.message.bytes=2MiB"),
+        (f"{W}.message.max.bytes=2MiB", f"{W}.batch.size=2MiB"),
+        (f"{W}.message.max.bytes=2MiB", f"{W}.batch.size=2MiB", f"{T}.config.max.message.bytes=2MiB"),
+    ),
+    Case(  # by librdkafka's defaults of both
+        "larger-than-the-topic-takes",
+        (f"{T}.config.max.message.bytes=999999",),
+        (f"{T}.config.max.message.bytes=1000000",),
+    ),
+    Case(
+        "larger-than-the-topic-takes",
+        ("cluster.config.message.max.bytes=20000", f"{W}.batch.size=20001"),
+        ("cluster.config.message.max.bytes=20000", f"{W}.batch.size=20000"),
+    ),
+    Case(  # whichever limit a batch meets first
+        "larger-than-the-topic-takes",
+        (f"{T}.config.max.message.bytes=20000", f"{W}.batch.num.messages=20"),
+        (f"{T}.config.max.message.bytes=20000", f"{W}.batch.num.messages=19"),
+    ),
+    Case(  # random bytes are what no codec takes away
+        "larger-than-the-topic-takes",
+        (f"{T}.config.max.message.bytes=499999", f"{W}.compression.type=lz4"),
+        (f"{T}.config.max.message.bytes=500000", f"{W}.compression.type=lz4"),
     ),
     Case(
         "no-linger",

@@ -163,17 +163,27 @@ def _nagle(subject: Subject) -> Iterator[Hit]:
 
 def _larger_than_the_topic_takes(subject: Subject) -> Iterator[Hit]:
     for producer in subject.producers:
-        if producer.topic is None or not producer.settings.sets("message.max.bytes"):
-            continue
-        own, taken = (
-            producer.settings.number("message.max.bytes"),
-            producer.topic.settings.number("max.message.bytes"),
-        )
-        if own is not None and taken is not None and own > taken:
+        taken = producer.topic.settings.number("max.message.bytes") if producer.topic else None
+        largest = _largest_batch(producer)
+        if producer.topic and taken is not None and largest is not None and largest[1] > taken:
             yield Hit(
-                producer.at("message.max.bytes"),
-                f"the producer sends up to {own:.0f} B, the topic takes {taken:.0f} B (max.message.bytes)",
+                producer.at(largest[0]),
+                f"batches of up to {largest[1]:.0f} B, the topic takes {taken:.0f} B"
+                f" ({producer.topic.at('max.message.bytes')})",
             )
+
+
+def _largest_batch(producer: Producer) -> tuple[str, float] | None:
+    """The property that limits a batch, and how many bytes that leaves at least after compression."""
+    most, size = producer.settings.number("batch.num.messages"), producer.mean_bytes
+    limits = {name: producer.settings.number(name) for name in ("batch.size", "message.max.bytes")}
+    limits["batch.num.messages"] = most * size if most and size else None
+    known = [(limit, name) for name, limit in limits.items() if limit is not None]
+    if not known or producer.spec is None:
+        return None
+    limit, name = min(known, key=lambda each: each[0])
+    plain = producer.settings.text("compression.type") == "none"
+    return name, limit * (1 if plain else 1 - producer.spec.records.compressibility)
 
 
 def _one_in_flight(subject: Subject) -> Iterator[Hit]:
@@ -203,10 +213,10 @@ RULES: Final = (
     ),
     Rule(
         "larger-than-the-topic-takes",
-        "medium",
-        "Batches of that size are sent and refused with MSG_SIZE_TOO_LARGE.",
+        "high",
+        "A full batch is refused with MSG_SIZE_TOO_LARGE, and all records in it are lost.",
         "Kafka documentation, Topic Configs: max.message.bytes",
-        "the same limit at both ends",
+        "a batch.size of no more than the topic takes, or a topic that takes more",
         _larger_than_the_topic_takes,
     ),
     Rule(
