@@ -39,7 +39,13 @@ def study_told(entry: Entry[StoredStudy]) -> str:
         return f"can't be read: {entry.problem}"
     result = entry.stored.result
     made = numbers.counted(len(result.settled("trial")), "trial")
-    return f"study of {made}: {result.answer.finding if result.answer else 'not finished'}"
+    return f"study of {made}: {_finding(result)}"
+
+
+def _finding(result: StudyResult) -> str:
+    if result.answer is None:
+        return "not finished"
+    return result.answer.finding.replace("default", result.default.origin)
 
 
 def study_as_json(entry: Entry[StoredStudy]) -> dict[str, object]:
@@ -98,7 +104,7 @@ def _noise(result: StudyResult) -> str:
     values = baseline_values(result)
     if len(values) < 2:  # noqa: PLR2004 (of one run nothing can be told)
         return "not measured yet"
-    return f"a run of the default varies by {noise_of(values).cv:.1%}, of {len(values)} runs"
+    return f"a run of the {result.default.origin} varies by {noise_of(values).cv:.1%}, of {len(values)} runs"
 
 
 def _mattered(answer: StudyAnswer) -> str:

@@ -107,24 +107,24 @@ def _parts(left: Estimate, study: Study, rules: ConfirmRules) -> Iterator[str]:
     noisy = runs_of(noisy_rounds(study), left.trials)
     more = f" ({noisy} where a run varies by more than {100 * rules.effect_floor:g} %)"
     told = (
-        (left.baseline, "of the default first, for its noise"),
+        (left.baseline, f"of the {study.baseline_name} first, for its noise"),
         (left.trials, "of trials"),
-        (left.defaults, "of the default between them, for drift"),
+        (left.defaults, f"of the {study.baseline_name} between them, for drift"),
         (left.candidates, f"of the best trials again{'' if rules.noise else more}"),
-        (left.confirm, f"of default and winner in turns{again}"),
+        (left.confirm, f"of {study.baseline_name} and winner in turns{again}"),
     )
     yield from (f"{number:>4} {text}" for number, text in told if number)
 
 
 def run_line(loaded: LoadedStudy, result: StudyResult, run: StudyRun) -> str:
     """A run on one line."""
-    said = _said(result, run.measured)
+    said, baseline_name = _said(result, run.measured), loaded.study.baseline_name
     match run.purpose:
         case "baseline":
             made = len(baseline_values(result))
             return f"baseline {made} of {loaded.study.noise.runs}: {said}"
         case "default":
-            return f"the default again: {said}"
+            return f"the {baseline_name} again: {said}"
         case "trial":
             number = f"trial {run.trial}"
             line = coordinates(loaded.study.space, result.trial(run.trial).assignment)
@@ -132,11 +132,11 @@ def run_line(loaded: LoadedStudy, result: StudyResult, run: StudyRun) -> str:
         case "candidate":
             return f"trial {run.trial} again: {said}"
         case "confirm":
-            side = "default" if run.trial == result.default.number else f"trial {run.trial}"
+            side = baseline_name if run.trial == result.default.number else f"trial {run.trial}"
             block = (
                 len([one for one in result.settled("confirm") if one.contender == run.contender]) + 3
             ) // 4
-            return f"trial {run.contender} against the default, block {block}: {side}: {said}"
+            return f"trial {run.contender} against the {baseline_name}, block {block}: {side}: {said}"
 
 
 def _said(result: StudyResult, measured: Measurement) -> str:

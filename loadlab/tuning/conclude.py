@@ -61,11 +61,12 @@ def conclusion(
         limits=_limits(_confirming(result, trial)),
         costs=costs(result, trial, results_dir) if decision.finding == "beats the default" else (),
         importances=importances,
-        drift=drift(result).sentence(),
-        none_left="" if order else _none_left(result),
+        drift=drift(result).sentence(study.baseline_name),
+        none_left="" if order else _none_left(study, result),
         default_breaks=broken_by_default(result),
         suspect=sum(run.measured.status == "suspect" for run in compared),
         compared=len(compared),
+        baseline_name=study.baseline_name,
     )
     return _answer(told, decision, trial, noise.cv)
 
@@ -121,7 +122,7 @@ def _weakened(study: Study, result: StudyResult, trial: int | None) -> dict[str,
     return {**weaker, **dict.fromkeys(lost, UNSET)}
 
 
-def _none_left(result: StudyResult) -> str:
+def _none_left(study: Study, result: StudyResult) -> str:
     """Why no trial came to be confirmed."""
     tried = result.settled("trial")
     failed = [run.measured.failure_in_short for run in tried if run.measured.failure is not None]
@@ -132,7 +133,7 @@ def _none_left(result: StudyResult) -> str:
         f"{broke} of {len(tried)} trials broke a constraint" if broke else "",
         f"{len(lost)} of the best did so or failed when measured again" if lost else "",
     ]
-    return ", ".join(filter(None, told)) or "no trial but the default was measured"
+    return ", ".join(filter(None, told)) or f"no trial but the {study.baseline_name} was measured"
 
 
 def _compared(result: StudyResult, trial: int | None) -> list[StudyRun]:

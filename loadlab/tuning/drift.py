@@ -67,15 +67,15 @@ class Drift:
         """What a run at a place would have had where the study began."""
         return value * math.exp(-self.log_per_run * (place - self.origin)) if self.seen else value
 
-    def sentence(self) -> str:
-        """What was found, without a full stop."""
+    def sentence(self, baseline_name: str = "default") -> str:
+        """What was found, without a full stop; the default is called so."""
         if math.isinf(self.low):
-            return "no drift could be seen: the default was run too seldom"
+            return f"no drift could be seen: the {baseline_name} was run too seldom"
         low, high = (math.expm1(slope * self.places) for slope in (self.low, self.high))
         if not self.seen:
             return f"no drift seen over {self.places} runs (between {low:+.1%} and {high:+.1%})"
         moved = f"moved by {self.over_study:+.1%} ({low:+.1%} to {high:+.1%}) over {self.places} runs"
-        return f"the default {moved}; trials are corrected for it"
+        return f"the {baseline_name} {moved}; trials are corrected for it"
 
 
 def drift_of(before: Sequence[PlacedValue], between: Sequence[PlacedValue]) -> Drift:

@@ -119,7 +119,12 @@ def expected_range(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def judge_noise(
-    values: Sequence[float], rules: NoiseRules, *, doubled: bool, forced: bool = False
+    values: Sequence[float],
+    rules: NoiseRules,
+    *,
+    doubled: bool,
+    forced: bool = False,
+    baseline_name: str = "default",
 ) -> NoiseVerdict:
     """Whether a study can be made with the noise that runs of its default have.
 
@@ -128,12 +133,13 @@ def judge_noise(
         rules: how much is allowed.
         doubled: whether their measure phase has been doubled already.
         forced: the user wants to go on whatever the noise.
+        baseline_name: what the default is called: `Study.baseline_name`.
 
     Raises:
         ValueError: fewer than two values, or one that is not above 0.
     """
     noise = noise_of(values)
-    found = f"the default varies by {noise.cv:.1%} from run to run"
+    found = f"the {baseline_name} varies by {noise.cv:.1%} from run to run"
     if noise.cv <= rules.max_cv:
         return NoiseVerdict(noise, "go on", found)
     why = f"{found}, more than {rules.max_cv:.0%}: {_pattern(noise, rules)}"

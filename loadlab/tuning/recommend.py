@@ -47,6 +47,7 @@ class Recommendation:
         default_breaks: the constraints that the default itself breaks, as a forced study may have it.
         suspect: how many of the runs that were compared have a verdict with reservations, and
         compared: how many these were.
+        baseline_name: what the default is called: `Study.baseline_name`.
     """
 
     decision: Decision
@@ -62,6 +63,7 @@ class Recommendation:
     default_breaks: Sequence[str] = ()
     suspect: int = 0
     compared: int = 0
+    baseline_name: str = "default"
 
     @property
     def beats(self) -> bool:
@@ -79,7 +81,7 @@ class Recommendation:
             yield f"Use {assignment_text(self.use)}: {self._ratio()}{self._limits()}; cost: {self._costs()}."
         elif self.decision.finding == "too small":
             yield (
-                f"Nothing beat the default by the {self.decision.floor:.1%} that count:"
+                f"Nothing beat the {self.baseline_name} by the {self.decision.floor:.1%} that count:"
                 f" {assignment_text(self.use)} has {self._ratio()}."
             )
         else:
@@ -94,14 +96,16 @@ class Recommendation:
         """That nothing is recommended, and whether it was noise that decided."""
         if self.default_breaks:
             yield (
-                f"The default itself breaks {', '.join(self.default_breaks)}: what holds that is recommended"
-                " only where it beats the default as well, and `loadlab study show` lists it."
+                f"The {self.baseline_name} itself breaks {', '.join(self.default_breaks)}: what holds that is"
+                f" recommended only where it beats the {self.baseline_name} as well, and `loadlab study show`"
+                " lists it."
             )
         broken = list(self._broken())
         if broken:
             yield f"Nothing is recommended: {'; '.join(broken)}."
         if not broken or any(attempt.state in _COMPARED for attempt in self.decision.attempts):
-            yield f"Nothing beat the default by more than noise (±{self.decision.noise:.1%}); {self._more()}."
+            noise = f"more than noise (±{self.decision.noise:.1%})"
+            yield f"Nothing beat the {self.baseline_name} by {noise}; {self._more()}."
 
     def _weakened(self) -> str:
         if self.weakened:
@@ -127,7 +131,7 @@ class Recommendation:
         if ratio is None or interval is None:
             raise ValueError("nothing was measured to the end")
         low, high = map(_ratio, (interval.low, interval.high))
-        return f"{_ratio(ratio)} ({low}–{high}) times the {self.goal} of the default"
+        return f"{_ratio(ratio)} ({low}–{high}) times the {self.goal} of the {self.baseline_name}"
 
     def _limits(self) -> str:
         each = [

@@ -118,7 +118,8 @@ class Session:
             doubled = self.result.measure_scale > 1
             rules = noise_rules(self.study)
             values = [run.measured.values[0] for run in runs]
-            verdict = judge_noise(values, rules, doubled=doubled, forced=self.result.forced)
+            forced, name = self.result.forced, self.study.baseline_name
+            verdict = judge_noise(values, rules, doubled=doubled, forced=forced, baseline_name=name)
             if verdict.step == "stop":
                 raise RunError(
                     verdict.reason,
@@ -144,17 +145,18 @@ class Session:
             return
         figures = [one for run in runs for one in run.measured.constraints if one.expression == broken[0]]
         typical, unit = median(one.measured for one in figures), figures[0].unit
+        name = self.study.baseline_name
         raise RunError(
-            f"the default breaks {broken[0]}: it has {figure(typical, unit or '')} in the median of"
+            f"the {name} breaks {broken[0]}: it has {figure(typical, unit or '')} in the median of"
             f" {len(runs)} runs",
-            fix="loosen the constraint; to search what meets it and beats the default as well:"
+            fix=f"loosen the constraint; to search what meets it and beats the {name} as well:"
             f" --force {self._resume}",
         )
 
     def _search(self) -> None:
         """Trials until the budget is used up; after every few of them the default again."""
         while True:
-            if self._default_is_due():
+            if self._baseline_name_due():
                 self._measure("default", self._default)
             elif self._batch_is_open():
                 self._propose()
@@ -167,7 +169,7 @@ class Session:
             else:
                 return
 
-    def _default_is_due(self) -> bool:
+    def _baseline_name_due(self) -> bool:
         made = sum(run.measured.took_s > 0 for run in self.result.settled("trial"))
         due = made // self.study.noise.default_every
         return sum(run.measured.counts for run in self.result.settled("default")) < due
@@ -278,7 +280,7 @@ class Session:
             self.journal.add_run(run)
             if run.settled and trial == self._default and not run.measured.counts:
                 raise RunError(
-                    f"the default could not be measured: {run.measured.failure}",
+                    f"the {self.study.baseline_name} could not be measured: {run.measured.failure}",
                     fix=f"see to the cause; then go on with {self._resume}",
                 )
             if self.bench.stopping:

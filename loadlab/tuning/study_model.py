@@ -255,6 +255,11 @@ class Study:
     noise: NoiseSettings
     confirm: ConfirmSettings
 
+    @property
+    def baseline_name(self) -> str:
+        """What trials are compared with, in sentences: "default", or "scenario" where that is the default."""
+        return "default" if self.baseline == "defaults" else self.baseline
+
 
 @dataclass(frozen=True)
 class LoadedStudy:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -101,6 +102,22 @@ def test_the_noise_is_told_after_the_baseline_and_with_the_study(told: tuple[Sto
     assert behind == f"the default varies by {noise:.1%} from run to run"
     (row,) = (line.text for line in study_lines(stored) if line.text.startswith("noise"))
     assert f"a run of the default varies by {noise:.1%}, of 4 runs" in row
+
+
+def test_what_is_compared_with_the_scenario_says_so_everywhere(tmp_path: Path) -> None:
+    own: Assignment = {LINGER: 5.0, CODEC: "none"}
+    loaded, recorder = study(budget=Budget(trials=12), baseline="scenario", own=own), Recorder()
+    stored = tune(loaded, TuneOptions(tmp_path), StudyWatcher(recorder, loaded), Lab(judge=zstd_fails).open)
+    assert stored.result.answer is not None
+    assert "times the records a second of the scenario" in stored.result.answer.sentences
+    listed = CliRunner().invoke(cli, ["study", "list", "--results-dir", str(tmp_path)]).stdout
+    assert "beats the scenario" in listed
+    told = [line.text for line in (*plan_lines(loaded), *study_lines(stored))]
+    files = [path.read_text(encoding="utf-8") for path in stored.path.glob("*.properties")]
+    assert len(files) == 2
+    for said in (*recorder.lines, *told, *files, listed):
+        # What the libraries have by themselves is a default whatever is compared with.
+        assert not re.search(r"the default\b(?! within)|of default|block \d+: default", said), said
 
 
 def test_the_plan_is_data_where_that_is_asked_for(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from loadlab.analysis.statistics import Interval
 from loadlab.results.model_study_answer import StudyCost, StudyImportance, StudyLimit
 from loadlab.tuning.confirm import Attempt
 from loadlab.tuning.decision import Decision
+from loadlab.tuning.drift import Drift
 from loadlab.tuning.recommend import (
     Recommendation,
     costs_of,
@@ -114,6 +115,18 @@ def test_a_gain_below_the_floor_is_told_and_not_recommended() -> None:
     assert said.startswith("Nothing beat the default by the 5.0% that count: linger.ms=20")
     assert "has 1.03 (1.02–1.04) times the records a second of the default" in said
     assert not recommendation(small).beats
+
+
+@pytest.mark.parametrize("decision", [BEATS, NOT_SEEN, replace(BEATS, finding="too small")])
+def test_what_is_compared_with_is_called_by_its_name(decision: Decision) -> None:
+    said = recommendation(
+        decision,
+        baseline_name="scenario",
+        drift=Drift(0.01, 0.001, 0.02, 0, 9).sentence("scenario"),
+        default_breaks=("lost == 0",),
+    )
+    assert " the scenario" in said.sentences()
+    assert "default" not in said.sentences()
 
 
 def test_searched_durability_comes_first() -> None:
