@@ -57,8 +57,8 @@ _CHECKS: Final[tuple[_Check, ...]] = (
 )
 
 
-def check(data: Mapping[str, object], built: Built[Scenario]) -> list[Problem]:
-    """The problems between parts of a scenario.
+def check(data: Mapping[str, object], built: Built[Scenario]) -> list[Finding]:
+    """The problems between parts of a scenario, each with what it follows from.
 
     Args:
         data: the document, for the names of things that could not be built.
@@ -68,7 +68,7 @@ def check(data: Mapping[str, object], built: Built[Scenario]) -> list[Problem]:
         return []
     view = View(data, built.model)
     return [
-        replace(finding.problem, path=built.in_file(finding.problem.path))
+        replace(finding, problem=replace(finding.problem, path=built.in_file(finding.problem.path)))
         for find in _CHECKS
         for finding in find(view)
         if not any(overlaps(built.in_file(path), built.removed) for path in finding.about)

@@ -127,6 +127,7 @@ def session_timeouts(view: View) -> Iterator[Finding]:
     if cluster.provider not in KAFKA_PROVIDERS:
         return
     for name, consumer in view.scenario.consumers.items():
+        config: Path = ("consumers", name, "config")
         asked = consumer.config.get(_SESSION, "")
         if not units.is_digits(asked) or consumer.config.get("group.protocol", "").lower() == NEW_PROTOCOL:
             continue
@@ -135,9 +136,9 @@ def session_timeouts(view: View) -> Iterator[Finding]:
             if units.is_digits(allowed) and beyond(int(asked), int(allowed)):
                 message = f"{asked} ms are refused by the brokers: {limit} is {allowed}, the {word} they take"
                 yield found(
-                    ("consumers", name, "config", _SESSION),
+                    (*config, _SESSION),
                     message,
-                    about=(_PROVIDER, ("cluster", "config", limit)),
+                    about=(_PROVIDER, ("cluster", "config", limit), (*config, "group.protocol")),
                 )
 
 
@@ -170,4 +171,4 @@ def _min_insync(view: View) -> Iterator[Finding]:
         factor = topic.replication_factor
         if not topic.existing and units.is_digits(asked) and int(asked) > factor:
             message = f"{asked} in-sync replicas can't be had: {name} has a replication_factor of {factor}"
-            yield found(path, message, about=(("topics", name),))
+            yield found(path, message, about=(("topics", name, "replication_factor"),))

@@ -55,6 +55,7 @@ def topic_names(view: View) -> Iterator[Finding]:
 
 def bearable(view: View) -> Iterator[Finding]:
     """All partitions together are no more than brokers bear, each having files and memory of its own."""
+    about = tuple(("topics", name, "partitions") for name in view.scenario.topics)
     together = 0
     for name, topic in view.scenario.topics.items():
         own = 0 if topic.existing else topic.partitions * topic.count
@@ -66,7 +67,7 @@ def bearable(view: View) -> Iterator[Finding]:
                 f"{of} {sums} partitions, each with files and memory of its own: {MOST_PARTITIONS:,} are "
                 "the most"
             )
-            yield found(("topics", name), message, at_key=True)
+            yield found(("topics", name), message, about=about, at_key=True)
             return
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from loadlab.errors import ScenarioError
 from loadlab.scenario.checks import check
 from loadlab.scenario.document import Document, Origin, Path, value_at
+from loadlab.scenario.finding import Finding
 from loadlab.scenario.overrides import Setting, apply_overrides, apply_settings
 from loadlab.scenario.problems import Problem, dotted, scenario_error
 from loadlab.scenario.properties import resolve_properties
@@ -104,6 +105,17 @@ def load_document(
     return _loaded(document, problems, _NO_FILE)
 
 
+def findings_with(scenario: Scenario, settings: Sequence[Setting]) -> list[Finding]:
+    """What is wrong with a sound scenario once values are set over it; nothing where it could be run."""
+    document = Document("scenario", [], scenario.to_secret_document())
+    problems = apply_settings(document, settings)
+    refused = resolve_properties(document.data)
+    built = build(document.data, SCENARIO, [problem.path for problem in refused])
+    # One value may be wrong for those that stand beside it.
+    beside = [Finding(problem, (problem.path[:-1],)) for problem in (*problems, *refused, *built.problems)]
+    return [*beside, *check(document.data, built)]
+
+
 def _plain(data: dict[str, object]) -> dict[str, object]:
     """A copy in which numbers of NumPy are Python's."""
     return {key: _plain_value(value) for key, value in data.items()}
@@ -123,7 +135,7 @@ def _loaded(document: Document, problems: list[Problem], path: FilePath) -> Load
     problems += refused
     built = build(document.data, SCENARIO, [problem.path for problem in refused])
     problems += built.problems
-    problems += check(document.data, built)
+    problems += (finding.problem for finding in check(document.data, built))
     if problems or built.model is None:
         raise scenario_error(problems, document)
     return LoadedScenario(built.model, path, _origins(built.model, document), warnings)

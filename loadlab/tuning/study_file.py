@@ -18,6 +18,7 @@ from loadlab.scenario.reader import parse
 from loadlab.scenario.source import is_missing, read_text
 from loadlab.scenario.validation import Form, build, overlaps
 from loadlab.tuning.apply import TRIAL, with_values, without
+from loadlab.tuning.bounds import hopeless_values
 from loadlab.tuning.capacity_scenario import refuse_old_records
 from loadlab.tuning.objectives import capped_by_schedule, check_objective, needs_codec, unsupported
 from loadlab.tuning.presets import presets
@@ -98,6 +99,8 @@ def load_study(
         raise scenario_error(problems, document)
     judged = replace(loaded, scenario=loaded.scenario.model_copy(update={"thresholds": constraints}))
     study = _assembled(path, file, judged, space)
+    if hopeless := list(hopeless_values(space, study.loaded.scenario)):
+        raise scenario_error(hopeless, document)
     # What can't even begin is said before anything is stored.
     (_, baseline), *others = presets(study.study)
     if not others and (broken := unkept(space)) is not None:

@@ -307,3 +307,11 @@ def test_a_knob_of_the_default_space_that_can_have_no_effect_is_refused(tmp_path
     space = {codec: {"choices": ["none", "snappy", "gzip"]}, level: "default"}
     with pytest.raises(ScenarioError, match=f"{level}: has no effect, as {codec} is never lz4 or zstd"):
         loaded(tmp_path, search_space=space)
+
+
+def test_a_bound_that_another_knob_may_make_right_is_left_to_the_trials(tmp_path: Path) -> None:
+    factor, brokers = "topics.orders.replication_factor", "cluster.brokers"
+    space = {factor: {"low": 2, "high": 4}, brokers: {"low": 3, "high": 4}}
+    assert len(loaded(tmp_path, search_space=space).study.space.knobs) == 2
+    with pytest.raises(ScenarioError, match="4 replicas need 4 brokers, and the cluster has 3"):
+        loaded(tmp_path, search_space={factor: space[factor]})
