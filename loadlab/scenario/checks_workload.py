@@ -162,14 +162,16 @@ def _limits(view: View, name: str, producer: ProducerSpec) -> Iterator[tuple[int
         ("topics", producer.topic, "config", _TOPIC_S),
         ("cluster", "config", _MAX_BYTES),
     )
+    cluster = view.scenario.cluster
     if _TOPIC_S in topic.config:
         limit, what = topic.config[_TOPIC_S], f"topics.{producer.topic}.config.{_TOPIC_S}"
+    elif _MAX_BYTES in cluster.config:
+        limit, what = cluster.config[_MAX_BYTES], f"cluster.config.{_MAX_BYTES}"
     else:
-        limit = view.scenario.cluster.config.get(_MAX_BYTES, str(BROKER_LIMITS[_MAX_BYTES]))
+        limit = str(BROKER_LIMITS[_MAX_BYTES])
         what = f"the topic's {_TOPIC_S} (topics.{producer.topic}.config)"
     if units.is_digits(limit):
         yield int(limit) - _BATCH_OVERHEAD_BYTES, what, about
-    cluster = view.scenario.cluster
     request = cluster.config.get(_REQUEST_MAX_BYTES, str(BROKER_LIMITS[_REQUEST_MAX_BYTES]))
     if cluster.provider in KAFKA_PROVIDERS and units.is_digits(request):
         what = f"cluster.config.{_REQUEST_MAX_BYTES}"
