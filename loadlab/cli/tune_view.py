@@ -156,7 +156,8 @@ def _said(result: StudyResult, measured: Measurement) -> str:
 def _best(result: StudyResult) -> str:
     best = best_so_far(result)
     if best is None:
-        return " · nothing holds the constraints yet"
+        measured = any(run.measured.failure is None for run in result.settled("trial"))
+        return f" · {'nothing holds the constraints' if measured else 'no trial was measured'} yet"
     field = result.objectives[0].field
     value, low, high = (objective_text(field, number) for number in (best.value, best.low, best.high))
     return f" · best so far {value} ({low} to {high}) by trial {best.trial}"

@@ -29,6 +29,7 @@ from loadlab.tuning.study import TuneOptions, tune
 from loadlab.tuning.study_model import Budget
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from loadlab.results.model_study import Measurement
@@ -138,6 +139,29 @@ def test_each_run_has_a_line_and_each_trial_one_of_its_coordinates(
     assert any("failed: generator_limited" in line for line in runs)
     assert any("publish_latency p99 < 50ms is broken" in line for line in runs)
     assert any("best so far" in line for line in runs)
+
+
+def all_fail(assignment: Assignment, measured: Measurement) -> Measurement:
+    return invalid(measured) if assignment[CODEC] != "none" or assignment[LINGER] != 5.0 else measured
+
+
+def all_break(_: Assignment, measured: Measurement) -> Measurement:
+    return measured.model_copy(update={"constraints": (broken(),)})
+
+
+@pytest.mark.parametrize(
+    ("judge", "said"),
+    [(all_fail, "no trial was measured yet"), (all_break, "nothing holds the constraints yet")],
+)
+def test_that_no_trial_is_best_is_told_by_what_became_of_them(
+    judge: Callable[[Assignment, Measurement], Measurement], said: str, tmp_path: Path
+) -> None:
+    recorder, loaded = Recorder(), study(budget=Budget(trials=2))
+    options = TuneOptions(tmp_path, forced=True)
+    tune(loaded, options, StudyWatcher(recorder, loaded), Lab(judge=judge).open)
+    trials = [line for line in recorder.lines if line.startswith("trial ")]
+    assert trials
+    assert all(f" · {said} · about " in line for line in trials)
 
 
 def test_coordinates_say_how_far_up_its_axis_each_value_lies() -> None:
