@@ -45,6 +45,8 @@ _DONE: Final = ("attempted", "acked", "consumed")
 _WAITING: Final = ("lag", "committed_lag", "backlog", "drain_s")
 _LATENCY: Final = "_us"
 _OF_CODEC: Final = "compression_ratio"
+_OF_STATISTICS: Final = ("batch.", _OF_CODEC)
+_SHORTEST_S: Final = 2.0
 _THROUGHPUT: Final = "throughput"
 
 
@@ -160,7 +162,12 @@ def _missing(field: str, scenario: Scenario) -> str | None:
     if part == "topics":
         return None
     senders = _senders(part, name, scenario)
-    return _unpaced(leaf, senders) or _unstamped(leaf, senders) or _too_few(leaf, senders, scenario)
+    return (
+        _unpaced(leaf, senders)
+        or _unstamped(leaf, senders)
+        or _too_short(leaf, scenario)
+        or _too_few(leaf, senders, scenario)
+    )
 
 
 def _senders(part: str, name: str, scenario: Scenario) -> list[ProducerSpec]:
@@ -181,6 +188,18 @@ def _unstamped(leaf: str, senders: list[ProducerSpec]) -> str | None:
     if leaf.startswith(_END_TO_END) and senders and not any(spec.stamped for spec in senders):
         return "the records carry no stamp from which end-to-end latency is told: send 32B or more, stamped"
     return None
+
+
+def _too_short(leaf: str, scenario: Scenario) -> str | None:
+    """Whether librdkafka's statistics, which come once a second, may all lie outside the measure phase."""
+    measure_s = scenario.phases.measure_s
+    if not leaf.startswith(_OF_STATISTICS) or measure_s >= _SHORTEST_S:
+        return None
+    shortest, length = map(units.format_duration, (_SHORTEST_S, measure_s))
+    return (
+        f"comes of librdkafka's statistics, once a second: phases.measure is to be {shortest} or more,"
+        f" not {length}"
+    )
 
 
 def _too_few(leaf: str, senders: list[ProducerSpec], scenario: Scenario) -> str | None:
