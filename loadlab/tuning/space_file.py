@@ -117,7 +117,9 @@ class _SpaceReader:
         for name, written in entry.when.items():
             at: Path = (_SPACE, knob.name, "when", name)
             if name not in knobs:
-                self._tell(at, "is not searched, so it never changes", near(name, knobs), at_key=True)
+                meant = near(name, knobs.keys() - {knob.name})
+                advice = "" if meant else ": search it too, or drop when"
+                self._tell(at, f"is not searched, so it never changes{advice}", meant, at_key=True)
                 continue
             values = [
                 self._condition_value(knobs[name], value, (*at, place)) for place, value in enumerate(written)
