@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from loadlab.hints import HintedError
@@ -36,13 +37,18 @@ def read_range(target: Target, entry: RangeEntry, at: Path, told: list[Problem])
     ]
     if low is None or high is None or len(told) > before:
         return None
-    known = tuple(dict.fromkeys(value for value in special if value is not None))
-    found = Range(low, high, target.kind == "whole", entry.log, step, known)
+    found = Range(low, high, target.kind == "whole", entry.log, step)
     wrong = _wrong_bounds(found) or _wrong_step(found)
     if wrong is not None:
         told.append(Problem((*at, wrong[0]), wrong[1]))
         return None
-    return found
+    known = tuple(value for value in special if value is not None)
+    for place, value in enumerate(known):
+        if value in known[:place]:
+            told.append(Problem((*at, "special", place), f"{value:g} is there twice"))
+        elif found.contains(value):
+            told.append(Problem((*at, "special", place), f"the range holds {value:g} already"))
+    return None if len(told) > before else replace(found, special=known)
 
 
 def _wrong_bounds(found: Range) -> tuple[str, str] | None:

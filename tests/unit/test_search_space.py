@@ -56,7 +56,9 @@ def ranges(draw: st.DrawFn, lowest: int, highest: int) -> dict[str, object]:
     high = draw(st.integers(low + 1, highest))
     if low > 0 and draw(st.booleans()):
         return {"low": low, "high": high, "log": True}
-    return {"low": low, "high": high, **draw(st.sampled_from([{}, {"special": [low]}]))}
+    if low + 1 < high and draw(st.booleans()):
+        return {"low": low + 1, "high": high, "special": [low]}
+    return {"low": low, "high": high}
 
 
 @st.composite
