@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -26,6 +26,7 @@ from loadlab.cli.output import Line, print_json, print_lines
 from loadlab.cli.sections import row
 from loadlab.results.redact import redact
 from loadlab.run.plan import plan_scenario
+from loadlab.run.volume import sent_bytes
 from loadlab.scenario import load
 from loadlab.units import format_duration
 
@@ -136,7 +137,8 @@ def _producer(producer: PlannedProducer) -> str:
 
 def _trace(trace: PlannedTrace) -> str:
     speed = "its own speed" if trace.scale == 1 else f"{trace.scale:g} times its speed"
-    mean = trace.records_per_s_mean
+    # Of three records a second apart, two come in two seconds: the first one begins the first interval.
+    mean = (trace.records - 1) / trace.duration_s if trace.duration_s else None
     rates = "" if mean is None else f" · mean {numbers.record_rate(mean)}"
     peak = numbers.record_rate(trace.records_per_s_peak)
     records = numbers.counted(trace.records, "record")
@@ -165,7 +167,12 @@ def _config(config: Mapping[str, str]) -> Iterator[Line]:
 
 def _data(planned: RunPlan) -> str:
     if planned.data_bytes is None or planned.disk_bytes is None:
-        return "as much as the cluster takes: a rate is max"
+        producers = planned.producers
+        most = [one if one.records is not None else replace(one, records=one.limit) for one in producers]
+        most_bytes = sent_bytes(most)
+        if most_bytes is None:
+            return "as much as the cluster takes: a rate is max"
+        return f"{numbers.size(most_bytes)} sent at most"
     return f"{numbers.size(planned.data_bytes)} sent · {numbers.size(planned.disk_bytes)} on disk"
 
 

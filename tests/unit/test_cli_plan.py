@@ -76,6 +76,13 @@ def test_a_plan_at_the_maximum_rate_promises_no_size(scenario: Path) -> None:
     assert "as much as the cluster takes" in told
 
 
+def test_a_number_of_records_bounds_what_is_sent_at_the_maximum_rate(scenario: Path) -> None:
+    told = called(scenario, "--set", "producers.checkout.schedule={rate: max, records: 1000}").stdout
+
+    assert "as fast as it can of 100 B · 1,000 records at most" in told
+    assert "data             110 kB sent at most" in told
+
+
 def test_explain_tells_where_each_value_comes_from(scenario: Path) -> None:
     lines = called(scenario, "--explain", "--set", "producers.checkout.workers=4").stdout.splitlines()
 
@@ -123,7 +130,7 @@ def test_a_plan_tells_how_long_and_how_fast_a_trace_is(scenario: Path) -> None:
         == "producer         checkout → orders · 2 workers · 14 records/s of 100 B · 100 records in all"
     )
     assert told[5].endswith(
-        "t.csv at 3 times its speed · 100 records in 3.3 s · mean 30.3 records/s · peak 30 records/s"
+        "t.csv at 3 times its speed · 100 records in 3.3 s · mean 30 records/s · peak 30 records/s"
     )
     assert told[-4:] == [
         "warning: producer checkout: its trace has sizes, which records.size sets aside; it may be trace",
