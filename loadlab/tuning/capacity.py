@@ -39,6 +39,7 @@ from loadlab.tuning.same import (
     refuse_other_traces,
 )
 from loadlab.tuning.warm_up import is_warm
+from loadlab.units import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -193,12 +194,9 @@ def _settings(workload: Workload, options: CapacityOptions) -> CapacitySettings:
     if wanted_per_s is None:
         wanted_per_s = default_lowest_per_s(start_per_s)
     lowest_per_s = max(wanted_per_s, needed_per_s)
-    if options.highest_per_s is not None and options.highest_per_s < lowest_per_s:
-        raise UsageError(
-            f"the highest rate is below the lowest, {lowest_per_s:g}/s, of which the percentiles that have to"
-            f" hold need {needed_per_s}/s",
-            fix="give a higher --max-rate, a lower --min-rate, or a longer --probe",
-        )
+    highest_per_s = options.highest_per_s
+    if highest_per_s is not None and highest_per_s < lowest_per_s:
+        raise _no_rate_left(highest_per_s, wanted_per_s, needed_per_s, workload.scenario.phases.measure_s)
     return CapacitySettings(
         start_per_s=start_per_s,
         lowest_per_s=lowest_per_s,
@@ -211,6 +209,24 @@ def _settings(workload: Workload, options: CapacityOptions) -> CapacitySettings:
             *conditions(workload.scenario.phases.measure_s),
             *(f"while {fault}" for fault in workload.scenario.faults),
         ),
+    )
+
+
+def _no_rate_left(
+    highest_per_s: float, wanted_per_s: float, needed_per_s: int, measure_s: float
+) -> UsageError:
+    """The error of a highest rate below the lowest, by what makes that the lowest."""
+    most = f"{highest_per_s:,.10g}/s"
+    if needed_per_s <= wanted_per_s:
+        return UsageError(
+            f"the highest rate, {most}, is below the lowest, {wanted_per_s:,.10g}/s",
+            fix="give a higher --max-rate, or a lower --min-rate",
+        )
+    probe = format_duration(measure_s)
+    return UsageError(
+        f"{most} is below {needed_per_s:,}/s, the lowest rate at which a probe of {probe}"
+        " has the records that the percentiles which have to hold need",
+        fix="give a higher --max-rate, or a longer --probe",
     )
 
 

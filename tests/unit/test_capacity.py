@@ -239,10 +239,14 @@ def test_a_finished_search_is_not_resumed(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("lab")
 def test_limits_that_leave_no_rate_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="below the lowest"):
+    with pytest.raises(UsageError, match="rate, 80/s, is below the lowest, 90/s") as told:
         find_capacity(scenario(), CapacityOptions(tmp_path, lowest_per_s=90.0, highest_per_s=80.0), Watcher())
-    with pytest.raises(UsageError, match="have to hold need 34/s"):
+    assert "--probe" not in str(told.value.fix)
+    with pytest.raises(UsageError, match="10/s is below 34/s, the lowest rate at which a probe of 30s has"):
         find_capacity(scenario(), CapacityOptions(tmp_path, lowest_per_s=9.0, highest_per_s=10.0), Watcher())
+    # A hundredth of the scenario's rate is the lowest where none is asked for.
+    with pytest.raises(UsageError, match="rate, 100/s, is below the lowest, 200/s"):
+        find_capacity(scenario(), CapacityOptions(tmp_path, highest_per_s=100.0), Watcher())
 
 
 @pytest.mark.usefixtures("lab")
