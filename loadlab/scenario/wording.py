@@ -45,7 +45,9 @@ _OF_EXPRESSIONS: Final = ("thresholds", "constraints")
 def worded(detail: ErrorDetails) -> tuple[str, str | None]:
     """What is wrong, and what was probably meant."""
     given = detail["input"]
-    context = {key: _limit(value, given) for key, value in detail.get("ctx", {}).items()}
+    # 0 is the one duration that needs no unit, and phases last; elsewhere it is the limit itself.
+    like = "0s" if given == 0 and detail["loc"][0] == "phases" else given
+    context = {key: _limit(value, like) for key, value in detail.get("ctx", {}).items()}
     context["input"] = _shown(given)
     if detail["type"] == "model_type" and detail["loc"][0] in _OF_EXPRESSIONS:
         return f'must be an expression such as "p99 < 50ms", not {context["input"]}', None
