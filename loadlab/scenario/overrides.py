@@ -216,7 +216,8 @@ def _put(document: Document, path: Path, value: object) -> None:
     for depth, key in enumerate(path[:-1], start=1):
         below = value_at(parent, (key,))
         if below is None and isinstance(parent, dict):
-            below = parent[key] = {}
+            below = parent[key] = [] if isinstance(path[depth], int) else {}
+        _refuse_beyond(parent, path[:depth])
         if not isinstance(below, dict | list):
             raise _PathError(f"{_dots(path[:depth])} is one value here and has no parts to set")
         parent = below
@@ -224,8 +225,17 @@ def _put(document: Document, path: Path, value: object) -> None:
     _assign(parent, path, value)
 
 
+def _refuse_beyond(parent: object, path: Path) -> None:
+    """Refuses a number that no entry of a list has."""
+    key = path[-1]
+    if isinstance(parent, list) and isinstance(key, int) and key >= len(parent):
+        entries = "1 entry" if len(parent) == 1 else f"{len(parent)} entries"
+        raise _PathError(f"{_dots(path[:-1])} has {entries}, counted from [0]: there is no [{key}]")
+
+
 def _assign(parent: object, path: Path, value: object) -> None:
     key = path[-1]
+    _refuse_beyond(parent, path)
     if isinstance(parent, dict):
         if value is None:
             parent.pop(key, None)
