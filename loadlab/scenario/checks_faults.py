@@ -53,7 +53,9 @@ def faults_one_by_one(view: View) -> Iterator[Finding]:
     numbered = sorted(enumerate(view.scenario.faults), key=lambda each: each[1].at_s)
     for (first, earlier), (number, later) in combinations(numbered, 2):
         if earlier.broker == later.broker and later.at_s <= _end(earlier):
-            message = f"broker {later.broker} is still {_held(earlier)} then"
+            # One that ends as the other begins would leave no moment in which the broker is as before.
+            until = "still {} then" if later.at_s < _end(earlier) else "{} until then: leave time between"
+            message = f"broker {later.broker} is {until.format(_held(earlier))}"
             yield found(("faults", number, "at"), message, about=(("faults", first),))
 
 
