@@ -27,7 +27,7 @@ Provider = Literal["auto", "docker", "local", "embedded", "external"]
 
 DEFAULT_KAFKA_VERSION: Final = "4.3.1"
 
-_VERSION: Final = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})")
+_VERSION: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){0,2}")
 _OLDEST: Final = (3, 7, 0)
 _LEAST_BYTES: Final = 64 << 20
 _MOST_GIB: Final = 1024
@@ -90,13 +90,14 @@ class ClusterSpec(Model):
     @field_validator("kafka_version", mode="before")
     @classmethod
     def _version(cls, value: object) -> object:
-        found = _VERSION.fullmatch(value) if isinstance(value, str) else None
-        if found is None:
+        text = value if isinstance(value, str) and _VERSION.fullmatch(value) else ""
+        parts = tuple(map(int, text.split("."))) if text else ()
+        if parts < _OLDEST[: len(parts)]:
+            raise HintedError(f"{value} is too old: clusters need KRaft with combined roles, 3.7.0 or later")
+        if len(parts) != len(_OLDEST):
             raise HintedError(
                 f'must be a version of three numbers such as "4.3.1", not {value}', DEFAULT_KAFKA_VERSION
             )
-        if tuple(map(int, found.groups())) < _OLDEST:
-            raise HintedError(f"{value} is too old: clusters need KRaft with combined roles, 3.7.0 or later")
         return value
 
     @field_validator("round_trip_s")

@@ -24,6 +24,11 @@ def is_property(path: Path) -> bool:
     return len(path) > 1 and path[1 if path[0] == "cluster" else 2 : -1] == ("config",)
 
 
+def keeps_digits(path: Path) -> bool:
+    """Whether a number is the text that it was written as there: 4.10 is another version than 4.1."""
+    return is_property(path) or path == ("cluster", "kafka_version")
+
+
 def is_number(value: object) -> bool:
     """Whether a plain value is a number; true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)

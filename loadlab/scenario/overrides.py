@@ -22,7 +22,7 @@ from loadlab import units
 from loadlab.errors import ScenarioError
 from loadlab.hints import HintedError, is_text, near
 from loadlab.scenario import shape
-from loadlab.scenario.document import Document, Origin, Path, is_property, lines_of, value_at
+from loadlab.scenario.document import Document, Origin, Path, keeps_digits, lines_of, value_at
 from loadlab.scenario.problems import Problem
 from loadlab.scenario.reader import parse_value
 from loadlab.scenario.secrets import redacted_line
@@ -127,7 +127,7 @@ def _set(document: Document, setting: Setting) -> Iterator[Problem]:
     """Sets one value; yields what is wrong with its path."""
     try:
         path = resolve_path(setting.path, document.data)
-        as_written = setting.written is not None and is_property(path)
+        as_written = setting.written is not None and keeps_digits(path)
         _put(document, path, setting.written if as_written else setting.value)
     except _PathError as error:
         yield Problem((), str(error), error.suggestion, place=setting.origin.place)

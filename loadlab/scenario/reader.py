@@ -26,7 +26,7 @@ from ruamel.yaml.reader import ReaderError
 
 from loadlab.errors import ScenarioError
 from loadlab.hints import is_text
-from loadlab.scenario.document import Document, Mark, Marks, Path, is_number, is_property, lines_of
+from loadlab.scenario.document import Document, Mark, Marks, Path, is_number, keeps_digits, lines_of
 from loadlab.scenario.problems import Problem, scenario_error
 from loadlab.scenario.secrets import holds_secret
 from loadlab.scenario.wording import HALF_A_CHARACTER
@@ -162,7 +162,7 @@ class _Reader:
             value = (
                 _joined(event.value)
                 if event.style
-                else _resolved(event.value, as_property=is_property((*self._place, *path)))
+                else _resolved(event.value, as_text=keeps_digits((*self._place, *path)))
             )
             if is_number(value):
                 self._document.numbers[path] = event.value
@@ -238,14 +238,14 @@ def _mark(event: Event) -> Mark:
     return Mark(event.start_mark.line + 1, event.start_mark.column + 1)
 
 
-def _resolved(text: str, *, as_property: bool = False) -> object:
+def _resolved(text: str, *, as_text: bool = False) -> object:
     """The value of a plain scalar by YAML 1.2's core schema: ``yes``, ``on`` and dates are texts.
 
-    Of a property a number stays the text that it is: librdkafka and Kafka read it, and 0123 may be a secret.
+    Of a property or a version a number stays the text that it is: 0123 may be a secret, 4.10 is not 4.1.
     """
     if text in _WORDS:
         return _WORDS[text]
-    if as_property:
+    if as_text:
         return text
     if _INTEGER.fullmatch(text):
         return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
