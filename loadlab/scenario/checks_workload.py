@@ -29,6 +29,7 @@ _QUEUE_KIB: Final = "queue.buffering.max.kbytes"
 _REQUEST_MAX_BYTES: Final = "socket.request.max.bytes"
 _BATCH_OVERHEAD_BYTES: Final = 100
 _MOST_BURSTS: Final = 100_000
+_OF_KAFKA: Final = ("__consumer_offsets", "__transaction_state", "__share_group_state", "__cluster_metadata")
 
 
 def topic_names(view: View) -> Iterator[Finding]:
@@ -47,6 +48,8 @@ def topic_names(view: View) -> Iterator[Finding]:
                 message = f"Kafka takes no {name} beside {other}: . and _ are one in the names of its metrics"
                 yield found(path, message, at_key=True)
                 break
+        if key in _OF_KAFKA and not topic.existing:
+            yield found(path, "is a topic that Kafka makes itself: existing: true reads it", at_key=True)
         try:
             check_topic_name(names[-1])
         except HintedError as error:
