@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pydantic import ValidationError
 
+from loadlab.client.property_table import known_properties
 from loadlab.hints import HintedError, near
+from loadlab.scenario.cluster import DEFAULT_KAFKA_VERSION
 from loadlab.scenario.document import Path, value_at
 from loadlab.scenario.fields import Model
+from loadlab.scenario.kafka_properties import definitions
 from loadlab.scenario.model import Scenario
 from loadlab.scenario.problems import Problem
 from loadlab.scenario.shape import keys, shape_at
 from loadlab.scenario.wording import worded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from pydantic_core import ErrorDetails
 
@@ -125,6 +128,8 @@ def _problem(detail: ErrorDetails, data: Mapping[str, object], form: Form[_Built
         known = keys(shape_at(path[:-1], (form.model,)))
         if path[-1] in known:  # of another form than the one that the keys beside it are of
             return Problem(path, "does not go with the keys beside it", at_key=True)
+        if (parent := _belongs_under(path, form)) is not None:
+            return Problem(path, f"unknown key here: it belongs under {parent}", at_key=True)
         suggestion = near(str(path[-1]), known)
         message = "unknown key" if suggestion else f"unknown key; there are {', '.join(known)}"
         return Problem(path, message, suggestion, at_key=True)
@@ -135,6 +140,22 @@ def _problem(detail: ErrorDetails, data: Mapping[str, object], form: Form[_Built
         return Problem(path, str(error), suggestion, at_key=at_key)
     message, suggestion = worded(detail)
     return Problem(path, message, suggestion, at_key=at_key)
+
+
+def _belongs_under(path: Path, form: Form[_Built]) -> str | None:
+    """The key beside an unknown one that has it: rate is of schedule, acks of config."""
+    for key in keys(shape_at(path[:-1], (form.model,))):
+        below = shape_at((*path[:-1], key), (form.model,))
+        if path[-1] in keys(below) or (key == "config" and path[-1] in _properties(path[0])):
+            return key
+    return None
+
+
+def _properties(part: object) -> Collection[str]:
+    """The properties that the members of a part of a scenario may have."""
+    if part in {"producers", "consumers"}:
+        return known_properties()
+    return definitions("topic" if part == "topics" else "broker", DEFAULT_KAFKA_VERSION)
 
 
 def _path(detail: ErrorDetails, data: Mapping[str, object]) -> Path:
