@@ -164,6 +164,8 @@ def _scenario(file: StudyFile, document: Document, problems: list[Problem], load
     try:
         return load_it(path, settings)
     except ScenarioError as error:
+        if error.fix is not None:  # a file of another kind, of which no line is wrong
+            raise scenario_error([*problems, Problem(("scenario",), error.message)], document) from None
         own = [scenario_error(problems, document).message] if problems else []
         raise ScenarioError("\n".join([*own, error.message])) from None
 
