@@ -28,6 +28,9 @@ def read_range(target: Target, entry: RangeEntry, at: Path, told: list[Problem])
         at: where that stands.
         told: takes the problems.
     """
+    if target.kind == "switch":
+        told.append(Problem(at, "is true or false, which have no order: give choices: [true, false]"))
+        return None
     before = len(told)
     low = _number(target, entry.low, (*at, "low"), told)
     high = _number(target, entry.high, (*at, "high"), told)

@@ -111,8 +111,8 @@ def _refuse_unknown(rule: Rule, scenario: Scenario, knobs: Mapping[str, Knob]) -
         raise HintedError("compares nothing that is searched")
     for name in rule.names:
         target = target_of(name, scenario)
-        if target.kind == "text":
-            raise HintedError(f"{name} is a text, and rules compare numbers")
+        if target.kind in {"switch", "text"}:
+            raise HintedError(f"{name} is no number, and rules compare numbers")
         if name not in knobs and value_in(target, scenario) is None:
             raise HintedError(f"{name} has no value to compare with: set it in the scenario")
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from loadlab.scenario.fields import Model
     from loadlab.tuning.space import Value
 
-Kind = Literal["whole", "number", "text"]
+Kind = Literal["whole", "number", "switch", "text"]
 
 _COSTS: Final[Mapping[str, ChangeCost]] = {
     "producers": ChangeCost.CLIENT,
@@ -56,6 +56,7 @@ _OF_TOPICS: Final = (".partitions", ".replication_factor")
 _SIZES: Final = ("memory", "heap")
 _WHOLE: Final = ("INT", "LONG", "SHORT", "integer")
 _DOUBLE: Final = ("DOUBLE", "float")
+_SWITCH: Final = ("BOOLEAN", "boolean")
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,8 @@ def _property_kind(path: Path, scenario: Scenario) -> Kind:
         kind = known_properties()[name].kind
     else:
         kind = kafka_properties.definitions(_owner(path), version)[name].kind
+    if kind in _SWITCH:
+        return "switch"
     return "whole" if kind in _WHOLE else "number" if kind in _DOUBLE else "text"
 
 
