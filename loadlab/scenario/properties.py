@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from loadlab.client import properties as client_properties
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from loadlab.client.property_table import Client
 
 _GROUPS: Final[Mapping[str, Client]] = {"producers": "producer", "consumers": "consumer"}
+_OF_JAVA: Final[Mapping[tuple[str, str], str]] = {("auto.offset.reset", "none"): "error"}
+"""Values of Java's clients that librdkafka has under another name."""
 
 Resolver = Callable[[str, str], str | PropertyProblem]
 
@@ -72,7 +74,12 @@ def _kafka_resolver(owner: kafka_properties.Owner, version: str) -> Resolver:
 
 
 def _client_resolver(client: Client) -> Resolver:
-    return lambda name, value: client_properties.resolve_property(client, name, value)
+    def resolved(name: str, value: str) -> str | PropertyProblem:
+        found = client_properties.resolve_property(client, name, value)
+        meant = _OF_JAVA.get((name, value.lower()))
+        return replace(found, suggestion=meant) if isinstance(found, PropertyProblem) and meant else found
+
+    return resolved
 
 
 def _resolve(properties: _Properties) -> Iterator[Problem]:
