@@ -137,8 +137,7 @@ def _producer(producer: PlannedProducer) -> str:
 
 def _trace(trace: PlannedTrace) -> str:
     speed = "its own speed" if trace.scale == 1 else f"{trace.scale:g} times its speed"
-    # Of three records a second apart, two come in two seconds: the first one begins the first interval.
-    mean = (trace.records - 1) / trace.duration_s if trace.duration_s else None
+    mean = trace.records_per_s_mean
     rates = "" if mean is None else f" · mean {numbers.record_rate(mean)}"
     peak = numbers.record_rate(trace.records_per_s_peak)
     records = numbers.counted(trace.records, "record")

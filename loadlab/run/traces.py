@@ -30,7 +30,7 @@ class PlannedTrace:
         scale: how many times as fast as in the file it is replayed.
         records: how many it has.
         duration_s: from its first record to its last, as replayed.
-        records_per_s_mean: over its duration; None where all is due at once.
+        records_per_s_mean: of the intervals between its records; None where all is due at once.
         records_per_s_peak: the most that are due in one second, seconds counted from the start.
     """
 
@@ -55,7 +55,8 @@ def planned_trace(spec: ProducerSpec) -> PlannedTrace | None:
         scale=rate.trace.scale,
         records=len(due_ns),
         duration_s=duration_s,
-        records_per_s_mean=len(due_ns) / duration_s if duration_s else None,
+        # Of three records a second apart, two come in two seconds: the first one begins the first interval.
+        records_per_s_mean=(len(due_ns) - 1) / duration_s if duration_s else None,
         records_per_s_peak=int(in_seconds.max()),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -122,7 +123,7 @@ def test_a_cluster_out_of_reach_is_neither_used_nor_ended_nor_counted(
     record: ClusterRecord, words: str
 ) -> None:
     record.save()
-    for call in (standing.attach, standing.down):
+    for call in (partial(standing.attach, progress=print), standing.down):
         with pytest.raises(ClusterError, match=words) as told:
             call("lab")
         assert str(record.path) in (told.value.fix or "")
@@ -179,6 +180,6 @@ def test_a_name_is_held_while_a_cluster_is_started_under_it() -> None:
 def test_a_cluster_that_is_still_being_started_is_neither_used_nor_ended() -> None:
     with standing.claimed("lab"):
         local_of(ENDED, host_id()).save()
-        for use in (standing.attach, standing.down):
+        for use in (partial(standing.attach, progress=print), standing.down):
             with pytest.raises(UsageError, match="'lab' is still being started"):
                 use("lab")
