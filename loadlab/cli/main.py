@@ -12,17 +12,18 @@ import gc
 import importlib
 import io
 import os
-import signal
 import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 
 from loadlab import __version__
 from loadlab.cli.output import print_note
 from loadlab.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_RUN_FAILED, LoadlabError, ScenarioError
+from loadlab.run.interrupts import Interrupts, heed_no_more, heeding
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,17 @@ class LoadlabGroup(click.Group):
         return list(SUBCOMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import a subcommand; it takes --debug too, wherever the user puts it."""
+        """Import a subcommand; it takes --debug too, wherever the user puts it.
+
+        Raises:
+            KeyboardInterrupt: a signal came meanwhile, and Python dropped what it raised.
+        """
         if cmd_name not in SUBCOMMANDS:
             return None
         entry = SUBCOMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(entry.module), entry.attribute)
+        if _was_interrupted():
+            raise KeyboardInterrupt
         if not any(option.name == "debug" for option in command.params):
             command.params.append(_debug_option(hidden=True))
         return command
@@ -89,6 +96,17 @@ class LoadlabGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in SUBCOMMANDS.items()])
 
+    def main(self, *args: Any, **options: Any) -> NoReturn:  # noqa: ANN401  (click's, which differ by version)
+        """As click's; but an interrupt while it reads the arguments is one as any other."""
+        try:
+            code = super().main(*args, **{**options, "standalone_mode": False})
+        except click.ClickException as error:
+            error.show()
+            code = error.exit_code
+        except (click.Abort, KeyboardInterrupt) as interrupt:
+            code = _tell_interrupted(interrupt)
+        sys.exit(code)
+
     def invoke(self, ctx: click.Context) -> None:
         """Run the subcommand and leave with its exit code; no traceback reaches the user unless asked for."""
         try:
@@ -97,13 +115,13 @@ class LoadlabGroup(click.Group):
             _tell(ctx, error)
             code = error.exit_code
         except KeyboardInterrupt as interrupt:
-            print_note(": ".join(["interrupted", *getattr(interrupt, "__notes__", ())]))
-            code = EXIT_INTERRUPTED
+            code = _tell_interrupted(interrupt)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # noqa: BLE001  the last place that can spare the user a traceback
-            _tell_unexpected(ctx, error)
-            code = EXIT_RUN_FAILED
+            _trace(ctx)
+            # What a signal raises while a module is imported, or a class is made, may come as another error.
+            code = _tell_interrupted(error) if _was_interrupted() else _tell_unexpected(error)
         ctx.exit(code if isinstance(code, int) else EXIT_OK)
 
 
@@ -131,11 +149,25 @@ def _tell(ctx: click.Context, error: LoadlabError) -> None:
         print_note(f"fix: {error.fix}")
 
 
-def _tell_unexpected(ctx: click.Context, error: Exception) -> None:
-    _trace(ctx)
+def _was_interrupted() -> bool:
+    heeds = heeding()
+    return heeds is not None and heeds.came
+
+
+def _tell_interrupted(error: BaseException) -> int:
+    heed_no_more()  # a second signal would end the telling
+    # Where one came within an exec, as dataclasses have them, Python ends by SIGINT: unless by another exec.
+    exec("")  # noqa: S102
+    notes = getattr(error, "__notes__", ()) if isinstance(error, KeyboardInterrupt) else ()
+    print_note(": ".join(["interrupted", *notes]))
+    return EXIT_INTERRUPTED
+
+
+def _tell_unexpected(error: Exception) -> int:
     text = " ".join(str(error).split())
     print_note(f"error: unexpected {type(error).__name__}: {text}")
     print_note("fix: this is a fault of loadlab; run again with --debug and report what it shows")
+    return EXIT_RUN_FAILED
 
 
 def _trace(ctx: click.Context) -> None:
@@ -158,12 +190,16 @@ def cli() -> None:
     """
 
 
+def _on_dropped(dropped: sys.UnraisableHookArgs) -> None:
+    """What Python drops it tells on stderr; of an interrupt there is nothing to tell, as it is remembered."""
+    if not isinstance(dropped.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(dropped)
+
+
 def main() -> None:
     """Entry point of the `loadlab` command."""
-    # As Ctrl-C, until a run takes them; but who started this under nohup wants it to outlive its terminal.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
+    Interrupts().heed()
+    sys.unraisablehook = _on_dropped
     # What a process leaves behind goes with it: to look through all of it first takes a third of a second.
     atexit.register(gc.freeze)
     for name in ("stdout", "stderr"):
@@ -174,4 +210,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             with contextlib.suppress(ValueError):
                 stream.reconfigure(errors="replace")
-    cli(prog_name="loadlab")
+    try:
+        cli(prog_name="loadlab")
+    finally:
+        heed_no_more()

@@ -69,11 +69,27 @@ class Interrupts:
         self._is_same_word(number)
         self.missed = True
 
+    def heed(self) -> None:
+        """Handles the signals from now on: for the process that is the command, from its very beginning."""
+        for number in _handled():
+            signal.signal(number, self._on_signal)
+
     @contextmanager
     def handled(self) -> Iterator[Interrupts]:
-        """Handles the signals; in any other thread than the main one Python can't, and nothing is done."""
+        """Handles the signals; in any other thread than the main one Python can't, and nothing is done.
+
+        Raises:
+            KeyboardInterrupt: one came before, and Python dropped what was raised then.
+        """
+        outer = heeding()
+        if outer is not None and outer.came:
+            raise KeyboardInterrupt
         with _handlers(self._on_signal):
-            yield self
+            try:
+                yield self
+            finally:
+                if outer is not None:
+                    outer.missed |= self.missed
 
     def _on_deferred_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         if self._is_same_word(number):
@@ -93,6 +109,19 @@ class Interrupts:
         """Ends what has to end: signals that come meanwhile are only noted."""
         with _handlers(self._on_late_signal):
             yield
+
+
+def heeding() -> Interrupts | None:
+    """Who handles the signals now; None where it is Python or somebody else."""
+    owner = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    return owner if isinstance(owner, Interrupts) else None
+
+
+def heed_no_more() -> None:
+    """Ignores signals that are ours, as what they ask for is under way: this process ends."""
+    if heeding() is not None and threading.current_thread() is threading.main_thread():
+        for number in _handled():
+            signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,7 @@ from click.testing import CliRunner, Result
 from loadlab.cli import main
 from loadlab.cli.main import SUBCOMMANDS, LoadlabGroup, cli
 from loadlab.errors import ClusterError, RunError, ScenarioError
+from loadlab.run.interrupts import Interrupts, heeding
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,12 +142,69 @@ def test_help_imports_none_of_the_heavy_libraries() -> None:
     assert not heavy & imported_by("--help")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_to_end_is_ctrl_c_before_a_run_has_begun(number: signal.Signals) -> None:
-    ends_itself = f"main.cli = lambda prog_name: os.kill(os.getpid(), {int(number)})"
-    code = f"import os; from loadlab.cli import main; {ends_itself}; main.main()"
-    done = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, check=False, timeout=60)
-    assert b"KeyboardInterrupt" in done.stderr
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_signal_before_a_command_has_begun_is_an_interrupt(number: signal.Signals, times: int) -> None:
+    """Twice: click's own words would be "Aborted!" where the second comes as the first is told of."""
+    signals = f"[signal.raise_signal({int(number)}) for _ in range({times})]"
+    code = (
+        "import signal; from loadlab.cli import main;"
+        f"main.print_note = lambda text, whole=main.print_note: ({signals}, whole(text));"
+        f"main.cli.make_context = lambda *_, **__: {signals}; main.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr.strip()) == (130, b"interrupted")
+
+
+def test_a_terminal_that_closes_ends_no_command_under_nohup() -> None:
+    code = (
+        "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from loadlab.cli import main;"
+        "main.cli.make_context = lambda *_, **__: signal.raise_signal(signal.SIGHUP) or exit(7); main.main()"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 7
+
+
+def test_a_signal_that_python_drops_ends_the_command_all_the_same() -> None:
+    """As in a weak reference's callback, which imports have; what is dropped is told nobody."""
+    code = (
+        "import importlib, signal, weakref; from loadlab.cli import main\n"
+        "class Lock: pass\n"
+        "def importing(name, whole=importlib.import_module):\n"
+        "    lock = Lock()\n"
+        "    ref = weakref.ref(lock, lambda _: signal.raise_signal(signal.SIGTERM))\n"
+        "    del lock\n"
+        "    return whole(name)\n"
+        "main.importlib.import_module = importing; main.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "schema"], capture_output=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"interrupted\n")
+
+
+def test_an_interrupt_that_comes_as_another_error_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Python wraps what is raised while a class is made."""
+    put_command(monkeypatch, RuntimeError("Error calling __set_name__ on 'x'"))
+    with Interrupts().handled():
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        told = called("list")
+
+    assert (told.exit_code, told.stderr) == (130, "interrupted\n")
+    assert heeding() is None
+
+
+def test_ctrl_c_while_the_command_line_is_imported_ends_it_without_a_word() -> None:
+    code = (
+        "import signal, sys; from loadlab.__main__ import main\n"
+        "class Importing:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'loadlab.cli.main':\n"
+        "            signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Importing()); main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
 
 
 def test_a_run_and_what_is_stored_are_told_without_the_tuner_s_libraries(tmp_path: Path) -> None:

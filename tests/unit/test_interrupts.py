@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from loadlab.run import interrupts as interrupts_module
-from loadlab.run.interrupts import Interrupts
+from loadlab.run.interrupts import Interrupts, heed_no_more
 
 
 class Clock:
@@ -177,3 +177,25 @@ def test_a_terminal_that_is_closed_amid_what_must_be_done_is_told_once() -> None
         signal.raise_signal(signal.SIGHUP)
     assert interrupts.missed
     assert not interrupts.requested
+
+
+def test_a_signal_from_before_a_run_ends_it_though_python_dropped_what_it_raised() -> None:
+    with Interrupts().handled():
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt), Interrupts().handled():
+            pytest.fail("the run began")
+
+
+def test_who_handles_signals_again_after_a_run_knows_of_those_that_ended_it() -> None:
+    with Interrupts().handled() as outer:
+        with suppress(KeyboardInterrupt), Interrupts().handled():
+            signal.raise_signal(signal.SIGTERM)
+        assert outer.came
+
+
+def test_signals_of_others_are_not_ignored_at_the_end() -> None:
+    before = handlers()
+    heed_no_more()
+
+    assert handlers() == before
