@@ -2,8 +2,8 @@
 
 Run as a file with nothing but the standard library: python guard.py MARKER DIRECTORY. Its standard input
 holds one line for each broker, `PID START_TIME`; when the input ends (its writer ended, even by SIGKILL) it
-kills those that are still the same processes, waits for them and removes the directory. A line `release` lets
-all go.
+kills those that are still the same processes, waits for them and removes the directory. Who ends the brokers
+itself kills it after them.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ def main(marker: str, directory: str) -> None:
         signal.signal(number, signal.SIG_IGN)
     brokers: set[tuple[int, str]] = set()
     for line in sys.stdin:
-        if line.strip() == "release":
-            return
         pid, started = line.split()
         brokers.add((int(pid), started))
     for pid, started in brokers:

@@ -133,7 +133,8 @@ class Brokers:
         self._children.clear()
         remove_processes(self.record)
         if self._guard:
-            self._guard.communicate("release\n")
+            self._guard.kill()  # which has nothing left to do, and could stand still (SIGSTOP)
+            self._guard.communicate()
             self._guard = None
 
     def save_logs(self, directory: Path) -> dict[int, Path]:

@@ -166,6 +166,26 @@ def test_each_signal_has_a_name(number: int, name: str) -> None:
     assert signal_name(number) == name
 
 
+def brokers_in(folder: Path) -> Brokers:
+    (folder / "loadlab-r" / "logs").mkdir(parents=True)
+    info = ClusterInfo("local", "kafka", "4.3.1", 1, None, {}, "asked for", "id")
+    owner = ProcessIdentity.current()
+    return Brokers(ClusterRecord("r", None, owner, info, "", data_dir=str(folder / "loadlab-r")))
+
+
+def test_brokers_are_ended_though_their_guard_stands_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOADLAB_STATE_DIR", str(tmp_path / "state"))
+    brokers = brokers_in(tmp_path)
+    brokers.guard()
+    guard = next(one for one in psutil.Process().children() if str(tmp_path / "loadlab-r") in one.cmdline())
+    guard.suspend()
+    brokers.end()
+
+    assert not guard.is_running()
+
+
 def test_a_broker_whose_start_was_interrupted_before_it_was_remembered_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,10 +196,7 @@ def test_a_broker_whose_start_was_interrupted_before_it_was_remembered_is_ended(
         raise KeyboardInterrupt
 
     monkeypatch.setenv("LOADLAB_STATE_DIR", str(tmp_path / "state"))
-    (tmp_path / "loadlab-r" / "logs").mkdir(parents=True)
-    info = ClusterInfo("local", "kafka", "4.3.1", 1, None, {}, "asked for", "id")
-    owner = ProcessIdentity.current()
-    brokers = Brokers(ClusterRecord("r", None, owner, info, "", data_dir=str(tmp_path / "loadlab-r")))
+    brokers = brokers_in(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(ProcessIdentity, "of", interrupted)
         with pytest.raises(KeyboardInterrupt):
