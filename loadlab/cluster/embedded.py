@@ -75,7 +75,7 @@ class EmbeddedCluster(AdministeredCluster):
     def create_topics(self, requests: Sequence[TopicRequest]) -> dict[str, str]:
         """Create topics; the mock gives them leaders at once. Their configuration means nothing to it."""
         known = self._ids()
-        if existing := [request.name for request in requests if request.name in known]:
+        if existing := {one.name: known[one.name] for one in requests if one.name in known}:
             raise topics_exist(existing)
         return {
             request.name: str(

@@ -12,7 +12,7 @@ from loadlab.cluster.state import state_dir, write_whole
 from loadlab.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from loadlab.cluster.api import Cluster
@@ -38,6 +38,16 @@ class MadeTopics:
     ids: Mapping[str, str]
     owner: ProcessIdentity
     over: bool = False
+
+    @property
+    def run_id(self) -> str:
+        """Of the run that made them."""
+        return self.path.stem
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether that run does."""
+        return self.owner.is_alive and not self.over
 
     @classmethod
     def of(cls, run_id: str, cluster: Cluster, ids: Mapping[str, str]) -> MadeTopics:
@@ -93,6 +103,12 @@ def delete_left(cluster: Cluster) -> list[str]:
             record.delete(cluster, _TIMEOUT_S)
             deleted += [name for name, topic_id in record.ids.items() if there.get(name) == topic_id]
     return deleted
+
+
+def maker_of(topic_ids: Iterable[str]) -> MadeTopics | None:
+    """What a run that goes on has made, if any of these topics is among it."""
+    wanted = set(topic_ids)
+    return next((one for one in _records() if one.goes_on and wanted & set(one.ids.values())), None)
 
 
 def forget_topics(cluster_id: str) -> None:

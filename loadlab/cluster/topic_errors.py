@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import KafkaError
 
 from loadlab.cluster.admin import error_code
+from loadlab.cluster.own_topics import maker_of
 from loadlab.errors import ClusterError, TopicsExistError, UsageError
 
 if TYPE_CHECKING:
@@ -31,11 +32,17 @@ def listed(items: Sequence[str], separator: str = ", ") -> str:
     return separator.join([*items[:_FIRST_LISTED], f"… and {len(items) - _FIRST_LISTED:,} more"])
 
 
-def topics_exist(names: Sequence[str]) -> TopicsExistError:
-    """Make the error for topics that are there already."""
+def topics_exist(there: Mapping[str, str | None]) -> TopicsExistError:
+    """Make the error for topics that are there already, by their ids where those are known."""
+    what = f"{'topic' if len(there) == 1 else 'topics'} {listed(sorted(there))}"
+    maker = maker_of(topic_id for topic_id in there.values() if topic_id)
+    if maker is not None:
+        return TopicsExistError(
+            f"{what}: made by run {maker.run_id}, which goes on (process {maker.owner.pid})",
+            fix="wait for its end, or name another topic",
+        )
     return TopicsExistError(
-        f"{'topic' if len(names) == 1 else 'topics'} {listed(names)}: there already,"
-        " and a run must not mix its records with others",
+        f"{what}: there already, and a run must not mix its records with others",
         fix="delete it, name another, or say `existing: true` if that is meant",
     )
 
@@ -43,8 +50,8 @@ def topics_exist(names: Sequence[str]) -> TopicsExistError:
 def creation_error(refused: Mapping[str, BaseException]) -> UsageError | ClusterError:
     """Make the error for topics that were not made, by the error of each."""
     codes = {name: error_code(error) for name, error in refused.items()}
-    if existing := sorted(name for name, code in codes.items() if code == KafkaError.TOPIC_ALREADY_EXISTS):
-        return topics_exist(existing)
+    if existing := [name for name, code in codes.items() if code == KafkaError.TOPIC_ALREADY_EXISTS]:
+        return topics_exist(dict.fromkeys(existing))
     if _REFUSALS.issuperset(codes.values()):
         return UsageError(f"the cluster refuses to create a topic: {reasons(refused)}")
     return ClusterError(f"topics could not be created: {reasons(refused)}")

@@ -121,7 +121,7 @@ class TopicAdmin:
         deadline_s = time.monotonic() + _FORGET_TIMEOUT_S
         while existing := {name: found.topic_id for name, found in self.describe(names).items() if found}:
             if not self._deleted.issuperset(existing.values()) or time.monotonic() > deadline_s:
-                raise topics_exist(sorted(existing))
+                raise topics_exist(existing)
             time.sleep(_POLL_S)  # another broker than the one that has forgotten them has answered
 
     def _wait_for_leaders(self, partitions: Mapping[str, int]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -12,11 +12,15 @@ from confluent_kafka import KafkaError, KafkaException
 
 from loadlab.cluster import topic_creation
 from loadlab.cluster.api import TopicRequest
+from loadlab.cluster.own_topics import MadeTopics
+from loadlab.cluster.processes import ProcessIdentity
+from loadlab.cluster.state import state_dir
 from loadlab.cluster.topics import TopicAdmin, ready_timeout_s
-from loadlab.errors import ClusterError, LoadlabError, UsageError
+from loadlab.errors import ClusterError, LoadlabError, TopicsExistError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from confluent_kafka import TopicCollection
     from confluent_kafka.admin import NewTopic
@@ -129,6 +133,23 @@ def test_a_refused_topic_takes_those_back_that_were_made_and_is_not_touched_itse
     with pytest.raises(UsageError, match="topic b: there already"):
         create(client, A, B)
     assert client.deleted == ["a"]
+
+
+def test_a_topic_of_a_run_that_goes_on_is_told_to_be_its(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOADLAB_STATE_DIR", str(tmp_path))
+    owner = ProcessIdentity.current()
+    made = MadeTopics(state_dir() / "topics" / "orders-k3f9.json", "here", {"b": "id of b"}, owner)
+    made.remember()
+    says = rf"topic b: made by run orders-k3f9, which goes on \(process {owner.pid}\)"
+    with pytest.raises(TopicsExistError, match=says) as told:
+        create(FakeClient(there={"b": 1}), A, B)
+    assert told.value.fix == "wait for its end, or name another topic"
+
+    replace(made, owner=replace(owner, started="0")).remember()
+    with pytest.raises(TopicsExistError, match="topic b: there already"):
+        create(FakeClient(there={"b": 1}), A, B)
 
 
 @pytest.mark.parametrize(
