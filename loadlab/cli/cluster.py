@@ -104,10 +104,11 @@ def _spec(scenario: Path | None, options: dict[str, object], overrides: Sequence
 
 @cluster_group.command("down", epilog=examples("loadlab cluster down --name lab"))
 @click.option("--name", required=True, help="The name that it was started under.")
+@click.option("--force", is_flag=True, help="End it under a run that goes on, too.")
 @output_option
-def take_down(name: str, output: OutputFormat) -> int:
+def take_down(name: str, output: OutputFormat, *, force: bool) -> int:
     """End the cluster that stands under a name, and remove all that it took."""
-    _tell_removed(down(name), output)
+    _tell_removed(down(name, force=force), output)
     return EXIT_OK
 
 

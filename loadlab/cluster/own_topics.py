@@ -7,8 +7,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from loadlab.cluster.processes import ProcessIdentity
-from loadlab.cluster.state import state_dir, write_whole
+from loadlab.cluster.processes import ProcessIdentity, boot_id
+from loadlab.cluster.state import records, state_dir, write_whole
 from loadlab.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class MadeTopics:
         ids: the topics' by name.
         owner: the process that made them.
         over: whether their run is, and could not delete them.
+        external: whether the cluster is somebody else's, of which loadlab keeps no record.
     """
 
     path: Path
@@ -38,6 +39,7 @@ class MadeTopics:
     ids: Mapping[str, str]
     owner: ProcessIdentity
     over: bool = False
+    external: bool = True
 
     @property
     def run_id(self) -> str:
@@ -49,11 +51,25 @@ class MadeTopics:
         """Whether that run does."""
         return self.owner.is_alive and not self.over
 
+    @property
+    def is_left(self) -> bool:
+        """Whether nobody else will delete them."""
+        return self.over or self.owner.has_ended
+
+    @property
+    def end_with_cluster(self) -> bool:
+        """Whether the cluster ends with the process that made them."""
+        return any(one.info.cluster_id == self.cluster_id and one.name is None for one in records())
+
     @classmethod
     def of(cls, run_id: str, cluster: Cluster, ids: Mapping[str, str]) -> MadeTopics:
         """What a run of this process has made."""
         return cls(
-            _folder() / f"{run_id}.json", cluster.info.cluster_id, dict(ids), ProcessIdentity.current()
+            _folder() / f"{run_id}.json",
+            cluster.info.cluster_id,
+            dict(ids),
+            ProcessIdentity.current(),
+            external=cluster.info.provider == "external",
         )
 
     def remember(self) -> None:
@@ -67,6 +83,7 @@ class MadeTopics:
             "ids": dict(self.ids),
             "owner": str(self.owner),
             "over": self.over,
+            "external": self.external,
         }
         write_whole(self.path, json.dumps(document))
 
@@ -82,7 +99,10 @@ class MadeTopics:
             with contextlib.suppress(UsageError):  # without a mark they are left until their process ends
                 replace(self, over=True).remember()
             raise
-        # A file that stays names topics that are gone: it does no harm.
+        self.forget()
+
+    def forget(self) -> None:
+        """Remove the file; one that stays names topics that are gone, and does no harm."""
         with contextlib.suppress(OSError):
             self.path.unlink()
 
@@ -97,8 +117,7 @@ def delete_left(cluster: Cluster) -> list[str]:
     """
     deleted: list[str] = []
     for record in _records():
-        is_left = record.over or record.owner.has_ended
-        if is_left and record.cluster_id == cluster.info.cluster_id:
+        if record.is_left and record.cluster_id == cluster.info.cluster_id:
             there = cluster.topic_ids(list(record.ids))
             record.delete(cluster, _TIMEOUT_S)
             deleted += [name for name, topic_id in record.ids.items() if there.get(name) == topic_id]
@@ -111,12 +130,25 @@ def maker_of(topic_ids: Iterable[str]) -> MadeTopics | None:
     return next((one for one in _records() if one.goes_on and wanted & set(one.ids.values())), None)
 
 
+def run_on(cluster_id: str) -> MadeTopics | None:
+    """What a run that goes on has made on a cluster; None where none does."""
+    return next((one for one in _records() if one.goes_on and one.cluster_id == cluster_id), None)
+
+
 def forget_topics(cluster_id: str) -> None:
     """Forget what runs left on a cluster that is no more."""
     for record in _records():
         if record.cluster_id == cluster_id:
-            with contextlib.suppress(OSError):
-                record.path.unlink()
+            record.forget()
+
+
+def forget_lost_topics() -> None:
+    """Forget what runs left on clusters of ours that are no more; an external one may come back."""
+    known = {one.info.cluster_id for one in records()}
+    for record in _records():
+        was_before_boot = record.owner.boot_id != boot_id()
+        if not record.external and record.cluster_id not in known and (record.is_left or was_before_boot):
+            record.forget()
 
 
 def _folder() -> Path:
@@ -130,7 +162,7 @@ def _records() -> Iterator[MadeTopics]:
             found = json.loads(path.read_text(encoding="utf-8"))
             owner = ProcessIdentity.parse(str(found["owner"]))
             if owner is not None:
-                over = bool(found.get("over", False))
-                yield MadeTopics(path, str(found["cluster_id"]), dict(found["ids"]), owner, over)
+                over, external = bool(found.get("over", False)), bool(found.get("external", True))
+                yield MadeTopics(path, str(found["cluster_id"]), dict(found["ids"]), owner, over, external)
         except (OSError, ValueError, KeyError, TypeError):
             continue

@@ -14,7 +14,7 @@ from loadlab.cluster.docker import NAME_LABEL, OWNER_LABEL, RUN_LABEL, Engine, M
 from loadlab.cluster.embedded import EmbeddedCluster
 from loadlab.cluster.leftovers import remove_processes
 from loadlab.cluster.local_cluster import Brokers, LocalCluster
-from loadlab.cluster.own_topics import forget_topics
+from loadlab.cluster.own_topics import forget_lost_topics, forget_topics, run_on
 from loadlab.cluster.processes import ProcessIdentity, boot_id
 from loadlab.cluster.state import ClusterRecord, lock_of, records, standing
 from loadlab.errors import ClusterError, UsageError
@@ -174,16 +174,26 @@ def _refuse_starting(name: str) -> None:
         ) from error
 
 
-def down(name: str) -> list[str]:
+def down(name: str, *, force: bool = False) -> list[str]:
     """End the cluster that stands under a name; returns what was removed.
+
+    Args:
+        name: what it stands under.
+        force: end it under a run that goes on, too.
 
     Raises:
         ClusterError: none does, it is out of reach, or its engine does not answer.
-        UsageError: it is still being started.
+        UsageError: it is still being started, or a run on it goes on.
     """
     record = standing(name)
     _refuse_starting(name)
-    return _remove(record, _reached(record))
+    engine = _reached(record)
+    if not force and (made := run_on(record.info.cluster_id)):
+        raise UsageError(
+            f"run {made.run_id} on cluster {name!r} goes on (process {made.owner.pid})",
+            fix="wait for its end, or say --force",
+        )
+    return _remove(record, engine)
 
 
 def list_clusters() -> list[ListedCluster]:
@@ -207,6 +217,7 @@ def clean_leftovers(*, everything: bool = False) -> list[str]:
             removed += _remove(record, engine)
         elif record.held and _is_within_reach(record, engine):
             removed += _end_left_pauses(record, engine)
+    forget_lost_topics()
     return removed + (_clean_engine(engine, everything=everything) if engine else [])
 
 

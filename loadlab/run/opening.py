@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 _STATES_TIMEOUT_S: Final = 10.0
 _STATES_AGAIN_S: Final = 0.5
 
+TRIED_AGAIN: Final = "the next run tries again"
+"""What becomes of what could not be ended."""
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -260,10 +263,16 @@ class Opening:
             self.events.trouble("not_cleaned", f"what a killed run left could not be removed: {error}")
 
 
-def end(what: str, ending: Callable[[], None], events: Events, interrupts: Interrupts) -> None:
-    """Ends something of a run's; an error is told, and takes no result with it."""
+def end(
+    what: str,
+    ending: Callable[[], None],
+    events: Events,
+    interrupts: Interrupts,
+    otherwise: str = TRIED_AGAIN,
+) -> None:
+    """Ends something of a run's; an error is told with what becomes of it, and takes no result with it."""
     with interrupts.undisturbed():
         try:
             ending()
         except LoadlabError as error:
-            events.trouble("not_ended", f"{what} could not be ended, which the next run tries again: {error}")
+            events.trouble("not_ended", f"{what} could not be ended ({otherwise}): {error}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from loadlab.cluster import TopicRequest
 from loadlab.cluster.own_topics import MadeTopics, delete_left
 from loadlab.errors import LoadlabError, UsageError
-from loadlab.run.opening import end
+from loadlab.run.opening import TRIED_AGAIN, end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,7 +75,9 @@ class RunTopics:
             yield partitions
         finally:
             if made is not None:
-                end("topics", partial(made.delete, self.cluster, timeout_s()), self.events, self.interrupts)
+                deletion = partial(made.delete, self.cluster, timeout_s())
+                otherwise = "they go with the cluster" if made.end_with_cluster else TRIED_AGAIN
+                end("topics", deletion, self.events, self.interrupts, otherwise)
 
     def _existing(self) -> dict[str, int]:
         names = [topic.name for topic in self.plan.topics if topic.partitions is None]

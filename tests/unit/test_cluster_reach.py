@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +11,9 @@ import pytest
 from loadlab.cluster import standing
 from loadlab.cluster.api import ClusterInfo
 from loadlab.cluster.docker import Marked
+from loadlab.cluster.own_topics import MadeTopics
 from loadlab.cluster.processes import ProcessIdentity, host_id
-from loadlab.cluster.state import BrokerProcess, ClusterRecord, records
+from loadlab.cluster.state import BrokerProcess, ClusterRecord, records, state_dir
 from loadlab.cluster.state import standing as find_standing
 from loadlab.errors import ClusterError, UsageError
 
@@ -27,6 +27,10 @@ ELSEWHERE = replace(ENDED, boot_id="another boot")
 LOCAL = ClusterInfo("local", "kafka", "4.3.1", 1, None, {}, "asked for", "id")
 DOCKER = replace(LOCAL, provider="docker")
 OTHER_HOST = "another/1234"
+
+
+def attach(name: str) -> None:
+    standing.attach(name, print)
 
 
 @pytest.fixture(autouse=True)
@@ -123,13 +127,27 @@ def test_a_cluster_out_of_reach_is_neither_used_nor_ended_nor_counted(
     record: ClusterRecord, words: str
 ) -> None:
     record.save()
-    for call in (partial(standing.attach, progress=print), standing.down):
+    for call in (attach, standing.down):
         with pytest.raises(ClusterError, match=words) as told:
             call("lab")
         assert str(record.path) in (told.value.fix or "")
     assert [one.alive for one in standing.list_clusters()] == [None]
     standing.clean_leftovers(everything=True)
     assert list(records()) == [record]
+
+
+def test_a_cluster_that_a_run_goes_on_is_taken_down_only_by_force() -> None:
+    local_of(ENDED, host_id()).save()
+    file = state_dir() / "topics" / "orders-k3f9.json"
+    MadeTopics(file, LOCAL.cluster_id, {"orders": "id-1"}, ME).remember()
+    says = rf"run orders-k3f9 on cluster 'lab' goes on \(process {ME.pid}\)"
+    with pytest.raises(UsageError, match=says) as told:
+        standing.down("lab")
+    assert "--force" in (told.value.fix or "")
+    assert len(list(records())) == 1
+
+    standing.down("lab", force=True)
+    assert list(records()) == []
 
 
 def test_a_running_cluster_on_this_engine_is_counted_and_kept(engine: FakeEngine) -> None:
@@ -180,6 +198,6 @@ def test_a_name_is_held_while_a_cluster_is_started_under_it() -> None:
 def test_a_cluster_that_is_still_being_started_is_neither_used_nor_ended() -> None:
     with standing.claimed("lab"):
         local_of(ENDED, host_id()).save()
-        for use in (partial(standing.attach, progress=print), standing.down):
+        for use in (attach, standing.down):
             with pytest.raises(UsageError, match="'lab' is still being started"):
                 use("lab")

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from loadlab.cluster.own_topics import MadeTopics, delete_left, forget_topics
+from loadlab.cluster.api import ClusterInfo
+from loadlab.cluster.own_topics import MadeTopics, delete_left, forget_lost_topics, forget_topics
 from loadlab.cluster.processes import ProcessIdentity
-from loadlab.cluster.state import state_dir
+from loadlab.cluster.state import ClusterRecord, state_dir
 from loadlab.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 class Standing:
     """A cluster that stands, as far as its topics go."""
 
-    def __init__(self, cluster_id: str = "here", **topics: str) -> None:
-        self.info = SimpleNamespace(cluster_id=cluster_id)
+    def __init__(self, cluster_id: str = "here", provider: str = "local", **topics: str) -> None:
+        self.info = SimpleNamespace(cluster_id=cluster_id, provider=provider)
         self.topics = topics
 
     def topic_ids(self, names: Sequence[str]) -> dict[str, str | None]:
@@ -45,9 +46,9 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return state_dir() / "topics"
 
 
-def left_by_a_killed_run(state: Path, cluster: Standing, **ids: str) -> None:
+def left_by_a_killed_run(state: Path, cluster: Standing, run_id: str = "killed", **ids: str) -> None:
     """A record whose owner has ended: no process has started at a time that is none."""
-    made = MadeTopics.of("killed", as_cluster(cluster), ids)
+    made = MadeTopics.of(run_id, as_cluster(cluster), ids)
     made.remember()
     path = made.path
     assert path.parent == state
@@ -132,3 +133,24 @@ def test_what_was_on_a_cluster_that_is_no_more_is_forgotten(state: Path) -> None
         MadeTopics.of(run_id, as_cluster(Standing(cluster_id)), {"orders": "id"}).remember()
     forget_topics("here")
     assert [path.stem for path in state.iterdir()] == ["two"]
+
+
+def test_topics_of_a_cluster_that_no_record_knows_are_forgotten_but_of_external_ones(state: Path) -> None:
+    kept = remembered_cluster("standing", name="lab")
+    for cluster in (kept, Standing("lost"), Standing("theirs", provider="external")):
+        left_by_a_killed_run(state, cluster, orders="id-1", run_id=f"on-{cluster.info.cluster_id}")
+    MadeTopics.of("living", as_cluster(Standing("lost")), {"orders": "id-1"}).remember()
+    forget_lost_topics()
+    assert sorted(path.stem for path in state.iterdir()) == ["living", "on-standing", "on-theirs"]
+
+
+@pytest.mark.parametrize(("name", "ends"), [("lab", False), (None, True)])
+def test_topics_end_with_a_cluster_that_stands_under_no_name(name: str | None, *, ends: bool) -> None:
+    cluster = remembered_cluster("id", name)
+    assert MadeTopics.of("run", as_cluster(cluster), {"orders": "id-1"}).end_with_cluster is ends
+
+
+def remembered_cluster(cluster_id: str, name: str | None) -> Standing:
+    info = ClusterInfo("local", "kafka", "4.3.1", 1, None, {}, "asked for", cluster_id)
+    ClusterRecord("k3f9", name, ProcessIdentity.current(), info, "127.0.0.1:1").save()
+    return Standing(cluster_id)
