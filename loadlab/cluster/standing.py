@@ -68,8 +68,8 @@ def attach(name: str, progress: Progress) -> Cluster:
         progress: is told what is undone.
 
     Raises:
-        ClusterError: none stands under this name, it is out of reach, its start was killed, its brokers are
-            gone, or a run that goes on has just paused or killed one.
+        ClusterError: none stands under this name, it is out of reach, its start was killed, a broker is gone
+            or paused, or a run that goes on has just paused or killed one.
         UsageError: it is still being started.
     """
     record = standing(name)
@@ -77,18 +77,38 @@ def attach(name: str, progress: Progress) -> Cluster:
     again = f"loadlab cluster down --name {name}, then loadlab cluster up --name {name}"
     if not record.ready:
         raise ClusterError(f"cluster {name!r} was never whole: its start was killed", fix=again)
-    cluster = _cluster(record, _reached(record))
+    engine = _reached(record)
+    cluster = _cluster(record, engine)
     try:
         _undo_left_faults(cluster, record, progress)
+        _refuse_broken(cluster, record, engine, again)
     except BaseException:
         cluster.stop()
         raise
-    if dead := [state for state in cluster.broker_states() if not state.alive]:
-        cluster.stop()
-        raise ClusterError(
-            f"cluster {name!r} stands no more: broker {dead[0].broker_id}: {dead[0].detail}", fix=again
-        )
     return cluster
+
+
+def _refuse_broken(cluster: Cluster, record: ClusterRecord, engine: Engine | None, again: str) -> None:
+    """Refuse a cluster of which a broker is gone or paused, and by no run: nobody would answer for it.
+
+    Raises:
+        ClusterError: one is.
+    """
+    for state in cluster.broker_states():
+        broker = f"broker {state.broker_id}"
+        if not state.alive:
+            what = f"cluster {record.name!r} stands no more: {broker}: {state.detail}"
+            raise ClusterError(what, fix=again)
+        if state.detail == PAUSED:
+            what = f"{broker} of cluster {record.name!r} is paused, and by no run"
+            raise ClusterError(what, fix=f"{_resumption(record, engine, state.broker_id)}; or {again}")
+
+
+def _resumption(record: ClusterRecord, engine: Engine | None, broker_id: int) -> str:
+    """The command by which a paused broker goes on."""
+    if engine is not None:
+        return f"docker unpause {Containers(engine, record).name(broker_id)}"
+    return f"kill -CONT {Brokers(record).find(broker_id).identity.pid}"
 
 
 def _undo_left_faults(cluster: Cluster, record: ClusterRecord, progress: Progress) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -45,7 +46,6 @@ from loadlab.errors import ClusterError, UsageError
 from loadlab.scenario.cluster import ClusterSpec
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
     from types import ModuleType
 
@@ -145,6 +145,30 @@ def test_what_was_killed_while_it_was_started_under_a_name_is_left_over(
     with pytest.raises(ClusterError, match="was never whole"):
         standing.attach("lab", print)
     assert began.answered().ready
+
+
+def test_a_cluster_of_which_somebody_else_has_paused_a_broker_is_refused() -> None:
+    with subprocess.Popen(["sleep", "600"]) as process:
+        try:
+            identity = ProcessIdentity.of(process.pid)
+            assert identity is not None
+            broker = BrokerProcess(1, identity, "/nowhere", ("sleep",))
+            replace(record("r", "lab", DEAD), brokers=(broker,)).save()
+            process.send_signal(signal.SIGSTOP)
+            await_stop(identity)
+            with pytest.raises(ClusterError, match="broker 1 of cluster 'lab' is paused, and by no") as told:
+                standing.attach("lab", print)
+            assert (told.value.fix or "").startswith(f"kill -CONT {process.pid}; or loadlab cluster down")
+            process.send_signal(signal.SIGCONT)
+            standing.attach("lab", print).stop()
+        finally:
+            process.kill()
+
+
+def await_stop(identity: ProcessIdentity) -> None:
+    deadline_s = time.monotonic() + 10
+    while not identity.is_stopped:
+        assert time.monotonic() < deadline_s
 
 
 def test_what_several_runs_do_to_one_cluster_is_remembered_of_each() -> None:
