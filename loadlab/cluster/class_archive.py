@@ -7,11 +7,13 @@ meet.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
 import signal
 import subprocess
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING
 from loadlab.cluster import local_broker
 from loadlab.cluster.api import ClusterInfo
 from loadlab.cluster.local_cluster import Brokers
+from loadlab.cluster.logs import tail
 from loadlab.cluster.ports import LOOPBACK, HeldPorts
 from loadlab.cluster.processes import ProcessIdentity
 from loadlab.cluster.properties import (
@@ -34,25 +37,44 @@ from loadlab.errors import ClusterError
 
 if TYPE_CHECKING:
     from loadlab.cluster.api import Progress
+    from loadlab.cluster.java import Java
     from loadlab.cluster.local_broker import Installation
 
 _START_TIMEOUT_S = 60.0
 _END_TIMEOUT_S = 60.0
 _HEAP_BYTES = 512 << 20
+_AGAIN_AFTER_S = 24 * 3600.0
 
 
 def with_archive(installation: Installation, progress: Progress) -> Installation:
     """Give an installation its archive, made if there is none; without one brokers only start slower."""
     path = _path(installation)
-    if not path.is_file():
-        progress("preparing Kafka's classes for quick starts (once for this Java and Kafka)")
-        try:
-            run_id = f"archive-{secrets.token_hex(4)}"
-            _make(replace(installation, heap_bytes=_HEAP_BYTES, run_id=run_id), path)
-        except (ClusterError, OSError, subprocess.SubprocessError) as error:
-            progress(f"no archive of classes could be made ({error}); brokers start slower")
-            return installation
+    failure = path.with_suffix(".failed")
+    if path.is_file():
+        return replace(installation, archive=path)
+    if not _can_have_one(installation.java) or _is_fresh(failure):
+        return installation
+    progress("preparing Kafka's classes for quick starts (once for this Java and Kafka)")
+    try:
+        run_id = f"archive-{secrets.token_hex(4)}"
+        _make(replace(installation, heap_bytes=_HEAP_BYTES, run_id=run_id), path)
+    except (ClusterError, OSError, subprocess.SubprocessError) as error:
+        progress(f"no archive of classes could be made ({error}); brokers start slower")
+        with contextlib.suppress(OSError):
+            failure.write_text(f"{error}\n", encoding="utf-8")
+        return installation
     return replace(installation, archive=path)
+
+
+def _can_have_one(java: Java) -> bool:
+    """Say whether a runtime has the archive of its classes that Kafka's is built on; jlink makes none."""
+    server = java.launcher.resolve().parent.parent / "lib" / "server"
+    return not server.is_dir() or (server / "classes.jsa").is_file()  # what is no runtime's leads to one
+
+
+def _is_fresh(failure: Path) -> bool:
+    """Say whether it was tried in vain of late: each run would start a broker for it."""
+    return failure.is_file() and time.time() - failure.stat().st_mtime < _AGAIN_AFTER_S
 
 
 def _path(installation: Installation) -> Path:
@@ -79,13 +101,27 @@ def _make(installation: Installation, path: Path) -> None:
         try:
             brokers.guard()
             brokers.launch(1, directory, [launcher, f"-XX:ArchiveClassesAtExit={draft}", *rest])
-            ReadinessWait(address, brokers.ending, _START_TIMEOUT_S).wait_for_sockets()
-            broker = brokers.find(1).identity
-            broker.send(signal.SIGTERM)
-            broker.wait_until_gone(_END_TIMEOUT_S)
+            _await_archive(brokers, address, draft)
             draft.replace(path)
+        except ClusterError as error:
+            lines = tail(local_broker.log_dir(directory) / "console.log")
+            said = [line for line in lines if "archive" in line.lower()] or lines
+            raise ClusterError(": ".join([error.message, *said[-1:]])) from error
         finally:
             brokers.end()
+
+
+def _await_archive(brokers: Brokers, address: str, draft: Path) -> None:
+    """Wait until the broker answers, ask it to end and wait for what it writes.
+
+    Raises:
+        ClusterError: it never answered, or wrote nothing.
+    """
+    ReadinessWait(address, brokers.ending, _START_TIMEOUT_S).wait_for_sockets()
+    broker = brokers.find(1).identity
+    broker.send(signal.SIGTERM)
+    if not broker.wait_until_gone(_END_TIMEOUT_S) or not draft.is_file():
+        raise ClusterError("the JVM wrote none")
 
 
 def _record(installation: Installation, directory: str, address: str) -> ClusterRecord:
