@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 REQUEST_TIMEOUT_S = 10.0
+_FOR_LATER = {KafkaError.NON_EMPTY_GROUP, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError._TIMED_OUT}  # noqa: SLF001  (librdkafka's own)
 _BACKOFF = {"reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 500}
 
 
@@ -115,6 +116,11 @@ class KafkaAdmin:
         default = ConfigSource.DEFAULT_CONFIG.value
         return _plain({name: entry for name, entry in entries.items() if entry.source != default})
 
+    def delete_groups(self, group_ids: Sequence[str], timeout_s: float) -> list[str]:
+        """Delete consumer groups; returns those that may be deleted later."""
+        futures = self.client.delete_consumer_groups(list(group_ids), request_timeout=timeout_s)
+        return [group_id for group_id, one in futures.items() if _is_for_later(one, timeout_s + 1)]
+
     def result(self, what: str, future: Future[Answer], timeout_s: float = REQUEST_TIMEOUT_S) -> Answer:
         """Wait for an answer.
 
@@ -139,10 +145,18 @@ class KafkaAdmin:
         return ClusterError(f"{self.bootstrap_servers} did not answer ({what}): {reason}")
 
 
-def error_code(error: BaseException) -> int | None:
+def error_code(error: BaseException | None) -> int | None:
     """Return Kafka's or librdkafka's code of an error; None where it has none."""
     detail = error.args[0] if isinstance(error, KafkaException) and error.args else None
     return detail.code() if isinstance(detail, KafkaError) else None
+
+
+def _is_for_later(deletion: Future[None], timeout_s: float) -> bool:
+    """Say whether a group could not be deleted yet: killed members stay in it until their session is over."""
+    try:
+        return error_code(deletion.exception(timeout_s)) in _FOR_LATER
+    except TimeoutError:
+        return True
 
 
 def _plain(entries: Mapping[str, ConfigEntry]) -> dict[str, str]:

@@ -213,6 +213,9 @@ class Cluster(Protocol):
     def forget_group(self, group_id: str) -> None:
         """End the connections by which a group's commits were asked for, once nobody asks any more."""
 
+    def delete_groups(self, group_ids: Sequence[str], timeout_s: float = 10.0) -> list[str]:
+        """Delete consumer groups; returns those that can be deleted only later. Needs ADMIN."""
+
     def topic_config(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
         """Return the effective configuration of topics. Needs ADMIN."""
 

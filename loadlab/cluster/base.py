@@ -152,6 +152,11 @@ class AdministeredCluster(abc.ABC):
         """End the connections by which a group's commits were asked for."""
         self._offsets.forget(group_id)
 
+    def delete_groups(self, group_ids: Sequence[str], timeout_s: float = 10.0) -> list[str]:
+        """Delete consumer groups; returns those that may be deleted later."""
+        self.require(Capability.ADMIN)
+        return self.admin.delete_groups(group_ids, timeout_s)
+
     def topic_config(self, names: Sequence[str]) -> dict[str, dict[str, str]]:
         """Return the effective configuration of topics."""
         self.require(Capability.ADMIN)

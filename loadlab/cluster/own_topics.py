@@ -1,4 +1,4 @@
-"""Topics of runs on clusters that go on without them: what a killed run leaves, the next one deletes."""
+"""Topics and groups of runs on clusters that go on: what a killed run leaves there, the next one deletes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from loadlab.cluster.state import records, state_dir, write_whole
 from loadlab.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from loadlab.cluster.api import Cluster
@@ -32,6 +32,7 @@ class MadeTopics:
         owner: the process that made them.
         over: whether their run is, and could not delete them.
         external: whether the cluster is somebody else's, of which loadlab keeps no record.
+        groups: the consumer groups that the run made up.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class MadeTopics:
     owner: ProcessIdentity
     over: bool = False
     external: bool = True
+    groups: tuple[str, ...] = ()
 
     @property
     def run_id(self) -> str:
@@ -62,7 +64,9 @@ class MadeTopics:
         return any(one.info.cluster_id == self.cluster_id and one.name is None for one in records())
 
     @classmethod
-    def of(cls, run_id: str, cluster: Cluster, ids: Mapping[str, str]) -> MadeTopics:
+    def of(
+        cls, run_id: str, cluster: Cluster, ids: Mapping[str, str], groups: Sequence[str] = ()
+    ) -> MadeTopics:
         """What a run of this process has made."""
         return cls(
             _folder() / f"{run_id}.json",
@@ -70,6 +74,7 @@ class MadeTopics:
             dict(ids),
             ProcessIdentity.current(),
             external=cluster.info.provider == "external",
+            groups=tuple(groups),
         )
 
     def remember(self) -> None:
@@ -84,11 +89,12 @@ class MadeTopics:
             "owner": str(self.owner),
             "over": self.over,
             "external": self.external,
+            "groups": self.groups,
         }
         write_whole(self.path, json.dumps(document))
 
     def delete(self, cluster: Cluster, timeout_s: float) -> None:
-        """Delete them; what could not be deleted is left to the next run.
+        """Delete them, then the groups; what could not be deleted is left to the next run.
 
         Raises:
             ClusterError: the cluster did not answer.
@@ -96,10 +102,22 @@ class MadeTopics:
         try:
             cluster.delete_topics(self.ids, timeout_s)
         except ClusterError:
-            with contextlib.suppress(UsageError):  # without a mark they are left until their process ends
-                replace(self, over=True).remember()
+            self.leave()
             raise
-        self.forget()
+        if left := self._delete_groups(cluster, timeout_s):
+            replace(self, ids={}, groups=left).leave()
+        else:
+            self.forget()
+
+    def _delete_groups(self, cluster: Cluster, timeout_s: float) -> tuple[str, ...]:
+        if not self.groups or self.end_with_cluster:
+            return ()
+        return tuple(cluster.delete_groups(self.groups, timeout_s))
+
+    def leave(self) -> None:
+        """Leave what could not be deleted to the next run."""
+        with contextlib.suppress(UsageError):  # without a mark they are left until their process ends
+            replace(self, over=True).remember()
 
     def forget(self) -> None:
         """Remove the file; one that stays names topics that are gone, and does no harm."""
@@ -162,7 +180,14 @@ def _records() -> Iterator[MadeTopics]:
             found = json.loads(path.read_text(encoding="utf-8"))
             owner = ProcessIdentity.parse(str(found["owner"]))
             if owner is not None:
-                over, external = bool(found.get("over", False)), bool(found.get("external", True))
-                yield MadeTopics(path, str(found["cluster_id"]), dict(found["ids"]), owner, over, external)
+                yield MadeTopics(
+                    path,
+                    str(found["cluster_id"]),
+                    dict(found["ids"]),
+                    owner,
+                    over=bool(found.get("over", False)),
+                    external=bool(found.get("external", True)),
+                    groups=tuple(found.get("groups", ())),
+                )
         except (OSError, ValueError, KeyError, TypeError):
             continue

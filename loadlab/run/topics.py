@@ -1,4 +1,4 @@
-"""The topics of a run: made before its load, and deleted after it where the cluster goes on without it."""
+"""The topics of a run: made before its load; where the cluster goes on, deleted after it, with its groups."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from loadlab.cluster import TopicRequest
+from loadlab.cluster import Capability, TopicRequest
 from loadlab.cluster.own_topics import MadeTopics, delete_left
 from loadlab.errors import LoadlabError, UsageError
 from loadlab.run.opening import TRIED_AGAIN, end
+from loadlab.run.orders import group_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,8 +67,9 @@ class RunTopics:
         # Without their ids nobody could delete them: a signal waits until those are known.
         with self.interrupts.deferred():
             ids = self.cluster.create_topics(wanted) if wanted else {}
-            if ids and outlives and not keeps:
-                made = MadeTopics.of(self.run_id, self.cluster, ids)
+            groups = self._own_groups()
+            if (ids or groups) and outlives and not keeps:
+                made = MadeTopics.of(self.run_id, self.cluster, ids, groups)
                 self._remember(made)
         try:
             if self.interrupts.missed:
@@ -89,6 +91,12 @@ class RunTopics:
                 fix="create it, or drop existing: true so that the run makes its own",
             )
         return {name: len(topic.partitions) for name, topic in found.items() if topic is not None}
+
+    def _own_groups(self) -> list[str]:
+        """The groups whose names the run makes up, where the cluster can delete them."""
+        if Capability.ADMIN not in self.cluster.capabilities:
+            return []
+        return [group_id(self.run_id, one) for one in self.plan.consumers if one.group_id is None]
 
     def _remember(self, made: MadeTopics) -> None:
         try:

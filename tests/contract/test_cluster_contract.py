@@ -23,6 +23,7 @@ CALLS: dict[Capability, list[Callable[[Cluster], object]]] = {
     Capability.ADMIN: [
         lambda cluster: cluster.topic_config(["any"]),
         lambda cluster: cluster.broker_config(),
+        lambda cluster: cluster.delete_groups(["any"]),
     ],
     Capability.TELEMETRY: [lambda cluster: cluster.telemetry()],
     Capability.PAUSE: [lambda cluster: cluster.pause(1), lambda cluster: cluster.resume(1)],
@@ -170,6 +171,19 @@ def test_each_group_reads_all_and_its_commits_are_seen(cluster: Cluster, topic: 
     assert [len(consume(cluster, topic, group, 10)) for group in groups] == [10, 10]
     assert [cluster.committed_offsets(group, [(topic, 0)]) for group in groups] == [{(topic, 0): 10}] * 2
     assert cluster.committed_offsets(f"{topic}-c", [(topic, 0)]) == {(topic, 0): None}
+
+
+@pytest.mark.needs(Capability.ADMIN)
+def test_groups_are_deleted_as_soon_as_they_have_no_members(cluster: Cluster, topic: str) -> None:
+    cluster.create_topics([TopicRequest(topic, 1, 1)])
+    consumer = Consumer({"bootstrap.servers": cluster.bootstrap_servers, "group.id": topic})
+    consumer.subscribe([topic])
+    assert wait_for(lambda: bool(consumer.poll(0.1) or consumer.assignment()))
+    consumer.commit(offsets=[TopicPartition(topic, 0, 0)], asynchronous=False)
+    assert cluster.delete_groups([topic]) == [topic]
+    consumer.close()
+    assert cluster.delete_groups([topic, f"{topic}-unknown"]) == []
+    assert cluster.committed_offsets(topic, [(topic, 0)]) == {(topic, 0): None}
 
 
 def test_the_disk_is_known_of_own_clusters_only(cluster: Cluster) -> None:

@@ -28,12 +28,18 @@ class Standing:
     def __init__(self, cluster_id: str = "here", provider: str = "local", **topics: str) -> None:
         self.info = SimpleNamespace(cluster_id=cluster_id, provider=provider)
         self.topics = topics
+        self.groups = {"loadlab-run-billing"}
+        self.with_members: set[str] = set()
 
     def topic_ids(self, names: Sequence[str]) -> dict[str, str | None]:
         return {name: self.topics.get(name) for name in names}
 
     def delete_topics(self, ids: Mapping[str, str], _timeout_s: float) -> None:
         self.topics = {name: there for name, there in self.topics.items() if ids.get(name) != there}
+
+    def delete_groups(self, group_ids: Sequence[str], _timeout_s: float) -> list[str]:
+        self.groups -= set(group_ids) - self.with_members
+        return [one for one in group_ids if one in self.with_members]
 
 
 def as_cluster(standing: Standing) -> Cluster:
@@ -154,3 +160,33 @@ def remembered_cluster(cluster_id: str, name: str | None) -> Standing:
     info = ClusterInfo("local", "kafka", "4.3.1", 1, None, {}, "asked for", cluster_id)
     ClusterRecord("k3f9", name, ProcessIdentity.current(), info, "127.0.0.1:1").save()
     return Standing(cluster_id)
+
+
+def test_a_run_deletes_its_groups_after_its_topics(state: Path) -> None:
+    cluster = Standing(orders="id-1")
+    made = MadeTopics.of("run", as_cluster(cluster), {"orders": "id-1"}, ["loadlab-run-billing"])
+    made.remember()
+    made.delete(as_cluster(cluster), 1.0)
+    assert (cluster.topics, cluster.groups) == ({}, set())
+    assert not list(state.iterdir())
+
+
+def test_a_group_that_has_members_of_a_killed_run_is_left_to_the_next_ones(state: Path) -> None:
+    cluster = Standing(orders="id-1")
+    cluster.with_members = set(cluster.groups)
+    MadeTopics.of("run", as_cluster(cluster), {"orders": "id-1"}, ["loadlab-run-billing"]).delete(
+        as_cluster(cluster), 1.0
+    )
+    assert cluster.groups
+    assert len(list(state.iterdir())) == 1
+
+    cluster.with_members = set()
+    delete_left(as_cluster(cluster))
+    assert not cluster.groups
+    assert not list(state.iterdir())
+
+
+def test_groups_of_a_cluster_that_ends_with_the_run_are_left_to_it() -> None:
+    cluster = remembered_cluster("id", name=None)
+    MadeTopics.of("run", as_cluster(cluster), {}, ["loadlab-run-billing"]).delete(as_cluster(cluster), 1.0)
+    assert cluster.groups

@@ -1,0 +1,69 @@
+"""What a run makes on a cluster that goes on, and takes away at its end."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from run_samples import scenario_of
+
+from loadlab.cluster import Capability
+from loadlab.run.events import Events
+from loadlab.run.interrupts import Interrupts
+from loadlab.run.plan import plan_scenario
+from loadlab.run.progress import SilentObserver
+from loadlab.run.topics import RunTopics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from loadlab.cluster import Cluster, TopicRequest
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOADLAB_STATE_DIR", str(tmp_path))
+
+
+class GoingOn:
+    """A cluster that notes what is deleted on it."""
+
+    info = SimpleNamespace(cluster_id="id", provider="external")
+
+    def __init__(self, *capabilities: Capability) -> None:
+        self.capabilities = frozenset(capabilities)
+        self.deleted: list[str] = []
+
+    def create_topics(self, requests: Sequence[TopicRequest]) -> dict[str, str]:
+        return {one.name: f"id of {one.name}" for one in requests}
+
+    def delete_topics(self, ids: Mapping[str, str], _timeout_s: float) -> None:
+        self.deleted += ids
+
+    def delete_groups(self, group_ids: Sequence[str], _timeout_s: float) -> list[str]:
+        self.deleted += group_ids
+        return []
+
+
+def run_on(cluster: GoingOn, *, outlives: bool = True, keeps: bool = False) -> list[str]:
+    consumers = {"billing": {"topic": "orders"}, "audit": {"topic": "orders", "group_id": "the-users-own"}}
+    plan = plan_scenario(scenario_of(consumers=consumers))
+    topics = RunTopics(plan, "k3f9", cast("Cluster", cluster), Events(SilentObserver()), Interrupts())
+    with topics.made(outlives=outlives, keeps=keeps, timeout_s=lambda: 1.0):
+        assert cluster.deleted == []
+    return cluster.deleted
+
+
+def test_a_run_deletes_its_topics_and_the_groups_whose_names_it_made_up() -> None:
+    assert run_on(GoingOn(Capability.ADMIN)) == ["orders", "loadlab-k3f9-billing"]
+
+
+def test_no_groups_are_deleted_where_no_admin_calls_are_answered() -> None:
+    assert run_on(GoingOn()) == ["orders"]
+
+
+@pytest.mark.parametrize("how", [{"outlives": False}, {"keeps": True}])
+def test_nothing_is_deleted_where_the_cluster_ends_or_all_is_kept(how: dict[str, bool]) -> None:
+    assert run_on(GoingOn(Capability.ADMIN), **how) == []
