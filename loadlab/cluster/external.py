@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+import threading
+from concurrent.futures import Future
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from confluent_kafka import KafkaException
 
@@ -15,12 +18,13 @@ from loadlab.scenario.client_properties import read_client_properties, without_s
 from loadlab.scenario.cluster import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from confluent_kafka.admin import ClusterMetadata
 
     from loadlab.scenario.cluster import ClusterSpec
 
+Answer = TypeVar("Answer")
 _CONNECT_TIMEOUT_S = 8.0
 _STATE_TIMEOUT_S = 1.0
 _HOW_LONG = re.compile(r" \(after \d+ms in state \w+.*\)$")  # what else is alike is told once
@@ -147,11 +151,28 @@ def _ask(servers: str, properties: Mapping[str, str]) -> ClusterMetadata:
         ) from None
     with admin:
         try:
-            return admin.metadata(timeout_s=_CONNECT_TIMEOUT_S)
+            return _heeding_signals(partial(admin.metadata, timeout_s=_CONNECT_TIMEOUT_S))
         except ClusterError as error:
             told = dict.fromkeys(_HOW_LONG.sub("", line) for line in admin.connection_errors)
             tried = "\n".join(f"  {without_secrets(line, properties)}" for line in told)
             raise ClusterError(
                 f"no Kafka answered at {servers} within {_CONNECT_TIMEOUT_S:.0f} s\n{tried}".rstrip(),
-                fix="check that it listens there, and that client_properties has its TLS and SASL settings",
+                fix="check that it listens there, and that client_properties has its TLS and SASL settings;"
+                " it may not speak Kafka, or expect TLS",
             ) from error
+
+
+def _heeding_signals(ask: Callable[[], Answer]) -> Answer:
+    """Ask in another thread: librdkafka's calls let no signal through until they return, and a wait does."""
+    answer: Future[Answer] = Future()
+
+    def await_answer() -> None:
+        try:
+            answer.set_result(ask())
+        except BaseException as error:  # noqa: BLE001  (it is raised where it is waited for)
+            answer.set_exception(error)
+
+    threading.Thread(
+        target=await_answer, daemon=True
+    ).start()  # which an interrupted process does not wait for
+    return answer.result()

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
+import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from loadlab.cluster.api import ClusterInfo
-from loadlab.cluster.external import ExternalCluster
+from loadlab.cluster import external
+from loadlab.cluster.api import ClusterInfo, StartRequest
+from loadlab.cluster.external import ExternalCluster, ExternalProvider
+from loadlab.cluster.specs import cluster_spec
 from loadlab.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -74,3 +81,25 @@ def test_a_slow_broker_is_waited_for_where_its_configuration_is_asked(cluster: E
     admin = FakeAdmin(frozenset({2, 3}), answers_after_s=3.0)
     assert given(cluster, admin).broker_config() == {"num.io.threads": "4"}
     assert admin.asked == [2]
+
+
+def test_a_signal_is_heeded_while_what_listens_says_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        servers = f"127.0.0.1:{silent.getsockname()[1]}"
+        spec = cluster_spec({"provider": "external", "bootstrap_servers": servers})
+        signalling = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+        request = StartRequest("run", lambda _: signalling.start(), "asked for")
+        began_s = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            ExternalProvider().start(spec, request)
+        assert time.monotonic() - began_s < 4, "the question takes 8 s"
+
+
+def test_what_does_not_speak_kafka_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(external, "_CONNECT_TIMEOUT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        servers = f"127.0.0.1:{silent.getsockname()[1]}"
+        spec = cluster_spec({"provider": "external", "bootstrap_servers": servers})
+        with pytest.raises(ClusterError, match="no Kafka answered") as told:
+            ExternalProvider().start(spec, StartRequest("run", print, "asked for"))
+    assert "it may not speak Kafka, or expect TLS" in (told.value.fix or "")
