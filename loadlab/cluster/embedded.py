@@ -144,15 +144,19 @@ class EmbeddedProvider:
     def start(self, spec: ClusterSpec, request: StartRequest) -> EmbeddedCluster:
         """Start the process; it prints where it answers as soon as it does."""
         request.progress("starting mock brokers (librdkafka): not Kafka")
-        directory = _directory()
-        process = _launch(directory, spec, request)
+        directory = process = None
         try:
+            with signals_held():  # what is made is known, whenever a signal comes
+                directory = _directory()
+                process = _launch(directory, spec, request)
             return self._started(process, directory, spec, request)
         except BaseException:
             with signals_held():
-                process.kill()
-                process.communicate()
-                shutil.rmtree(directory, ignore_errors=True)
+                if process is not None:
+                    process.kill()
+                    process.communicate()
+                if directory is not None:
+                    shutil.rmtree(directory, ignore_errors=True)
             raise
 
     def _started(

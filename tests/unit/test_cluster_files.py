@@ -416,6 +416,25 @@ def test_a_mock_under_a_long_path_for_temporary_files_starts(
     assert "TMPDIR" in (refused.value.fix or "")
 
 
+@pytest.mark.parametrize("step", ["_directory", "_launch"])
+def test_a_mock_that_is_interrupted_while_it_is_launched_leaves_no_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    whole = getattr(embedded, step)
+
+    def interrupted(*arguments: object) -> object:
+        made = whole(*arguments)
+        os.kill(os.getpid(), signal.SIGINT)
+        return made
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(embedded, step, interrupted)
+    spec = cluster_spec({"provider": "embedded"})
+    with pytest.raises(KeyboardInterrupt):
+        embedded.EmbeddedProvider().start(spec, StartRequest("interrupted", print, "asked for"))
+    assert not list(tmp_path.glob("loadlab-mock-*"))
+
+
 def test_signals_wait_until_what_has_to_end_has_ended() -> None:
     seen = []
 
