@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
@@ -27,12 +28,12 @@ from loadlab.cli.options import (
 from loadlab.cli.quickstart import quickstart_scenario
 from loadlab.cli.stored import print_run, print_set
 from loadlab.cli.watching import watching
-from loadlab.errors import EXIT_INTERRUPTED, LoadlabError
+from loadlab.errors import EXIT_INTERRUPTED, LoadlabError, RunError
 from loadlab.run.runner import RunOptions, run_scenario
 from loadlab.scenario import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from loadlab.cli.ci_report import CiReport
     from loadlab.scenario import LoadedScenario
@@ -135,7 +136,8 @@ def _run(scenario: Path, options: RunKeywords, *, builds_image: bool = False) ->
                 ensure_image(loaded.scenario.cluster, observer.message)
             stored = run_scenario(loaded, choices, observer)
         report.take(stored.result)
-        print_run(stored, options["output"])
+        with _kept_in(stored.path):
+            print_run(stored, options["output"])
     return exit_code(stored.result, strict=options["strict"])
 
 
@@ -153,11 +155,26 @@ def _repeat(scenario: Path, options: RunKeywords, repetitions: int, *, fresh_clu
         if isinstance(repeated.error, KeyboardInterrupt):
             made = f"{len(repeated.results)} of {repetitions} repetitions"
             report.fail(LoadlabError(f"interrupted: {made} were made"))
-        print_set(repeated.stored, options["output"])
+        with _kept_in(repeated.stored.path):
+            print_set(repeated.stored, options["output"])
         if repeated.error is not None and not repeated.stored.runs.interrupted:
             raise repeated.error
     codes = [exit_code(result, strict=options["strict"]) for result in repeated.results]
     return EXIT_INTERRUPTED if repeated.stored.runs.interrupted else worst_exit_code(codes)
+
+
+@contextmanager
+def _kept_in(folder: Path) -> Iterator[None]:
+    """Shows a result; where standard output takes no more, the error says that the result is safe.
+
+    Raises:
+        RunError: it takes no more.
+    """
+    try:
+        yield
+    except RunError as error:
+        where = f"{error.message}; the result is stored in {folder}"
+        raise RunError(where, fix=f"loadlab show {folder}") from error
 
 
 def _prepared(scenario: Path, options: RunKeywords, report: CiReport) -> tuple[LoadedScenario, RunOptions]:

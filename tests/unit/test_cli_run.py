@@ -224,3 +224,23 @@ def test_an_installation_without_the_quickstart_says_what_to_do(
 @pytest.mark.parametrize("name", ["run", "demo"])
 def test_help_shows_an_example(name: str) -> None:
     assert f"  loadlab {name}" in called(name, "--help").stdout
+
+
+def test_where_standard_output_is_full_the_result_is_told_to_be_safe(
+    runner: FakeRunner, scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise RunError("standard output can't be written: No space left on device")
+
+    monkeypatch.setattr(run_module, "print_run", full)
+    told = called("run", scenario, "--results-dir", tmp_path)
+
+    assert runner.loaded is not None
+    assert told.exit_code == 4
+    assert told.stderr.splitlines()[-2:] == [
+        (
+            f"error: standard output can't be written: No space left on device; the result is stored in"
+            f" {tmp_path / RUN_ID}"
+        ),
+        f"fix: loadlab show {tmp_path / RUN_ID}",
+    ]
