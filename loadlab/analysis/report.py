@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -18,7 +19,7 @@ import nbformat
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
 
 from loadlab.analysis.export.files import write_files
@@ -34,6 +35,7 @@ PARAMETERS: Final = "parameters"
 
 _TEMPLATES: Final = Path(__file__).parent / "report_template"
 _CELL_TIMEOUT_S: Final = 120
+_KILLED: Final = "run it again; where that happens again, see whether the machine is out of memory"
 _MARK: Final = "loadlab_sources"
 """The metadata by which a notebook that a report wrote is known, as long as nobody has gone on from it."""
 _HEADING: Final = re.compile(r"^##? (.+)$", re.MULTILINE)
@@ -124,7 +126,8 @@ def execute(notebook: NotebookNode, folder: Path | None = None) -> NotebookNode:
             raise UsageError(error.evalue) from error
         raise RunError(f"the report's notebook failed: {error.ename}: {error.evalue}") from error
     except (CellTimeoutError, RuntimeError) as error:  # a kernel that does not start is a bare RuntimeError
-        raise RunError(f"the report's notebook did not end: {' '.join(str(error).split())}") from error
+        what = f"the report's notebook did not end: {' '.join(str(error).split())}"
+        raise RunError(what, fix=_KILLED if isinstance(error, DeadKernelError) else None) from error
 
 
 class _ThisPython(KernelSpecManager):
@@ -146,7 +149,8 @@ def _interruptible(client: NotebookClient) -> NotebookNode:
             manager = client.km
             kernel = manager.provisioner if manager is not None else None
             if isinstance(kernel, LocalProvisioner) and kernel.pid is not None:
-                os.kill(kernel.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # the signal may have ended it, too
+                    os.kill(kernel.pid, signal.SIGKILL)
             pool.shutdown()
             # nbclient, which has given it up by now, looks after it once more when this process ends.
             client.km = manager

@@ -294,6 +294,13 @@ def test_a_cell_that_fails_is_one_clear_line(
         make_report(notebook, {"x": 2}, "failing")
 
 
+def test_a_kernel_that_is_killed_is_told_with_what_to_look_for() -> None:
+    cell = nbformat.v4.new_code_cell("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(RunError, match="Kernel died") as told:
+        execute(nbformat.v4.new_notebook(cells=[cell]))
+    assert "out of memory" in (told.value.fix or "")
+
+
 def test_a_notebook_runs_in_this_python_whatever_kernels_jupyter_finds_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
