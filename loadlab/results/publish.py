@@ -12,6 +12,7 @@ import errno
 import fcntl
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,13 +38,12 @@ def ensure_writable(results_dir: Path) -> None:
     """
     try:
         results_dir.mkdir(parents=True, exist_ok=True)
-        if not os.access(results_dir, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        with _locked(results_dir):
+        # To write tells why it can't be done; to ask for the right (access) tells only that.
+        with tempfile.TemporaryFile(dir=results_dir), _locked(results_dir):
             free_bytes = shutil.disk_usage(results_dir).free
     except OSError as error:
         raise UnwritableError(
-            f"results can't be written to {results_dir}: {error.strerror}",
+            f"results can't be written to {results_dir}: {_why_not(results_dir, error)}",
             fix="name a folder that can be written with --results-dir or LOADLAB_RESULTS_DIR",
         ) from error
     if free_bytes < _LEAST_FREE_BYTES:
@@ -51,6 +51,12 @@ def ensure_writable(results_dir: Path) -> None:
             f"results can't be written to {results_dir}: its disk has {free_bytes >> 10} KiB left",
             fix="free disk space, or name another folder with --results-dir",
         )
+
+
+def _why_not(folder: Path, error: OSError) -> str:
+    if isinstance(error, FileExistsError):
+        return "it is a link to nothing" if folder.is_symlink() and not folder.exists() else "it is no folder"
+    return error.strerror or str(error)
 
 
 @contextlib.contextmanager

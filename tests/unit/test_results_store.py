@@ -188,6 +188,15 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_run(tmp_path: Pat
     assert "--results-dir" in (caught.value.fix or "")
 
 
+def test_a_file_and_a_dangling_link_are_told_apart_from_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "nothing")
+    with pytest.raises(UsageError, match=r"file: it is no folder"):
+        ensure_writable(tmp_path / "file")
+    with pytest.raises(UsageError, match=r"link: it is a link to nothing"):
+        ensure_writable(tmp_path / "link")
+
+
 def test_a_read_only_folder_is_refused_clearly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def read_only(*_arguments: object) -> int:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
@@ -316,6 +325,10 @@ def test_a_folder_on_a_disk_that_is_read_only_is_refused_before_the_run(
 ) -> None:
     """Its lock is there and can be opened; root may write anything, so that the question is answered here."""
     ensure_writable(tmp_path)
-    monkeypatch.setattr(publish.os, "access", lambda *_: False)
-    with pytest.raises(UsageError, match=r"can't be written.*Permission denied"):
+
+    def read_only(**_: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(publish.tempfile, "TemporaryFile", read_only)
+    with pytest.raises(UsageError, match=r"can't be written.*Read-only file system"):
         ensure_writable(tmp_path)
