@@ -50,7 +50,7 @@ class CiReport:
 
     def fail(self, error: BaseException) -> None:
         """Adds a run that ended by an error; what it measured, where that was stored."""
-        why = error.message if isinstance(error, LoadlabError) else f"{type(error).__name__} {error}".strip()
+        why = _told(error)
         folder = error.stored_in if isinstance(error, RunError) else None
         if folder is not None:
             self.take(load(folder, folder.parent).result, why)
@@ -66,6 +66,14 @@ class CiReport:
     def markdown(self) -> str:
         """What is appended to the CI's page."""
         return "\n".join(self._pages)
+
+
+def _told(error: BaseException) -> str:
+    if isinstance(error, LoadlabError):
+        return error.message
+    if isinstance(error, KeyboardInterrupt):
+        return ": ".join(["interrupted", *getattr(error, "__notes__", ())])
+    return f"{type(error).__name__} {error}".strip()
 
 
 @contextlib.contextmanager

@@ -238,3 +238,11 @@ def test_a_page_says_what_its_figures_are_of() -> None:
     assert "- cluster: embedded · 1 broker" in told
     assert "- mock broker: not Kafka" in told
     assert "- saturated: the cluster was the limit" in told
+
+
+def test_an_interrupted_run_is_told_in_the_command_s_words() -> None:
+    report = CiReport("small")
+    report.fail(KeyboardInterrupt())
+    (error,) = parsed(report).iter("error")
+
+    assert error.get("message") == "interrupted"
