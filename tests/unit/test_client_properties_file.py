@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import pytest
 from confluent_kafka import Producer
@@ -247,6 +247,12 @@ def test_a_login_that_fails_again_and_again_is_told_once(monkeypatch: pytest.Mon
 
         def metadata(self, timeout_s: float) -> None:
             raise ClusterError(f"nothing within {timeout_s}")
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            """Nothing is open."""
 
     monkeypatch.setattr(external, "KafkaAdmin", Refused)
     with pytest.raises(ClusterError) as refusal:
