@@ -14,8 +14,9 @@ plots = StudyPlots(found)
 pages_of_study.study_box(found)
 
 # %% [markdown]
-# ## What was measured against the default
-# The values that are not the default's. A cost is a figure that got worse by more than noise.
+# ## What was measured against the baseline
+# The values that are not those of the baseline: the default, or the scenario as it is. A cost is a figure
+# that got worse by more than noise.
 
 # %%
 pages_of_study.recommended(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, cast
 
@@ -27,12 +28,13 @@ if TYPE_CHECKING:
     from loadlab.results.model_study import Purpose, StudyResult
 
 _PURPOSES: dict[Purpose, str] = {
-    "baseline": "the default first, for its noise",
+    "baseline": "the {} first, for its noise",
     "trial": "trials",
-    "default": "the default between them, for drift",
+    "default": "the {} between them, for drift",
     "candidate": "the best trials again",
-    "confirm": "default and contender in turns",
+    "confirm": "{} and contender in turns",
 }
+"""In the place of {} what is compared with: the default, or the scenario as it is."""
 _NO_COSTS = "What it costs is not known: the runs of the confirmation are no longer stored."
 _OF_FILE = ("search_space", "rules", "budget", "seed", "sampler", "baseline", "noise", "confirm")
 
@@ -63,20 +65,21 @@ def _notes(result: StudyResult) -> Iterator[str]:
             yield MOCK_NOTE
     if not result.finished:
         yield f"not finished: the same command with --resume {result.study_id} goes on"
+    baseline_name = _baseline_name(result)
     if result.forced:
-        yield "forced: it would have gone on with a noisy default, or one that breaks a constraint"
+        yield f"forced: a noisy {baseline_name}, or one that breaks a constraint, would not have ended it"
     if result.answer is not None:
-        yield f"the default's runs vary by {numbers.share(result.answer.cv)} (coefficient of variation)"
+        noise = numbers.share(result.answer.cv)
+        yield f"the {baseline_name}'s runs vary by {noise} (coefficient of variation)"
         yield result.answer.drift
 
 
 def recommended(result: StudyResult) -> Page:
-    """Each value that is not the default's; what the constraints came to, and what got worse."""
-    answer = result.answer
+    """Each value that is not that of what is compared with; what constraints came to, and what got worse."""
+    answer, baseline_name = result.answer, _baseline_name(result)
     if answer is None or answer.trial is None or not result.trials:
-        return page(
-            element("p", "No configuration was measured to the end beside the default.", css="missing")
-        )
+        said = f"No configuration was measured to the end beside the {baseline_name}."
+        return page(element("p", said, css="missing"))
     default = result.default.assignment
     names = short_names(answer.use)
     changed = [
@@ -88,15 +91,24 @@ def recommended(result: StudyResult) -> Page:
         for each in answer.limits
     ]
     costs = [
-        (each.label, numbers.of_unit(each.default, each.unit), numbers.of_unit(each.recommended, each.unit))
+        (each.label, *(numbers.of_unit(_bound(side), each.unit) for side in (each.default, each.recommended)))
         for each in answer.costs or ()
     ]
     return page(
-        table(("knob", "default", f"trial {answer.trial}"), changed),
+        table(("knob", baseline_name, f"trial {answer.trial}"), changed),
         table(("constraint", "measured, in the median", "limit"), limits),
-        table(("what it costs", "default", f"trial {answer.trial}"), costs),
+        table(("what it costs", baseline_name, f"trial {answer.trial}"), costs),
         None if answer.costs is not None else element("p", _NO_COSTS, css="missing"),
     )
+
+
+def _bound(value: float | None) -> float:
+    return math.inf if value is None else value
+
+
+def _baseline_name(result: StudyResult) -> str:
+    """What is compared with: "default", or "scenario"."""
+    return result.default.origin if result.trials else "default"
 
 
 def _value(path: str, value: JsonValue) -> str:
@@ -157,10 +169,11 @@ def trials(result: StudyResult) -> Page:
 
 
 def runs_made(result: StudyResult) -> Page:
-    """How many runs the study made, what for, and how the default did."""
+    """How many runs the study made, what for, and how what is compared with did."""
+    baseline_name = _baseline_name(result)
     count = Counter(run.purpose for run in result.runs)
     rows = [
-        (words, str(count[purpose]), numbers.duration(_spent_s(result, purpose)))
+        (words.format(baseline_name), str(count[purpose]), numbers.duration(_spent_s(result, purpose)))
         for purpose, words in _PURPOSES.items()
         if count[purpose]
     ]
@@ -168,7 +181,8 @@ def runs_made(result: StudyResult) -> Page:
     values = [
         (str(number), objective_text(field, value)) for number, value in enumerate(baseline_values(result), 1)
     ]
-    return page(table(("runs of", "number", "time"), rows), table(("the default, run", field), values))
+    head = (f"the {baseline_name}, run", field)
+    return page(table(("runs of", "number", "time"), rows), table(head, values))
 
 
 def _spent_s(result: StudyResult, purpose: Purpose) -> float:

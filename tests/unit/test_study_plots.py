@@ -84,11 +84,11 @@ def test_a_history_has_each_run_once_and_the_best_only_rises(stored: StoredStudy
     ]
     assert [mark.value for mark in history.marks[:4]] == baseline_values(result)
     assert {mark.kind for mark in history.marks} == {
-        "default",
+        "baseline",
         "trial",
         "trial that breaks a constraint",
         "best trials again",
-        "contender in turns with the default",
+        "contender in turns with the baseline",
     }
     values = [value for _, value in history.best]
     assert values == sorted(values)

@@ -74,7 +74,7 @@ def draw_blocks(blocks: StudyBlocks) -> Plot:
     low, high = axes.get_ylim()
     axes.yaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10]))  # which two or three digits can name
     axes.yaxis.set_major_formatter(lambda value, _: numbers.ratio(value, fine=high - low < _FINE))
-    name_axes(axes, "block", f"trial {blocks.trial} ÷ default\n{blocks.objective.field.rpartition('.')[2]}")
+    name_axes(axes, "block", f"trial {blocks.trial} ÷ baseline\n{blocks.objective.field.rpartition('.')[2]}")
     add_legend(axes)
     better = "above" if blocks.objective.direction == "maximize" else "below"
     return Plot(

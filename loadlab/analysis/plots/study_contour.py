@@ -147,7 +147,7 @@ def _draw_between(
 def _draw_rings(axes: Axes, contour: StudyContour) -> None:
     """Rings around the default and the recommended trial."""
     for place, look, words in (
-        (contour.default, BLACK, "default"),
+        (contour.default, BLACK, "baseline"),
         (contour.recommended, ORANGE, "recommended"),
     ):
         if place is not None:

@@ -80,7 +80,7 @@ def draw_front(front: StudyFront) -> Plot:
         (front.others, BLUE, "trial"),
         (front.broken, VERMILION, "trial that breaks a constraint"),
         (front.front, ORANGE, "not bettered in all objectives"),
-        (default, BLACK, "default, in the median"),
+        (default, BLACK, "baseline, in the median"),
     )
     for points, look, words in groups:
         if points:

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from loadlab.results.model_study import StudyResult, StudyRun
 
 _LOOKS: Final[dict[str, Look]] = {
-    "default": BLACK,
+    "baseline": BLACK,
     "trial": BLUE,
     "trial that breaks a constraint": VERMILION,
     "best trials again": ORANGE,
-    "contender in turns with the default": GREEN,
+    "contender in turns with the baseline": GREEN,
 }
 
 
@@ -100,11 +100,11 @@ def study_history(result: StudyResult, band: tuple[float, float] | None) -> Stud
 
 def _kind(run: StudyRun, default: int | None) -> str:
     if run.trial == default:
-        return "default"
+        return "baseline"
     if run.purpose == "candidate":
         return "best trials again"
     if run.purpose == "confirm":
-        return "contender in turns with the default"
+        return "contender in turns with the baseline"
     return "trial" if run.measured.feasible else "trial that breaks a constraint"
 
 
@@ -129,7 +129,7 @@ def draw_history(history: StudyHistory) -> Plot:
             color="#bbbbbb",
             alpha=0.4,
             linewidth=0,
-            label="95 % of the default's runs",
+            label="95 % of the baseline's runs",
         )
     for kind, look in _LOOKS.items():
         marks = [mark for mark in history.marks if mark.kind == kind]
@@ -150,6 +150,6 @@ def draw_history(history: StudyHistory) -> Plot:
         figure,
         "History",
         "Each mark is a run, in the order in which they were made. A trial within the grey band is not told"
-        " from the default by one run; the best of many is flattered by luck, which its repetitions show."
-        " Where the default's marks leave the band, the machine changed meanwhile.",
+        " from the baseline by one run; the best of many is flattered by luck, which its repetitions show."
+        " Where the baseline's marks leave the band, the machine changed meanwhile.",
     )
