@@ -212,6 +212,6 @@ def _findings() -> Iterator[tuple[str, str]]:
 def _documented_metrics() -> set[str]:
     """The metrics in the tables of docs/measurement.md's section on intervals, each statistic apart."""
     section = MEASUREMENT.split("## intervals.parquet")[1].split("\n## ")[0]
-    names = re.findall(r"`(\w+_(?:records|per_s|us|bytes|ms|count|share|partitions))`", section)
+    names = re.findall(r"`(\w+_(?:records|per_s|us|bytes|ms|count|share|partitions|ack_s))`", section)
     names = [name.replace("STAGE", stage) for name in names for stage in broker_readings.STAGES]
     return {name.replace("STAT", statistic) for name in names for statistic in series._SHOWN}
