@@ -156,7 +156,7 @@ class Session:
     def _search(self) -> None:
         """Trials until the budget is used up; after every few of them the default again."""
         while True:
-            if self._baseline_name_due():
+            if self._default_is_due():
                 self._measure("default", self._default)
             elif self._batch_is_open():
                 self._propose()
@@ -169,7 +169,7 @@ class Session:
             else:
                 return
 
-    def _baseline_name_due(self) -> bool:
+    def _default_is_due(self) -> bool:
         made = sum(run.measured.took_s > 0 for run in self.result.settled("trial"))
         due = made // self.study.noise.default_every
         return sum(run.measured.counts for run in self.result.settled("default")) < due
