@@ -25,7 +25,7 @@ from loadlab.cli.options import (
     standing_brokers,
     with_provider,
 )
-from loadlab.cli.quickstart import quickstart_scenario
+from loadlab.cli.shipped import shipped_file
 from loadlab.cli.stored import print_run, print_set
 from loadlab.cli.watching import watching
 from loadlab.errors import EXIT_INTERRUPTED, LoadlabError, RunError
@@ -125,7 +125,8 @@ def run(scenario: Path, *, repeat: int | None, fresh_cluster: bool, **options: U
 @run_options
 def demo(**options: Unpack[RunKeywords]) -> int:
     """Run the quickstart scenario on the best cluster at hand: containers, Kafka's own JVM, or the mock."""
-    return _run(quickstart_scenario(), options, builds_image=options["cluster_name"] is None)
+    quickstart = shipped_file("scenarios", "quickstart.yaml")
+    return _run(quickstart, options, builds_image=options["cluster_name"] is None)
 
 
 def _run(scenario: Path, options: RunKeywords, *, builds_image: bool = False) -> int:

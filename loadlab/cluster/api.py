@@ -269,7 +269,6 @@ class StartRequest:
         run_id: the id that everything started is marked with.
         progress: is told each step in a line.
         reason: why this provider was chosen; goes into ClusterInfo.
-        logs_dir: where the brokers' logs are kept if the start fails; the state directory if None.
         standing_name: the cluster outlives this process under this name (`cluster up`).
         needed_disk_bytes: what the run will write, replicas included; too small a disk is refused.
     """
@@ -277,6 +276,5 @@ class StartRequest:
     run_id: str
     progress: Progress
     reason: str
-    logs_dir: Path | None = None
     standing_name: str | None = None
     needed_disk_bytes: int = 0

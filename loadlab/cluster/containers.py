@@ -230,7 +230,7 @@ class _Start:
         )
 
     def _failure(self, error: ClusterError, containers: Containers) -> ClusterError:
-        kept = self._request.logs_dir or state_dir() / "logs" / self._request.run_id
+        kept = state_dir() / "logs" / self._request.run_id
         logs = keep_logs(containers.save_logs, kept)
         if (
             shows_port_clash(logs)

@@ -146,7 +146,7 @@ class _Start:
             brokers.launch(one.broker_id, directory, command)
 
     def _failure(self, error: ClusterError, brokers: Brokers) -> ClusterError:
-        kept = self._request.logs_dir or state_dir() / "logs" / self._request.run_id
+        kept = state_dir() / "logs" / self._request.run_id
         logs = keep_logs(brokers.save_logs, kept)
         if shows_port_clash(logs):
             return PortClashError(failed_start(error, logs).message)

@@ -45,17 +45,11 @@ def with_other_ports(start: Callable[[], Started], progress: Callable[[str], Non
 
 
 class HeldPorts:
-    """A number of free ports on the loopback address, held until `release` or the end of the block."""
+    """A number of free ports on the loopback address, held until the end of the block."""
 
     def __init__(self, count: int) -> None:
         self._sockets = [_hold() for _ in range(count)]
         self.ports = [int(held.getsockname()[1]) for held in self._sockets]
-
-    def release(self) -> None:
-        """Let the ports go."""
-        for held in self._sockets:
-            held.close()
-        self._sockets.clear()
 
     def __enter__(self) -> Self:
         """Hold."""
@@ -65,7 +59,8 @@ class HeldPorts:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let go."""
-        self.release()
+        for held in self._sockets:
+            held.close()
 
 
 def _hold() -> socket.socket:

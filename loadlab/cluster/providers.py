@@ -14,7 +14,6 @@ from loadlab.scenario.providers import fitted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from loadlab.scenario.cluster import ClusterSpec
     from loadlab.scenario.cluster import Provider as ProviderName
@@ -26,12 +25,11 @@ PROVIDERS: Mapping[str, Provider] = {
 AUTO_ORDER = ("docker", "local", "embedded")
 
 
-def start_cluster(  # noqa: PLR0913  (keywords; a caller gives those that it needs)
+def start_cluster(
     spec: ClusterSpec,
     *,
     progress: Progress,
     run_id: str,
-    logs_dir: Path | None = None,
     needed_disk_bytes: int = 0,
     standing_name: str | None = None,
 ) -> Cluster:
@@ -41,7 +39,6 @@ def start_cluster(  # noqa: PLR0913  (keywords; a caller gives those that it nee
         spec: what is asked for; `auto` takes the first provider that can: docker, local, embedded.
         progress: is told each step in a line.
         run_id: the id that everything started is marked with.
-        logs_dir: where the brokers' logs are kept if the start fails; the state directory if None.
         needed_disk_bytes: what the run will write, replicas included; too small a disk is refused.
         standing_name: the cluster outlives this process under this name.
 
@@ -54,9 +51,7 @@ def start_cluster(  # noqa: PLR0913  (keywords; a caller gives those that it nee
         spec, set_aside = fitted(spec, cast("ProviderName", provider.name))
         reason = "; ".join([reason, *set_aside])
     progress(f"cluster: provider {provider.name} ({reason})")
-    return provider.start(
-        spec, StartRequest(run_id, progress, reason, logs_dir, standing_name, needed_disk_bytes)
-    )
+    return provider.start(spec, StartRequest(run_id, progress, reason, standing_name, needed_disk_bytes))
 
 
 def choose(spec: ClusterSpec) -> tuple[Provider, str]:

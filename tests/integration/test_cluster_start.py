@@ -15,7 +15,7 @@ from loadlab.cluster.capacity import data_root
 from loadlab.cluster.docker import RUN_LABEL, Engine
 from loadlab.cluster.image import IMAGE_VARIABLE, build_image
 from loadlab.cluster.specs import cluster_spec
-from loadlab.cluster.state import records
+from loadlab.cluster.state import records, state_dir
 from loadlab.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -151,15 +151,15 @@ def test_local_brokers_can_be_pinned_to_cores(run_id: str) -> None:
     [pytest.param("local", marks=pytest.mark.local), pytest.param("docker", marks=pytest.mark.docker)],
 )
 def test_a_failed_start_shows_the_brokers_words_keeps_its_log_and_leaves_nothing(
-    provider: str, run_id: str, tmp_path: Path, request: pytest.FixtureRequest
+    provider: str, run_id: str, request: pytest.FixtureRequest
 ) -> None:
     if provider == "docker":
         build_image(request.getfixturevalue("engine"), "4.3.1", print)
     config = {"metric.reporters": "no.such.Reporter"}
     spec = cluster_spec({"provider": provider, "config": config, "resources": SMALL})
     with pytest.raises(ClusterError) as failure:
-        start_cluster(spec, progress=print, run_id=run_id, logs_dir=tmp_path / "logs")
-    kept = tmp_path / "logs" / "broker-1.log"
+        start_cluster(spec, progress=print, run_id=run_id)
+    kept = state_dir() / "logs" / run_id / "broker-1.log"
     assert "no.such.Reporter" in failure.value.message
     assert str(kept) in failure.value.message
     assert len(failure.value.message.splitlines()) <= 25

@@ -12,7 +12,6 @@ from loadlab.cli import run as run_module
 from loadlab.cli import shipped
 from loadlab.cli.exit_codes import exit_code
 from loadlab.cli.main import cli
-from loadlab.cli.quickstart import quickstart_scenario
 from loadlab.errors import RunError, UsageError
 from loadlab.results.artifacts import Artifacts
 from loadlab.results.model import RunResult, Threshold, Verdict
@@ -217,7 +216,7 @@ def test_an_installation_without_the_quickstart_says_what_to_do(
     monkeypatch.setattr(shipped.loadlab, "__file__", str(tmp_path / "lib" / "loadlab" / "__init__.py"))
     monkeypatch.setattr(shipped, "_installed", lambda *_: [])
     with pytest.raises(UsageError, match=r"no scenarios/quickstart\.yaml") as caught:
-        quickstart_scenario()
+        shipped.shipped_file("scenarios", "quickstart.yaml")
     assert caught.value.fix is not None
 
 
