@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final, Literal
 
+from loadlab.analysis.numbers import finite
 from loadlab.analysis.statistics import median_interval
 from loadlab.measurement.histogram import PERCENTILES, samples_needed
 from loadlab.results.runset import HeadlineFigure
@@ -78,22 +79,18 @@ def headline_figures(results: Sequence[RunResult]) -> dict[str, HeadlineFigure]:
 
 def _figure(headline: Headline, values: Sequence[float | None]) -> HeadlineFigure:
     known = [value for value in values if value is not None]
-    finite = all(map(math.isfinite, known))
-    interval = median_interval(known, _SEED, step=headline.step) if known and finite else None
+    bounded = all(map(math.isfinite, known))
+    interval = median_interval(known, _SEED, step=headline.step) if known and bounded else None
     return HeadlineFigure(
         group=headline.group,
         label=headline.label,
         unit=headline.unit,
-        values=tuple(None if value is None else _finite(value) for value in values),
-        median=_finite(median(known)) if known else None,
+        values=tuple(map(finite, values)),
+        median=finite(median(known)) if known else None,
         low=interval.low if interval else None,
         high=interval.high if interval else None,
         method=interval.method if interval else None,
     )
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _percentile(block: LatencyBlock | None, name: Literal["p50", "p99"]) -> float | None:

@@ -16,6 +16,11 @@ _WHOLE_FROM = 100
 _MINUTE_S = 60
 
 
+def finite(value: float | None) -> float | None:
+    """A figure as it is stored, since JSON has no infinity: that of what never came through is none."""
+    return value if value is not None and math.isfinite(value) else None
+
+
 def count(number: int) -> str:
     """A whole number with thousands apart: 1203 → "1,203"."""
     return f"{number:,}"

@@ -276,17 +276,18 @@ def method(comparison: Comparison) -> str:
     )
 
 
-def _finite(value: float | None) -> float | None:
-    """JSON has no infinity: what never came through has no figure there."""
-    return value if value is not None and math.isfinite(value) else None
-
-
 def _row_document(row: Row) -> dict[str, object]:
     headline, found = row.headline, row.effect
     return {
         **dataclasses.asdict(headline),
-        "baseline": {"figure": _finite(found.baseline), "values": list(map(_finite, row.baseline))},
-        "contender": {"figure": _finite(found.contender), "values": list(map(_finite, row.contender))},
+        "baseline": {
+            "figure": numbers.finite(found.baseline),
+            "values": list(map(numbers.finite, row.baseline)),
+        },
+        "contender": {
+            "figure": numbers.finite(found.contender),
+            "values": list(map(numbers.finite, row.contender)),
+        },
         "ratio": found.ratio,
         "interval": None if found.interval is None else dataclasses.asdict(found.interval),
         "p_value": found.p_value,

@@ -172,7 +172,6 @@ def _heeding_signals(ask: Callable[[], Answer]) -> Answer:
         except BaseException as error:  # noqa: BLE001  (it is raised where it is waited for)
             answer.set_exception(error)
 
-    threading.Thread(
-        target=await_answer, daemon=True
-    ).start()  # which an interrupted process does not wait for
+    # A daemon, which an interrupted process does not wait for.
+    threading.Thread(target=await_answer, daemon=True).start()
     return answer.result()

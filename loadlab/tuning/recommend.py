@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.comparison import compare_values
 from loadlab.analysis.knobs import assignment_text, short_names
+from loadlab.analysis.numbers import finite
 from loadlab.results.model_study_answer import StudyCost
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def costs_of(
             label=f"{row.headline.group} {row.headline.label}" if several else row.headline.label,
             unit=row.headline.unit,
             default=median(row.baseline),
-            recommended=_bounded(median(row.contender)),
+            recommended=finite(median(row.contender)),
         )
         for row in rows
         if row.better is False and row.headline.path not in objectives
@@ -202,10 +202,6 @@ def figure(value: float, unit: str) -> str:
 def _digits(value: float, digits: int) -> str:
     """So many digits of a number, and all those before its point."""
     return f"{value:,.0f}" if abs(value) >= 10**digits else f"{float(f'{value:.{digits}g}'):g}"
-
-
-def _bounded(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _cost(cost: StudyCost) -> str:

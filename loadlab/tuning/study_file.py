@@ -99,15 +99,26 @@ def load_study(
         raise scenario_error(problems, document)
     judged = replace(loaded, scenario=loaded.scenario.model_copy(update={"thresholds": constraints}))
     study = _assembled(path, file, judged, space)
-    if hopeless := list(hopeless_values(space, study.loaded.scenario)):
-        raise scenario_error(hopeless, document)
+    _refuse_hopeless(space, study.loaded.scenario, document)
     # What can't even begin is said before anything is stored.
     (_, baseline), *others = presets(study.study)
-    if not others and (broken := unkept(space)) is not None:
-        raise scenario_error([Problem(("rules",) if file.rules else ("search_space",), broken)], document)
+    if not others:
+        _refuse_unkept(file, space, document)
     _refuse_unproduced(file, with_values(study.loaded, baseline).scenario, document)
     _refuse_unsound(study, [assignment for _, assignment in others], document)
     return study
+
+
+def _refuse_hopeless(space: SearchSpace, scenario: Scenario, document: Document) -> None:
+    """Refuses values that no trial could run with, whatever else is searched."""
+    if problems := list(hopeless_values(space, scenario)):
+        raise scenario_error(problems, document)
+
+
+def _refuse_unkept(file: StudyFile, space: SearchSpace, document: Document) -> None:
+    """Refuses rules that nothing drawn would keep."""
+    if (broken := unkept(space)) is not None:
+        raise scenario_error([Problem(("rules",) if file.rules else ("search_space",), broken)], document)
 
 
 def _refuse_unproduced(file: StudyFile, baseline: Scenario, document: Document) -> None:
