@@ -92,8 +92,7 @@ def load_study(
         told += _wrong_objectives(file, loaded)
     told += _old_records(file, loaded)
     constraints = _constraints(file, loaded, told)
-    whole = not overlaps(("search_space",), built.removed)
-    space = read_space(file, loaded.scenario, told, whole=whole)
+    space = read_space(file, loaded.scenario, told, whole=not overlaps(("search_space",), built.removed))
     problems += (replace(one, path=built.in_file(one.path)) for one in told)
     if problems:
         raise scenario_error(problems, document)
