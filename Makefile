@@ -12,7 +12,6 @@ BIN    := $(VENV)/bin
 
 # Arguments for the demo: make demo ARGS="--provider local"
 ARGS   ?=
-comma  := ,
 
 .PHONY: help demo test truth bench bench-tuning lint clean
 
@@ -43,21 +42,15 @@ clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .benchmarks .hypothesis
 	find loadlab tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Bytecode is compiled afterwards, on all cores: pip does it on one.
-define install
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable $(1)
-	@$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
-endef
-
 # A stamp newer than pyproject.toml means that nothing has to be installed.
 $(VENV)/installed: pyproject.toml
 	@PYTHON="$(PYTHON)" .ci/make-venv $(VENV)
 	@echo "installing loadlab into $(VENV)"
-	$(call install,.)
+	@.ci/install $(VENV) .
 	@touch $@
 
 $(VENV)/installed-dev: pyproject.toml
 	@PYTHON="$(PYTHON)" .ci/make-venv $(VENV)
 	@echo "installing loadlab and what its tests need into $(VENV)"
-	$(call install,".[dev$(comma)java]")
+	@.ci/install $(VENV) '.[dev,java]'
 	@touch $(VENV)/installed $@
