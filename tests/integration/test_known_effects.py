@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import optuna
 import pytest
 from click.testing import CliRunner
-from runs import run
+from runs import Recorder
 
 from loadlab.cli.main import cli
 from loadlab.results.reader import load, load_stored_study
+from loadlab.run.runner import RunOptions, open_cluster, run_scenario
 from loadlab.scenario import load_document
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from loadlab.results.model import RunResult
     from loadlab.results.study_store import StoredStudy
+    from loadlab.run.opening import OpenCluster
 
 pytestmark = [pytest.mark.local, pytest.mark.usefixtures("local_kafka")]
 
@@ -41,7 +43,7 @@ def scenario(rate: str, config: dict[str, object]) -> dict[str, object]:
             }
         },
         # Of what was due and never sent nothing is told: it is left where it is.
-        "phases": {"warmup": "300ms", "measure": "1200ms", "drain": "2s"},
+        "phases": {"warmup": "300ms", "measure": "1200ms", "drain": "500ms"},
     }
 
 
@@ -141,14 +143,14 @@ def test_a_knob_that_does_nothing_is_not_recommended(tmp_path: Path) -> None:
     assert answer["finding"] != "beats the default", answer["sentences"]
 
 
-def sent(tmp_path: Path, compressibility: float, codec: str) -> RunResult:
+def sent(opened: OpenCluster, tmp_path: Path, compressibility: float, codec: str) -> RunResult:
     """A run of five seconds, long enough for windows of librdkafka's statistics."""
     parts = scenario("2k/s", {"compression.type": codec, "linger.ms": 100})
     producers = parts["producers"]
     assert isinstance(producers, dict)
     producers["checkout"]["records"] = {"size": 1000, "compressibility": compressibility}
-    parts |= {"consumers": {}, "phases": {"warmup": "1s", "measure": "4s", "drain": "30s"}}
-    return run(parts, tmp_path).result
+    parts["phases"] = {"warmup": "1s", "measure": "4s", "drain": "30s"}
+    return run_scenario(load_document(parts), RunOptions(tmp_path), Recorder(), cluster=opened).result
 
 
 def received_bytes_per_s(result: RunResult) -> float:
@@ -160,10 +162,12 @@ def received_bytes_per_s(result: RunResult) -> float:
 
 @pytest.mark.beside
 def test_compression_shrinks_what_is_compressible_and_nothing_else(tmp_path: Path) -> None:
-    soft, hard = (
-        {codec: sent(tmp_path, compressibility, codec) for codec in ("none", "lz4")}
-        for compressibility in (0.8, 0.0)
-    )
+    loaded = load_document(scenario("2k/s", {}))
+    with open_cluster(loaded, RunOptions(tmp_path), Recorder()) as opened:
+        soft, hard = (
+            {codec: sent(opened, tmp_path, compressibility, codec) for codec in ("none", "lz4")}
+            for compressibility in (0.8, 0.0)
+        )
     assert received_bytes_per_s(soft["lz4"]) < 0.5 * received_bytes_per_s(soft["none"])
     assert received_bytes_per_s(hard["lz4"]) > 0.95 * received_bytes_per_s(hard["none"])
     ratios = [result.producers["checkout"].compression_ratio for result in (soft["lz4"], hard["lz4"])]

@@ -79,13 +79,13 @@ def test_the_quickstart_on_a_quiet_machine_is_valid(table: Table, tmp_path: Path
 @pytest.mark.docker
 @pytest.mark.usefixtures("docker_kafka")
 def test_a_throttled_broker_saturates_a_run_and_leaves_it_trusted(table: Table, tmp_path: Path) -> None:
-    cluster = {"provider": "docker", "resources": {"cpus": 0.2}}
-    producer = {"schedule": {"rate": "50k/s"}, "records": {"size": "1KiB"}}
-    phases = {"warmup": "5s", "measure": "10s", "drain": "5s"}
+    cluster = {"provider": "docker", "resources": {"cpus": 0.4}}
+    producer = {"schedule": {"rate": "150k/s"}, "records": {"size": "1KiB"}}
+    phases = {"warmup": "3s", "measure": "6s", "drain": "2s"}
     verdict = run(scenario(cluster, producer, phases=phases), tmp_path).result.verdict
     measured = ", ".join([verdict.status, *["saturated"] * verdict.saturated, *codes(verdict)])
     assert table.add(
-        "broker throttled to 0.2 cores",
+        "broker throttled to 0.4 cores",
         "saturated",
         measured,
         "saturated, not invalid",
