@@ -76,9 +76,11 @@ results_dir_option = click.option(
 
 def standing_brokers(cluster_name: str | None) -> int | None:
     """How many brokers the cluster of --cluster has; None where none is used, or there is none."""
+    if cluster_name is None:
+        return None
     from loadlab.cluster import brokers_of  # noqa: PLC0415 (most commands use no cluster)
 
-    return None if cluster_name is None else brokers_of(cluster_name)
+    return brokers_of(cluster_name)
 
 
 def with_provider(

@@ -33,6 +33,7 @@ from loadlab.cluster.properties import (
 )
 from loadlab.cluster.readiness import ReadinessWait
 from loadlab.cluster.state import ClusterRecord, cache_dir
+from loadlab.cluster.storage import format_storage
 from loadlab.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -146,4 +147,4 @@ def _prepare(installation: Installation, directory: Path, ports: list[int]) -> N
     shared = shared_properties(1, installation.jars.version, {})
     log_dirs = str(local_broker.data_dir(directory))
     local_broker.prepare(directory, broker_properties(endpoints[0], endpoints, shared, log_dirs))
-    installation.format_storage([directory], new_cluster_id())
+    format_storage(installation, [directory], new_cluster_id(), shared)

@@ -29,6 +29,7 @@ from loadlab.cluster.properties import (
 )
 from loadlab.cluster.readiness import ReadinessWait
 from loadlab.cluster.state import ClusterRecord, state_dir, unusable
+from loadlab.cluster.storage import format_storage
 from loadlab.cluster.telemetry_agent import ACCESS, agent_option, find_agent
 from loadlab.errors import ClusterError
 
@@ -134,7 +135,7 @@ class _Start:
         for one, directory in zip(endpoints, directories, strict=True):
             log_dirs = str(local_broker.data_dir(directory))
             local_broker.prepare(directory, broker_properties(one, endpoints, self._shared, log_dirs))
-        self._installation.format_storage(directories, self._cluster_id)
+        format_storage(self._installation, directories, self._cluster_id, self._shared)
         if self._request.standing_name is None:
             brokers.guard()
         self._request.progress(

@@ -19,14 +19,21 @@ if TYPE_CHECKING:
     from loadlab.cluster import Cluster
 
 TAKE_LONGEST = (
-    "test_capacity_searches",
-    "test_documents",
     "test_ends_well",
+    "test_capacity_searches",
     "test_run",
+    "test_documents",
+    "test_cluster_start",
+    "test_faults",
     "test_early_ends",
     "test_telemetry_run",
-    "test_ledger",
+    "test_cluster_command",
+    "test_reports",
     "test_cluster_contract",
+    "test_ledger",
+    "test_ledger_runs",
+    "test_python_docs",
+    "test_shipped_scenarios",
 )
 
 
