@@ -127,7 +127,9 @@ def list_command(output: OutputFormat) -> int:
 
 
 @cluster_group.command(epilog=examples("loadlab cluster clean", "loadlab cluster clean --all"))
-@click.option("--all", "everything", is_flag=True, help="End the clusters that stand under a name too.")
+@click.option(
+    "--all", "everything", is_flag=True, help="End what stands under a name too, unless a run uses it."
+)
 @output_option
 def clean(output: OutputFormat, *, everything: bool) -> int:
     """Remove what killed runs left: nothing without loadlab's labels, nothing of a living owner."""

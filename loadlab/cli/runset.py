@@ -63,7 +63,9 @@ def _headline(runs: RunSet) -> Iterator[Line]:
     if not used:
         yield Line("no run counts: no figures", "bad")
         return
-    yield _row("figures", f"median of {numbers.counted(used, 'run')} and its 95 % interval")
+    methods = sorted({one.method for one in runs.headline.values() if one.method})
+    by = f" by {' or '.join(methods)}" if methods else ""
+    yield _row("figures", f"median of {numbers.counted(used, 'run')} and its 95 % interval{by}")
     if used == 1:
         yield Line("one run says nothing of how far runs differ: no interval", "warn")
     labels = Counter(headline.label for headline in runs.headline.values())

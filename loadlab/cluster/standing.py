@@ -21,7 +21,7 @@ from loadlab.errors import ClusterError, UsageError
 from loadlab.files import NOW, locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Set
     from contextlib import AbstractContextManager
 
     from loadlab.cluster.api import Cluster, Progress
@@ -228,17 +228,18 @@ def clean_leftovers(*, everything: bool = False) -> list[str]:
     nothing that stands under a name, whether its brokers live or not: there only pauses of killed runs end.
 
     Args:
-        everything: remove what stands under a name too.
+        everything: remove what stands under a name too, unless a run on it goes on.
     """
     engine = _engine()
     removed = []
+    in_use = {record.run_id for record in records() if record.name and run_on(record.info.cluster_id)}
     for record in list(records()):
-        if _is_left(record, everything=everything, engine=engine):
+        if _is_left(record, everything=everything and record.run_id not in in_use, engine=engine):
             removed += _remove(record, engine)
         elif record.held and _is_within_reach(record, engine):
             removed += _end_left_pauses(record, engine)
     forget_lost_topics()
-    return removed + (_clean_engine(engine, everything=everything) if engine else [])
+    return removed + (_clean_engine(engine, in_use, everything=everything) if engine else [])
 
 
 def _end_left_pauses(record: ClusterRecord, engine: Engine | None) -> Iterator[str]:
@@ -359,9 +360,10 @@ def _is_left(record: ClusterRecord, *, everything: bool, engine: Engine | None) 
     return is_ownerless
 
 
-def _clean_engine(engine: Engine, *, everything: bool) -> list[str]:
+def _clean_engine(engine: Engine, in_use: Set[str], *, everything: bool) -> list[str]:
     """Remove what has our label and no record: its state directory may be lost, or another's."""
-    marked = [*engine.containers(), *engine.volumes(), *engine.networks()]
+    found = [*engine.containers(), *engine.volumes(), *engine.networks()]
+    marked = [one for one in found if one.labels[RUN_LABEL] not in in_use]
     alive = {one.labels[RUN_LABEL] for one in marked if one.is_running}
     left = [
         one

@@ -68,7 +68,7 @@ def _validated(document: Document, model: type[Stored], path: Path) -> Stored:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
         raise UsageError(
-            f"{path} is damaged: {place}: {first['msg']}", fix="run the scenario again"
+            f"{path} is damaged: {place}: {first['msg']}", fix="copy its folder again, or make it anew"
         ) from error
 
 
@@ -83,7 +83,7 @@ def _read(path: Path) -> Document:
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # the latter where brackets are nested by the thousand
-        raise UsageError(f"{path} is damaged: {error}", fix="run the scenario again") from error
+        raise UsageError(f"{path} is damaged: {error}", fix="copy its folder again, or make it anew") from error
     if not isinstance(document, dict):
         raise UsageError(f"{path} is not a result of loadlab: no JSON object")
     return document

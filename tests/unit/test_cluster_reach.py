@@ -136,7 +136,7 @@ def test_a_cluster_out_of_reach_is_neither_used_nor_ended_nor_counted(
     assert list(records()) == [record]
 
 
-def test_a_cluster_that_a_run_goes_on_is_taken_down_only_by_force() -> None:
+def test_a_cluster_that_a_run_goes_on_is_ended_only_by_force() -> None:
     local_of(ENDED, host_id()).save()
     file = state_dir() / "topics" / "orders-k3f9.json"
     MadeTopics(file, LOCAL.cluster_id, {"orders": "id-1"}, ME).remember()
@@ -144,6 +144,7 @@ def test_a_cluster_that_a_run_goes_on_is_taken_down_only_by_force() -> None:
     with pytest.raises(UsageError, match=says) as told:
         standing.down("lab")
     assert "--force" in (told.value.fix or "")
+    standing.clean_leftovers(everything=True)
     assert len(list(records())) == 1
 
     standing.down("lab", force=True)

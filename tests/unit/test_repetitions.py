@@ -208,7 +208,7 @@ def test_the_summary_tells_medians_intervals_and_which_runs_do_not_count(
     assert told.exit_code == 0, told.stderr
     lines = told.stdout.splitlines()
     assert lines[0].startswith("small · 3 of 3 repetitions · ")
-    assert "figures              median of 2 runs and its 95 % interval" in lines
+    assert "figures              median of 2 runs and its 95 % interval by t of logarithms" in lines
     assert "verdicts             2 valid · 1 invalid" in lines
     assert "  2: run-2 invalid, not counted" in lines
     assert "repetition 2 of 3" in told.stderr
