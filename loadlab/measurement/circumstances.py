@@ -81,10 +81,10 @@ class MachineFigures:
     foreign: float | None
     steal: float
     shared_cores: int | None
-    beside_workers: float | None = None
-    beside_with_brokers: float | None = None
-    throttled: float | None = None
-    slept_s: float = 0.0
+    beside_workers: float | None
+    beside_with_brokers: float | None
+    throttled: float | None
+    slept_s: float
 
 
 @dataclass(frozen=True)

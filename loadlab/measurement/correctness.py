@@ -7,7 +7,7 @@ well, and says it first. Only findings that contradict each other put the measur
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from loadlab.measurement.finding import Finding
 
@@ -26,13 +26,10 @@ class Correctness:
         contradicted: seen though failed, or never sent: by the group that saw most.
     """
 
-    lost: int = 0
-    duplicated: int = 0
-    reordered: int = 0
-    contradicted: int = 0
-
-
-NOTHING_FOUND: Final = Correctness()
+    lost: int
+    duplicated: int
+    reordered: int
+    contradicted: int
 
 
 def incorrect(found: Correctness) -> Iterator[Finding]:

@@ -77,17 +77,17 @@ class ProducerFigures:
     queue_full_share: float
     own_send_delay_us: float | None
     loop_cpu_share: float
-    client_cpu_share: float = 0.0
-    own_send_delay_percentile: float = 99.0
-    limit_reached: bool = False
-    attempted: int = 0
-    undelivered: int = 0
-    rejected: int = 0
-    core_wait_share: float = 0.0
-    on_their_way_s: float = 0.0
-    steady: bool = True
-    due_last: int = 0
-    acked_until_share: float = 1.0
+    client_cpu_share: float
+    own_send_delay_percentile: float
+    limit_reached: bool
+    attempted: int
+    undelivered: int
+    rejected: int
+    core_wait_share: float
+    on_their_way_s: float
+    steady: bool
+    due_last: int
+    acked_until_share: float
 
     @property
     def missed_share(self) -> float:

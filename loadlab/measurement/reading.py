@@ -29,10 +29,10 @@ class ConsumerFigures:
     name: str
     thread_cpu_share: float
     keeps_pace: bool
-    limited: bool = False
-    read_all: bool = False
-    consumed: int = 0
-    consumed_until_share: float = 1.0
+    limited: bool
+    read_all: bool
+    consumed: int
+    consumed_until_share: float
 
 
 def consumer_findings(consumer: ConsumerFigures, measured_s: float) -> Iterator[Finding]:

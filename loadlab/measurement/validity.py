@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from loadlab.measurement.circumstances import disturbed, stalled, unsteady
-from loadlab.measurement.correctness import NOTHING_FOUND, Correctness, incorrect
+from loadlab.measurement.correctness import Correctness, incorrect
 from loadlab.measurement.finding import Finding
 from loadlab.measurement.generator import (
     client_bound,
@@ -74,18 +74,18 @@ class RunFigures:
     unread: dict[str, int]
     unacknowledged: int
     measured_s: float
-    paused_brokers: Sequence[Incident] = ()
-    failed_faults: Sequence[str] = ()
-    consumers: Sequence[ConsumerFigures] = ()
-    ends_known: bool = True
-    changed_topics: Sequence[str] = ()
-    may_duplicate: bool = False
-    correctness: Correctness = NOTHING_FOUND
-    stalls: Sequence[Stall] = ()
-    drifts: Sequence[SeriesDrift] = ()
-    machine: MachineFigures | None = None
-    failure: str | None = None
-    idle: bool = False
+    paused_brokers: Sequence[Incident]
+    failed_faults: Sequence[str]
+    consumers: Sequence[ConsumerFigures]
+    ends_known: bool
+    changed_topics: Sequence[str]
+    may_duplicate: bool
+    correctness: Correctness
+    stalls: Sequence[Stall]
+    drifts: Sequence[SeriesDrift]
+    machine: MachineFigures | None
+    failure: str | None
+    idle: bool
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ Document: TypeAlias = dict[str, JsonValue]
 Upgrades: TypeAlias = Mapping[int, Callable[[Document], Document]]
 """From each older version, the step that makes the next one of it."""
 
+_DAMAGED_FIX = "copy its folder again, or make it anew"
+
 Stored = TypeVar("Stored", bound=Model)
 
 
@@ -67,9 +69,7 @@ def _validated(document: Document, model: type[Stored], path: Path) -> Stored:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise UsageError(
-            f"{path} is damaged: {place}: {first['msg']}", fix="copy its folder again, or make it anew"
-        ) from error
+        raise UsageError(f"{path} is damaged: {place}: {first['msg']}", fix=_DAMAGED_FIX) from error
 
 
 def _no_number(word: str) -> Never:
@@ -83,7 +83,7 @@ def _read(path: Path) -> Document:
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # the latter where brackets are nested by the thousand
-        raise UsageError(f"{path} is damaged: {error}", fix="copy its folder again, or make it anew") from error
+        raise UsageError(f"{path} is damaged: {error}", fix=_DAMAGED_FIX) from error
     if not isinstance(document, dict):
         raise UsageError(f"{path} is not a result of loadlab: no JSON object")
     return document

@@ -20,7 +20,18 @@ from loadlab.measurement.circumstances import (
 )
 from loadlab.measurement.steadiness import Drift
 
-QUIET = MachineFigures(busy=0.5, workers=0.2, brokers=0.25, foreign=0.05, steal=0.0, shared_cores=2)
+QUIET = MachineFigures(
+    busy=0.5,
+    workers=0.2,
+    brokers=0.25,
+    foreign=0.05,
+    steal=0.0,
+    shared_cores=2,
+    beside_workers=None,
+    beside_with_brokers=None,
+    throttled=None,
+    slept_s=0.0,
+)
 
 
 def codes(machine: MachineFigures) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loadlab.measurement.circumstances import MachineFigures
+from loadlab.measurement.correctness import Correctness
 from loadlab.measurement.generator import ProducerFigures, delivery_findings, is_saturated
 from loadlab.measurement.reading import ConsumerFigures
 from loadlab.measurement.validity import Incident, Judgement, RunFigures, judge
@@ -20,13 +21,31 @@ GOOD = ProducerFigures(
     acked=100_000,
     queue_full_share=0.0,
     own_send_delay_us=200.0,
+    own_send_delay_percentile=99.0,
     loop_cpu_share=0.4,
+    client_cpu_share=0.0,
+    limit_reached=False,
+    attempted=0,
+    undelivered=0,
+    rejected=0,
+    core_wait_share=0.0,
+    on_their_way_s=0.0,
+    steady=True,
+    due_last=0,
+    acked_until_share=1.0,
 )
 AT_MAX = replace(GOOD, intended=None, own_send_delay_us=None, queue_full_share=0.6, loop_cpu_share=1.0)
 SATURATED = replace(GOOD, sent=60_000, acked=60_000, queue_full_share=0.8)
-READ_ALL = ConsumerFigures(
-    "billing", 0.5, keeps_pace=False, read_all=True, consumed=1_000, consumed_until_share=0.5
+READING = ConsumerFigures(
+    "billing",
+    0.5,
+    keeps_pace=True,
+    limited=False,
+    read_all=False,
+    consumed=1_000,
+    consumed_until_share=1.0,
 )
+READ_ALL = replace(READING, keeps_pace=False, read_all=True, consumed_until_share=0.5)
 QUIET = RunFigures(
     producers=[GOOD],
     dead_workers=[],
@@ -35,10 +54,31 @@ QUIET = RunFigures(
     unread={"billing": 0},
     unacknowledged=0,
     measured_s=10.0,
+    paused_brokers=[],
+    failed_faults=[],
+    consumers=[],
+    ends_known=True,
+    changed_topics=[],
+    may_duplicate=False,
+    correctness=Correctness(lost=0, duplicated=0, reordered=0, contradicted=0),
+    stalls=[],
+    drifts=[],
+    machine=None,
+    failure=None,
+    idle=False,
 )
 
 OWN_MACHINE = MachineFigures(
-    busy=0.5, workers=0.2, brokers=0.2, foreign=0.05, steal=0.0, shared_cores=0, beside_workers=0.1
+    busy=0.5,
+    workers=0.2,
+    brokers=0.2,
+    foreign=0.05,
+    steal=0.0,
+    shared_cores=0,
+    beside_workers=0.1,
+    beside_with_brokers=None,
+    throttled=None,
+    slept_s=0.0,
 )
 
 
@@ -154,10 +194,10 @@ def test_a_client_without_time_left_may_be_why_its_queue_is_full(
 @pytest.mark.parametrize(
     ("consumer", "status", "code"),
     [
-        (ConsumerFigures("billing", 0.91, keeps_pace=True), "suspect", "worker_cpu"),
-        (ConsumerFigures("billing", 0.9, keeps_pace=True), "valid", None),
-        (ConsumerFigures("billing", 0.99, keeps_pace=False), "valid", "worker_cpu"),
-        (ConsumerFigures("billing", 0.99, keeps_pace=True, limited=True), "valid", None),
+        (replace(READING, thread_cpu_share=0.91), "suspect", "worker_cpu"),
+        (replace(READING, thread_cpu_share=0.9), "valid", None),
+        (replace(READING, thread_cpu_share=0.99, keeps_pace=False), "valid", "worker_cpu"),
+        (replace(READING, thread_cpu_share=0.99, limited=True), "valid", None),
         (READ_ALL, "suspect", "limit_reached"),
         (replace(READ_ALL, consumed_until_share=0.999), "valid", None),
         (replace(READ_ALL, read_all=False), "valid", None),
