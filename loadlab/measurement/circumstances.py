@@ -106,7 +106,7 @@ def unsteady(drifts: Sequence[SeriesDrift]) -> Iterator[Finding]:
         yield Finding(
             code="drift",
             message=(
-                f"{found.what} {how} {where} by {abs(change):.0%} of its median within the measure phase"
+                f"{found.what} {how} {where} by {abs(change):.1%} of its median within the measure phase"
                 f" (limit {found.limit:.0%})"
             ),
             fix="lengthen phases.warmup until it is steady; a step has a cause: see events and intervals",
@@ -123,7 +123,7 @@ def disturbed(machine: MachineFigures) -> Iterator[Finding]:
         yield Finding(
             code="foreign_load",
             message=(
-                f"other processes took {machine.foreign:.0%} of the machine's CPU time (limit "
+                f"other processes took {machine.foreign:.1%} of the machine's CPU time (limit "
                 f"{FOREIGN_LOAD_LIMIT:.0%})"
             ),
             fix="end them, or measure when they are not there",
@@ -135,7 +135,7 @@ def disturbed(machine: MachineFigures) -> Iterator[Finding]:
         yield Finding(
             code="foreign_load",
             message=(
-                f"the hypervisor gave {machine.steal:.0%} of the machine's CPU time to others (limit "
+                f"the hypervisor gave {machine.steal:.1%} of the machine's CPU time to others (limit "
                 f"{STEAL_LIMIT:.0%})"
             ),
             fix="measure on a machine of its own, or when its neighbours are quiet",
@@ -179,7 +179,7 @@ def _throttled(machine: MachineFigures) -> Iterator[Finding]:
         yield Finding(
             code="cpu_quota",
             message=(
-                f"a CPU quota stopped the load's own processes in {machine.throttled:.0%} of its periods "
+                f"a CPU quota stopped the load's own processes in {machine.throttled:.1%} of its periods "
                 f"(limit {THROTTLED_LIMIT:.0%}): what waited then was no doing of the cluster"
             ),
             fix="raise the limit of the container, pod or service that loadlab runs in, or lower the rate",

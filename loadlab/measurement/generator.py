@@ -173,7 +173,7 @@ def client_bound(producer: ProducerFigures) -> Iterator[Finding]:
         yield Finding(
             code="client_cpu",
             message=(
-                f"a thread of the client of producer {producer.name} used {producer.client_cpu_share:.0%} of "
+                f"a thread of the client of producer {producer.name} used {producer.client_cpu_share:.1%} of "
                 f"a core (limit {WORKER_CPU_LIMIT:.0%}): that records waited, or acks came late, may be the "
                 "client's doing as well as the cluster's"
             ),
@@ -220,7 +220,7 @@ def generator_findings(producer: ProducerFigures, measured_s: float) -> Iterator
         yield Finding(
             code="worker_cpu",
             message=(
-                f"a produce loop of {producer.name} used {producer.loop_cpu_share:.0%} of a core (limit "
+                f"a produce loop of {producer.name} used {producer.loop_cpu_share:.1%} of a core (limit "
                 f"{WORKER_CPU_LIMIT:.0%})"
             ),
             fix="give the producer more workers",

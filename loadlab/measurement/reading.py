@@ -41,7 +41,7 @@ def consumer_findings(consumer: ConsumerFigures, measured_s: float) -> Iterator[
         yield Finding(
             code="worker_cpu",
             message=(
-                f"a thread of consumer {consumer.name} used {consumer.thread_cpu_share:.0%} of a core (limit "
+                f"a thread of consumer {consumer.name} used {consumer.thread_cpu_share:.1%} of a core (limit "
                 f"{WORKER_CPU_LIMIT:.0%}): its lag and latency, and what it read, may be its own doing"
             ),
             fix="give the consumer more workers, up to one for each partition",

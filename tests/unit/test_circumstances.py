@@ -53,7 +53,7 @@ def test_the_load_of_others_is_told_with_figure_and_limit() -> None:
 
     assert (finding.code, finding.severity) == ("foreign_load", "suspect")
     assert (finding.figure, finding.limit) == (0.3, FOREIGN_LOAD_LIMIT)
-    assert "30%" in finding.message
+    assert "30.0%" in finding.message
 
 
 def test_stolen_time_is_foreign_load_too() -> None:
@@ -80,7 +80,7 @@ def test_a_busy_machine_without_shared_cores_is_no_finding(shared: int | None) -
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [(0.2, "upwards by 20%"), (-0.2, "downwards by 20%"), (-17.7, "downwards by 1770% of its median")],
+    [(0.2, "upwards by 20.0%"), (-0.2, "downwards by 20.0%"), (-17.7, "downwards by 1770.0% of its median")],
 )
 def test_a_drift_beyond_its_limit_is_suspect_in_both_directions(change: float, words: str) -> None:
     (finding,) = unsteady([SeriesDrift("throughput of producer p", Drift("trend", change), 0.1)])
