@@ -232,7 +232,7 @@ def with_scenario(name: str, scenario: JsonValue, command: Sequence[str]) -> str
 def as_files(files: Mapping[str, JsonValue], command: Sequence[str]) -> str:
     """Shell lines that write files and then run a command; JSON is YAML, and no line of it is EOF."""
     texts = (
-        f"cat > {shlex.quote(name)} <<'EOF'\n{json.dumps(held, indent=2, ensure_ascii=False)}\nEOF"
+        f"cat > {shlex.quote(name)} <<'EOF'\n{json.dumps(held, indent=2)}\nEOF"
         for name, held in files.items()
     )
     return "\n".join([*texts, shlex.join(command)])

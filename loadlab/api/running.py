@@ -86,7 +86,7 @@ def override_texts(overrides: Overrides, provider: Provider | None) -> list[str]
 def _as_text(path: str, value: object) -> str:
     """A value as JSON; a number of NumPy's is one of Python's."""
     try:
-        return json.dumps(value, ensure_ascii=False, default=_plain)
+        return json.dumps(value, default=_plain)
     except (TypeError, ValueError) as error:
         raise UsageError(f"the override of {path} is no value that a scenario can have: {error}") from error
 
@@ -104,6 +104,8 @@ def open_cluster(  # noqa: PLR0913 (keywords, as in a scenario's cluster)
     brokers: int | None = None,
     kafka_version: str | None = None,
     bootstrap_servers: str | None = None,
+    cluster_id: str | None = None,
+    client_properties: str | Path | None = None,
     config: Mapping[str, str] | None = None,
     progress: bool = True,
 ) -> Iterator[OpenCluster]:
@@ -117,6 +119,8 @@ def open_cluster(  # noqa: PLR0913 (keywords, as in a scenario's cluster)
         brokers: how many.
         kafka_version: such as 3.9.1.
         bootstrap_servers: of an external cluster.
+        cluster_id: of an external cluster that is not on this machine: that it is the one which is meant.
+        client_properties: a file of how clients reach an external cluster: TLS, SASL.
         config: broker properties.
         progress: whether what is done is told on standard error.
 
@@ -132,6 +136,8 @@ def open_cluster(  # noqa: PLR0913 (keywords, as in a scenario's cluster)
         "brokers": brokers,
         "kafka_version": kafka_version,
         "bootstrap_servers": bootstrap_servers,
+        "cluster_id": cluster_id,
+        "client_properties": None if client_properties is None else str(client_properties),
         "config": config,
     }
     with observed(progress=progress) as observer, open_spec(_checked_spec(fields), observer) as cluster:

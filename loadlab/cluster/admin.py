@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 REQUEST_TIMEOUT_S = 10.0
-_FOR_LATER = {KafkaError.NON_EMPTY_GROUP, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError._TIMED_OUT}  # noqa: SLF001  (librdkafka's own)
 _BACKOFF = {"reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 500}
 
 
@@ -119,7 +118,7 @@ class KafkaAdmin:
     def delete_groups(self, group_ids: Sequence[str], timeout_s: float) -> list[str]:
         """Delete consumer groups; returns those that may be deleted later."""
         futures = self.client.delete_consumer_groups(list(group_ids), request_timeout=timeout_s)
-        return [group_id for group_id, one in futures.items() if _is_for_later(one, timeout_s + 1)]
+        return [group_id for group_id, one in futures.items() if not _is_deleted(one, timeout_s + 1)]
 
     def result(self, what: str, future: Future[Answer], timeout_s: float = REQUEST_TIMEOUT_S) -> Answer:
         """Wait for an answer.
@@ -151,12 +150,13 @@ def error_code(error: BaseException | None) -> int | None:
     return detail.code() if isinstance(detail, KafkaError) else None
 
 
-def _is_for_later(deletion: Future[None], timeout_s: float) -> bool:
-    """Say whether a group could not be deleted yet: killed members stay in it until their session is over."""
+def _is_deleted(deletion: Future[None], timeout_s: float) -> bool:
+    """Say whether a group is gone: killed members, for one, stay in it until their session is over."""
     try:
-        return error_code(deletion.exception(timeout_s)) in _FOR_LATER
+        error = deletion.exception(timeout_s)
     except TimeoutError:
-        return True
+        return False
+    return error is None or error_code(error) == KafkaError.GROUP_ID_NOT_FOUND
 
 
 def _plain(entries: Mapping[str, ConfigEntry]) -> dict[str, str]:

@@ -24,6 +24,7 @@ from loadlab.scenario.kafka_properties import is_kafka_3, is_owned
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_DELETE = 0x7F  # the first of what is no printable ASCII
 _IN_ENVIRONMENT = str.maketrans({"-": "___", "_": "__", ".": "_"})
 
 
@@ -124,7 +125,12 @@ def as_file(properties: Mapping[str, str]) -> str:
 
 
 def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    """Write a value with what would be read as something else, or as Latin-1, escaped."""
+    kept = value.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    if kept.startswith((" ", "\t", "\f")):
+        kept = f"\\{kept}"
+    units = memoryview(kept.encode("utf-16-le", "surrogatepass")).cast("H")
+    return "".join(chr(unit) if unit < _DELETE else f"\\u{unit:04x}" for unit in units)
 
 
 def as_environment(properties: Mapping[str, str]) -> dict[str, str]:

@@ -67,7 +67,10 @@ def _format(installation: Installation, directory: Path, cluster_id: str) -> Non
     tool = installation.java_command(log_dir(directory), "kafka.tools.StorageTool", *options)
     # It ends before anything is worth compiling well.
     command = [tool[0], "-XX:TieredStopAtLevel=1", "-Xmx256m", *tool[1:]]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_TIMEOUT_S)
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_TIMEOUT_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ClusterError(f"Kafka's storage tool could not be run: {error}") from error
     if done.returncode:
         (log_dir(directory) / "console.log").write_text(done.stdout + done.stderr, encoding="utf-8")
         complaint = _first_complaint(f"{done.stderr}\n{done.stdout}")

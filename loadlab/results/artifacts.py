@@ -33,6 +33,7 @@ EVENTS_FILE = "events.jsonl"
 LOGS_FOLDER = "logs"
 BUCKET_EDGES = "bucket_edges_us"
 _ROWS_AT_ONCE = 100_000
+_HISTOGRAMS_AT_ONCE = 1_000
 _AGAIN = "copy the run's folder again, or run the scenario again"
 
 _INTERVAL_SCHEMA = pa.schema(
@@ -263,16 +264,18 @@ def _write_histograms(histograms: Histograms, path: Path) -> None:
 
 
 def _write_interval_histograms(histograms: Sequence[IntervalHistogram], path: Path) -> None:
-    filled = [len(each.buckets) for each in histograms]
-    columns = [
-        _numbers(np.repeat(np.array([each.interval_start_s for each in histograms], np.float64), filled)),
-        _texts([each.source for each in histograms]).take(_places(filled)),
-        _texts([each.metric for each in histograms]).take(_places(filled)),
-        _numbers(np.concatenate([np.empty(0, np.int16), *(each.buckets for each in histograms)])),
-        _numbers(np.concatenate([np.empty(0, np.int64), *(each.counts for each in histograms)])),
-    ]
-    table = pa.Table.from_arrays(columns, schema=_INTERVAL_HISTOGRAM_SCHEMA)
-    parquet.write_table(table, path, compression="zstd")
+    parts = iter(histograms)
+    with parquet.ParquetWriter(path, _INTERVAL_HISTOGRAM_SCHEMA, compression="zstd") as writer:
+        while part := list(islice(parts, _HISTOGRAMS_AT_ONCE)):
+            filled = [len(each.buckets) for each in part]
+            columns = [
+                _numbers(np.repeat(np.array([each.interval_start_s for each in part], np.float64), filled)),
+                _texts([each.source for each in part]).take(_places(filled)),
+                _texts([each.metric for each in part]).take(_places(filled)),
+                _numbers(np.concatenate([each.buckets for each in part])),
+                _numbers(np.concatenate([each.counts for each in part])),
+            ]
+            writer.write_table(pa.Table.from_arrays(columns, schema=_INTERVAL_HISTOGRAM_SCHEMA))
 
 
 def _places(lengths: Sequence[int]) -> pa.Array:

@@ -148,18 +148,20 @@ def _cost(seconds: Mapping[int, _Second], after: range, before: range) -> _Cost 
 def _longest_silence(seconds: Mapping[int, _Second], intervals: range) -> float:
     """The longest time from the last ack in an interval to the first in a later one, or to the end.
 
-    What lies within one interval is not seen, and shorter than it.
+    What lies within one interval is not seen, and shorter than it. Where nothing was acked before, it counts
+    from the first of the intervals on.
     """
+    begin_s = intervals.start * INTERVAL_S
     acked = [each for index, each in sorted(seconds.items()) if index < intervals.stop and each.acked]
     within = _within(seconds, intervals)
     firsts = [each.first_s for each in acked] + ([] if within[-1].acked else [intervals.stop * INTERVAL_S])
-    lasts = [each.last_s for each in acked]
-    gaps = zip(lasts, firsts[1:], strict=False)
+    lasts = [begin_s, *(each.last_s for each in acked)]
+    gaps = zip(lasts, firsts, strict=False)
     return max(
         (
             first_s - last_s
             for last_s, first_s in gaps
-            if last_s is not None and first_s is not None and first_s >= intervals.start * INTERVAL_S
+            if last_s is not None and first_s is not None and first_s >= begin_s
         ),
         default=0.0,
     )

@@ -145,6 +145,13 @@ class Series:
             self.drained += 1
         return latest
 
+    def drain_all(self, until: int, now: int) -> None:
+        """Drains the intervals before number `until`, and those before `now` in which workers still ended."""
+        self.drain(until)
+        for index in range(until, now):
+            if self._is_there(index):
+                self.drain(index + 1)
+
     def _is_there(self, index: int) -> bool:
         """Whether any worker's ring still has an interval."""
         rings = (worker.slab.record["lanes"][0]["ring"]["index"] for worker in self.fleet.workers)

@@ -62,7 +62,10 @@ class Watcher:
 
     def finish(self, timeline: Timeline, ended_ns: int) -> None:
         """Drains what is left after the workers have ended."""
-        self.series.drain((ended_ns - timeline.start_ns) // NS_PER_S + 1)
+        until, now = (
+            (at_ns - timeline.start_ns) // NS_PER_S + 1 for at_ns in (ended_ns, time.monotonic_ns())
+        )
+        self.series.drain_all(until, now)
         self.series.add_lag(self.sampler.samples, self.sampler.groups, timeline.start_ns)
 
     def _progress(self, latest: LaneInterval, timeline: Timeline) -> Progress:

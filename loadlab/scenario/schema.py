@@ -20,10 +20,11 @@ Schema = dict[str, object]
 
 
 def json_schema() -> dict[str, object]:
-    """The JSON Schema that every right scenario obeys.
+    """The JSON Schema that right scenarios obey, as people write them.
 
     It is looser than loading: it knows keys, types, choices and which properties there are, but not what
-    librdkafka and Kafka say of a value, nor what must fit together.
+    librdkafka and Kafka say of a value, nor what must fit together. It does not know each spelling that
+    loading takes: blanks around a number and its unit, other case in a property's choice.
     """
     schema = Scenario.model_json_schema(by_alias=True, mode="validation")
     models = cast("dict[str, Schema]", schema["$defs"])

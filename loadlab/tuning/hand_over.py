@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loadlab.errors import RunError
+from loadlab.files import write_whole
 from loadlab.results.study_store import JAVA_FILE, LIBRDKAFKA_FILE
 from loadlab.tuning.apply import with_values
 from loadlab.tuning.properties_files import Handover, java_properties, librdkafka_properties
@@ -35,8 +36,9 @@ def hand_over(loaded: LoadedStudy, trial: StudyTrial, answer: StudyAnswer, folde
         chosen=tuple(trial.assignment),
         headline=answer.sentences,
     )
-    try:
-        (folder / LIBRDKAFKA_FILE).write_text(librdkafka_properties(handover), encoding="utf-8")
-        (folder / JAVA_FILE).write_text(java_properties(handover), encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"{error.filename} could not be written: {error.strerror}") from error
+    files = {LIBRDKAFKA_FILE: librdkafka_properties(handover), JAVA_FILE: java_properties(handover)}
+    for name, text in files.items():
+        try:
+            write_whole(folder / name, text)
+        except OSError as error:
+            raise RunError(f"{folder / name} could not be written: {error.strerror}") from error

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from loadlab.client.property_table import CANONICAL, NEW_PROTOCOL
 from loadlab.scenario.client_settings import DEFAULTS
-from loadlab.scenario.cluster import DEFAULT_KAFKA_VERSION
 from loadlab.scenario.kafka_properties import definitions
 
 if TYPE_CHECKING:
@@ -205,7 +204,11 @@ def java_setting(
         placed = _PARTITIONERS.get(value, (None, None, f"Java has no partitioner like {value}"))
         return JavaSetting(*placed)
     rule = _RULES.get(name, _Rule())
-    return _checked(client, rule.name or name, rule.convert(value), rule.note or _renamed(name, rule), name)
+    java_name, converted = rule.name or name, rule.convert(value)
+    if java_name not in definitions(client, kafka_version):
+        return JavaSetting(None, None, _UNKNOWN.get(name, _NO_COUNTERPART))
+    note = rule.note or _renamed(name, rule)
+    return JavaSetting(java_name, converted, note if converted is not None else "Java has no such value")
 
 
 def java_limits(client: JavaClient, config: Mapping[str, str]) -> dict[str, JavaSetting]:
@@ -253,14 +256,6 @@ def _producer_limits(in_force: Mapping[str, str]) -> dict[str, JavaSetting]:
 
 def _renamed(name: str, rule: _Rule) -> str | None:
     return f"librdkafka calls it {name}" if rule.name not in {None, name} else None
-
-
-def _checked(
-    client: JavaClient, java_name: str, value: str | None, note: str | None, name: str
-) -> JavaSetting:
-    if java_name not in definitions(client, DEFAULT_KAFKA_VERSION):
-        return JavaSetting(None, None, _UNKNOWN.get(name, _NO_COUNTERPART))
-    return JavaSetting(java_name, value, note if value is not None else "Java has no such value")
 
 
 def _level(client: JavaClient, value: str, config: Mapping[str, str], kafka_version: str) -> JavaSetting:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 import optuna
 from optuna.exceptions import StorageInternalError
@@ -75,7 +76,8 @@ def open_database(
 def _opened(path: Path) -> Iterator[RDBStorage]:
     # Whoever looks at the study, optuna-dashboard too, may hold the file for a moment.
     waiting = {"connect_args": {"timeout": _PATIENCE_S}}
-    storage = RDBStorage(f"sqlite:///{path.resolve()}", engine_kwargs=waiting)
+    # In a URL, and in Optuna's template of one, a folder's name may mean something else.
+    storage = RDBStorage(f"sqlite:///{quote(str(path.resolve()))}", engine_kwargs=waiting)
     try:
         yield storage
     finally:

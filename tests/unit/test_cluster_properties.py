@@ -118,6 +118,12 @@ def test_a_value_cannot_add_a_line_to_the_file() -> None:
     assert as_file({"a": "1\nb=2\\"}) == "a=1\\nb=2\\\\\n"
 
 
+def test_java_which_reads_latin_1_and_no_leading_blanks_reads_what_was_meant() -> None:
+    assert as_file({"log.dirs": "/data/Gr\u00fc\U0001f600e", "a": " b"}) == (
+        "a=\\ b\nlog.dirs=/data/Gr\\u00fc\\ud83d\\ude00e\n"
+    )
+
+
 def test_cluster_ids_look_like_kafkas_and_never_like_an_option() -> None:
     made = {new_cluster_id() for _ in range(500)}
     assert len(made) == 500

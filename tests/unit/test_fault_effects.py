@@ -32,6 +32,7 @@ class Run:
     injected: list[Injected]
     scenario: Scenario
     others: tuple[float, float] | None = None
+    warmup: tuple[float, float] = USUAL
 
     def results(self) -> tuple[FaultResult, ...]:
         timeline = Timeline(0, S, (1 + len(self.seconds)) * S, 100 * S)
@@ -39,7 +40,7 @@ class Run:
         others = [] if self.others is None else [("others", [self.others] * (1 + len(self.seconds)))]
         rows = [
             Interval(float(index), f"producer/{name}", metric, value)
-            for name, seconds in [("checkout", [USUAL, *self.seconds]), *others]
+            for name, seconds in [("checkout", [self.warmup, *self.seconds]), *others]
             for index, (acked, p90_ms) in enumerate(seconds)
             for metric, value in (
                 ("acked_records_per_s", acked),
@@ -82,6 +83,14 @@ def test_a_fault_is_told_with_its_silence_its_longest_latency_and_its_end() -> N
 def test_a_fault_that_nobody_felt_disturbed_nothing() -> None:
     (told,) = of([USUAL] * 10, killed(4.0, 4.0, 5.0))
     assert (told.no_acks_s, told.disturbed_s) == (pytest.approx(0.2), 0.0)
+
+
+def test_a_producer_that_was_never_acked_was_silent_from_the_fault_on() -> None:
+    silent = (0.0, 0.0)
+    for after, no_acks_s in ((silent, 7.0), (USUAL, 5.1)):
+        run = Run([silent] * 7 + [after] * 2, [killed(2.0, 2.0)], scenario_of().scenario, warmup=silent)
+        (told,) = run.results()
+        assert told.no_acks_s == pytest.approx(no_acks_s)
 
 
 def test_each_fault_is_told_by_what_came_before_the_next() -> None:

@@ -320,6 +320,26 @@ def found(overrides: tuple[str, ...]) -> set[str]:
     return {finding.rule.code for finding in lint(subject)}
 
 
+@pytest.mark.parametrize(
+    ("thresholds", "promised"),
+    [
+        ('{reconciliation: ["duplicated <= 0"]}', True),
+        ('{reconciliation: ["duplicated > 0"]}', False),
+        ('{reconciliation: ["duplicated >= 0"]}', False),
+        ('{reconciliation: ["reordered < 5"]}', False),
+        ('{"reconciliation{consumer=READER}": ["reordered == 0"]}', True),
+        ('{"reconciliation{consumer=elsewhere}": ["reordered == 0"]}', False),
+    ],
+)
+def test_a_promise_is_what_allows_none_of_the_records_that_are_read(thresholds: str, promised: bool) -> None:
+    reader = next(iter(BASE["consumers"]))  # type: ignore[call-overload]
+    elsewhere = ("topics.other={partitions: 3}", "consumers.elsewhere={topic: other}")
+    sender = "producers.other={topic: other, schedule: {rate: 1k/s}, records: {size: 100}}"
+    asked = (f"thresholds={thresholds.replace('READER', reader)}", f"{W}={{acks: all}}", PLAIN)
+    idempotent = "producers.other.config={acks: all, enable.idempotence: true}"
+    assert ("promise-without-idempotence" in found((*elsewhere, sender, idempotent, *asked))) is promised
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.code)
 def test_a_rule_fires_on_its_mistake_alone(case: Case) -> None:
     assert case.code in found(case.fires)

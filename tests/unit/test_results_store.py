@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 from result_samples import RUN_ID, result
 
 from loadlab.errors import RunError, UsageError
@@ -120,6 +121,19 @@ def test_the_histograms_of_intervals_come_back_by_source_and_metric(tmp_path: Pa
     assert starts_s.tolist() == [0.0, 2.0]
     assert counts.shape == (2, BUCKETS)
     assert (counts[0, 3], counts[0, 900], counts[1, BUCKETS - 1], counts.sum()) == (7, 1, 4, 12)
+
+
+def test_a_long_run_s_histograms_of_intervals_are_written_in_parts(tmp_path: Path) -> None:
+    kept = [
+        sparse(float(second), "publish_latency_us", [second % 7], [second + 1]) for second in range(2_500)
+    ]
+    folder = save(result(), Artifacts(interval_histograms=kept), tmp_path).path
+
+    assert parquet.ParquetFile(folder / INTERVAL_HISTOGRAMS_FILE).num_row_groups == 3
+    read = read_interval_histograms(folder, "producer/checkout", "publish_latency_us")
+    assert read is not None
+    assert read[0].tolist() == list(range(2_500))
+    assert read[1].max(axis=1).tolist() == list(range(1, 2_501))
 
 
 def test_a_metric_without_a_sample_has_no_interval_with_a_histogram(tmp_path: Path) -> None:

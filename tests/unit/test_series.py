@@ -131,6 +131,16 @@ def test_nothing_new_to_drain_gives_nothing() -> None:
     assert series.drained == 3
 
 
+def test_what_workers_still_ended_after_the_end_has_rows_and_idle_seconds_behind_it_none() -> None:
+    worker = worker_of(producing())
+    book(worker, ACK_LANE, Counter.FAILED, 5, interval=3)
+    series = Series(fleet_of(worker))
+    series.drain_all(2, 9)
+
+    assert figures(series, "failed_records_per_s")[-1] == (3.0, "producer/checkout", 5.0)
+    assert series.drained == 4
+
+
 def test_intervals_that_were_written_over_meanwhile_have_no_rows() -> None:
     """The parent was stopped for longer than the ring reaches back: nobody knows what happened then."""
     series = Series(fleet_of(worker_of(producing())))

@@ -369,6 +369,14 @@ def test_why_no_trial_came_to_be_confirmed_is_told(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["a{b}", "a?b", "a%20b", "a#b", "Gr\u00fc\u00dfe"])
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    stored = tuned(tmp_path / name, Lab())
+    assert stored.result.finished
+    assert stored.database.is_file()
+    assert list(tmp_path.iterdir()) == [tmp_path / name]
+
+
 def test_a_database_older_than_its_study_is_refused(tmp_path: Path) -> None:
     stored = tuned(tmp_path, Lab(before=stop_at(8)))
     connection = sqlite3.connect(stored.database)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from bench_samples import CODEC, KNOBS, LINGER, SCENARIO, THROUGHPUT, Lab, Watcher, broken, invalid, study
 from click.testing import CliRunner
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 import loadlab
@@ -122,6 +123,13 @@ def test_places_on_an_axis_are_shares_of_its_range_and_special_values_stand_outs
     assert axis.place(-1) < axis.place(0)  # a default outside the range
     choice = KnobAxis.of(CODEC, {"choices": ["none", "lz4"], "default": "none"})
     assert (choice.place("lz4"), choice.is_range) == (1.0, False)
+
+
+@pytest.mark.parametrize(("low", "high"), [(20_000, 60_000), (5_000, 15_000), (16_384, 1_048_576)])
+def test_each_range_has_ticks(low: int, high: int) -> None:
+    axis = Figure().subplots().xaxis
+    KnobAxis.of(BATCH, {"low": low, "high": high, "log": True, "default": low}).label(axis)
+    assert len(axis.get_ticklocs()) >= 2
 
 
 @pytest.mark.parametrize(

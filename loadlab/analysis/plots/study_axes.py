@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from loadlab.analysis.knobs import Value
 
 _WIDE_DECADES: Final = 2.5
+_FEWEST_TICKS: Final = 2
 _SPECIAL_GAP: Final = 0.12
 """How far outside its range a special value stands, as a share of the axis."""
 
@@ -122,6 +123,8 @@ class KnobAxis:
             steps = (1.0,) if wide else (1.0, 2.0, 5.0)
             candidates = chain.from_iterable((step * 10.0**ten for step in steps) for ten in decades)
         within = [float(each) for each in candidates if self.low <= each <= self.high]
+        if len(within) < _FEWEST_TICKS:
+            within = [self.low, self.high]
         return [int(each) if each.is_integer() else each for each in within]
 
 

@@ -63,19 +63,25 @@ def _idempotence_in_flight(subject: Subject) -> Iterator[Hit]:
 
 def _promises_without_idempotence(subject: Subject) -> Iterator[Hit]:
     scenario = subject.scenario
-    for key, thresholds in scenario.thresholds.items() if scenario else ():
-        if parse_key(key).metric != "reconciliation":
+    for text, thresholds in scenario.thresholds.items() if scenario else ():
+        key = parse_key(text)
+        if key.metric != "reconciliation":
             continue
-        for threshold in thresholds:
-            stat, limit = threshold.condition.stat, threshold.condition.value
-            if stat not in {"duplicated", "reordered"} or limit:
-                continue
-            for producer in subject.producers:
-                if not producer.settings.idempotent:
+        weak = [one for one in _read_by(subject, key.selector.get("consumer")) if not one.settings.idempotent]
+        for condition in (threshold.condition for threshold in thresholds):
+            is_none = condition.holds(0.0) and not condition.holds(1.0)
+            if condition.stat in {"duplicated", "reordered"} and is_none:
+                for producer in weak:
                     yield Hit(
                         f"{producer.path}.config",
-                        f"{stat} records are to be none, and enable.idempotence is false",
+                        f"{condition.stat} records are to be none, and enable.idempotence is false",
                     )
+
+
+def _read_by(subject: Subject, consumer: str | None) -> list[Producer]:
+    """The producers whose records a group reads; all of them where no group is named."""
+    topics = [one.topic for one in subject.consumers if consumer in {None, one.name}]
+    return [one for one in subject.producers if consumer is None or one.topic in topics]
 
 
 def _reordering_retries(subject: Subject) -> Iterator[Hit]:
