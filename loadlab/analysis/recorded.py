@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 INTERVAL_S: Final = 1.0
 LATE_SAMPLE_S: Final = 0.25
-"""As in `loadlab.run.offsets`: a sample of lag that is due at a moment is taken a little after it."""
+"""As in `loadlab.run.samples`: a sample of lag that is due at a moment is taken a little after it."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -79,7 +79,7 @@ def compared(
 
 def text_lines(compared: Compared) -> list[Line]:
     """For a terminal."""
-    rows = [(each, cells) for each, cells in table_rows(compared.comparison)]
+    rows = list(table_rows(compared.comparison))
     widths = [
         max(map(len, column)) for column in zip(_TABLE_HEAD, *(cells for _, cells in rows), strict=True)
     ]
@@ -108,7 +108,7 @@ def as_markdown(compared: Compared) -> str:
         *(f"- {letter}: {plain(told)}" for letter, told in _sides(compared)),
         *(f"- differs: {plain(text)}" for text in differences(compared.comparison)),
         "",
-        *(f"| {' | '.join(map(plain, row))} |" for row in [_TABLE_HEAD]),
+        f"| {' | '.join(_TABLE_HEAD)} |",
         "|---|---|---|---|---|",
         *(f"| {' | '.join(map(plain, row))} |" for row in cells),
         "",

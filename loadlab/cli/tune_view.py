@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from loadlab.cli.coordinates import coordinates, header
 from loadlab.cli.observers import QuietObserver
 from loadlab.cli.output import Line
 from loadlab.tuning.again import noisy_rounds, runs_of
+from loadlab.tuning.confirm import BLOCK
 from loadlab.tuning.estimate import estimate
 from loadlab.tuning.findings import baseline_values, best_so_far, confirm_rules
 from loadlab.tuning.warm_up import ROUNDS_TOLD
@@ -133,9 +135,8 @@ def run_line(loaded: LoadedStudy, result: StudyResult, run: StudyRun) -> str:
             return f"trial {run.trial} again: {said}"
         case "confirm":
             side = baseline_name if run.trial == result.default.number else f"trial {run.trial}"
-            block = (
-                len([one for one in result.settled("confirm") if one.contender == run.contender]) + 3
-            ) // 4
+            runs = sum(one.contender == run.contender for one in result.settled("confirm"))
+            block = math.ceil(runs / len(BLOCK))
             return f"trial {run.contender} against the {baseline_name}, block {block}: {side}: {said}"
 
 

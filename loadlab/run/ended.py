@@ -148,14 +148,14 @@ def consumer_groups(
 
 def _acked(load: Load, group: Group) -> int:
     """Records of the measure phase, by intent, that were acked to those who send what a group reads."""
-    senders = [worker for worker in load.fleet.producers if worker.order.group in group.producers]
+    senders = load.fleet.senders_to(group.producers)
     return total(senders, ACK_LANE, Counter.ACKED, Phase.MEASURE, by="by_intent")
 
 
 def _consumer(
     load: Load, scenario: Scenario, timeline: Timeline, group: Group, samples: Sequence[Sample]
 ) -> ConsumerGroup:
-    senders = [worker for worker in load.fleet.producers if worker.order.group in group.producers]
+    senders = load.fleet.senders_to(group.producers)
     sent_ns = max((int(worker.slab.record["last_acked_ns"][0]) for worker in senders), default=0)
     workers = load.fleet.group(group.name, produces=False)
     return ConsumerGroup(

@@ -20,7 +20,7 @@ from loadlab.measurement.slab import CONSUME_LANE, Command, State, create_slab
 from loadlab.run.readings import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from loadlab.measurement.slab import Slab
     from loadlab.run.order import Order
@@ -180,6 +180,10 @@ class Fleet:
         """The workers of one group."""
         of_kind = self.producers if produces else self.consumers
         return [worker for worker in of_kind if worker.order.group == name]
+
+    def senders_to(self, groups: Collection[str]) -> list[WorkerProcess]:
+        """The workers of some producer groups: those that send what a consumer group reads."""
+        return [worker for worker in self.producers if worker.order.group in groups]
 
     def spawn(self, orders: Sequence[Order], ledger_fd: int | None = None) -> None:
         """Starts a process for each order; they wait to be told to connect.

@@ -212,7 +212,7 @@ class Load:
         """
         early = {producer.name for producer in self.plan.producers if _acks_all(producer)}
         for group in self.sampler.groups:
-            senders = [worker for worker in self.fleet.producers if worker.order.group in group.producers]
+            senders = self.fleet.senders_to(group.producers)
             if not early.issuperset(group.producers) or any(map(self._sends, senders)):
                 continue
             if group.name not in self._early_ends:

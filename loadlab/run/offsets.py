@@ -89,7 +89,8 @@ class OffsetSampler:
         failures: rounds that got no answer, with the error.
         before: log ends before the load; None where nobody has asked.
         written: the topics that the run sends to; None for all.
-        read_again: tells of a group, by its name, how many records it has read that it had read before.
+        read_again: tells of a group, by its name, how many records it has read that it had read before; None
+            without a ledger.
         hurried: the run is being ended before its time: nobody is waited for longer than a moment, or twice.
     """
 
@@ -101,7 +102,7 @@ class OffsetSampler:
     failures: list[str] = field(default_factory=list)
     before: OffsetSample | None = None
     written: Collection[str] | None = None
-    read_again: Callable[[str], int] = lambda _group: 0
+    read_again: Callable[[str], int] | None = None
     hurried: bool = False
     _answered: bool = True
     _ask_coordinator_from_s: dict[str, float] = field(default_factory=dict)
@@ -278,7 +279,8 @@ class OffsetSampler:
         In a topic of the run's own, a record without this run's stamp is one that was sent without.
         """
         workers = self.fleet.group(group.name, produces=False)
-        consumed = _consumed(workers, Counter.CONSUMED) - self.read_again(group.name)
+        again = self.read_again(group.name) if self.read_again else 0
+        consumed = _consumed(workers, Counter.CONSUMED) - again
         if group.existing:
             others = [Counter.FOREIGN, *([Counter.UNSTAMPED] if group.stamped else [])]
             consumed -= sum(_consumed(workers, other) for other in others)

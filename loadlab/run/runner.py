@@ -237,9 +237,15 @@ class _Run:
         fleet.connect()
         fleet.await_ready()
         written = {topic for producer in self._plan.producers for topic in producer.topics}
-        sampler = OffsetSampler(cluster, fleet, everywhere, groups, before=before, written=written)
-        if account is not None:
-            sampler.read_again = account.read_again
+        sampler = OffsetSampler(
+            cluster,
+            fleet,
+            everywhere,
+            groups,
+            before=before,
+            written=written,
+            read_again=account.read_again if account else None,
+        )
         series = Series(fleet)
         watcher = self._watcher(sampler, series, account)
         live = LiveThresholds(self._scenario, self._options.patient)

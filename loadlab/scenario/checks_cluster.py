@@ -154,7 +154,7 @@ def replication(view: View) -> Iterator[Finding]:
             message = f"{factor} replicas need {factor} brokers, and the cluster has {cluster.brokers}"
             yield found(path, message, about=(("cluster", "brokers"), _PROVIDER))
     copies = cluster.config.get(_OFFSETS_COPIES, "1")
-    if cluster.provider != "external" and copies.isdigit() and int(copies) > cluster.brokers:
+    if cluster.provider != "external" and units.is_digits(copies) and int(copies) > cluster.brokers:
         message = f"{copies} replicas need {copies} brokers, and the cluster has {cluster.brokers}"
         yield found(
             ("cluster", "config", _OFFSETS_COPIES), message, about=(("cluster", "brokers"), _PROVIDER)

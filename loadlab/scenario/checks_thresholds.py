@@ -149,7 +149,7 @@ def judged_in_time(view: View) -> Iterator[Finding]:
     measure_s = view.scenario.phases.measure_s
     for key, thresholds in view.scenario.thresholds.items():
         for index, threshold in enumerate(thresholds):
-            if threshold.delay_s >= measure_s > 0 and threshold.delay_s:
+            if threshold.delay_s >= measure_s:
                 length = units.format_duration(measure_s)
                 message = f"would never be judged: the measure phase is over after {length}"
                 yield found(("thresholds", key, index, "delay"), message, about=(("phases",),))

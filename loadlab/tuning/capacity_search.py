@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Final
 from loadlab.tuning.capacity_levels import MAX_RATE, Probe, Verdict, bracket, levels_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from loadlab.tuning.capacity_levels import Bracket, Level, Outcome
+    from loadlab.tuning.capacity_levels import Bracket, Level
 
 _OF_MAX: Final = 0.8
 _RISE: Final = 2.0
@@ -61,23 +61,6 @@ class Limits:
     def within(self, rate_per_s: float) -> float:
         """The nearest rate that may be probed."""
         return max(min(rate_per_s, self.highest_per_s), self.lowest_per_s)
-
-
-def search(probe: Callable[[float], Outcome], limits: Limits, before: Sequence[Probe] = ()) -> list[Probe]:
-    """Probes until the answer is as sure and precise as it can get.
-
-    Args:
-        probe: probes a rate.
-        limits: where and how finely to search.
-        before: probes of an earlier search that was interrupted; they count.
-
-    Returns:
-        All probes, those of before included.
-    """
-    probes = list(before)
-    while (rate_per_s := next_rate(probes, limits)) is not None:
-        probes.append(Probe(rate_per_s, probe(rate_per_s)))
-    return probes
 
 
 def next_rate(probes: Sequence[Probe], limits: Limits) -> float | None:

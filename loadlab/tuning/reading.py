@@ -116,8 +116,7 @@ def _is_slower(result: RunResult, scenario: Scenario) -> bool:
     paced = {name for name, spec in scenario.producers.items() if spec.schedule.rate != "max"}
     if len(paced) == len(scenario.producers):
         return True
-    measured_s = sum(phase.end_s - phase.start_s for phase in result.phases if phase.name == "measure")
-    least = 1.0 - granted_share(measured_s) if measured_s else 1.0
+    least = 1.0 - granted_share(result.measured_s) if result.measured_s else 1.0
     return any((result.producers[name].achieved_ratio or 0.0) < least for name in paced)
 
 

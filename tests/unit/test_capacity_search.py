@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadlab.tuning.capacity_levels import MAX_RATE, Outcome, Probe, Verdict, answer, bracket, levels_of
-from loadlab.tuning.capacity_search import Limits, next_rate, search
+from loadlab.tuning.capacity_search import Limits, next_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from loadlab.tuning.capacity_levels import Answer
 
@@ -22,6 +22,14 @@ EDGE_PER_S = 182_000.0
 # The limit of p99, and p99 without load, in seconds: where latency rises late, and where it rises early.
 SHAPES = {"late": (0.1, 0.002), "early": (0.0001, 0.00003)}
 STARTS = [None, 1_000.0, 20_000.0, 100_000.0, 181_000.0, 400_000.0, 3_000_000.0]
+
+
+def search(probe: Callable[[float], Outcome], limits: Limits, before: Sequence[Probe] = ()) -> list[Probe]:
+    """All probes until the answer is as sure and precise as it can get, those of before included."""
+    probes = list(before)
+    while (rate_per_s := next_rate(probes, limits)) is not None:
+        probes.append(Probe(rate_per_s, probe(rate_per_s)))
+    return probes
 
 
 def queue(
