@@ -76,10 +76,18 @@ class AdditiveSampler(BaseSampler):
         seed: of what is drawn.
         startup_trials: until there are so many finished ones, trials are drawn at random.
         noise: of the first objective, the standard deviation of a run's logarithm; None: not known.
+        effect: what a trial's parameters come to, so that nothing is tried twice.
     """
 
-    def __init__(self, seed: int, startup_trials: int, noise: float | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        startup_trials: int,
+        noise: float | None = None,
+        effect: Callable[[Params], object] = dict,
+    ) -> None:
         """Nothing is drawn yet."""
+        self._effect = effect
         self._noise = noise
         self._rng = np.random.default_rng(seed)
         self._random = RandomSampler(seed=seed)
@@ -124,7 +132,17 @@ class AdditiveSampler(BaseSampler):
             # Where little is to be gained at all, most would be hoped for of what is known to break one.
             worth[worth < min(_LIKELY, float(worth.max()))] = 0.0
             worth *= model.improvement(complete, scores, holds, running)
-        return candidates[int(np.argmax(worth))]
+        return self._untried(candidates, worth, [one.params for one in (*finished, *running)])
+
+    def _untried(
+        self, candidates: Sequence[dict[str, Any]], worth: Array, tried: Sequence[Params]
+    ) -> dict[str, Any]:
+        """The best candidate that comes to something new; the best of all where none does."""
+        known = [self._effect(params) for params in tried]
+        best = np.argsort(-worth, kind="stable")
+        # What can't be varied is in all trials alike, and in no candidate.
+        new = (place for place in best if self._effect({**tried[0], **candidates[place]}) not in known)
+        return candidates[int(next(new, best[0]))]
 
     def _scores(self, study: Study, complete: Sequence[FrozenTrial]) -> Array:
         """One number for each trial, more is better: a logarithm, or of several objectives a weighed one."""

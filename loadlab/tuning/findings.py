@@ -11,7 +11,7 @@ from scipy import stats
 from loadlab.analysis.statistics import LEVEL
 from loadlab.tuning.confirm import ConfirmRules, ConfirmRun
 from loadlab.tuning.drift import PlacedValue, drift_of
-from loadlab.tuning.noise import NoiseRules, noise_of
+from loadlab.tuning.noise import NoiseRules, deviation, noise_of
 from loadlab.tuning.ranking import leaders
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def best_so_far(result: StudyResult) -> Best | None:
     values = {trial: each[0] for trial, each in corrected_values(result, "trial").items()}
     logs = np.log(baseline_values(result))
     for trial in leaders(values, result.objectives[0].direction, 1):
-        reach = float(np.exp(stats.t.ppf(0.5 + LEVEL / 2, len(logs) - 1) * logs.std(ddof=1)))
+        reach = float(np.exp(stats.t.ppf(0.5 + LEVEL / 2, len(logs) - 1) * deviation(logs)))
         return Best(trial, values[trial], values[trial] / reach, values[trial] * reach)
     return None
 

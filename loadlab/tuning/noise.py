@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 from scipy import stats
 
-from loadlab.analysis.statistics import LEVEL
+from loadlab.analysis.statistics import BUCKET, LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 NoiseStep = Literal["go on", "measure longer", "stop"]
 
@@ -73,7 +75,8 @@ def noise_of(values: Sequence[float]) -> Noise:
     """The coefficient of variation of runs, with its interval.
 
     The interval is McKay's as modified by Vangel ("Confidence intervals for a normal coefficient of
-    variation", The American Statistician 50, 1996), exact enough for coefficients up to a third.
+    variation", The American Statistician 50, 1996), exact enough for coefficients up to a third. Runs that
+    agree are not without noise: see `analysis.statistics.effect`.
 
     Args:
         values: the objective's, one for each run; at least two, all above 0.
@@ -85,7 +88,7 @@ def noise_of(values: Sequence[float]) -> Noise:
     if len(sample) < _FEWEST or sample.min() <= 0:
         raise ValueError(f"noise needs {_FEWEST} values above 0, not {list(values)}")
     mean = float(sample.mean())
-    cv = float(sample.std(ddof=1)) / mean
+    cv = max(float(sample.std(ddof=1)) / mean, BUCKET / 2)
     return Noise(tuple(map(float, values)), mean, cv, *_interval(cv, len(sample)))
 
 
@@ -114,8 +117,13 @@ def expected_range(values: Sequence[float]) -> tuple[float, float] | None:
     if len(values) < _FEWEST:
         return None
     logs = np.log(values)
-    reach = stats.t.ppf(0.5 + LEVEL / 2, len(logs) - 1) * logs.std(ddof=1) * np.sqrt(1 + 1 / len(logs))
+    reach = stats.t.ppf(0.5 + LEVEL / 2, len(logs) - 1) * deviation(logs) * np.sqrt(1 + 1 / len(logs))
     return float(np.exp(logs.mean() - reach)), float(np.exp(logs.mean() + reach))
+
+
+def deviation(logs: NDArray[np.float64]) -> float:
+    """The standard deviation of logarithms, never less than half the step in which figures are known."""
+    return max(float(logs.std(ddof=1)), BUCKET / 2)
 
 
 def judge_noise(

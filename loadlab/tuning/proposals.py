@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 _MOST_REFUSED: Final = 200
 _OUTSIDE: Final = "loadlab.outside"
 REFUSED: Final = "loadlab.refused"
+_TRIED: Final = "it was tried before"
 
 
 class NoProposalError(RunError):
-    """The sampler finds nothing that keeps the rules between knobs."""
+    """The sampler finds nothing new that keeps the rules between knobs."""
 
 
 @dataclass(eq=False)
@@ -68,27 +69,37 @@ class Proposals:
         running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         self._orphans = [trial.number for trial in running if trial.number not in known]
 
-    def propose(self, planned: Planned | None) -> StudyTrial:
+    def propose(self, planned: Planned | None, tried: Collection[Assignment] = ()) -> StudyTrial:
         """The next trial.
 
         Args:
             planned: what it is to be; None: what the sampler proposes.
+            tried: the assignments of the trials before it, none of which the sampler is to propose again.
 
         Raises:
-            NoProposalError: the sampler finds nothing that keeps the rules between knobs.
+            NoProposalError: the sampler finds nothing new that keeps the rules between knobs.
         """
+        if planned is None and self.space.is_used_up(tried):
+            raise NoProposalError("all configurations of the search space were tried")
         if planned is not None and not self._orphans and not self._waiting():
             self.study.enqueue_trial(self.space.parameters(planned.assignment))
         for _ in range(len(self._refused_last()), _MOST_REFUSED):
             trial = self._ask()
             assignment = self._assignment(trial, planned)
             broken = self.space.violations(assignment)
-            if not broken:
+            if not broken and planned is None and assignment in tried:
+                self._pass_over(trial)
+            elif not broken:
                 self._asked[trial.number] = trial
                 origin = "sampled" if planned is None else planned.origin
                 return StudyTrial(number=trial.number, origin=origin, assignment=dict(assignment))
-            self._refuse(trial, broken)
+            else:
+                self._refuse(trial, broken)
         last = self._refused_last()[0].user_attrs[REFUSED][0]
+        if last == _TRIED:
+            raise NoProposalError(
+                f"of {_MOST_REFUSED} proposals in a row none was new", fix="widen the search space"
+            )
         raise NoProposalError(
             f"{_MOST_REFUSED} proposals in a row break the rules between knobs; the last: {last}",
             fix="narrow the search space to where the rules hold",
@@ -127,7 +138,7 @@ class Proposals:
         if self._orphans:
             return self._again(self._orphans.pop(0))
         number = len(self.study.get_trials(deepcopy=False))
-        self.study.sampler = sampler_of(self.sampler, self.seed, number, self.noise)
+        self.study.sampler = sampler_of(self.sampler, self.seed, number, self.noise, self.space)
         return self.study.ask()
 
     def _refused_last(self) -> list[FrozenTrial]:
@@ -140,6 +151,11 @@ class Proposals:
         trial.set_user_attr(REFUSED, broken)
         if not trial.constraints:
             trial.set_constraint("rules between knobs", float(len(broken)))
+        self.study.tell(trial, state=TrialState.PRUNED)
+
+    def _pass_over(self, trial: Trial) -> None:
+        """What was tried already is no new trial, and breaks nothing."""
+        trial.set_user_attr(REFUSED, [_TRIED])
         self.study.tell(trial, state=TrialState.PRUNED)
 
     def tell(self, number: int, measured: Measurement) -> None:
@@ -166,7 +182,7 @@ class Proposals:
 
     def _again(self, number: int) -> Trial:
         """A trial that a process before this one asked for."""
-        self.study.sampler = sampler_of(self.sampler, self.seed, number, self.noise)
+        self.study.sampler = sampler_of(self.sampler, self.seed, number, self.noise, self.space)
         study_id = self.storage.get_study_id_from_name(self.study.study_name)
         return Trial(self.study, self.storage.get_trial_id_from_study_id_trial_number(study_id, number))
 

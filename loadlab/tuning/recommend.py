@@ -104,8 +104,14 @@ class Recommendation:
         if broken:
             yield f"Nothing is recommended: {'; '.join(broken)}."
         if not broken or any(attempt.state in _COMPARED for attempt in self.decision.attempts):
-            noise = f"more than noise (±{self.decision.noise:.1%})"
-            yield f"Nothing beat the {self.baseline_name} by {noise}; {self._more()}."
+            if self.decision.noise > 1:
+                yield (
+                    f"The blocks are too few, or vary too much, to tell whether anything beats the"
+                    f" {self.baseline_name}; {self._more()}."
+                )
+            else:
+                noise = f"more than noise (±{self.decision.noise:.1%})"
+                yield f"Nothing beat the {self.baseline_name} by {noise}; {self._more()}."
 
     def _weakened(self) -> str:
         if self.weakened:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import GPSampler, RandomSampler, TPESampler
+from optuna.trial import FixedTrial
 
 from loadlab.errors import UsageError
 from loadlab.tuning.additive import AdditiveSampler
@@ -16,6 +17,7 @@ from loadlab.tuning.additive import AdditiveSampler
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
+    from loadlab.tuning.space import SearchSpace
     from loadlab.tuning.study_model import Sampler
 
 STARTUP_TRIALS: Final = 4
@@ -27,7 +29,7 @@ _PRIOR_WEIGHT: Final = 0.1
 _CANDIDATES: Final = 200
 
 
-def sampler_of(kind: Sampler, seed: int, number: int, noise: float | None) -> BaseSampler:
+def sampler_of(kind: Sampler, seed: int, number: int, noise: float | None, space: SearchSpace) -> BaseSampler:
     """The sampler that proposes one trial.
 
     Each trial has a sampler of its own, seeded by its number: so what is proposed depends on the study's seed
@@ -38,6 +40,7 @@ def sampler_of(kind: Sampler, seed: int, number: int, noise: float | None) -> Ba
         seed: the study's.
         number: of the trial that is to be proposed.
         noise: of the first objective, the standard deviation of a run's logarithm; None: not known.
+        space: what may be proposed.
 
     Raises:
         UsageError: it needs what is not installed.
@@ -46,7 +49,9 @@ def sampler_of(kind: Sampler, seed: int, number: int, noise: float | None) -> Ba
     if kind == "random":
         return RandomSampler(seed=drawn)
     if kind == "additive":
-        return AdditiveSampler(drawn, STARTUP_TRIALS, noise)
+        return AdditiveSampler(
+            drawn, STARTUP_TRIALS, noise, lambda params: space.suggest(FixedTrial(dict(params)))
+        )
     if kind == "gp":
         require_available(kind)
     with warnings.catch_warnings():

@@ -215,7 +215,8 @@ class Session:
         """
         planned = self.result.planned[1:][self._proposed :][:1]
         try:
-            self.journal.add_trial(self.proposals.propose(planned[0] if planned else None))
+            tried = [trial.assignment for trial in self.result.trials]
+            self.journal.add_trial(self.proposals.propose(planned[0] if planned else None, tried))
         except NoProposalError as error:
             if not self._proposed:
                 raise

@@ -7,6 +7,7 @@ active is left out of the assignment.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -14,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from optuna.trial import BaseTrial
 
@@ -186,6 +187,12 @@ class SearchSpace:
     rules: tuple[Rule, ...] = ()
     fixed: Mapping[str, Value] = field(default_factory=dict)
     unlocked: tuple[str, ...] = ()
+
+    def is_used_up(self, tried: Collection[Assignment]) -> bool:
+        """Whether different assignments are all that there are: of knobs with choices alone, rules aside."""
+        sizes = [len(knob.domain.values) for knob in self.knobs if isinstance(knob.domain, Choices)]
+        inside = sum(not self.outside(assignment) for assignment in tried)
+        return len(sizes) == len(self.knobs) and inside >= math.prod(sizes)
 
     def suggest(self, trial: BaseTrial) -> Assignment:
         """Draws an assignment; it may break rules, see `violations`."""

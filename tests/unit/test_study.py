@@ -46,7 +46,7 @@ from loadlab.tuning.study import TuneOptions, to_go_on_with, tune
 from loadlab.tuning.study_model import Budget, ConfirmSettings, NoiseSettings, Objective
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from optuna.samplers import BaseSampler
@@ -169,10 +169,20 @@ def test_no_trial_is_blamed_for_a_cluster_that_is_gone_or_results_that_find_no_r
 def test_the_best_are_measured_again_each_configuration_once_and_never_the_default(tmp_path: Path) -> None:
     only_codec = SearchSpace((KNOBS[1],))
     result = tuned(tmp_path, Lab(), study(space=only_codec, budget=Budget(trials=8))).result
+    assert sorted(str(trial.assignment[CODEC]) for trial in result.trials) == ["lz4", "none", "zstd"]
     again = [result.trial(run.trial).assignment[CODEC] for run in result.settled("candidate")]
     assert len(again) == len(set(again)) > 0
     assert "none" not in again
-    assert len({str(trial.assignment) for trial in result.trials}) < len(result.trials)
+
+
+@pytest.mark.parametrize("sampler", ["additive", "tpe", "random"])
+def test_nothing_is_tried_twice_however_often_it_is_drawn(tmp_path: Path, sampler: Sampler) -> None:
+    """Below a special value the number that was drawn beside it has no effect."""
+    loaded = study(space=SearchSpace(KNOBS), sampler=sampler, budget=Budget(trials=20))
+    result = tuned(tmp_path, Lab(), loaded).result
+    assert result.finished
+    tried = {str(trial.assignment) for trial in result.trials}
+    assert len(tried) == len(result.trials) == 21
 
 
 def test_each_of_the_best_is_measured_as_often_as_asked_unless_it_is_out_already(tmp_path: Path) -> None:
@@ -345,11 +355,11 @@ def test_a_search_that_finds_nothing_more_within_the_rules_goes_on_to_its_confir
 ) -> None:
     propose, asked = Proposals.propose, []
 
-    def thrice(self: Proposals, planned: Planned | None) -> StudyTrial:
+    def thrice(self: Proposals, planned: Planned | None, tried: Collection[Assignment] = ()) -> StudyTrial:
         asked.append(planned)
         if len(asked) > 3:
             raise NoProposalError("200 proposals in a row break the rules between knobs")
-        return propose(self, planned)
+        return propose(self, planned, tried)
 
     monkeypatch.setattr(Proposals, "propose", thrice)
     result = tuned(tmp_path, Lab()).result
@@ -537,9 +547,9 @@ def test_the_sampler_knows_the_noise_that_the_baseline_had(
 ) -> None:
     told: list[float | None] = []
 
-    def noted(kind: Sampler, seed: int, number: int, noise: float | None) -> BaseSampler:
+    def noted(kind: Sampler, seed: int, number: int, noise: float | None, space: SearchSpace) -> BaseSampler:
         told.append(noise)
-        return sampler_of(kind, seed, number, noise)
+        return sampler_of(kind, seed, number, noise, space)
 
     monkeypatch.setattr(proposals, "sampler_of", noted)
     stored = tuned(tmp_path, Lab(before=stop_at(9)))

@@ -37,10 +37,11 @@ from loadlab.tuning.space import SearchSpace
 from loadlab.tuning.study_model import Budget, ConfirmSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from loadlab.results.model_study import Planned, StudyTrial
+    from loadlab.tuning.space import Assignment
     from loadlab.tuning.study_model import LoadedStudy
 
 
@@ -76,8 +77,10 @@ def test_a_batch_of_proposals_that_was_cut_short_is_completed_first(
     whole = essence(tuned(tmp_path / "whole", Lab(), loaded).result)
     propose = Proposals.propose
 
-    def stopped(proposals: Proposals, planned: Planned | None) -> StudyTrial:
-        trial = propose(proposals, planned)
+    def stopped(
+        proposals: Proposals, planned: Planned | None, tried: Collection[Assignment] = ()
+    ) -> StudyTrial:
+        trial = propose(proposals, planned, tried)
         if trial.number == proposed:
             raise KeyboardInterrupt
         return trial
