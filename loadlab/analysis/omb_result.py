@@ -57,15 +57,19 @@ class OmbRun:
 
     Attributes:
         run_id: the file's name.
+        path: the file, whatever ways lead to it.
         told: what was run, in words.
         values: its numbers, in our units.
-        of_mock: whether loadlab exported it of a run on the mock.
+        by_loadlab: whether loadlab exported it of a run of its own.
+        of_mock: whether that was one on the mock.
     """
 
     run_id: str
+    path: Path
     told: str
     values: Mapping[Headline, float | None]
-    of_mock: bool = False
+    by_loadlab: bool
+    of_mock: bool
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,13 @@ class OmbSide:
     letter: str
     name: str
     runs: tuple[OmbRun, ...]
+
+    @property
+    def origin(self) -> str:
+        """Whose its figures are."""
+        if all(run.by_loadlab for run in self.runs):
+            return "is an export of loadlab's to OpenMessaging Benchmark's form"
+        return "was measured by OpenMessaging Benchmark, another generator with Java's client"
 
 
 @dataclass(frozen=True)
@@ -148,13 +159,19 @@ def _refuse_unless_allowed(sides: tuple[Side | OmbSide, ...], allowed: Collectio
             f"A and B can't be compared:\n  never: {' and '.join(mocks)} was measured with a mock broker",
             fix="run the imported scenario on Kafka",
         )
-    by_omb = [side.letter for side in sides if isinstance(side, OmbSide)]
+    by_omb = [side for side in sides if isinstance(side, OmbSide)]
     if "tool" not in allowed:
+        told = "".join(f"\n  tool: {side.letter} {side.origin}" for side in by_omb)
         raise UsageError(
-            f"A and B can't be compared:\n  tool: {' and '.join(by_omb)} was measured by OpenMessaging"
-            " Benchmark, another generator with Java's client; its file tells neither machine nor versions"
-            " nor properties",
+            f"A and B can't be compared:{told}; its file tells neither machine nor versions nor properties",
             fix="run the imported scenario here; or, if this is what you want to know, --allow tool",
+        )
+    files = [run.path for side in by_omb for run in side.runs]
+    if len(set(files)) < len(files) and "same-run" not in allowed:
+        shared = next(path for path in files if files.count(path) > 1)
+        raise UsageError(
+            f"A and B can't be compared:\n  same-run: both have {shared.name}: it can't differ from itself",
+            fix="name two results; or, if this is what you want to know, --allow same-run",
         )
 
 
@@ -170,7 +187,7 @@ def _runs(
     """The runs of a side that count, and what has to be known of them."""
     if isinstance(side, OmbSide):
         told = dict.fromkeys(f"{side.letter}: {run.told}" for run in side.runs)
-        return side.runs, [f"compared although {side.letter} was measured by OpenMessaging Benchmark", *told]
+        return side.runs, [f"compared although {side.letter} {side.origin}", *told]
     kept, remarks = counted(side, allowed)
     several = [_SEVERAL.format(side.letter)] if len(kept[0].producers) > 1 else []
     return kept, [*remarks, *several]
@@ -210,8 +227,10 @@ def _run(path: Path) -> OmbRun:
             _refuse(path, value)
     facts = ", ".join(f"{key} {found[key]}" for key in _FACTS if _number(found.get(key)) is not None)
     workload = "".join(letter for letter in str(found.get("workload"))[:200] if letter.isprintable())
-    of_mock = str(found.get("driver")).startswith(f"{MOCK_SYSTEM} (loadlab ")
-    return OmbRun(path.name, f'OMB workload "{workload}", {facts}', values, of_mock)
+    system, mark, _ = str(found.get("driver")).partition(" (loadlab ")
+    by_loadlab = bool(mark)
+    told = f'OMB workload "{workload}", {facts}'
+    return OmbRun(path.name, path.resolve(), told, values, by_loadlab, by_loadlab and system == MOCK_SYSTEM)
 
 
 def _refuse(path: Path, value: float | str) -> Never:
@@ -224,7 +243,10 @@ def _read(path: Path) -> dict[str, object]:
             raise UsageError(f"{path} is larger than any result of OpenMessaging Benchmark")
         found = json.loads(path.read_text(encoding="utf-8"), parse_constant=partial(_refuse, path))
     except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{path} can't be read as JSON: {type(error).__name__}") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(
+            f"{path} can't be read as JSON: {why}", fix="name a result of OpenMessaging Benchmark, whole"
+        ) from error
     if isinstance(found, dict) and "schema_version" in found:
         run_id = found.get("run_id")
         whose = f"the run, {run_id}, its folder" if isinstance(run_id, str) else "its id, its folder"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from loadlab.analysis.comparable import Kind, mismatches
@@ -115,8 +115,10 @@ def choose(baseline: Side, contender: Side, *, allowed: Collection[Kind], paired
         left_out += [_alone(baseline, first, second), _alone(contender, second, first)]
         first, second = _in_pairs(first, second)
     kept = tuple(first.values()), tuple(second.values())
+    compared = replace(baseline, runs=first), replace(contender, runs=second)
+    doubts = [doubt for side in compared for doubt in _doubts(side, allowed)]
     remarks = [
-        *(f"compared although {each.text}" for each in objections),
+        *(f"compared although {each.text}" for each in (*_objections(baseline, contender, allowed), *doubts)),
         *(remark for remarks in left_out for remark in remarks),
         *_remarks(baseline.letter, kept[0]),
         *_remarks(contender.letter, kept[1]),

@@ -41,7 +41,7 @@ def capacity_told(entry: Entry[StoredCapacity]) -> str:
     if entry.stored is None:
         return f"can't be read: {entry.problem}"
     result = entry.stored.result
-    ended = "" if result.finished else ", interrupted"
+    ended = "" if result.finished else ", under way" if entry.stored.under_way else ", interrupted"
     return f"capacity by {numbers.counted(len(result.probes), 'probe')}{ended}: {answer_text(result)}"
 
 
@@ -56,7 +56,7 @@ def capacity_as_json(entry: Entry[StoredCapacity]) -> dict[str, object]:
         "started_at": result.started_at.isoformat() if result else None,
         "runs": [probe.run_id for probe in result.probes] if result else None,
         "holds_per_s": result.answer.holds_per_s if result else None,
-        "interrupted": not result.finished if result else None,
+        "interrupted": not (result.finished or entry.stored.under_way) if entry.stored and result else None,
         "problem": entry.problem,
     }
 
@@ -100,7 +100,9 @@ def capacity_lines(search: StoredCapacity) -> Iterator[Line]:
     result = search.result
     good = result.finished and result.answer.kind in {"between", "at_least"}
     yield Line(f"capacity of {result.name}: {answer_text(result)}", "good" if good else "warn")
-    if not result.finished:
+    if search.under_way:
+        yield Line("under way: this is what is known until now", "warn")
+    elif not result.finished:
         yield Line(f"interrupted: the same command with --resume {result.capacity_id} goes on", "warn")
     if result.probes:
         yield from (Line(doubt, "warn") for doubt in result.doubts)
@@ -172,10 +174,7 @@ def _why(search: CapacityResult) -> str:
 
 def _table(search: CapacityResult) -> Iterator[Line]:
     """The curve: rate, what was achieved, latency, and what did not hold or why nothing was measured."""
-    shown = sorted(
-        (probe for probe in search.probes if probe.rate_per_s is not None),
-        key=lambda probe: probe.rate_per_s or 0.0,
-    )
+    shown = sorted(search.probes, key=lambda probe: probe.rate_per_s or math.inf)
     if shown:
         yield Line(f"{'rate':>12}{'achieved':>14}{'p50':>11}{'p99':>11}")
     for probe in shown:

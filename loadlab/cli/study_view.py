@@ -39,7 +39,7 @@ def study_told(entry: Entry[StoredStudy]) -> str:
         return f"can't be read: {entry.problem}"
     result = entry.stored.result
     made = numbers.counted(len(result.settled("trial")), "trial")
-    return f"study of {made}: {_finding(result)}"
+    return f"study of {made}: {'under way' if entry.stored.under_way else _finding(result)}"
 
 
 def _finding(result: StudyResult) -> str:
@@ -59,7 +59,7 @@ def study_as_json(entry: Entry[StoredStudy]) -> dict[str, object]:
         "started_at": result.started_at.isoformat() if result else None,
         "runs": [run.measured.run_id for run in result.runs] if result else None,
         "finding": result.answer.finding if result and result.answer else None,
-        "interrupted": not result.finished if result else None,
+        "interrupted": not (result.finished or entry.stored.under_way) if entry.stored and result else None,
         "problem": entry.problem,
     }
 
@@ -71,7 +71,9 @@ def study_lines(stored: StoredStudy) -> Iterator[Line]:
         yield Line(result.answer.sentences, _style(result))
     else:
         yield Line(f"study {result.name}: not finished", "warn")
-    if not result.finished:
+    if stored.under_way:
+        yield Line("under way: this is what is known until now", "warn")
+    elif not result.finished:
         yield Line(f"loadlab tune with --resume {result.study_id} goes on", "warn")
     yield from row("searched for", ", ".join(f"{one.direction} {one.field}" for one in result.objectives))
     if result.cluster is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loadlab.errors import UsageError
-from loadlab.results.growing import folder_of, refuse_other_id, write_anew
+from loadlab.results.growing import folder_of, is_under_way, refuse_other_id, write_anew
 from loadlab.results.model_capacity import CAPACITY_SCHEMA_VERSION, CapacityResult
 from loadlab.results.versions import read_versioned
 
@@ -22,6 +22,11 @@ class StoredCapacity:
 
     result: CapacityResult
     path: Path
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a process goes on with it."""
+        return not self.result.finished and is_under_way(self.path)
 
 
 def save_capacity(result: CapacityResult, results_dir: Path) -> StoredCapacity:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from loadlab.errors import RunError, UsageError
 from loadlab.files import NOW, fsync, locked, write_whole
+from loadlab.results.publish import fix_for
 from loadlab.results.run_id import is_called
 
 if TYPE_CHECKING:
@@ -24,13 +25,18 @@ def folder_of(asked: str, results_dir: Path, file: str) -> Path:
         asked: as the user names it.
         results_dir: where it stands.
         file: what such a folder holds.
+
+    Raises:
+        UsageError: it is the beginning or end of several.
     """
     folder = results_dir / asked
     if not asked or (folder / file).is_file():
         return folder
-    known = [path.parent for path in results_dir.glob(f"*/{file}")]
-    alike = [one for one in known if is_called(one.name, asked)]
-    return alike[0] if len(alike) == 1 else folder
+    known = sorted(path.parent.name for path in results_dir.glob(f"*/{file}"))
+    alike = [name for name in known if is_called(name, asked)]
+    if len(alike) > 1:
+        raise UsageError(f"{asked} may be {', '.join(alike[:-1])} or {alike[-1]}", fix="write more of the id")
+    return results_dir / alike[0] if alike else folder
 
 
 def refuse_other_id(asked: str, identity: str, folder: Path, what: str) -> None:
@@ -66,8 +72,17 @@ def write_anew(document: Model, path: Path, what: str) -> None:
     except OSError as error:
         raise RunError(
             f"the {what} could not be stored in {path.parent}: {error.strerror}",
-            fix="free disk space, or name a folder that can be written with --results-dir",
+            fix=fix_for(error),
         ) from error
+
+
+def is_under_way(folder: Path) -> bool:
+    """Whether a process goes on with what the folder holds, as far as that can be told."""
+    try:
+        with locked(folder, fcntl.LOCK_SH | NOW):
+            return False
+    except OSError as error:
+        return isinstance(error, BlockingIOError)
 
 
 @contextlib.contextmanager

@@ -10,9 +10,9 @@ StudyResult
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from loadlab.results.model import ClusterUsed, VerdictStatus
 from loadlab.results.model_base import Model
@@ -174,7 +174,7 @@ class StudyResult(Model):
     finished: bool = False
     forced: bool = False
     warms_up: bool = True
-    objectives: tuple[StudyObjective, ...]
+    objectives: tuple[StudyObjective, ...] = Field(min_length=1)
     study: dict[str, JsonValue]
     scenario: dict[str, JsonValue]
     environment: HostEnvironment
@@ -190,6 +190,18 @@ class StudyResult(Model):
     def confirmed(self) -> int | None:
         """The trial that beats the default; None where none is known to."""
         return self.answer.trial if self.answer is not None and self.answer.recommends else None
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        numbers = [trial.number for trial in self.trials]
+        if len(set(numbers)) < len(numbers):
+            raise ValueError("two trials have one number")
+        for run in self.runs:
+            if run.trial not in numbers:
+                raise ValueError(f"a run is of trial {run.trial}, which is not there")
+            if run.measured.counts and len(run.measured.values) != len(self.objectives):
+                raise ValueError(f"a run of trial {run.trial} has not a value for each objective")
+        return self
 
     @property
     def default(self) -> StudyTrial:

@@ -85,7 +85,7 @@ def published(results_dir: Path, name: str) -> Iterator[Path]:
     except OSError as error:
         raise RunError(
             f"the result could not be stored in {results_dir}: {error.strerror or error}",
-            fix=_fix_for(error),
+            fix=fix_for(error),
         ) from error
 
 
@@ -94,7 +94,8 @@ def _refuse_existing(target: Path) -> None:
         raise RunError(f"{target} exists already: a stored result is never changed", fix="use another run id")
 
 
-def _fix_for(error: OSError) -> str:
+def fix_for(error: OSError) -> str:
+    """What helps where results can't be written."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return "free disk space, or name another folder with --results-dir"
     return "name a folder that can be written with --results-dir or LOADLAB_RESULTS_DIR"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loadlab.errors import UsageError
-from loadlab.results.growing import folder_of, refuse_other_id, write_anew
+from loadlab.results.growing import folder_of, is_under_way, refuse_other_id, write_anew
 from loadlab.results.model_study import STUDY_SCHEMA_VERSION, StudyResult
 from loadlab.results.versions import read_versioned
 
@@ -29,6 +29,11 @@ class StoredStudy:
 
     result: StudyResult
     path: Path
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a process goes on with it."""
+        return not self.result.finished and is_under_way(self.path)
 
     @property
     def database(self) -> Path:

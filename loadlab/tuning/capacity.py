@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -130,8 +131,10 @@ def find_capacity(
         observer.begun(search.stored)
         try:
             search.run(cluster)
-        except KeyboardInterrupt:
-            if not search.result.probes:
+        except BaseException as error:
+            if search.is_empty and options.resume is None:
+                shutil.rmtree(search.stored.path, ignore_errors=True)
+            if not isinstance(error, KeyboardInterrupt) or not search.result.probes:
                 raise
     return search.stored
 
@@ -259,6 +262,11 @@ class _Search:
     @property
     def result(self) -> CapacityResult:
         return self.stored.result
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it holds nothing that was measured."""
+        return not self.result.probes and not self.result.warm_up_per_s
 
     def run(self, given: OpenCluster | None) -> None:
         """Probes to the end, or until the user asks for it."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from loadlab import units
 from loadlab.errors import UsageError
 from loadlab.hints import HintedError, near
-from loadlab.measurement.histogram import samples_needed
+from loadlab.measurement.histogram import PERCENTILES, samples_needed
 from loadlab.results.model import ConsumerResult, ProducerResult, TopicResult
 from loadlab.scenario.expressions import percentile_of
 from loadlab.tuning.capacity_scenario import workload_of
@@ -166,7 +166,7 @@ def _missing(field: str, scenario: Scenario) -> str | None:
         _unpaced(leaf, senders)
         or _unstamped(leaf, senders)
         or _too_short(leaf, scenario)
-        or _too_few(leaf, senders, scenario)
+        or (_too_few(leaf, senders, scenario) if leaf.rpartition(".")[2] in PERCENTILES else None)
     )
 
 

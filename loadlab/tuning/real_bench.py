@@ -46,6 +46,12 @@ _SHARE_SEEN: Final = 0.5
 """A trial is ended by a constraint that the first half of its measure phase or more breaks; before that, one
 stall of the machine would speak for the whole."""
 
+_NO_ANSWER: Final = {
+    "generator": "the generator was the limit: give it more workers, or a tighter threshold",
+    "below": "not even the lowest rate holds",
+    "nothing": "nothing could be measured",
+}
+
 
 @contextmanager
 def open_bench(
@@ -174,7 +180,8 @@ class _RealBench:
         holds_per_s = search.answer.holds_per_s
         probe = next((one for one in search.probes if one.rate_per_s == holds_per_s and not one.failed), None)
         if holds_per_s is None or probe is None or search.answer.kind == "generator":
-            why = f"the capacity search {search.capacity_id} came to {search.answer.kind}"
+            none = _NO_ANSWER.get(search.answer.kind, "no probe held it")
+            why = f"the capacity search {search.capacity_id} has no answer: {none}"
             unsure: VerdictStatus = "invalid" if search.answer.kind == "generator" else "valid"
             return Measurement(run_id=None, status=unsure, failure=why, took_s=took_s)
         result = load(probe.run_id, self.options.results_dir).result

@@ -78,6 +78,9 @@ def parse_rule(text: str) -> Rule:
             f'"{text}" is no rule such as "PATH <= PATH" or "PATH <= NUMBER": one of < <= > >= == between two'
         )
     left, op, right = found.groups()
+    if _is_number(left):
+        turned = op.translate(str.maketrans("<>", "><"))
+        raise HintedError(f"begins with a number: write {right} {turned} {left}")
     if not _is_number(right):
         return Rule(left, cast("Operator", op), right)
     if not math.isfinite(float(right)):

@@ -177,6 +177,7 @@ def test_an_interrupt_before_any_probe_leaves_nothing_to_show(lab: Lab, tmp_path
     lab.before_run = interrupt_at(1)
     with pytest.raises(KeyboardInterrupt):
         find_capacity(scenario(), CapacityOptions(tmp_path, warm_up=False), Watcher())
+    assert list(tmp_path.glob("*-capacity-*")) == []
 
 
 def test_a_run_that_fails_leaves_the_probes_before_it(lab: Lab, tmp_path: Path) -> None:

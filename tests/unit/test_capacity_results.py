@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def test_a_search_is_found_by_what_only_its_id_begins_or_ends_with(tmp_path: Pat
     stored = save_capacity(capacity(), tmp_path)
     assert load_capacity(CAPACITY_ID[-4:], tmp_path) == load_capacity(CAPACITY_ID[:15], tmp_path) == stored
     save_capacity(capacity(capacity_id=f"{CAPACITY_ID}-{CAPACITY_ID[-4:]}"), tmp_path)
-    with pytest.raises(UsageError, match="no capacity search"):
+    with pytest.raises(UsageError, match=f"may be {CAPACITY_ID} or {CAPACITY_ID}-"):
         load_capacity(CAPACITY_ID[-4:], tmp_path)
 
 
@@ -113,8 +114,9 @@ def test_the_summary_has_the_answer_the_curve_and_the_knee() -> None:
     assert [line.split()[0] for line in lines[5:12]] == [
         "20.0k/s", "152k/s", "182k/s", "182k/s", "187k/s", "187k/s", "196k/s",
     ]  # fmt: skip
+    assert lines[12].split()[0] == "max"
     assert "does not hold: publish_latency p99 < 50ms (71 ms) (suspect run)" in lines[9]
-    assert lines[12].startswith("knee             152k/s at p99 8.00 ms")
+    assert lines[13].startswith("knee             152k/s at p99 8.00 ms")
 
 
 @pytest.mark.parametrize(
@@ -178,6 +180,14 @@ def test_what_could_not_be_measured_stands_in_the_table_with_its_reason() -> Non
 
 def test_an_interrupted_search_says_how_to_go_on() -> None:
     assert f"--resume {CAPACITY_ID}" in shown(finished=False)[1]
+
+
+def test_a_search_that_a_process_is_at_is_not_interrupted(tmp_path: Path) -> None:
+    search = save_capacity(capacity(finished=False), tmp_path)
+    with only_writer(search.path):
+        assert next(itertools.islice(capacity_lines(search), 1, None)).text.startswith("under way")
+        assert search.under_way
+    assert not search.under_way
 
 
 def test_ends_that_were_not_probed_again_are_said_to_be_unsure() -> None:

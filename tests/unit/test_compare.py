@@ -586,6 +586,15 @@ def test_runs_without_a_fellow_are_said_to_be_left_out(compared: Compared) -> No
     assert "left out of B: run 2 of 3, with no fellow to be paired with" in remarks
 
 
+def test_nothing_is_said_against_a_run_that_is_in_no_pair(compared: Compared) -> None:
+    compared.keep_set("a", run("a1"), run("a2"), run("a3", verdict=INVALID))
+    compared.keep_set("b", run("b1"), run("b2"))
+
+    remarks = compared.document("a", "b", "--paired", "--allow", "invalid")["remarks"]
+    assert "left out of A: run 3 of 3, with no fellow to be paired with" in remarks
+    assert not any("compared although" in remark for remark in remarks)
+
+
 def test_a_difference_is_told_once_of_many_topics_and_of_names_with_dots(compared: Compared) -> None:
     """Topics of one name have one configuration; a name's own dots are no path's."""
 

@@ -74,6 +74,22 @@ def test_a_mock_is_known_by_what_loadlab_exported_of_it(place: Path) -> None:
     assert "never: A was measured with a mock broker" in done.stderr
 
 
+def test_what_loadlab_exported_is_not_said_to_be_omb_s(place: Path) -> None:
+    document = {**omb(), "driver": "Kafka 4.3.1 (loadlab k3f9)"}
+    (place / "own.json").write_text(json.dumps(document))
+    refused = compared(place, str(place / "own.json"), "aaaa")
+    assert "tool: A is an export of loadlab's to OpenMessaging Benchmark's form" in refused.stderr
+
+
+def test_a_file_is_not_compared_with_itself(place: Path) -> None:
+    (place / "also.json").symlink_to(place / "omb.json")
+    asked = (str(place / "omb.json"), str(place / "also.json"), "--allow", "tool")
+    done = compared(place, *asked)
+    assert done.exit_code == 2
+    assert "same-run: both have omb.json" in done.stderr
+    assert compared(place, *asked, "--allow", "same-run").exit_code == 0
+
+
 def test_a_mock_is_never_compared_with_it(place: Path) -> None:
     mock = ClusterUsed(provider="embedded", kind="mock", brokers=1)
     save(result(run_id="20261123T100000-mock-bbbb", cluster=mock), Artifacts(), place / "results")

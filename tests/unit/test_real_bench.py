@@ -58,7 +58,10 @@ def test_a_trial_where_no_rate_holds_fails_and_says_which_search_came_to_that(
         warms_up=False,  # type: ignore[arg-type]
     )
     measured = bench._measure_capacity(loaded.loaded, None, time.monotonic())  # type: ignore[arg-type]
-    assert measured.failure == f"the capacity search {search.capacity_id} came to below"
+    assert (
+        measured.failure
+        == f"the capacity search {search.capacity_id} has no answer: not even the lowest rate holds"
+    )
     assert not measured.counts
 
 
@@ -228,7 +231,7 @@ def test_a_capacity_is_the_highest_rate_that_held_and_what_else_is_told_is_of_it
     if counts:
         assert (measured.run_id, measured.values) == ("held", (20_000.0,))
     else:
-        assert measured.failure == f"the capacity search {search.capacity_id} came to generator"
+        assert f"{search.capacity_id} has no answer: the generator was the limit" in (measured.failure or "")
 
 
 def test_a_capacity_search_that_was_interrupted_interrupts_the_study(

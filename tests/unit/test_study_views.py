@@ -356,3 +356,24 @@ def test_starts_of_brokers_are_reckoned_with_until_a_trial_has_told_how_long_the
         return estimate(loaded, result.model_copy(update={"runs": tuple(runs[:amount])})).run_s
 
     assert (run_s(tried), run_s(tried + 1)) == (70.0, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"trials": []}, "a run is of trial 0, which is not there"),
+        ({"objectives": []}, "objectives"),
+    ],
+)
+def test_a_study_that_contradicts_itself_is_damaged(
+    told: tuple[StoredStudy, list[str]], change: dict[str, object], words: str
+) -> None:
+    file = told[0].path / "study.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    done = CliRunner().invoke(
+        cli, ["study", "show", file.parent.name, "--results-dir", str(file.parent.parent)]
+    )
+    assert done.exit_code == 2
+    assert "is damaged" in done.stderr
+    assert words in done.stderr
+    assert "fix: copy its folder again, or make it anew" in done.stderr
