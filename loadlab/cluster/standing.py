@@ -21,8 +21,7 @@ from loadlab.errors import ClusterError, UsageError
 from loadlab.files import NOW, locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Collection, Iterator
     from contextlib import AbstractContextManager
 
     from loadlab.cluster.api import Cluster, Progress
@@ -361,7 +360,7 @@ def _is_left(record: ClusterRecord, *, everything: bool, engine: Engine | None) 
     return is_ownerless
 
 
-def _clean_engine(engine: Engine, in_use: AbstractSet[str], *, everything: bool) -> list[str]:
+def _clean_engine(engine: Engine, in_use: Collection[str], *, everything: bool) -> list[str]:
     """Remove what has our label and no record: its state directory may be lost, or another's."""
     found = [*engine.containers(), *engine.volumes(), *engine.networks()]
     marked = [one for one in found if one.labels[RUN_LABEL] not in in_use]

@@ -59,7 +59,7 @@ def schema_version(path: Path) -> int:
 def _version(document: Document, path: Path) -> int:
     version = document.get("schema_version")
     if not isinstance(version, int) or version < 1:
-        raise UsageError(f"{path} is not a result of loadlab: it has no schema version")
+        raise UsageError(f"{path} is not a result of loadlab: it has no schema version", fix=_DAMAGED_FIX)
     return version
 
 
@@ -85,5 +85,5 @@ def _read(path: Path) -> Document:
     except (ValueError, RecursionError) as error:  # the latter where brackets are nested by the thousand
         raise UsageError(f"{path} is damaged: {error}", fix=_DAMAGED_FIX) from error
     if not isinstance(document, dict):
-        raise UsageError(f"{path} is not a result of loadlab: no JSON object")
+        raise UsageError(f"{path} is not a result of loadlab: no JSON object", fix=_DAMAGED_FIX)
     return document

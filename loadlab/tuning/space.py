@@ -189,10 +189,10 @@ class SearchSpace:
     unlocked: tuple[str, ...] = ()
 
     def is_used_up(self, tried: Collection[Assignment]) -> bool:
-        """Whether different assignments are all that there are: of knobs with choices alone, rules aside."""
+        """Whether these are all assignments that there are: of knobs with choices alone, and rules left aside."""
         sizes = [len(knob.domain.values) for knob in self.knobs if isinstance(knob.domain, Choices)]
-        inside = sum(not self.outside(assignment) for assignment in tried)
-        return len(sizes) == len(self.knobs) and inside >= math.prod(sizes)
+        inside = {frozenset(each.items()) for each in tried if not self.outside(each)}
+        return len(sizes) == len(self.knobs) and len(inside) >= math.prod(sizes)
 
     def suggest(self, trial: BaseTrial) -> Assignment:
         """Draws an assignment; it may break rules, see `violations`."""
