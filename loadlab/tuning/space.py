@@ -189,7 +189,7 @@ class SearchSpace:
     unlocked: tuple[str, ...] = ()
 
     def is_used_up(self, tried: Collection[Assignment]) -> bool:
-        """Whether these are all assignments that there are: of knobs with choices alone, and rules left aside."""
+        """Whether these are all assignments that there are: of knobs with choices alone, rules left aside."""
         sizes = [len(knob.domain.values) for knob in self.knobs if isinstance(knob.domain, Choices)]
         inside = {frozenset(each.items()) for each in tried if not self.outside(each)}
         return len(sizes) == len(self.knobs) and len(inside) >= math.prod(sizes)
