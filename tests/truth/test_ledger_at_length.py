@@ -1,11 +1,13 @@
-"""The ledger at length: 2 x 10^8 marks by two processes, 10,000 histories with every kind of anomaly."""
+"""The ledger at length: 2 x 10^8 marks by two processes, 10,000 histories with every kind of anomaly.
+
+CI has the same at less length, in tests/unit/test_ledger_marks.py.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledger_histories import told
@@ -21,7 +23,6 @@ MARKS = 200_000_000
 HISTORIES = 10_000
 
 
-@pytest.mark.ci
 def test_two_processes_lose_no_bit_of_two_hundred_million(table: Table) -> None:
     mark_by_two_processes(MARKS)
     table.add(
@@ -29,7 +30,6 @@ def test_two_processes_lose_no_bit_of_two_hundred_million(table: Table) -> None:
     )
 
 
-@pytest.mark.ci
 def test_no_anomaly_of_ten_thousand_histories_is_missed_and_none_is_invented(table: Table) -> None:
     met: Counter[Fate | Anomaly] = Counter()
 
