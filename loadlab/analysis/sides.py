@@ -103,12 +103,9 @@ def choose(baseline: Side, contender: Side, *, allowed: Collection[Kind], paired
         UsageError: something speaks against the comparison that is not allowed; all of it is said.
     """
     sides = baseline, contender
-    objections = [
-        *_objections(baseline, contender, allowed),
-        *_doubts(baseline, allowed),
-        *_doubts(contender, allowed),
-    ]
-    _refuse([each for each in objections if each.kind not in allowed])
+    objections = list(_objections(baseline, contender, allowed))
+    doubts = (doubt for side in sides for doubt in _doubts(side, allowed))
+    _refuse([each for each in (*objections, *doubts) if each.kind not in allowed])
     first, second = (side.fitting(allowed) for side in sides)
     left_out = [_left_out(side, kept) for side, kept in zip(sides, (first, second), strict=True)]
     if paired:
@@ -116,9 +113,9 @@ def choose(baseline: Side, contender: Side, *, allowed: Collection[Kind], paired
         first, second = _in_pairs(first, second)
     kept = tuple(first.values()), tuple(second.values())
     compared = replace(baseline, runs=first), replace(contender, runs=second)
-    doubts = [doubt for side in compared for doubt in _doubts(side, allowed)]
+    objections += (doubt for side in compared for doubt in _doubts(side, allowed))
     remarks = [
-        *(f"compared although {each.text}" for each in (*_objections(baseline, contender, allowed), *doubts)),
+        *(f"compared although {each.text}" for each in objections),
         *(remark for remarks in left_out for remark in remarks),
         *_remarks(baseline.letter, kept[0]),
         *_remarks(contender.letter, kept[1]),

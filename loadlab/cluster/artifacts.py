@@ -34,6 +34,12 @@ class KafkaJars:
         """The class path that takes all of them."""
         return f"{self.directory}/*"
 
+    @property
+    def identity(self) -> list[str]:
+        """What tells them from others, and from what they were before somebody changed them."""
+        files = self.directory.glob("*.jar")
+        return [str(self.directory), *sorted(f"{path.name} {path.stat().st_mtime_ns}" for path in files)]
+
 
 def uses_log4j2(version: str) -> bool:
     """Say whether this version of Kafka logs by Log4j 2."""

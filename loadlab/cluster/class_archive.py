@@ -81,8 +81,7 @@ def _is_fresh(failure: Path) -> bool:
 def _path(installation: Installation) -> Path:
     """Name the archive after all that it depends on."""
     jars, java = installation.jars, installation.java
-    parts = [str(java.launcher.resolve()), java.version, str(jars.directory)]
-    parts += sorted(f"{path.name} {path.stat().st_mtime_ns}" for path in jars.directory.glob("*.jar"))
+    parts = [str(java.launcher.resolve()), java.version, *jars.identity]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     return cache_dir() / "archives" / f"kafka-{jars.version}-{digest}.jsa"
 

@@ -57,9 +57,8 @@ def format_storage(
 def _kept(installation: Installation, shared: Mapping[str, str]) -> Path:
     """Where storage is kept that was formatted by this Kafka for this configuration."""
     jars = installation.jars
-    names = sorted(path.name for path in jars.directory.glob("*.jar"))
-    digest = hashlib.sha256("\n".join([str(jars.directory), *names, as_file(shared)]).encode())
-    return cache_dir() / "formatted" / f"kafka-{jars.version}-{digest.hexdigest()[:16]}"
+    digest = hashlib.sha256("\n".join([*jars.identity, as_file(shared)]).encode()).hexdigest()[:16]
+    return cache_dir() / "formatted" / f"kafka-{jars.version}-{digest}"
 
 
 def _format(installation: Installation, directory: Path, cluster_id: str) -> None:

@@ -228,7 +228,6 @@ class _Run:
     ) -> StoredRun:
         self._spawn(cluster, partitions, fleet, account)
         brokers = follow_brokers(cluster, self._events)
-        everywhere = all_partitions(partitions)
         beginnings = Beginnings(cluster, self._scenario, self._plan, self._run_id, partitions, self._events)
         before = beginnings.log_ends()
         ids = cluster.topic_ids(list(partitions))
@@ -236,19 +235,14 @@ class _Run:
         begun_ns = time.monotonic_ns()
         fleet.connect()
         fleet.await_ready()
+        everywhere = all_partitions(partitions)
         written = {topic for producer in self._plan.producers for topic in producer.topics}
+        read_again = account.read_again if account else None
         sampler = OffsetSampler(
-            cluster,
-            fleet,
-            everywhere,
-            groups,
-            before=before,
-            written=written,
-            read_again=account.read_again if account else None,
+            cluster, fleet, everywhere, groups, before=before, written=written, read_again=read_again
         )
-        series = Series(fleet)
+        series, live = Series(fleet), LiveThresholds(self._scenario, self._options.patient)
         watcher = self._watcher(sampler, series, account)
-        live = LiveThresholds(self._scenario, self._options.patient)
         load = self._load(cluster, brokers, watcher, live)
         self._interrupts.gentle = True
         ended_ns = load.run()

@@ -87,14 +87,11 @@ class Proposals:
             trial = self._ask()
             assignment = self._assignment(trial, planned)
             broken = self.space.violations(assignment)
-            if not broken and planned is None and assignment in tried:
-                self._pass_over(trial)
-            elif not broken:
+            if not broken and (planned is not None or assignment not in tried):
                 self._asked[trial.number] = trial
                 origin = "sampled" if planned is None else planned.origin
                 return StudyTrial(number=trial.number, origin=origin, assignment=dict(assignment))
-            else:
-                self._refuse(trial, broken)
+            self._refuse(trial, broken)
         last = self._refused_last()[0].user_attrs[REFUSED][0]
         if last == _TRIED:
             raise NoProposalError(
@@ -142,20 +139,20 @@ class Proposals:
         return self.study.ask()
 
     def _refused_last(self) -> list[FrozenTrial]:
-        """The trials at the end that broke rules, the last one first, those before a kill included."""
+        """The trials at the end that were refused, the last one first, those before a kill included."""
         backwards = reversed(self.study.get_trials(deepcopy=False))
         return list(takewhile(lambda trial: REFUSED in trial.user_attrs, backwards))
 
     def _refuse(self, trial: Trial, broken: list[str]) -> None:
-        """Lets the sampler know, so that it looks elsewhere; no run is spent."""
-        trial.set_user_attr(REFUSED, broken)
-        if not trial.constraints:
-            trial.set_constraint("rules between knobs", float(len(broken)))
-        self.study.tell(trial, state=TrialState.PRUNED)
+        """Lets the sampler know, so that it looks elsewhere; no run is spent.
 
-    def _pass_over(self, trial: Trial) -> None:
-        """What was tried already is no new trial, and breaks nothing."""
-        trial.set_user_attr(REFUSED, [_TRIED])
+        Args:
+            trial: what is not to be tried.
+            broken: the rules that it breaks; none where it was tried before.
+        """
+        trial.set_user_attr(REFUSED, broken or [_TRIED])
+        if broken and not trial.constraints:
+            trial.set_constraint("rules between knobs", float(len(broken)))
         self.study.tell(trial, state=TrialState.PRUNED)
 
     def tell(self, number: int, measured: Measurement) -> None:

@@ -107,6 +107,15 @@ def test_where_a_gain_would_have_been_seen_no_more_pairs_are_asked_for() -> None
     assert "(±0.8%); a gain of 5% would have been seen." in recommendation(enough, use={}).sentences()
 
 
+def test_blocks_that_tell_nothing_are_given_no_figure() -> None:
+    wide = replace(NOT_SEEN, noise=228.2, more_pairs=60)
+    said = recommendation(wide, use={}).sentences()
+    assert said.startswith(
+        "The blocks are too few, or vary too much, to tell whether anything beats the default;"
+    )
+    assert "±" not in said
+
+
 def test_a_gain_below_the_floor_is_told_and_not_recommended() -> None:
     small = Decision(
         "too small", 0, 1.03, Interval(1.02, 1.04, "bootstrap"), 0.004, 0.01, 0.05, 0.01, 0, 0.05, ()
