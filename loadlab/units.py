@@ -182,6 +182,11 @@ def is_digits(text: str) -> bool:
     return text.isascii() and text.isdecimal()
 
 
+def microseconds(value_ns: float | None) -> float | None:
+    """Nanoseconds as microseconds, to the nanosecond; None for none."""
+    return None if value_ns is None else round(value_ns / NS_PER_US, 3)
+
+
 def format_duration(seconds: float) -> str:
     """The shortest exact text of a duration: 0.005 → ``5ms``, 120 → ``2m``."""
     return _format(_fraction(seconds), DURATION_UNITS, "s")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from loadlab.measurement.histogram import Histogram, samples_needed
 from loadlab.measurement.levels import mean_over_time
 from loadlab.scenario.metrics import OF_GROUPS
+from loadlab.units import microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -99,11 +100,11 @@ def _latency(asked: _Question) -> Figure:
     if asked.stat == "count":
         return Figure(float(merged.count))
     if asked.percentile is not None:
-        return _known(_us(merged.percentile_ns(asked.percentile)), _no_percentile(asked, merged))
+        return _known(microseconds(merged.percentile_ns(asked.percentile)), _no_percentile(asked, merged))
     if merged.missing and asked.stat != "min":
         return Figure(None, _never_came(merged))
     value_ns = {"mean": merged.mean_ns, "min": merged.min_ns, "max": merged.max_ns}[asked.stat]
-    return _known(_us(value_ns), _NO_SAMPLE)
+    return _known(microseconds(value_ns), _NO_SAMPLE)
 
 
 def _no_percentile(asked: _Question, durations: Histogram) -> str:
@@ -120,10 +121,6 @@ def _no_percentile(asked: _Question, durations: Histogram) -> str:
 def _never_came(durations: Histogram) -> str:
     whole = durations.count + durations.missing
     return f"{durations.missing:,} of {whole:,} records never came through"
-
-
-def _us(value_ns: float | None) -> float | None:
-    return None if value_ns is None else round(value_ns / 1_000, 3)
 
 
 def _level(asked: _Question) -> Figure:

@@ -14,7 +14,7 @@ from loadlab.errors import UsageError
 from loadlab.hints import near
 from loadlab.measurement.histogram import Histogram, lower_bounds_ns
 from loadlab.results.artifacts import HISTOGRAMS_FILE, read_histograms
-from loadlab.units import NS_PER_US
+from loadlab.units import NS_PER_US, microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,17 +71,17 @@ class LatencyHistogram:
     @property
     def mean_us(self) -> float | None:
         """Exact mean; None without a sample, as are the next two."""
-        return _us(self.durations.mean_ns)
+        return microseconds(self.durations.mean_ns)
 
     @property
     def min_us(self) -> float | None:
         """The smallest sample."""
-        return _us(self.durations.min_ns)
+        return microseconds(self.durations.min_ns)
 
     @property
     def max_us(self) -> float | None:
         """The largest sample."""
-        return _us(self.durations.max_ns)
+        return microseconds(self.durations.max_ns)
 
     def percentile_us(self, percentile: float) -> float | None:
         """The latency in µs that so many percent of the records do not exceed, as results tell it.
@@ -98,7 +98,7 @@ class LatencyHistogram:
         """
         if not 0 < percentile < 100 or round(percentile, 2) != percentile:  # noqa: PLR2004 (percent)
             raise UsageError(f"{percentile:g} is no percentile: give one such as 50, 99 or 99.99")
-        return _us(self.durations.percentile_ns(percentile))
+        return microseconds(self.durations.percentile_ns(percentile))
 
     def __add__(self, other: LatencyHistogram) -> LatencyHistogram:
         """All samples of both, be they of other groups or of other runs.
@@ -210,7 +210,3 @@ def unknown(kind: str, name: str, known: tuple[str, ...]) -> UsageError:
     suggestion = near(name, known)
     hint = f"; did you mean {suggestion}?" if suggestion else f"; there are {', '.join(known)}"
     return UsageError(f"no {kind} is called {name}" + (hint if known else ""))
-
-
-def _us(value_ns: float | None) -> float | None:
-    return None if value_ns is None else round(value_ns / NS_PER_US, 3)

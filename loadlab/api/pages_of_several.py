@@ -155,7 +155,7 @@ def _doubts(search: CapacityResult) -> Iterator[str]:
         if search.cluster.kind == "mock":
             yield MOCK_NOTE
     if not search.finished:
-        yield f"interrupted: the same command with --resume {search.capacity_id} goes on"
+        yield f"interrupted: {search.how_to_go_on}"
     yield from search.doubts
 
 

@@ -103,7 +103,7 @@ def capacity_lines(search: StoredCapacity) -> Iterator[Line]:
     if search.under_way:
         yield Line("under way: this is what is known until now", "warn")
     elif not result.finished:
-        yield Line(f"interrupted: the same command with --resume {result.capacity_id} goes on", "warn")
+        yield Line(f"interrupted: {result.how_to_go_on}", "warn")
     if result.probes:
         yield from (Line(doubt, "warn") for doubt in result.doubts)
     yield from row("holds where", " · ".join(result.settings.conditions))

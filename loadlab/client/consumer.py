@@ -6,6 +6,7 @@ import ctypes
 import threading
 import time
 from ctypes import CFUNCTYPE, POINTER, c_int, c_void_p
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,7 +15,16 @@ from loadlab.client.consume import BATCH_RECORDS, CONSUMPTION, TOPIC, consume
 from loadlab.client.handle import CONSUMER, new_client, new_configuration
 from loadlab.client.interceptors import intercept
 from loadlab.client.library import error_text, librdkafka
+from loadlab.client.partitions import (
+    PartitionList,
+    TopicPartition,
+    ask_for_ends,
+    begin_at_ends,
+    partition_list,
+)
 from loadlab.client.returns import create_returns, free_all, on_fetched
+from loadlab.client.settings import LATEST
+from loadlab.client.symbols import PARTITION_UA
 from loadlab.errors import WorkerError
 from loadlab.measurement.lane import count_error, phase_at
 from loadlab.measurement.ledger_read import make_reading
@@ -32,14 +42,12 @@ if TYPE_CHECKING:
 _ASSIGN_PARTITIONS: Final = -175
 _COOPERATIVE: Final = b"COOPERATIVE"
 _NO_OFFSET: Final = -168
-_LOG_END: Final = -1
-_OFFSET_AT: Final = 16
-"""Where rd_kafka_topic_partition_t has its offset, or the time that is asked for."""
-
 _WAKE_TIMEOUT_MS: Final = 500
+_ENDS_TIMEOUT_MS: Final = 10_000
+"""A failover takes about nine seconds."""
 
 # void (*)(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *, void *opaque)
-_REBALANCE_CALLBACK = CFUNCTYPE(None, c_void_p, c_int, POINTER(c_int), c_void_p)
+_REBALANCE_CALLBACK = CFUNCTYPE(None, c_void_p, c_int, POINTER(PartitionList), c_void_p)
 
 
 class Consumer:
@@ -59,6 +67,8 @@ class Consumer:
         self._ledger = ledger
         self._slab = slab
         self._revoked_ns: int | None = None
+        self._given_up: list[int] = []
+        self._places = self._topic_places()
         self._let_go = not settings.existing
         self._pausing = threading.Lock()
         configuration = new_configuration(settings.client_properties())
@@ -76,15 +86,13 @@ class Consumer:
 
     def _make_topics(self) -> npt.NDArray[np.void]:
         topics = np.zeros(len(self._settings.topics), dtype=TOPIC)
-        first_position = 0
         for entry, topic in zip(topics, self._settings.topics, strict=True):
             name = ctypes.create_string_buffer(topic.name.encode())
             self._kept.append(name)
             entry["name"] = ctypes.addressof(name)
-            entry["first_position"] = first_position
+            entry["first_position"] = self._places[topic.name]
             entry["partitions"] = topic.partitions
             entry["first_partition"] = topic.first_partition
-            first_position += topic.partitions
         return topics
 
     def _make_reading(self) -> int:
@@ -118,25 +126,53 @@ class Consumer:
     def _on_rebalance(self, client: int, error: int, partitions: POINTER, opaque: int) -> None:  # type: ignore[valid-type] # noqa: ARG002
         """Follows the group: takes what is assigned, gives up what is revoked, and times the gap."""
         now_ns = time.monotonic_ns()
-        library = librdkafka()
-        # The first field of rd_kafka_topic_partition_list_t is its length.
-        amount: int = partitions[0]  # type: ignore[index]
+        listed: PartitionList = partitions.contents  # type: ignore[attr-defined]
         record = self._slab.record
-        cooperative = library.rd_kafka_rebalance_protocol(client) == _COOPERATIVE
+        cooperative = librdkafka().rd_kafka_rebalance_protocol(client) == _COOPERATIVE
         if error == _ASSIGN_PARTITIONS:
             self._forget_ends()
+            self._begin_at_ends(client, listed)
             with self._pausing:
                 # Before, so that nothing is fetched first; and after, for partitions that were not known yet.
                 self._hold(client, partitions)
                 self._assign(client, partitions, cooperative=cooperative)
                 self._hold(client, partitions)
-            record["assigned"] += amount
+            record["assigned"] += listed.cnt
             record["assignments"] += 1
             self._note_gap(now_ns)
         else:
             self._unassign(client, partitions, cooperative=cooperative)
-            record["assigned"] -= amount
+            record["assigned"] -= listed.cnt
+            self._given_up += map(self._place_of, listed.entries())
             self._revoked_ns = now_ns
+
+    def _begin_at_ends(self, client: int, assigned: PartitionList) -> None:
+        """Finds out where a group begins that begins where the log ends, before the common start.
+
+        Left to itself librdkafka asks when it fetches for the first time: on a busy machine that may be after
+        the start, and what was sent until then would never be read.
+        """
+        if self._settings.properties.get("auto.offset.reset") not in LATEST or self._has_started():
+            return
+        self._count(begin_at_ends(client, assigned, _ENDS_TIMEOUT_MS))
+        for entry in assigned.entries():
+            if entry.offset >= 0:
+                place = self._place_of(entry)
+                self._slab.begins[place] = self._slab.positions[place] = entry.offset
+
+    def _has_started(self) -> bool:
+        """Whether the common start has come."""
+        return 0 < int(self._slab.record["start_ns"][0]) <= time.monotonic_ns()
+
+    def _topic_places(self) -> dict[str, int]:
+        """Where the positions of each topic's partitions begin."""
+        topics = self._settings.topics
+        places = accumulate((topic.partitions for topic in topics), initial=0)
+        return {topic.name: place for topic, place in zip(topics, places, strict=False)}
+
+    def _place_of(self, entry: TopicPartition) -> int:
+        """Where a partition's position lies."""
+        return self._places[entry.topic.decode()] + entry.partition
 
     def _hold(self, client: int, partitions: object) -> None:
         """Pauses partitions, unless the common start has come."""
@@ -176,13 +212,8 @@ class Consumer:
         Raises:
             WorkerError: librdkafka refuses.
         """
-        library = librdkafka()
-        names = [topic.name for topic in self._settings.topics]
-        topics = library.rd_kafka_topic_partition_list_new(len(names))
-        for name in names:
-            library.rd_kafka_topic_partition_list_add(topics, name.encode(), -1)
-        error = library.rd_kafka_subscribe(self._client, topics)
-        library.rd_kafka_topic_partition_list_destroy(topics)
+        with partition_list((topic.name.encode(), PARTITION_UA) for topic in self._settings.topics) as topics:
+            error = librdkafka().rd_kafka_subscribe(self._client, ctypes.addressof(topics))
         if error:
             raise WorkerError(f"librdkafka can't subscribe: {error_text(error)}")
 
@@ -202,14 +233,15 @@ class Consumer:
         self._wake_brokers()
 
     def _forget_ends(self) -> None:
-        """Forgets the ends of logs that were met in partitions of which no record was read.
+        """Forgets the ends of logs that were met in partitions which were given up before a record was read.
 
         Without a record there is no commit: whoever is given the partition now, in a group that begins at the
         log's end, begins where that is then, and what came meanwhile is not read.
         """
         begins, positions = self._slab.begins, self._slab.positions
-        unread = positions <= begins
+        unread = [place for place in self._given_up if positions[place] <= begins[place]]
         begins[unread] = positions[unread] = NO_POSITION
+        self._given_up.clear()
 
     def _wake_brokers(self) -> None:
         """Has the threads of all leaders look at once for what they may fetch.
@@ -217,14 +249,10 @@ class Consumer:
         By themselves they do so once a second where nothing else is to do, and what was paused would wait for
         that. Any request to a leader wakes its thread; asking for log ends changes nothing.
         """
-        library = librdkafka()
-        asked = library.rd_kafka_topic_partition_list_new(0)
-        for topic in self._settings.topics:
-            for partition in range(topic.partitions):
-                entry = library.rd_kafka_topic_partition_list_add(asked, topic.name.encode(), partition)
-                ctypes.c_int64.from_address(entry + _OFFSET_AT).value = _LOG_END
-        library.rd_kafka_offsets_for_times(self._client, asked, _WAKE_TIMEOUT_MS)
-        library.rd_kafka_topic_partition_list_destroy(asked)
+        names = ((topic.name.encode(), topic.partitions) for topic in self._settings.topics)
+        every = ((name, partition) for name, partitions in names for partition in range(partitions))
+        with partition_list(every) as asked:
+            ask_for_ends(self._client, asked, _WAKE_TIMEOUT_MS)
 
     def receive(self) -> None:
         """Runs the consume loop until the parent says stop; a rebalance still open then counts, too."""

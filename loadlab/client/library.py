@@ -104,6 +104,8 @@ _PROTOTYPES: Final[dict[str, tuple[type | None, list[type]]]] = {
     "rd_kafka_offsets_for_times": (c_int, [c_void_p, c_void_p, c_int]),
     # void rd_kafka_topic_partition_list_destroy(rd_kafka_topic_partition_list_t *list)
     "rd_kafka_topic_partition_list_destroy": (None, [c_void_p]),
+    # rd_kafka_resp_err_t rd_kafka_committed(rk, rd_kafka_topic_partition_list_t *partitions, int timeout_ms)
+    "rd_kafka_committed": (c_int, [c_void_p, c_void_p, c_int]),
     # rd_kafka_queue_t *rd_kafka_queue_get_consumer(rd_kafka_t *rk)
     "rd_kafka_queue_get_consumer": (c_void_p, [c_void_p]),
     # void rd_kafka_queue_destroy(rd_kafka_queue_t *rkqu)

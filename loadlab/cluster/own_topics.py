@@ -28,7 +28,7 @@ class MadeTopics:
     Attributes:
         path: the file.
         cluster_id: of the cluster that has them.
-        ids: the topics' by name.
+        ids: the topics' by name; none where they are to be kept, or it made none.
         owner: the process that made them.
         over: whether their run is, and could not delete them.
         external: whether the cluster is somebody else's, of which loadlab keeps no record.
@@ -100,7 +100,8 @@ class MadeTopics:
             ClusterError: the cluster did not answer.
         """
         try:
-            cluster.delete_topics(self.ids, timeout_s)
+            if self.ids:
+                cluster.delete_topics(self.ids, timeout_s)
         except ClusterError:
             self.leave()
             raise
@@ -136,7 +137,7 @@ def delete_left(cluster: Cluster) -> list[str]:
     deleted: list[str] = []
     for record in _records():
         if record.is_left and record.cluster_id == cluster.info.cluster_id:
-            there = cluster.topic_ids(list(record.ids))
+            there = cluster.topic_ids(list(record.ids)) if record.ids else {}
             record.delete(cluster, _TIMEOUT_S)
             deleted += [name for name, topic_id in record.ids.items() if there.get(name) == topic_id]
     return deleted

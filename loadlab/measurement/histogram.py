@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from loadlab.compiled import inlined
 from loadlab.measurement.intrinsics import leading_zeros
+from loadlab.units import microseconds
 
 _SUB_BUCKET_BITS = 7
 _LINEAR_BITS = 10
@@ -195,16 +196,12 @@ class Histogram:
 
     def summary_us(self) -> dict[str, float | int | None]:
         """Count, mean, min, percentiles and max in microseconds, as a `*_us` block of a result."""
-        percentiles = {name: _us(self.percentile_ns(value)) for name, value in PERCENTILES.items()}
+        percentiles = {name: microseconds(self.percentile_ns(value)) for name, value in PERCENTILES.items()}
         return {
             "count": self.count,
             "missing": self.missing,
-            "mean": _us(self.mean_ns),
-            "min": _us(self.min_ns),
+            "mean": microseconds(self.mean_ns),
+            "min": microseconds(self.min_ns),
             **percentiles,
-            "max": _us(self.max_ns),
+            "max": microseconds(self.max_ns),
         }
-
-
-def _us(value_ns: float | None) -> float | None:
-    return None if value_ns is None else round(value_ns / 1_000, 3)

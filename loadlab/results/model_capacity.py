@@ -110,11 +110,12 @@ class CapacityResult(Model):
         capacity_id: see `loadlab.results.run_id`.
         name: the scenario's name.
         started_at: when the search began, UTC.
-        finished: whether it came to its end; else it can be resumed.
+        finished: whether it came to its end; else it can be resumed, see `how_to_go_on`.
         scenario: the scenario as resolved, without what is different in each probe; secrets redacted.
         settings: how it searches.
         environment: the machine that it began on.
         traces: the SHA-256 of what producers replay, by their names.
+        study: the id of the study that it is a trial of; None without one.
         cluster: what it was measured on; None before the first probe.
         warm_up_per_s: what the cluster acked in each round of warming it up; without any it was not done.
         probes: in their order.
@@ -132,11 +133,19 @@ class CapacityResult(Model):
     settings: CapacitySettings
     environment: HostEnvironment
     traces: dict[str, str] = Field(default_factory=dict)
+    study: str | None = None
     cluster: ClusterUsed | None = None
     warm_up_per_s: tuple[float, ...] = ()
     probes: tuple[CapacityProbe, ...] = ()
     answer: CapacityAnswer
     knee: Knee | None = None
+
+    @property
+    def how_to_go_on(self) -> str:
+        """What goes on with it where it was interrupted, for people."""
+        if self.study is not None:
+            return f"its study repeats it, with --resume {self.study}"
+        return f"the same command with --resume {self.capacity_id} goes on"
 
     @property
     def doubts(self) -> tuple[str, ...]:

@@ -68,8 +68,10 @@ class RunTopics:
         with self.interrupts.deferred():
             ids = self.cluster.create_topics(wanted) if wanted else {}
             groups = self._own_groups()
-            if (ids or groups) and outlives and not keeps:
-                made = MadeTopics.of(self.run_id, self.cluster, ids, groups)
+            if outlives:
+                # Also where nothing is to be deleted: who ends the cluster has to know of the run.
+                mine = ({}, ()) if keeps else (ids, groups)
+                made = MadeTopics.of(self.run_id, self.cluster, *mine)
                 self._remember(made)
         try:
             if self.interrupts.missed:

@@ -10,11 +10,10 @@ from loadlab.measurement.generator import ACHIEVED_LIMIT, QUEUE_FULL_LIMIT
 from loadlab.measurement.slab import AckMetric, ConsumeMetric, Counter
 from loadlab.run.progress import PhaseName, Progress
 from loadlab.run.series import INTERVAL_S
-from loadlab.units import NS_PER_S
+from loadlab.units import NS_PER_S, microseconds
 from loadlab.workload.schedule import records_due
 
 if TYPE_CHECKING:
-    from loadlab.measurement.histogram import Histogram
     from loadlab.run.account import Account
     from loadlab.run.events import Events
     from loadlab.run.fleet import Fleet
@@ -79,6 +78,7 @@ class Watcher:
         saturated = full_share >= QUEUE_FULL_LIMIT or rejected > 0
         behind = target is not None and sent < ACHIEVED_LIMIT * target
         publish = latest.histogram(AckMetric.PUBLISH_LATENCY)
+        end_to_end = latest.histogram(ConsumeMetric.END_TO_END_LATENCY)
         return Progress(
             run_id=self.run_id,
             name=self.plan.name,
@@ -89,9 +89,9 @@ class Watcher:
             sent_records_per_s=sent,
             acked_records_per_s=counters[Counter.ACKED] / INTERVAL_S,
             consumed_records_per_s=counters[Counter.CONSUMED] / INTERVAL_S,
-            publish_p50_us=_percentile_us(publish, 50.0),
-            publish_p99_us=_percentile_us(publish, 99.0),
-            end_to_end_p99_us=_percentile_us(latest.histogram(ConsumeMetric.END_TO_END_LATENCY), 99.0),
+            publish_p50_us=microseconds(publish.percentile_ns(50.0)),
+            publish_p99_us=microseconds(publish.percentile_ns(99.0)),
+            end_to_end_p99_us=microseconds(end_to_end.percentile_ns(99.0)),
             consumer_lag=self._lag(),
             errors=self._errors(),
             generator_limited=behind and not saturated,
@@ -118,11 +118,6 @@ class Watcher:
         if not self.sampler.samples or not self.sampler.groups:
             return None
         return sum(group.total_lag for group in self.sampler.samples[-1].groups.values())
-
-
-def _percentile_us(histogram: Histogram, percentile: float) -> float | None:
-    value_ns = histogram.percentile_ns(percentile)
-    return None if value_ns is None else value_ns / 1_000
 
 
 def _phase(timeline: Timeline, now_ns: int) -> tuple[PhaseName, int]:

@@ -72,6 +72,7 @@ class CapacityOptions:
         warm_up: load the cluster until it serves no more from round to round, before the first probe; never
             done on the mock, which has nothing to compile.
         resume: the id of a search that was interrupted; None for a new one.
+        study: the id of the study that asks for it, which repeats what was interrupted; None without one.
     """
 
     results_dir: Path
@@ -84,6 +85,7 @@ class CapacityOptions:
     precision: float = DEFAULT_PRECISION
     warm_up: bool = True
     resume: str | None = None
+    study: str | None = None
 
 
 class CapacityObserver(RunObserver, Protocol):
@@ -180,6 +182,7 @@ def _begun(workload: Workload, options: CapacityOptions) -> StoredCapacity:
         settings=_settings(workload, options),
         environment=capture_host(),
         traces=workload.scenario.trace_digests,
+        study=options.study,
         answer=_answer(()),
     )
     if options.resume is None:
@@ -238,6 +241,11 @@ def _refuse_other(search: CapacityResult, fresh: CapacityResult) -> None:
     if search.finished:
         raise UsageError(
             f"{search.capacity_id} is finished", fix=f"loadlab show {search.capacity_id}, or search anew"
+        )
+    if search.study is not None:
+        raise UsageError(
+            f"{search.capacity_id} is a trial of the study {search.study}, which repeats it",
+            fix=f"loadlab tune STUDY --resume {search.study}, or search anew",
         )
     # How conditions are worded is another thing in another version; what they are is in the rest.
     settings = fresh.settings.model_copy(update={"conditions": search.settings.conditions})

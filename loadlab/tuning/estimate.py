@@ -11,6 +11,7 @@ from loadlab.tuning.again import contenders, rounds, runs_of
 from loadlab.tuning.capacity import CapacityOptions
 from loadlab.tuning.confirm import BLOCK, attempts, blocks_expected, runs_expected, shares
 from loadlab.tuning.findings import confirm_rules, confirm_runs
+from loadlab.tuning.presets import presets
 from loadlab.tuning.space import ChangeCost
 from loadlab.tuning.study_model import CAPACITY
 
@@ -31,7 +32,8 @@ class Estimate:
 
     Attributes:
         baseline: of the default, for its noise.
-        trials: as many as the budget has; where it is minutes only, as many as fit.
+        trials: as many as the budget has; where it is minutes only, as many as fit; no more than the
+            space has.
         defaults: repetitions of the default between the trials.
         candidates: of the best trials again; more where runs turn out to be noisy.
         confirm: of the confirmation, if each candidate but the last just fails its screen; more where its
@@ -113,8 +115,16 @@ def _comparable(result: StudyResult | None) -> list[StudyRun]:
 def _trials(study: Study, each_s: float) -> int:
     budget = study.budget
     in_time = None if budget.minutes is None else max(1, round(budget.minutes * _S_PER_MINUTE / each_s))
-    limits = [limit for limit in (budget.trials, in_time) if limit is not None]
+    limits = [limit for limit in (budget.trials, in_time, _others_there_are(study)) if limit is not None]
     return min(limits)
+
+
+def _others_there_are(study: Study) -> int | None:
+    """How many assignments beside the default a small search space has; none of them is tried twice."""
+    if study.space.size is None:
+        return None
+    default = presets(study)[0][1]
+    return study.space.size - (0 if study.space.outside(default) else 1)
 
 
 def _run_s(loaded: LoadedStudy, result: StudyResult | None) -> float:

@@ -171,7 +171,12 @@ class _RealBench:
 
     def _measure_capacity(self, loaded: LoadedScenario, opened: OpenCluster, begun_s: float) -> Measurement:
         """Searches the highest rate that holds; the run that is told of is the one that held it."""
-        options = CapacityOptions(self.options.results_dir, self.options.cluster_name, warm_up=False)
+        options = CapacityOptions(
+            self.options.results_dir,
+            self.options.cluster_name,
+            warm_up=False,
+            study=self.stored.result.study_id,
+        )
         search = find_capacity(loaded, options, _Probing(self.observer), cluster=opened).result
         if not search.finished:
             raise KeyboardInterrupt

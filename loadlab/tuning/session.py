@@ -304,7 +304,9 @@ class Session:
             self._not_begun = 0 if begins else self._not_begun + 1
             # What was measured well before, and does not even begin now, and again, is not to blame.
             if isinstance(error, _AROUND) or self._not_begun >= _ATTEMPTS_OF_THE_BEST:
-                error.fix = "; ".join(filter(None, (error.fix, f"then go on with {self._resume}")))
+                # Without a run there is no study to go on with.
+                go_on = f"then go on with {self._resume}" if self.result.runs else None
+                error.fix = "; ".join(filter(None, (error.fix, go_on)))
                 raise
             if trial == self._default:
                 raise

@@ -188,11 +188,16 @@ class SearchSpace:
     fixed: Mapping[str, Value] = field(default_factory=dict)
     unlocked: tuple[str, ...] = ()
 
-    def is_used_up(self, tried: Collection[Assignment]) -> bool:
-        """Whether these are all assignments that there are: of knobs with choices alone, rules left aside."""
+    @property
+    def size(self) -> int | None:
+        """How many assignments there are at the most, rules left aside; None where a knob has a range."""
         sizes = [len(knob.domain.values) for knob in self.knobs if isinstance(knob.domain, Choices)]
+        return math.prod(sizes) if len(sizes) == len(self.knobs) else None
+
+    def is_used_up(self, tried: Collection[Assignment]) -> bool:
+        """Whether these are all assignments that there are, as far as that is known by `size`."""
         inside = {frozenset(each.items()) for each in tried if not self.outside(each)}
-        return len(sizes) == len(self.knobs) and len(inside) >= math.prod(sizes)
+        return self.size is not None and len(inside) >= self.size
 
     def suggest(self, trial: BaseTrial) -> Assignment:
         """Draws an assignment; it may break rules, see `violations`."""

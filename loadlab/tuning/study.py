@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -47,12 +48,14 @@ def tune(
 
     Raises:
         LoadlabError: it can't begin, or can't go on; what was measured is kept, and --resume goes on with it.
+        KeyboardInterrupt: it was interrupted before there was any run.
     """
     require_available(loaded.study.sampler)
     refuse_given_brokers(loaded, options)
     with ExitStack() as stack:
         stored = _claimed(loaded, options, stack)
         journal = Journal(stored, options.results_dir, observer)
+        stack.callback(_forget_if_empty, journal)
         database = open_database(stored, [objective.direction for objective in loaded.study.objectives])
         optuna_study, storage = stack.enter_context(database)
         proposals = Proposals(
@@ -64,8 +67,16 @@ def tune(
             bench = stack.enter_context(bench_of(loaded, stored, options, observer, interrupts))
             Session(loaded, journal, proposals, bench, observer).run()
         except KeyboardInterrupt:
+            if not journal.result.runs:
+                raise
             observer.note("interrupted: what was measured is kept")
     return journal.stored
+
+
+def _forget_if_empty(journal: Journal) -> None:
+    """Takes away a study that holds nothing that was measured; its database is closed by then."""
+    if not journal.result.runs:
+        shutil.rmtree(journal.stored.path, ignore_errors=True)
 
 
 def _claimed(loaded: LoadedStudy, options: TuneOptions, stack: ExitStack) -> StoredStudy:

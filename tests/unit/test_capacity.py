@@ -173,6 +173,15 @@ def test_a_signal_that_came_while_a_probe_ended_keeps_it_and_stops(lab: Lab, tmp
     assert (len(found.probes), found.finished) == (1, False)
 
 
+def test_a_trial_of_a_study_is_not_resumed_by_itself(lab: Lab, tmp_path: Path) -> None:
+    lab.before_run = interrupt_at(2)
+    options = CapacityOptions(tmp_path, warm_up=False, study="20261123T161500-orders-study-k3f9")
+    stopped = find_capacity(scenario(), options, Watcher()).result
+    again = CapacityOptions(tmp_path, warm_up=False, resume=stopped.capacity_id)
+    with pytest.raises(UsageError, match="is a trial of the study 20261123T161500-orders-study-k3f9"):
+        find_capacity(scenario(), again, Watcher())
+
+
 def test_an_interrupt_before_any_probe_leaves_nothing_to_show(lab: Lab, tmp_path: Path) -> None:
     lab.before_run = interrupt_at(1)
     with pytest.raises(KeyboardInterrupt):

@@ -182,6 +182,12 @@ def test_an_interrupted_search_says_how_to_go_on() -> None:
     assert f"--resume {CAPACITY_ID}" in shown(finished=False)[1]
 
 
+def test_a_trial_that_was_interrupted_is_its_study_s_to_repeat() -> None:
+    study = "20261123T161500-orders-study-k3f9"
+    told = f"interrupted: its study repeats it, with --resume {study}"
+    assert shown(finished=False, study=study)[1] == told
+
+
 def test_a_search_that_a_process_is_at_is_not_interrupted(tmp_path: Path) -> None:
     search = save_capacity(capacity(finished=False), tmp_path)
     with only_writer(search.path):

@@ -215,6 +215,58 @@ def test_an_end_that_was_met_in_a_partition_which_was_handed_on_is_no_begin(mock
             assert until(lambda: sorted(second.slab.begins.tolist()) == [NO_POSITION, NO_POSITION, 0, 0])
 
 
+@contextmanager
+def joined(settings: ConsumerSettings) -> Iterator[DrivenConsumer]:
+    """A consumer that holds its partitions, before the common start."""
+    slab = create_slab(sum(topic.partitions for topic in settings.topics))
+    consumer = Consumer(settings, slab)
+    consumer.subscribe()
+    receiving = threading.Thread(target=consumer.receive, daemon=True)
+    receiving.start()
+    try:
+        assert until(lambda: bool(slab.record["assigned"][0]))
+        yield DrivenConsumer(slab, consumer)
+    finally:
+        stop(slab)
+        receiving.join(10.0)
+        assert not receiving.is_alive()
+        consumer.close()
+
+
+def test_a_group_that_begins_at_the_end_knows_where_that_is_before_it_counts_as_ready(
+    mock: MockCluster,
+) -> None:
+    """What is sent from then on is read, however late librdkafka fetches for the first time."""
+    topic = new_topic(mock, partitions=2)
+    write(mock, topic, b"a", b"b", b"c")
+    late = {"auto.offset.reset": "latest", "enable.partition.eof": "true"}
+    settings = consumer_settings(mock.bootstrap_servers, topic, properties=late)
+    with joined(replace(settings, existing=True)) as driven:
+        assert driven.slab.begins.tolist() == driven.slab.positions.tolist() == [3, 0]
+        write(mock, topic, b"d", b"e")
+        set_phases(driven.slab)
+        driven.consumer.let_go()
+        assert until(lambda: driven.consumed == 2)
+        assert driven.slab.begins.tolist() == [3, 0]
+        assert driven.slab.positions.tolist() == [5, 0]
+
+
+def test_a_group_that_begins_at_the_end_goes_on_where_it_has_committed(mock: MockCluster) -> None:
+    # The mock's rebalances take as long as its members may be silent.
+    late = {"auto.offset.reset": "latest", "heartbeat.interval.ms": "100", "session.timeout.ms": "1000"}
+    topic = new_topic(mock)
+    settings = consumer_settings(mock.bootstrap_servers, topic, group="goes-on", properties=late)
+    with joined(settings) as driven:
+        write(mock, topic, b"a")
+        assert until(lambda: driven.consumed == 1)
+        assert driven.consumer.commit() == 0
+    write(mock, topic, b"b", b"c")
+    with joined(settings) as again:
+        assert again.slab.begins.tolist() in ([NO_POSITION], [1])
+        assert until(lambda: again.consumed == 2)
+        assert again.slab.begins.tolist() == [1]
+
+
 def test_a_consumer_reads_no_faster_than_it_is_told(mock: MockCluster) -> None:
     topic = new_topic(mock)
     write(mock, topic, *[b"x"] * 500)

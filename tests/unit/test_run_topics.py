@@ -9,6 +9,8 @@ import pytest
 from run_samples import scenario_of
 
 from loadlab.cluster import Capability
+from loadlab.cluster.own_topics import delete_left
+from loadlab.cluster.own_topics import run_on as run_there
 from loadlab.run.events import Events
 from loadlab.run.interrupts import Interrupts
 from loadlab.run.plan import plan_scenario
@@ -53,6 +55,8 @@ def run_on(cluster: GoingOn, *, outlives: bool = True, keeps: bool = False) -> l
     topics = RunTopics(plan, "k3f9", cast("Cluster", cluster), Events(SilentObserver()), Interrupts())
     with topics.made(outlives=outlives, keeps=keeps, timeout_s=lambda: 1.0):
         assert cluster.deleted == []
+        assert (run_there("id") is not None) == outlives, "who ends the cluster is not told"
+    assert run_there("id") is None
     return cluster.deleted
 
 
@@ -66,4 +70,6 @@ def test_no_groups_are_deleted_where_no_admin_calls_are_answered() -> None:
 
 @pytest.mark.parametrize("how", [{"outlives": False}, {"keeps": True}])
 def test_nothing_is_deleted_where_the_cluster_ends_or_all_is_kept(how: dict[str, bool]) -> None:
-    assert run_on(GoingOn(Capability.ADMIN), **how) == []
+    cluster = GoingOn(Capability.ADMIN)
+    assert run_on(cluster, **how) == []
+    assert delete_left(cast("Cluster", cluster)) == []

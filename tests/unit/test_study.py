@@ -185,6 +185,14 @@ def test_nothing_is_tried_twice_however_often_it_is_drawn(tmp_path: Path, sample
     assert len(tried) == len(result.trials) == 21
 
 
+def test_a_small_space_is_used_up_and_no_more_is_planned(tmp_path: Path) -> None:
+    loaded = study(space=SearchSpace(KNOBS[1:]), budget=Budget(trials=20))
+    assert plan_document(loaded)["trials"] == 2
+    result = tuned(tmp_path, Lab(), loaded).result
+    assert result.finished
+    assert [trial.assignment[CODEC] for trial in result.trials[1:]] in (["lz4", "zstd"], ["zstd", "lz4"])
+
+
 def test_each_of_the_best_is_measured_as_often_as_asked_unless_it_is_out_already(tmp_path: Path) -> None:
     """The second repetition of the first one breaks a constraint: it is no contender then."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import shutil
 import sqlite3
 from collections import Counter
 from dataclasses import replace
@@ -24,7 +25,7 @@ from bench_samples import (
     tuned,
 )
 
-from loadlab.errors import ClusterError, RunError, UsageError
+from loadlab.errors import ClusterError, ClusterGoneError, RunError, UsageError
 from loadlab.results.growing import only_writer
 from loadlab.results.study_store import load_study_result
 from loadlab.scenario import load_document
@@ -51,8 +52,8 @@ def test_a_killed_study_goes_on_as_if_it_had_not_been(tmp_path: Path, sampler: s
     rng = random.Random(sampler)  # noqa: S311  where to stop is no secret
     lab = Lab()
 
-    def before(_: int) -> None:
-        if rng.random() < 0.3:
+    def before(number: int) -> None:
+        if number > 1 and rng.random() < 0.3:
             raise KeyboardInterrupt
 
     lab.before = before
@@ -137,6 +138,20 @@ def test_a_kill_between_proposal_and_record_costs_no_trial(tmp_path: Path) -> No
     assert result.finished
     assert len(result.settled("trial")) == 6
     assert Counter(trial.state.name for trial in optuna_trials(stored)) == {"COMPLETE": 7}
+
+
+def gone(_: int) -> None:
+    raise ClusterGoneError("no container engine answers", fix="start one")
+
+
+@pytest.mark.parametrize(("before", "error"), [(stop_at(1), KeyboardInterrupt), (gone, ClusterGoneError)])
+def test_a_study_without_a_run_leaves_nothing(
+    tmp_path: Path, before: Callable[[int], None], error: type[BaseException]
+) -> None:
+    with pytest.raises(error) as raised:
+        tuned(tmp_path, Lab(before=before))
+    assert not list(tmp_path.iterdir())
+    assert "--resume" not in str(getattr(raised.value, "fix", ""))
 
 
 def test_a_second_process_on_one_study_is_refused(tmp_path: Path) -> None:
@@ -292,14 +307,16 @@ def test_a_kill_behind_a_default_outside_the_space_gives_it_no_second_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*_: object) -> None:
+        shutil.copytree(tmp_path / "begun", tmp_path / "killed")  # as nobody could clear it away
         raise KeyboardInterrupt
 
     loaded = study(own={"producers.checkout.config.linger.ms": 5_000.0}, baseline="scenario")
     with monkeypatch.context() as patched:
         patched.setattr(Journal, "add_trial", killed)
-        stored = tuned(tmp_path, Lab(), loaded)
-    assert not stored.result.trials
-    result = tuned(tmp_path, Lab(), loaded, resume=stored.result.study_id).result
+        with pytest.raises(KeyboardInterrupt):
+            tuned(tmp_path / "begun", Lab(), loaded)
+    (folder,) = (tmp_path / "killed").iterdir()
+    result = tuned(tmp_path / "killed", Lab(), loaded, resume=folder.name).result
     assert [trial.number for trial in result.trials] == list(range(7))
 
 
