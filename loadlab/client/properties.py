@@ -51,10 +51,10 @@ OWNED: Final[Mapping[str, str]] = {
 """Properties that a scenario can't set, each with the reason."""
 
 _MECHANISMS: Final = ("GSSAPI", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
-_ACKS: Final = ("all", "-1", "1", "0")
+ACKS: Final = ("all", "-1", "1", "0")
 _CHOICES: Final = {
-    "acks": _ACKS,
-    "request.required.acks": _ACKS,
+    "acks": ACKS,
+    "request.required.acks": ACKS,
     "partitioner": (
         "random",
         "consistent",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
+from loadlab.client.properties import ACKS
 from loadlab.client.properties import OWNED as OWNED_CLIENT
-from loadlab.client.property_table import Client, Property, known_properties, names_for
+from loadlab.client.property_table import CANONICAL, Client, Property, known_properties, names_for
 from loadlab.scenario.kafka_properties import LISTED, Definition, Owner, definitions, is_owned
 from loadlab.scenario.metrics import METRICS
 from loadlab.scenario.model import Scenario
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _SCALAR: Final = {"type": ["string", "number", "boolean"]}
+_WITH_A_UNIT: Final = {"type": "string", "pattern": r"^\s*[-+]?[0-9]"}
 
 Schema = dict[str, object]
 
@@ -76,4 +78,9 @@ def _of_property(known: Property) -> Schema:
     if known.choices and known.kind == "enum value":
         # Java's documents write them in capitals, and loading takes any case.
         return {"enum": list(dict.fromkeys([*known.choices, *map(str.upper, known.choices)]))}
+    if CANONICAL.get(known.name, known.name) == "acks":
+        return {"enum": [*ACKS, *(int(acks) for acks in ACKS if acks != "all")]}
+    if known.kind == "integer":
+        limits = dict(zip(("minimum", "maximum"), known.bounds or (), strict=False))
+        return {"anyOf": [{"type": "number", **limits}, _WITH_A_UNIT]}
     return dict(_SCALAR)

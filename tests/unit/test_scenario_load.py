@@ -118,6 +118,25 @@ def test_the_json_schema_refuses_what_it_can_know(case: str) -> None:
         jsonschema.Draft202012Validator(json_schema()).validate(wrong)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "right"),
+    [
+        ("acks", "quorum", False),
+        ("acks", 2, False),
+        ("acks", -1, True),
+        ("acks", "0", True),
+        ("batch.size", "64KiB", True),
+        ("batch.size", "big", False),
+        ("batch.size", 0, False),
+        ("linger.ms", "5 ms", True),
+    ],
+)
+def test_the_json_schema_knows_what_a_whole_number_may_be(name: str, value: object, *, right: bool) -> None:
+    document = plain(EVERY_KEY)
+    next(iter(document["producers"].values()))["config"] = {name: value}  # type: ignore[attr-defined]
+    assert jsonschema.Draft202012Validator(json_schema()).is_valid(document) == right
+
+
 def test_every_key_reaches_the_model_in_base_units() -> None:
     scenario = load(EVERY_KEY).scenario
     assert scenario.cluster.resources == Resources(cpus=0.5, memory=2**31, heap=2**30)
