@@ -239,5 +239,8 @@ def _remarks(letter: str, runs: Sequence[RunResult]) -> Iterator[str]:
         if saturation is not None:
             yield f"{letter}: saturated, {those} of {len(runs)}: {saturation.removeprefix('saturated: ')}"
     if len(runs) < _ENOUGH_RUNS:
-        number = "one run" if len(runs) == 1 else f"{len(runs)} runs"
-        yield f"{letter} has {number}; with {_ENOUGH_RUNS} or more (--repeat) intervals get much narrower"
+        if len(runs) == 1:
+            number, gain = "one run", "there are intervals"
+        else:
+            number, gain = f"{len(runs)} runs", "intervals get much narrower"
+        yield f"{letter} has {number}; with {_ENOUGH_RUNS} or more (--repeat) {gain}"

@@ -166,8 +166,10 @@ def _lowest(search: CapacityResult) -> str:
 
 def _why(search: CapacityResult) -> str:
     """What the lowest rate failed by; where none did, why nothing could be said of it."""
-    failed = [probe for probe in search.probes if probe.verdict == "fails"]
-    judged = failed or [probe for probe in search.probes if probe.failed]
+    # Where nothing was measured, a failure was disturbed, and does not count.
+    counts = search.answer.kind != "nothing"
+    failed = [probe for probe in search.probes if probe.verdict == "fails" and counts]
+    judged = failed or [probe for probe in search.probes if probe.failed and probe.verdict != "fails"]
     lowest = min(judged, key=lambda probe: probe.rate_per_s or math.inf, default=None)
     return ", ".join(lowest.failed) if lowest else "no rate was judged"
 

@@ -65,9 +65,11 @@ def _headline(runs: RunSet) -> Iterator[Line]:
         return
     methods = sorted({one.method for one in runs.headline.values() if one.method})
     by = f" by {' or '.join(methods)}" if methods else ""
-    yield _row("figures", f"median of {numbers.counted(used, 'run')} and its 95 % interval{by}")
     if used == 1:
+        yield _row("figures", "of 1 run")
         yield Line("one run says nothing of how far runs differ: no interval", "warn")
+    else:
+        yield _row("figures", f"median of {used} runs and its 95 % interval{by}")
     labels = Counter(headline.label for headline in runs.headline.values())
     for headline in runs.headline.values():
         group = f" · {headline.group}" if labels[headline.label] > 1 else ""

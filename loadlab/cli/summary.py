@@ -143,8 +143,10 @@ def _fault(fault: FaultResult) -> str:
 def _records(result: RunResult) -> str:
     """What became of the records: by the producers, by the log and its readers, then by the ledger."""
     found = result.reconciliation
-    parts = [f"{numbers.count(found.acked)} acked"]
-    if found.log_end_growth is not None:
+    parts = []
+    if result.producers:
+        parts.append(f"{numbers.count(found.acked)} acked")
+    if result.producers and found.log_end_growth is not None:
         parts.append(f"{numbers.count(found.log_end_growth)} in the log")
     parts += [f"{numbers.count(number)} read by {name}" for name, number in found.consumed.items()]
     for fate in ("failed", "indeterminate", "rejected"):

@@ -22,6 +22,7 @@ DATA_VARIABLE = "LOADLAB_DATA_DIR"
 DEFAULT_HEAP_BYTES = 1 << 30  # Kafka's own default
 _BROKERS_PER_CORE = 4
 _FEWEST_REFUSED = 4  # three brokers are the smallest real cluster: any machine may try them
+_SMALL_HEAP_BYTES = 512 << 20
 _DISK_PER_BROKER_BYTES = 256 << 20
 LOW_DISK_BYTES = 1 << 30
 """What must stay free on the brokers' disk: a load stops when less is left, and no cluster starts without."""
@@ -77,7 +78,8 @@ def check_machine(
         spec: what is asked for.
         directory: where the brokers' data will be.
         needed_disk_bytes: what the run will write, replicas included.
-        within_limits: whether the brokers will be in this process's own control groups.
+        within_limits: whether the brokers will be processes beside this one: in its control groups, and with
+            their data where it says.
 
     Raises:
         UsageError: the request contradicts itself or the machine's cores.
@@ -88,8 +90,8 @@ def check_machine(
     needed = max(needed_disk_bytes, spec.brokers * _DISK_PER_BROKER_BYTES)
     free = free_bytes(directory)
     if free is not None:
-        fix = f"free some space, shorten the run, or set {DATA_VARIABLE} to a larger disk"
-        check_disk(free, needed, f"in {directory}", fix=fix)
+        elsewhere = f", or set {DATA_VARIABLE} to a larger disk" if within_limits else ""
+        check_disk(free, needed, f"in {directory}", fix=f"free some space, shorten the run{elsewhere}")
 
 
 def check_disk(
@@ -139,11 +141,24 @@ def _check_memory(spec: ClusterSpec, available: int) -> None:
             fix="half of the memory is a good heap: the page cache counts too",
         )
     if one * spec.brokers > available:
+        asked = "1 broker needs" if spec.brokers == 1 else f"{spec.brokers} brokers need"
+        each = "" if spec.brokers == 1 else f" ({_size(one)} each)"
+        most = f": at most {available // one} fit" if available >= one else ""
         raise ClusterError(
-            f"{spec.brokers} brokers need {_size(one * spec.brokers)} of memory ({_size(one)} each), and"
-            f" {_size(available)} are available: at most {available // one} fit",
-            fix="--set cluster.resources.heap=512MiB, or fewer brokers",
+            f"{asked} {_size(one * spec.brokers)} of memory{each}, and {_size(available)} are available"
+            f"{most}",
+            fix=_less_memory(spec),
         )
+
+
+def _less_memory(spec: ClusterSpec) -> str:
+    """What to ask for less of."""
+    ways = ["fewer brokers"] if spec.brokers > 1 else []
+    if spec.resources and spec.resources.memory:
+        ways.append("a smaller cluster.resources.memory")
+    elif heap_bytes(spec) > _SMALL_HEAP_BYTES:
+        ways.append(f"--set cluster.resources.heap={_SMALL_HEAP_BYTES >> 20}MiB")
+    return ", or ".join([*ways, "end what else takes memory"])
 
 
 def _size(size_bytes: int) -> str:

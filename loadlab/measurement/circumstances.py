@@ -103,10 +103,12 @@ def unsteady(drifts: Sequence[SeriesDrift]) -> Iterator[Finding]:
             continue
         how = "changed evenly" if found.drift.kind == "trend" else "jumped"
         where = "upwards" if change > 0 else "downwards"
+        # Nothing falls by more than all of it: the median is then that of what is left.
+        by = f"{abs(change):.1%} of" if abs(change) <= 1 else f"{abs(change):.1f} times"
         yield Finding(
             code="drift",
             message=(
-                f"{found.what} {how} {where} by {abs(change):.1%} of its median within the measure phase"
+                f"{found.what} {how} {where} by {by} its median within the measure phase"
                 f" (limit {found.limit:.0%})"
             ),
             fix="lengthen phases.warmup until it is steady; a step has a cause: see events and intervals",
@@ -149,14 +151,20 @@ def disturbed(machine: MachineFigures) -> Iterator[Finding]:
             code="shared_cores",
             message=(
                 f"clients and brokers share {machine.shared_cores} cores, and the machine was "
-                f"{machine.busy:.0%} busy: brokers {machine.brokers or 0.0:.0%}, clients "
-                f"{machine.workers or 0.0:.0%}"
+                f"{machine.busy:.0%} busy{_taken_by(machine)}"
             ),
             fix="brokers of their own would do better: compare only with runs made like this one",
             figure=machine.busy,
             limit=BUSY_LIMIT,
             severity="info",
         )
+
+
+def _taken_by(machine: MachineFigures) -> str:
+    """Who took how much of the machine, as far as that is known."""
+    shares = {"brokers": machine.brokers, "clients": machine.workers}
+    told = ", ".join(f"{who} {share:.0%}" for who, share in shares.items() if share is not None)
+    return f": {told}" if told else ""
 
 
 def _suspended(machine: MachineFigures) -> Iterator[Finding]:

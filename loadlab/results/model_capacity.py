@@ -156,7 +156,7 @@ class CapacityResult(Model):
         failed = [probe for probe in self.probes if probe.verdict == "fails"]
         at_edge = [probe for probe in failed if probe.rate_per_s == self.answer.fails_per_s]
         suspect = [probe.run_id for probe in at_edge if probe.status != "valid"]
-        if not suspect or len(suspect) < len(at_edge):
+        if self.answer.kind == "nothing" or not suspect or len(suspect) < len(at_edge):
             return unsure
         told = f"what failed there is known from suspect runs only: `loadlab show {suspect[-1]}` says why"
         return (*unsure, told)

@@ -54,6 +54,12 @@ if TYPE_CHECKING:
 _Told = TypeVar("_Told")
 
 _GAP_LIMIT_S: Final = 5.0
+_LEFT_OUT: Final = 0.1
+"""The share of the measure phase at either end that the samples of a topic's throughput may leave out."""
+
+_LATE_S: Final = 0.5
+"""So late a sample may be on a busy machine."""
+
 _FLUSH_PROPERTIES: Final = ("log.flush.interval.messages", "log.flush.interval.ms")
 _KAFKA_NEVER_FLUSHES: Final = "9223372036854775807"
 
@@ -61,7 +67,8 @@ _KAFKA_NEVER_FLUSHES: Final = "9223372036854775807"
 def _throughput(run: EndedRun, samples: list[Sample], partitions: list[Partition]) -> TopicThroughput | None:
     """Growth between the measure phase's first and last sample over their distance; None without two.
 
-    They are the first and the last that have all partitions: one that did not answer would be missing.
+    They are the first and the last that have all partitions: one that did not answer would be missing. Where
+    they leave out much of the phase at its ends, because brokers answered no more, they tell nothing of it.
     Where the phase was cut short, the last may be from after its end, when nothing was sent any more. Bytes
     are the records' mean size times their number: brokers tell offsets, not sizes.
     """
@@ -73,7 +80,8 @@ def _throughput(run: EndedRun, samples: list[Sample], partitions: list[Partition
     timeline = run.load.timeline
     cut_short = timeline.measure_s < run.scenario.phases.measure_s
     until_ns = min(last.at_ns, timeline.measure_end_ns) if cut_short else last.at_ns
-    if until_ns <= first.at_ns:
+    left_out_ns = max(first.at_ns - timeline.warmup_end_ns, timeline.measure_end_ns - until_ns)
+    if until_ns <= first.at_ns or left_out_ns > max(_LEFT_OUT * timeline.measure_s, _LATE_S) * NS_PER_S:
         return None
     records_per_s = grown * NS_PER_S / (until_ns - first.at_ns)
     record_bytes = _record_bytes(run, partitions[0][0], Phase.MEASURE)
@@ -319,8 +327,9 @@ def _longest_gap_s(run: EndedRun) -> float:
 
 
 def _not_readable(told: Reconciliation) -> Iterator[Warned]:
-    """What was acked, and is not below the log ends that readers get."""
-    short = 0 if told.log_end_growth is None else told.acked - told.log_end_growth
+    """What was acked, is not known to be lost, and is not below the log ends that readers get."""
+    growth = told.log_end_growth
+    short = 0 if growth is None else told.acked - told.lost_at_least - growth
     if told.unexplained is None and short > 0:
         yield Warned(
             message=f"{short:,} acked records could not be read when the run ended",

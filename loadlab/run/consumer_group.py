@@ -68,6 +68,7 @@ class ConsumerGroup:
             now; None while the load goes on.
         unread_by_ledger: records with a stamp that were acked, concern it, and never came to it, of the whole
             run; None where no ledger tells.
+        lost_by_ledger: those of them that are certainly lost, which its lag does not hold.
     """
 
     group: Group
@@ -80,6 +81,7 @@ class ConsumerGroup:
     stamped: bool
     acked: int | None = None
     unread_by_ledger: int | None = None
+    lost_by_ledger: int = 0
 
     def result(self, *, live: bool = False) -> ConsumerResult:
         """The group as a result tells it.
@@ -116,13 +118,16 @@ class ConsumerGroup:
         """The measure phase's end-to-end durations; what was never read is missing.
 
         That is what was acked and not read, as far as its position and the ledger say so, too: it may have
-        begun later, what others have committed somebody has read, and not all that is acked has a stamp.
+        begun later, what others have committed somebody has read, and not all that is acked has a stamp. What
+        is lost can't be read any more, wherever it stands.
         """
         read = merged(self.workers, CONSUME_LANE, ConsumeMetric.END_TO_END_LATENCY)
         if self.acked is None:
             return read
         unread = self.acked - read.count - read.negative
-        known = [each for each in (self.to_read({}), self.unread_by_ledger) if each is not None]
+        to_read = self.to_read({})
+        by_lag = None if to_read is None else to_read + self.lost_by_ledger
+        known = [each for each in (by_lag, self.unread_by_ledger) if each is not None]
         return replace(read, missing=max(0, min([unread, *known])))
 
     def figures(self, spec: ConsumerSpec, senders: Sequence[ProducerFigures]) -> ConsumerFigures:

@@ -114,9 +114,15 @@ class EndedRun:
         groups = consumer_groups(self.load, self.scenario, self.load.timeline, ended=True)
         if self.account is None or self.found is None:
             return groups
-        unread = self.found.counts[:, _UNREAD].sum(axis=1).tolist()
-        by_group = dict(zip(self.account.groups, unread, strict=True))
-        return {name: replace(group, unread_by_ledger=by_group[name]) for name, group in groups.items()}
+        counts = dict(zip(self.account.groups, self.found.counts, strict=True))
+        return {
+            name: replace(
+                group,
+                unread_by_ledger=int(counts[name][_UNREAD].sum()),
+                lost_by_ledger=int(counts[name][Fate.LOST]),
+            )
+            for name, group in groups.items()
+        }
 
 
 def producer_groups(

@@ -170,11 +170,11 @@ def _longest_silence(seconds: Mapping[int, _Second], intervals: range) -> float:
 def _disturbed(after: Sequence[_Second], usual: Sequence[_Second]) -> float | None:
     """How long it took until intervals were as before the first fault, seconds; None where they never were.
 
-    Also None where there are too few to know what is usual.
+    Also None where there are too few to know what is usual, or it is usual that nothing is acked.
     """
-    if len(usual) < _FEWEST_BEFORE:
+    fewest = _FEWER_ACKS * min((each.acked for each in usual), default=0.0)
+    if len(usual) < _FEWEST_BEFORE or not fewest:
         return None
-    fewest = _FEWER_ACKS * min(each.acked for each in usual)
     longest_us = _LONGER_TAIL * max(each.p90_us for each in usual)
     calm = [each.acked >= fewest and each.p90_us <= longest_us for each in after]
     for index in range(len(calm) - _CALM + 1):

@@ -88,9 +88,10 @@ class RunTopics:
         found = self.cluster.describe_topics(names) if names else {}
         missing = [name for name in names if found.get(name) is None]
         if missing:
+            what, says = ("topic", "exists") if len(missing) == 1 else ("topics", "exist")
             raise UsageError(
-                f"the cluster has no topic {', '.join(missing)}, which the scenario says exists",
-                fix="create it, or drop existing: true so that the run makes its own",
+                f"the cluster has no {what} {', '.join(missing)}, which the scenario says {says}",
+                fix=f"create the {what}, or drop existing: true so that the run makes its own",
             )
         return {name: len(topic.partitions) for name, topic in found.items() if topic is not None}
 

@@ -50,6 +50,7 @@ _CHECKS: Final[tuple[_Check, ...]] = (
     checks_workload.own_groups,
     checks_faults.faults_on_own_brokers,
     checks_faults.faults_in_time,
+    checks_faults.pauses_that_end,
     checks_faults.faults_one_by_one,
     *_OF_THRESHOLDS,
     checks_thresholds.due_records,

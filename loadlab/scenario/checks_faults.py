@@ -33,6 +33,13 @@ def faults_on_own_brokers(view: View) -> Iterator[Finding]:
             yield found(("faults", number, fault.kind), message, about=(_PROVIDER, _BROKERS))
 
 
+def pauses_that_end(view: View) -> Iterator[Finding]:
+    """A broker that stands still goes on again."""
+    for number, fault in enumerate(view.scenario.faults):
+        if fault.pause is not None and fault.for_s is None:
+            yield found(("faults", number), "a pause must end: say for how long (for: 2s)")
+
+
 def faults_in_time(view: View) -> Iterator[Finding]:
     """A fault begins in the measure phase, and ends before the run does."""
     phases = view.scenario.phases
@@ -50,7 +57,8 @@ def faults_in_time(view: View) -> Iterator[Finding]:
 
 def faults_one_by_one(view: View) -> Iterator[Finding]:
     """Nothing is done to a broker that another fault holds."""
-    numbered = sorted(enumerate(view.scenario.faults), key=lambda each: each[1].at_s)
+    ending = [each for each in enumerate(view.scenario.faults) if each[1].pause is None or each[1].for_s]
+    numbered = sorted(ending, key=lambda each: each[1].at_s)
     for (first, earlier), (number, later) in combinations(numbered, 2):
         if earlier.broker == later.broker and later.at_s <= _end(earlier):
             # One that ends as the other begins would leave no moment in which the broker is as before.

@@ -200,7 +200,7 @@ def stamps(view: View) -> Iterator[Finding]:
             "or set stamp: false"
         )
         size = ("producers", name, "records", "size")
-        yield found(size, message, about=(("consumers", reader), ("producers", name, "records")))
+        yield found(size, message, about=(("consumers", reader, "topic"), ("producers", name, "records")))
 
 
 def something_to_do(view: View) -> Iterator[Finding]:

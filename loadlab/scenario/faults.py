@@ -38,8 +38,6 @@ class Fault(Model):
             raise HintedError(
                 f"must say which broker to pause, or which one to kill{both}: {{at: 10s, kill: 2}}"
             )
-        if self.pause is not None and self.for_s is None:
-            raise HintedError("a pause must end: say for how long (for: 2s)")
         return self
 
     @property

@@ -8,6 +8,9 @@ from loadlab.scenario.problems import dotted
 
 _ASKED = ("cluster", "provider")
 _ONLY_OF = {
+    "cpus": "docker",
+    "memory": "docker",
+    "heap": "docker or local",
     "bootstrap_servers": "external",
     "client_properties": "external",
     "cluster_id": "external",
@@ -60,7 +63,7 @@ def _warning(path: Path, provider: str) -> str:
 
 def refusal(path: tuple[str, ...], provider: str) -> str:
     """Why a provider can't honour a field of ``cluster``."""
-    if path[0] == "resources":
+    if path[0] == "resources" and provider == "local":
         return f"provider {provider} takes heap and can't limit {path[-1]}; use provider docker for it"
     owner = _ONLY_OF.get(path[-1])
     instead = f"; use provider {owner} for it" if owner else ""

@@ -169,12 +169,13 @@ class Schedule(Model):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.rate == "max" and self.arrivals == "poisson":
-            raise HintedError("at rate: max no record is due at a time; drop arrivals: poisson")
+        if self.rate == "max":
+            fixes = {
+                "drop arrivals: poisson": self.arrivals == "poisson",
+                "use when_full: wait": self.when_full == "reject",
+            }
+            if wrong := [fix for fix, is_needed in fixes.items() if is_needed]:
+                raise HintedError(f"at rate: max no record is due at a time; {', and '.join(wrong)}")
         if isinstance(self.rate, TraceRate) and self.arrivals == "poisson":
             raise HintedError("a trace's records are due at its own times; drop arrivals: poisson")
-        if self.rate == "max" and self.when_full == "reject":
-            raise HintedError(
-                "at rate: max no record is due at a time, so none can be rejected; use when_full: wait"
-            )
         return self

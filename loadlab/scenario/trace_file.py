@@ -219,9 +219,11 @@ def _refuse_other_than_parquet(path: Path) -> None:
         with suppress(OSError):
             file.seek(-_FOOTER_BYTES, 2)
         footer = file.read()
-    if not begins or len(footer) != _FOOTER_BYTES or not footer.endswith(_PARQUET_MAGIC):
+    footer_bytes = int.from_bytes(footer[:4], "little")
+    is_whole = len(footer) == _FOOTER_BYTES and footer_bytes < path.stat().st_size
+    if not begins or not is_whole or not footer.endswith(_PARQUET_MAGIC):
         raise HintedError("is no Parquet file")
-    if int.from_bytes(footer[:4], "little") > _LARGEST_FOOTER_BYTES:
+    if footer_bytes > _LARGEST_FOOTER_BYTES:
         raise HintedError("describes itself in more than 16 MiB; a trace has the columns time, size and key")
 
 

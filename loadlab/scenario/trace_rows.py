@@ -97,7 +97,8 @@ class TraceBuilder:
         times = np.concatenate(self._times)
         since_first = (times - times[0]).astype(np.float64)
         per_unit = 1.0 if times.dtype == np.int64 else NS_PER_S
-        rows["due_ns"] = np.minimum(np.rint(since_first * per_unit / scale), _LATEST_NS)
+        with np.errstate(over="ignore"):
+            rows["due_ns"] = np.minimum(np.rint(since_first * per_unit / scale), _LATEST_NS)
         keys = np.concatenate([np.zeros(0, dtype=np.uint8), *self._keys])
         return Trace(rows, keys, self._has_sizes, self._has_keys)
 
@@ -129,6 +130,7 @@ class TraceBuilder:
         sizes = _filled(cast)
         self._refuse(
             column,
+            (_hexadecimal(column), 'size "{}" is no whole number of bytes'),
             (_nulls(cast), "size is empty"),
             (sizes < 0, "size {} is negative"),
             (sizes > LARGEST_BYTES, f"size {{}} is more than {LARGEST_BYTES:,} bytes"),
@@ -177,6 +179,14 @@ def _plain(column: pa.Array) -> pa.Array:
         column = column.dictionary_decode()
     is_text = pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type)
     return pc.cast(column, pa.string()) if is_text else column
+
+
+def _hexadecimal(column: pa.Array) -> npt.NDArray[np.bool_]:
+    """Which texts pyarrow takes for whole numbers to the base of 16."""
+    if not pa.types.is_string(column.type):
+        return np.zeros(len(column), dtype=bool)
+    found = pc.fill_null(pc.match_substring_regex(column, "[xX]"), fill_value=False)
+    return found.to_numpy(zero_copy_only=False)
 
 
 def _time_type(column: pa.Array) -> pa.DataType:

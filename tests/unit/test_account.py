@@ -149,7 +149,8 @@ def test_records_that_a_group_reads_again_are_counted_while_it_reads() -> None:
 def test_a_group_is_told_what_the_ledger_knows_that_it_never_read() -> None:
     _, run = Run(read_from=4, acked_behind=3).told()
 
-    assert run.consumers()["billing"].unread_by_ledger == 12 + 3
+    billing = run.consumers()["billing"]
+    assert (billing.unread_by_ledger, billing.lost_by_ledger) == (12 + 3, 12 + 3)
 
 
 def test_what_members_that_begin_at_the_end_handed_on_with_a_gap_is_not_called_lost() -> None:

@@ -136,7 +136,7 @@ def test_the_summary_has_the_answer_the_curve_and_the_knee() -> None:
             "holds 90.0k/s at least: nothing could be measured at 130k/s, 140k/s fails",
         ),
         ("below", None, 200.0, "fails 200/s already, the lowest rate probed: too slow"),
-        ("nothing", None, 200.0, "nothing could be measured: too slow"),
+        ("nothing", None, 200.0, "nothing could be measured: generator_limited: sent late"),
     ],
 )
 def test_each_kind_of_answer_has_its_words(

@@ -73,6 +73,16 @@ def test_busy_shared_cores_are_told_and_leave_the_status() -> None:
     assert codes(replace(QUIET, busy=0.95)) == [("shared_cores", "info")]
 
 
+@pytest.mark.parametrize(
+    ("brokers", "workers", "told"),
+    [(0.5, 0.25, "busy: brokers 50%, clients 25%"), (0.5, None, "busy: brokers 50%"), (None, None, "busy")],
+)
+def test_no_share_of_shared_cores_is_invented(brokers: float, workers: float, told: str) -> None:
+    busy = replace(QUIET, busy=0.95, brokers=brokers, workers=workers)
+    (finding,) = disturbed(busy)
+    assert finding.message.endswith(told)
+
+
 @pytest.mark.parametrize("shared", [0, None])
 def test_a_busy_machine_without_shared_cores_is_no_finding(shared: int | None) -> None:
     assert codes(replace(QUIET, busy=0.95, shared_cores=shared)) == []
@@ -80,7 +90,7 @@ def test_a_busy_machine_without_shared_cores_is_no_finding(shared: int | None) -
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [(0.2, "upwards by 20.0%"), (-0.2, "downwards by 20.0%"), (-17.7, "downwards by 1770.0% of its median")],
+    [(0.2, "upwards by 20.0%"), (-0.2, "downwards by 20.0%"), (-17.7, "downwards by 17.7 times its median")],
 )
 def test_a_drift_beyond_its_limit_is_suspect_in_both_directions(change: float, words: str) -> None:
     (finding,) = unsteady([SeriesDrift("throughput of producer p", Drift("trend", change), 0.1)])

@@ -69,6 +69,13 @@ def of(
     return Run(seconds, list(injected), scenario_of(**parts).scenario, others).results()
 
 
+def test_a_load_that_was_silent_before_its_first_fault_has_no_as_before() -> None:
+    silent = (0.0, 0.0)
+    (told,) = of([USUAL, silent, USUAL, USUAL] + [silent] * 10, killed(4.0, 4.2, 6.5))
+    assert told.no_acks_s == pytest.approx(10.1)
+    assert told.disturbed_s is None
+
+
 def test_a_fault_is_told_with_its_silence_its_longest_latency_and_its_end() -> None:
     after = [(400.0, 12.0), (0.0, 0.0), (0.0, 0.0), (3000.0, 900.0), (1000.0, 15.0), (1000.0, 30.0)]
     (told,) = of([USUAL] * 4 + after + [USUAL] * 4, killed(4.0, 4.2, 6.5))

@@ -202,6 +202,9 @@ def test_what_a_group_never_read_took_longer_than_all_that_it_did() -> None:
     assert shared.latency().missing == 50
     # Of what is left, the ledger knows 30: the rest has no stamp, or is others'.
     assert replace(standing, acked=1_000, unread_by_ledger=30).latency().missing == 30
+    # What is lost stands nowhere any more: no lag holds it.
+    lost = replace(shared, unread_by_ledger=200, lost_by_ledger=70)
+    assert lost.latency().missing == 50 + 70
     assert going_on is not None
     assert (going_on.missing, going_on.p90) == (0, pytest.approx(1_000.0, rel=0.01))
 

@@ -240,6 +240,7 @@ BAD_CSV = {
     "empty time": ("time,size\n1,2\n,3\n", "3: time is empty"),
     "negative size": ("time,size\n1,2\n2,-3\n", "3: size -3 is negative"),
     "half a byte": ("time,size\n1,2.5\n", '2: size "2.5" is no whole number of bytes'),
+    "base 16": ("time,size\n0,100\n1,0X1F4\n", '3: size "0X1F4" is no whole number of bytes'),
     "empty size": ("time,size\n1,\n", "2: size is empty"),
     "gigabytes": ("time,size\n1,2000000000\n", "2: size 2000000000 is more than 1,000,000,000 bytes"),
     "the first of several": ("time,size\n1,5\n2,-1\n3,\n4,-7\n", "3: size -1 is negative"),
@@ -298,12 +299,14 @@ def test_a_parquet_file_that_cannot_be_replayed_is_told_by_its_row(
 def test_a_parquet_file_of_a_hundred_thousand_columns_is_never_parsed(tmp_path: Path) -> None:
     path = tmp_path / "wide.parquet"
     # What its end says of its own length is all that is looked at.
-    path.write_bytes(b"PAR1" + bytes(100) + (20 << 20).to_bytes(4, "little") + b"PAR1")
+    path.write_bytes(b"PAR1" + bytes(20 << 20) + (20 << 20).to_bytes(4, "little") + b"PAR1")
 
     assert refusal(path) == "describes itself in more than 16 MiB; a trace has the columns time, size and key"
 
 
-@pytest.mark.parametrize("content", [b"PAR1", b"time\n1\n", b"PAR1" + bytes(50) + b"PAR1", b"x"])
+@pytest.mark.parametrize(
+    "content", [b"PAR1", b"time\n1\n", b"PAR1" + bytes(50) + b"PAR1", b"PAR1" + b"\xff" * 50 + b"PAR1", b"x"]
+)
 def test_what_is_no_parquet_file_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "t.parquet"
     path.write_bytes(content)
