@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from loadlab.tuning.ranking import middle_run
+from loadlab.tuning.findings import default_run
 
 if TYPE_CHECKING:
     from loadlab.results.model_study import StudyResult, StudyRun, StudyTrial
 
 _Row = dict[str, str | int | float | None]
+_FIRST: Final = ("trial", "origin", "state")
+_LAST: Final = ("run_id", "failure")
 
 
 def trials_csv(result: StudyResult) -> str:
@@ -21,7 +23,9 @@ def trials_csv(result: StudyResult) -> str:
     figure that is not known, is an empty cell.
     """
     rows = [_row(result, trial) for trial in result.trials]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+    known = [*_FIRST, *_knobs(result), *(one.field for one in result.objectives)]
+    found = dict.fromkeys(name for row in rows for name in row if name not in _LAST)
+    columns = [*dict.fromkeys([*known, *found]), *_LAST]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\r\n")
     writer.writeheader()
@@ -31,14 +35,21 @@ def trials_csv(result: StudyResult) -> str:
 
 def _row(result: StudyResult, trial: StudyTrial) -> _Row:
     run = _run(result, trial)
-    row: _Row = {"trial": trial.number, "origin": trial.origin, "state": _state(run), **trial.assignment}
+    row: _Row = {**dict(zip(_FIRST, (trial.number, trial.origin, _state(run)), strict=True))}
+    row |= trial.assignment
     measured = None if run is None else run.measured
     values = measured.values if measured is not None and measured.counts else ()
     row |= {one.field: values[place] if values else None for place, one in enumerate(result.objectives)}
     if measured is not None:
         row |= {f"violation of {one.expression}": one.violation for one in measured.constraints}
-        row |= {"run_id": measured.run_id, "failure": measured.failure_in_short}
+        row |= dict(zip(_LAST, (measured.run_id, measured.failure_in_short), strict=True))
     return row
+
+
+def _knobs(result: StudyResult) -> list[str]:
+    """The knobs of its search space, whether or not a trial had them."""
+    space = result.study["search_space"]
+    return list(space) if isinstance(space, dict) else []
 
 
 def _run(result: StudyResult, trial: StudyTrial) -> StudyRun | None:
@@ -46,9 +57,7 @@ def _run(result: StudyResult, trial: StudyTrial) -> StudyRun | None:
     if trial.number != result.default.number:
         runs = result.settled("trial", trial=trial.number)
         return runs[0] if runs else None
-    runs = [run for run in result.settled("baseline") if run.measure_scale == result.measure_scale]
-    counting = [run for run in runs if run.measured.counts]
-    return middle_run(counting) if counting else None
+    return default_run(result)
 
 
 def _state(run: StudyRun | None) -> str:

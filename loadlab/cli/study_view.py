@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -124,25 +123,26 @@ def _trials(result: StudyResult) -> Iterator[Line]:
     runs = {run.trial: run for run in result.settled("trial")}
     on_front = result.front() if len(result.objectives) > 1 else ()
     if on_front:
-        yield Line("trials marked * are not bettered by another in all objectives; each was run once")
-        yield from _default(result)
+        yield Line("trials marked * are not bettered by another in all objectives, by one run each")
+    yield from _default(result)
     for trial in result.trials[1:]:
-        text, style = came_to(result, runs.get(trial.number))
+        run = runs.get(trial.number)
+        text, style = came_to(result, run)
         marked = "*" if trial.number in on_front else " "
         values = assignment_text(trial.assignment)
+        if run is not None and run.measured.failure is not None:  # in words, which take their room
+            text, values = "failed", f"{values} · {text}"
         yield Line(f"{marked}{trial.number:>3}  {text:<24} {trial.origin:<12} {values}", style)
 
 
 def _default(result: StudyResult) -> Iterator[Line]:
-    """What the default came to in the median of its runs, to hold the trials against."""
-    from loadlab.tuning.findings import baseline_runs  # noqa: PLC0415 (SciPy takes a second)
+    """What the default came to in the middle one of its runs, to hold the trials against."""
+    from loadlab.tuning.findings import default_run  # noqa: PLC0415 (SciPy takes a second)
 
-    values = [run.measured.values for run in baseline_runs(result)]
-    if values:
-        middle = [statistics.median(column) for column in zip(*values, strict=True)]
-        told = zip(result.objectives, middle, strict=True)
+    run, first = default_run(result), result.default
+    if run is not None:
+        told = zip(result.objectives, run.measured.values, strict=True)
         text = " · ".join(objective_text(one.field, value) for one, value in told)
-        first = result.default
         yield Line(f"   0  {text:<24} {first.origin:<12} {assignment_text(first.assignment)}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -136,7 +135,8 @@ def run_line(loaded: LoadedStudy, result: StudyResult, run: StudyRun) -> str:
         case "confirm":
             side = baseline_name if run.trial == result.default.number else f"trial {run.trial}"
             runs = sum(one.contender == run.contender for one in result.settled("confirm"))
-            block = math.ceil(runs / len(BLOCK))
+            # One that is made again is not among them.
+            block = (runs - run.settled) // len(BLOCK) + 1
             return f"trial {run.contender} against the {baseline_name}, block {block}: {side}: {said}"
 
 

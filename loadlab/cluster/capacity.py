@@ -154,7 +154,7 @@ def _check_memory(spec: ClusterSpec, available: int) -> None:
 def _less_memory(spec: ClusterSpec) -> str:
     """What to ask for less of."""
     ways = ["fewer brokers"] if spec.brokers > 1 else []
-    if spec.resources and spec.resources.memory:
+    if spec.resources and spec.resources.memory_bytes:
         ways.append("a smaller cluster.resources.memory")
     elif heap_bytes(spec) > _SMALL_HEAP_BYTES:
         ways.append(f"--set cluster.resources.heap={_SMALL_HEAP_BYTES >> 20}MiB")

@@ -21,7 +21,7 @@ from loadlab.errors import UsageError
 from loadlab.run.cores import pinned_cores
 from loadlab.run.order import Order
 from loadlab.scenario import Headers
-from loadlab.scenario.client_settings import DEFAULTS
+from loadlab.scenario.client_settings import DEFAULTS, MOCK_FETCH_WAIT_MS
 from loadlab.workload.payload import pool_bytes
 from loadlab.workload.schedule import group_seed
 from loadlab.workload.sizes import size_table
@@ -40,7 +40,6 @@ _KEY_KINDS: Final = {
     "trace": NO_KEYS,
 }
 # The mock answers an empty fetch only when its time is over, and lets who joins late wait for a session's.
-_MOCK_FETCH_WAIT_MS: Final = "5"
 _MOCK_SESSION_TIMEOUT_MS: Final = "6000"
 _RETENTION: Final = frozenset(
     {
@@ -210,7 +209,7 @@ def _for_the_mock(properties: Mapping[str, str]) -> dict[str, str]:
     session = {"session.timeout.ms": _MOCK_SESSION_TIMEOUT_MS}
     if properties.get("group.protocol") == NEW_PROTOCOL or "heartbeat.interval.ms" in properties:
         session = {}
-    return {"fetch.wait.max.ms": _MOCK_FETCH_WAIT_MS, **session}
+    return {"fetch.wait.max.ms": MOCK_FETCH_WAIT_MS, **session}
 
 
 def _consumer_orders(

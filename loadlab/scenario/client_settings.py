@@ -11,6 +11,9 @@ from loadlab.client.property_table import CANONICAL
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+MOCK_FETCH_WAIT_MS: Final = "5"
+"""fetch.wait.max.ms of consumers on the mock, which answers an empty fetch only then."""
+
 Flavour = Literal["librdkafka", "java"]
 
 _SHARED: Final = {

@@ -186,7 +186,7 @@ def _hexadecimal(column: pa.Array) -> npt.NDArray[np.bool_]:
     if not pa.types.is_string(column.type):
         return np.zeros(len(column), dtype=bool)
     found = pc.fill_null(pc.match_substring_regex(column, "[xX]"), fill_value=False)
-    return found.to_numpy(zero_copy_only=False)
+    return np.asarray(found, dtype=bool)
 
 
 def _time_type(column: pa.Array) -> pa.DataType:

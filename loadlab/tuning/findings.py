@@ -12,7 +12,7 @@ from loadlab.analysis.statistics import LEVEL
 from loadlab.tuning.confirm import ConfirmRules, ConfirmRun
 from loadlab.tuning.drift import PlacedValue, drift_of
 from loadlab.tuning.noise import NoiseRules, deviation, noise_of
-from loadlab.tuning.ranking import leaders
+from loadlab.tuning.ranking import leaders, middle_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +45,12 @@ def confirm_rules(study: Study, result: StudyResult | None) -> ConfirmRules:
 def baseline_runs(result: StudyResult) -> list[StudyRun]:
     """The default's runs before the first trial that count, of the present length."""
     return [run for run in result.settled("baseline") if _is_counted(result, run)]
+
+
+def default_run(result: StudyResult) -> StudyRun | None:
+    """The middle one of them, by which the default is known beside the trials; None where there is none."""
+    runs = baseline_runs(result)
+    return middle_run(runs) if runs else None
 
 
 def _is_counted(result: StudyResult, run: StudyRun) -> bool:

@@ -10,7 +10,7 @@ from loadlab.client.property_table import CANONICAL
 from loadlab.cluster.capacity import heap_bytes
 from loadlab.cluster.properties import shared_properties
 from loadlab.hints import HintedError
-from loadlab.scenario.client_settings import DEFAULTS
+from loadlab.scenario.client_settings import DEFAULTS, MOCK_FETCH_WAIT_MS
 from loadlab.scenario.kafka_properties import definitions
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _client_default(name: str, target: Target, scenario: Scenario) -> Value | No
     if name in _IN_FLIGHT and producer is not None and is_idempotent(producer):
         return MOST_IN_ORDER
     if name == "fetch.wait.max.ms" and scenario.cluster.provider == "embedded":
-        return None  # the mock has consumers wait for less, see loadlab.run.orders
+        return int(MOCK_FETCH_WAIT_MS)
     default = DEFAULTS["librdkafka"].get(CANONICAL.get(name, name)) or _librdkafka_defaults().get(name)
     try:
         return target.value(default) if default else None

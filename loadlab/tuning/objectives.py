@@ -240,11 +240,23 @@ def needs_codec(field: str, scenario: Scenario) -> bool:
 
 def capped_by_schedule(objective: Objective, scenario: Scenario) -> str | None:
     """What to tell of a throughput that is to be raised though the schedule holds it; None of all else."""
-    for name, spec in scenario.producers.items():
-        is_its = objective.field.startswith(f"producers.{name}.{_THROUGHPUT}.")
-        if is_its and objective.direction == "maximize" and spec.schedule.rate != "max":
-            return (
-                f"{objective.field} can't be more than the schedule's rate, whatever the configuration: "
-                f'give the study set: {{producers.{name}.schedule.rate: max}}, or search for "{CAPACITY}"'
-            )
-    return None
+    if objective.direction != "maximize":
+        return None
+    senders = next((found for begin, found in _fed(scenario) if objective.field.startswith(begin)), [])
+    if not senders or any(scenario.producers[name].schedule.rate == "max" for name in senders):
+        return None
+    rates = ", ".join(f"producers.{name}.schedule.rate: max" for name in senders)
+    return (
+        f"{objective.field} can't be more than the schedule's rate, whatever the configuration: "
+        f'give the study set: {{{rates}}}, or search for "{CAPACITY}"'
+    )
+
+
+def _fed(scenario: Scenario) -> Iterator[tuple[str, list[str]]]:
+    """How the names of throughputs begin, and the producers that they are of; none where others may write."""
+    for name in scenario.producers:
+        yield f"producers.{name}.{_THROUGHPUT}.", [name]
+    read = {f"consumers.{name}": spec.topic for name, spec in scenario.consumers.items()}
+    for part, topic in {**read, **{f"topics.{name}": name for name in scenario.topics}}.items():
+        senders = [name for name, spec in scenario.producers.items() if spec.topic == topic]
+        yield f"{part}.{_THROUGHPUT}.", [] if scenario.topics[topic].existing else senders

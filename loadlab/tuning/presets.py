@@ -63,6 +63,13 @@ def presets(study: Study) -> list[tuple[str, Assignment]]:
     return found
 
 
+def left_out(study: Study) -> Iterator[str]:
+    """Which presets break a rule of the study and are not tried, for people."""
+    for name, assignment in _others(study):
+        if broken := study.space.violations(assignment):
+            yield f"the preset {name} is not tried: {broken[0]}"
+
+
 def _baseline(study: Study) -> tuple[str, Assignment]:
     if study.baseline == "defaults":
         return DEFAULT, study.space.default()

@@ -28,6 +28,7 @@ class Rule:
         right: a path, or a number.
         when: the values of other settings with which it applies; empty: always.
         reason: why, for a rule that no study wrote; None for one that it did.
+        right_scale: how many of the left side's units one of the right side's is, as of KiB against bytes.
     """
 
     left: str
@@ -35,6 +36,7 @@ class Rule:
     right: str | float
     when: tuple[When, ...] = ()
     reason: str | None = None
+    right_scale: float = 1.0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -60,7 +62,7 @@ class Rule:
         right = values.get(self.right) if isinstance(self.right, str) else self.right
         if not isinstance(left, int | float) or not isinstance(right, int | float):
             return None
-        if HOLDS[self.op](left, right):
+        if HOLDS[self.op](left, right * self.right_scale):
             return None
         because = f": {self.reason}" if self.reason else ""
         return f"{self.text} does not hold with {plain(left)} and {plain(right)}{because}"

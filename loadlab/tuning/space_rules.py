@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from loadlab.tuning.space import Assignment, SearchSpace, Value
 
 _DRAWN: Final = 2_000
+_MOST_LEVELS: Final = {"gzip": 9, "snappy": 0, "none": 0}
+"""The highest compression.level of codecs that have not all that librdkafka takes, by its table."""
+
 _OF_BROKERS: Final = "cluster.config.message.max.bytes"  # what a topic without its own has
 
 
@@ -87,6 +90,20 @@ def unkept(space: SearchSpace) -> str | None:
     return f"no trial can keep all rules together, by {_DRAWN:,} that were drawn; the last: {broken[0]}"
 
 
+def beyond_levels(space: SearchSpace) -> Iterator[str]:
+    """Which levels are searched that a codec does not have, for people."""
+    for knob in space.knobs:
+        if not knob.name.endswith(".compression.level"):
+            continue
+        bounds = _bounds(knob.name, {knob.name: knob}, {})
+        highest = bounds[1] if bounds else 0
+        for codec in (value for when in knob.when for value in when.values):
+            most = _MOST_LEVELS.get(str(codec))
+            if most is not None and highest > most:
+                has = f"no level above {most}" if most else "no levels"
+                yield f"{knob.name}: {codec} has {has}: librdkafka takes what is above for {most}"
+
+
 def _declared(
     text: str, at: Path, scenario: Scenario, knobs: Mapping[str, Knob], told: list[Problem]
 ) -> Rule | None:
@@ -97,6 +114,7 @@ def _declared(
         if isinstance(rule.right, str) and rule.right[0].isdigit():  # a number with a unit, such as 64KiB
             rule = replace(rule, right=left.value(rule.right))
         _refuse_unknown(rule, scenario, knobs)
+        rule = replace(rule, right_scale=_right_scale(rule, scenario))
     except HintedError as error:
         told.append(Problem(at, str(error), error.suggestion))
         return None
@@ -115,6 +133,18 @@ def _refuse_unknown(rule: Rule, scenario: Scenario, knobs: Mapping[str, Knob]) -
             raise HintedError(f"{name} is no number, and rules compare numbers")
         if name not in knobs and value_in(target, scenario) is None:
             raise HintedError(f"{name} has no value to compare with: set it in the scenario")
+
+
+def _right_scale(rule: Rule, scenario: Scenario) -> float:
+    """How many of the left side's units one of the right side's is; a number is in the left side's."""
+    if not isinstance(rule.right, str):
+        return 1.0
+    left, right = (target_of(name, scenario).unit for name in (rule.left, rule.right))
+    if left is None or right is None:
+        return 1.0
+    if left.of != right.of:
+        raise HintedError(f"compares a {left.of} with a {right.of}")
+    return right.factor / left.factor
 
 
 def _own_rules(scenario: Scenario, knobs: Mapping[str, Knob]) -> Iterator[Rule]:
@@ -154,6 +184,7 @@ def _never_kept(
         yield Problem(at, message)
         return
     holds = HOLDS[rule.op]
+    shown, right = right, (right[0] * rule.right_scale, right[1] * rule.right_scale)
     if rule.op in {"<", "<="}:
         kept = holds(left[0], right[1])
     elif rule.op in {">", ">="}:
@@ -161,7 +192,7 @@ def _never_kept(
     else:
         kept = left[0] <= right[1] and right[0] <= left[1]
     if not kept:
-        sides = f"{rule.left} is {_span(left)}, {rule.right} {_span(right)}"
+        sides = f"{rule.left} is {_span(left)}, {rule.right} {_span(shown)}"
         because = f": {rule.reason}" if rule.reason else ""
         told = sides if isinstance(rule.right, str) else f"{rule.left} is {_span(left)}"
         yield Problem(at, f"no trial can keep {rule.text}{because} ({told})")

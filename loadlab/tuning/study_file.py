@@ -21,9 +21,9 @@ from loadlab.tuning.apply import TRIAL, with_values, without
 from loadlab.tuning.bounds import hopeless_values
 from loadlab.tuning.capacity_scenario import refuse_old_records
 from loadlab.tuning.objectives import capped_by_schedule, check_objective, needs_codec, unsupported
-from loadlab.tuning.presets import presets
+from loadlab.tuning.presets import left_out, presets
 from loadlab.tuning.space_file import read_space
-from loadlab.tuning.space_rules import drawn, unkept
+from loadlab.tuning.space_rules import beyond_levels, drawn, unkept
 from loadlab.tuning.study_model import CAPACITY, LoadedStudy, Maximize, Objective, Study, StudyFile
 from loadlab.tuning.targets import target_of
 
@@ -269,5 +269,11 @@ def _assembled(path: FilePath, file: StudyFile, loaded: LoadedScenario, space: S
         confirm=file.confirm,
     )
     capped = (capped_by_schedule(objective, loaded.scenario) for objective in objectives)
-    warnings = (*loaded.warnings, *filter(None, capped), *map(_UNLOCKED.format, space.unlocked))
+    warnings = (
+        *loaded.warnings,
+        *filter(None, capped),
+        *map(_UNLOCKED.format, space.unlocked),
+        *beyond_levels(space),
+        *left_out(study),
+    )
     return LoadedStudy(study, without(loaded, conditional) if conditional else loaded, path, warnings)

@@ -60,6 +60,19 @@ _SWITCH: Final = ("BOOLEAN", "boolean")
 
 
 @dataclass(frozen=True)
+class Unit:
+    """What numbers are of.
+
+    Attributes:
+        of: a size or a duration.
+        factor: how many bytes, or milliseconds, 1 is.
+    """
+
+    of: Literal["size", "duration"]
+    factor: int
+
+
+@dataclass(frozen=True)
 class Target:
     """What a knob's name leads to.
 
@@ -79,6 +92,16 @@ class Target:
     def cost(self) -> ChangeCost:
         """What has to be made anew when it changes."""
         return _COSTS[str(self.path[0])]
+
+    @property
+    def unit(self) -> Unit | None:
+        """What its numbers are of, by its name; None of plain numbers."""
+        name = str(self.path[-1])
+        if name in _SIZES or name == "batch.size" or name.endswith(".bytes"):
+            return Unit("size", 1)
+        if name.endswith(".kbytes"):
+            return Unit("size", 1024)
+        return Unit("duration", 1) if name.endswith(".ms") else None
 
     @property
     def property_name(self) -> str | None:

@@ -80,6 +80,29 @@ def test_what_the_machine_cannot_bear_is_refused_with_the_figure(
 
 
 @pytest.mark.parametrize(
+    ("fields", "fix"),
+    [
+        ({"resources": {"memory": "9GiB", "heap": "512MiB"}}, "a smaller cluster.resources.memory, or end"),
+        ({"resources": {"heap": "9GiB"}}, "--set cluster.resources.heap=512MiB, or end"),
+        ({"brokers": 3}, "fewer brokers, or --set cluster.resources.heap=512MiB, or end"),
+    ],
+)
+def test_what_helps_where_memory_is_short_is_what_was_asked_for(
+    fields: dict[str, object], fix: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ClusterError) as raised:
+        check_machine(cluster_spec(fields), tmp_path)
+    assert raised.value.fix == f"{fix} what else takes memory"
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_where_local_brokers_have_their_data_is_no_help_for_others(tmp_path: Path, *, beside: bool) -> None:
+    with pytest.raises(ClusterError) as raised:
+        check_machine(cluster_spec({}), tmp_path, 9 * GIB + 1, within_limits=beside)
+    assert ("LOADLAB_DATA_DIR" in (raised.value.fix or "")) == beside
+
+
+@pytest.mark.parametrize(
     ("fields", "words"),
     [
         ({"cpuset": "0,2"}, "this machine has the cores 0 to 1"),

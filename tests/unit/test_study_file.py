@@ -12,6 +12,7 @@ from loadlab.errors import ScenarioError
 from loadlab.scenario import load
 from loadlab.tuning.apply import with_values
 from loadlab.tuning.objectives import value_of
+from loadlab.tuning.presets import presets
 from loadlab.tuning.space import ChangeCost
 from loadlab.tuning.study_document import study_document
 from loadlab.tuning.study_file import load_study, study_schema
@@ -201,6 +202,10 @@ def test_a_throughput_that_the_schedule_holds_is_warned_of(tmp_path: Path) -> No
     held = loaded(tmp_path, set={"producers.checkout.schedule.rate": "1k/s"})
 
     assert any("can't be more than the schedule's rate" in warning for warning in held.warnings)
+    of_topic = {"maximize": "topics.orders.throughput.records_per_s"}
+    paced = {f"producers.{name}.schedule.rate": "1k/s" for name in SCENARIO["producers"]}  # type: ignore[attr-defined]
+    held = loaded(tmp_path, set=paced, objective=of_topic)
+    assert any("topics.orders.throughput.records_per_s can't be more" in warning for warning in held.warnings)
     assert not loaded(tmp_path).warnings
 
 
@@ -272,6 +277,43 @@ def test_a_study_without_a_search_space_searches_the_default_one(tmp_path: Path)
     assert f"{CHECKOUT}.linger.ms" in {knob.name for knob in study.space.knobs}
     assert study.seed == 1
     assert load(study.scenario).scenario.name == SCENARIO["name"]
+
+
+def test_a_rule_compares_sizes_whatever_their_units(tmp_path: Path) -> None:
+    """One of the two is in KiB: by their numbers alone hardly any assignment would keep it."""
+    space = {
+        f"{CHECKOUT}.batch.size": {"low": "100KiB", "high": "1MB"},
+        f"{CHECKOUT}.queue.buffering.max.kbytes": {"low": "1MiB", "high": "64MiB"},
+    }
+    kept = loaded(tmp_path, search_space=space, rules=[" <= ".join(space)])
+    assert not any("is not tried" in warning for warning in kept.warnings)
+    assert all(not kept.study.space.violations(assignment) for _, assignment in presets(kept.study))
+    broken = f"{CHECKOUT}.batch.size >= {CHECKOUT}.queue.buffering.max.kbytes"
+    with pytest.raises(
+        ScenarioError, match=r"no trial can keep .* \(.* is 102400 to 1000000, .* 1024 to 65536\)"
+    ):
+        loaded(tmp_path, search_space=space, rules=[broken])
+
+
+def test_presets_that_a_rule_keeps_from_being_tried_are_told(tmp_path: Path) -> None:
+    space = {f"{CHECKOUT}.batch.size": {"low": "16KiB", "high": "1MB"}}
+    warnings = loaded(tmp_path, search_space=space, rules=[f"{CHECKOUT}.batch.size >= 64KiB"]).warnings
+    assert any(warning.startswith("the preset production is not tried: ") for warning in warnings)
+
+
+@pytest.mark.parametrize(
+    ("codec", "high", "warned"),
+    [("gzip", 12, "gzip has no level above 9"), ("snappy", 3, "snappy has no levels"), ("lz4", 12, "")],
+)
+def test_levels_that_a_codec_does_not_have_are_told(
+    tmp_path: Path, codec: str, high: int, warned: str
+) -> None:
+    kind, level = f"{CHECKOUT}.compression.type", f"{CHECKOUT}.compression.level"
+    space = {kind: {"choices": ["none", codec]}, level: {"low": 1, "high": high, "when": {kind: [codec]}}}
+    warnings = loaded(tmp_path, search_space=space).warnings
+    assert [warned in warning for warning in warnings if "compression.level: " in warning] == [True] * bool(
+        warned
+    )
 
 
 def test_rules_that_nothing_keeps_together_are_refused_though_each_can_be_kept(tmp_path: Path) -> None:
