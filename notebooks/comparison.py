@@ -13,7 +13,7 @@ allowed = []
 # %%
 from pathlib import Path
 
-from loadlab.api import pages, pages_of_several
+from loadlab.api import pages_of_set, pages_of_several
 from loadlab.cli.comparison import compared
 from loadlab.results.reader import load_stored
 
@@ -69,4 +69,4 @@ pages_of_several.configurations(found)
 # A's scenario; B's differs by what is listed above.
 
 # %%
-pages.repeat(found.chosen.baseline[0])
+pages_of_set.repeat(first, found.chosen.baseline[0])

@@ -20,7 +20,8 @@ pages_of_set.verdict(stored, shown)
 # %% [markdown]
 # ## Figures
 # Of the measure phase. Throughput is what was acked and read during it; a latency is of the records that
-# were due in it, from their intended send time on. A percentile that the sample does not support is a dash.
+# were due in it, from their intended send time on; at `rate: max` none is due, and it is the service time. A
+# percentile that the sample does not support is a dash.
 
 # %%
 pages.figures(shown.result)
@@ -106,4 +107,4 @@ pages.configuration(shown.result)
 # The same scenario with the same seed, on a cluster of the same kind. Secrets are not in it.
 
 # %%
-pages_of_set.repeat(stored, shown)
+pages_of_set.repeat(stored, shown.result)

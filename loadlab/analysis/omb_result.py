@@ -122,6 +122,8 @@ def load_omb(letter: str, name: str) -> OmbSide | None:
     path = Path(name)
     if path.suffix == ".json" and path.name not in _OWN_FILES and path.is_file():
         return OmbSide(letter, name, (_run(path),))
+    if path.is_file() and path.suffix != ".json":
+        raise UsageError(f"{name} is a file, and no .json", fix="name a run, a run set, or a .json of OMB")
     files = sorted(path.glob("*.json")) if path.is_dir() else []
     if files and not any((path / own).exists() for own in _OWN_FILES):
         return OmbSide(letter, name, tuple(_run(file) for file in files))

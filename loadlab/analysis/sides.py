@@ -133,7 +133,8 @@ def counted(side: Side, allowed: Collection[Kind]) -> tuple[tuple[RunResult, ...
     _refuse([each for each in _doubts(side, allowed) if each.kind not in allowed])
     kept = side.fitting(allowed)
     runs = tuple(kept.values())
-    return runs, (*_left_out(side, kept), *_remarks(side.letter, runs))
+    let_in = (f"compared although {each.text}" for each in _doubts(replace(side, runs=kept), allowed))
+    return runs, (*let_in, *_left_out(side, kept), *_remarks(side.letter, runs))
 
 
 def _objections(baseline: Side, contender: Side, allowed: Collection[Kind]) -> Iterator[_Objection]:

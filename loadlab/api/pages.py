@@ -69,7 +69,8 @@ def _notes(result: RunResult) -> Iterator[str]:
     if saturation := result.verdict.saturation:
         yield saturation
     for warning in result.warnings:
-        yield f"warning: {warning.message}"
+        fix = f". What to do: {warning.fix}" if warning.fix else ""
+        yield f"warning: {warning.message}{fix}"
 
 
 def _reason(reason: Reason) -> Element:

@@ -13,6 +13,7 @@ from loadlab.results.reader import StoredRun
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from loadlab.results.model import RunResult
     from loadlab.results.reader import StoredSet
     from loadlab.results.runset import Repetition, RunSet
 
@@ -100,11 +101,11 @@ def runs_of(runs: RunSet) -> Page:
     return page(table(("run", "id", "verdict", "", "reasons"), rows, numbers_from=5))
 
 
-def repeat(stored: StoredRun | StoredSet, shown: StoredRun) -> Page:
+def repeat(stored: StoredRun | StoredSet, shown: RunResult) -> Page:
     """The command that makes the run again, or all runs of the set with the seeds that they had."""
     if isinstance(stored, StoredRun):
-        return pages.repeat(shown.result)
+        return pages.repeat(shown)
     runs = stored.runs
-    command = ["loadlab", "run", f"{runs.name}.yaml", "--provider", shown.result.cluster.provider]
+    command = ["loadlab", "run", f"{runs.name}.yaml", "--provider", shown.cluster.provider]
     command += ["--repeat", str(runs.requested), *["--fresh-cluster"] * runs.fresh_clusters]
     return page(element("pre", element("code", pages.with_scenario(runs.name, runs.scenario, command))))

@@ -66,7 +66,11 @@ def repetitions(stored: StoredRun | StoredSet) -> Plots | Missing:
     if isinstance(stored, StoredRun):
         return Missing("One run: how far runs differ is not known. Repeat it with --repeat.")
     drawn = tuple(map(draw_repetitions, repeated_numbers(stored.runs)))
-    return Plots(drawn) if drawn else Missing("No run of the set counts.")
+    return (
+        Plots(drawn)
+        if drawn
+        else Missing("No run of the set counts by itself; a comparison has what --allow lets in.")
+    )
 
 
 def comparison_box(found: Compared) -> Page:
@@ -170,7 +174,7 @@ def _probe(probe: CapacityProbe) -> tuple[str, ...]:
         numbers.rate(probe.achieved_per_s),
         numbers.latency(probe.publish_p50_us),
         numbers.latency(probe.publish_p99_us),
-        ": ".join([PROBE_WORDS[probe.verdict], *probe.failed]),
+        ": ".join([PROBE_WORDS[probe.verdict], *probe.failed]) + probe.aside,
         probe.run_id,
     )
 

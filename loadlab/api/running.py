@@ -216,6 +216,11 @@ def run(  # noqa: PLR0913 (keywords, as the options of `loadlab run`)
             then is stored.
         KeyboardInterrupt: it was interrupted before anything was measured, or a second time.
     """
+    if isinstance(cluster, OpenCluster) and provider not in {None, cluster.cluster.info.provider}:
+        raise UsageError(
+            f"cluster is of provider {cluster.cluster.info.provider}, and provider is {provider}",
+            fix="leave one of them out",
+        )
     brokers = _brokers(cluster)
     loaded = load_scenario(scenario, overrides=overrides, provider=provider, brokers=brokers)
     options = RunOptions(

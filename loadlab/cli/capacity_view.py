@@ -196,8 +196,4 @@ def _figures(probe: CapacityProbe) -> str:
 
 def _said(probe: CapacityProbe) -> str:
     why = f": {', '.join(probe.failed)}" if probe.failed else ""
-    if probe.disturbed:
-        why += " (while others took of the machine)"
-    elif probe.status == "suspect":
-        why += " (suspect run)"
-    return f"{PROBE_WORDS[probe.verdict]}{why}"
+    return f"{PROBE_WORDS[probe.verdict]}{why}{probe.aside}"

@@ -29,6 +29,7 @@ from loadlab.cli.shipped import shipped_file
 from loadlab.cli.stored import print_run, print_set
 from loadlab.cli.watching import watching
 from loadlab.errors import EXIT_INTERRUPTED, LoadlabError, RunError
+from loadlab.run.interrupts import heeding
 from loadlab.run.runner import RunOptions, run_scenario
 from loadlab.scenario import load
 
@@ -52,7 +53,7 @@ class RunKeywords(TypedDict):
     keep_topics: bool
     junit: Path | None
     metrics_port: int | None
-    metrics_host: str
+    metrics_host: str | None
     output: OutputFormat
     results_dir: Path
 
@@ -80,10 +81,8 @@ def run_options(command: Command) -> Command:
         ),
         click.option(
             "--metrics-host",
-            default="127.0.0.1",
-            show_default=True,
             metavar="ADDRESS",
-            help="Where to serve it.",
+            help="Where to serve it; 127.0.0.1 unless told otherwise.",
         ),
         output_option,
         results_dir_option,
@@ -139,7 +138,13 @@ def _run(scenario: Path, options: RunKeywords, *, builds_image: bool = False) ->
         report.take(stored.result)
         with _kept_in(stored.path):
             print_run(stored, options["output"])
-    return exit_code(stored.result, strict=options["strict"])
+    return EXIT_INTERRUPTED if _asked_to_end() else exit_code(stored.result, strict=options["strict"])
+
+
+def _asked_to_end() -> bool:
+    """Whether a signal came when the result was whole already: who runs several in a loop is to stop, too."""
+    owner = heeding()
+    return owner is not None and owner.came
 
 
 def _repeat(scenario: Path, options: RunKeywords, repetitions: int, *, fresh_clusters: bool) -> int:

@@ -35,14 +35,13 @@ def trials_csv(result: StudyResult) -> str:
 
 def _row(result: StudyResult, trial: StudyTrial) -> _Row:
     run = _run(result, trial)
-    row: _Row = {**dict(zip(_FIRST, (trial.number, trial.origin, _state(run)), strict=True))}
-    row |= trial.assignment
+    row: _Row = {"trial": trial.number, "origin": trial.origin, "state": _state(run), **trial.assignment}
     measured = None if run is None else run.measured
     values = measured.values if measured is not None and measured.counts else ()
     row |= {one.field: values[place] if values else None for place, one in enumerate(result.objectives)}
     if measured is not None:
         row |= {f"violation of {one.expression}": one.violation for one in measured.constraints}
-        row |= dict(zip(_LAST, (measured.run_id, measured.failure_in_short), strict=True))
+        row |= {"run_id": measured.run_id, "failure": measured.failure_in_short}
     return row
 
 

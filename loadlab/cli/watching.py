@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from loadlab.cli.display import live_observer
 from loadlab.cli.observers import PlainObserver
 from loadlab.cli.output import is_terminal, print_note
+from loadlab.errors import UsageError
 from loadlab.run.shield import Several
 
 if TYPE_CHECKING:
@@ -25,19 +26,21 @@ def watching(metrics_host: str | None = None, metrics_port: int | None = None) -
     """An observer for as long as a run goes on; view and endpoint are gone afterwards.
 
     Args:
-        metrics_host: the address to serve metrics on.
+        metrics_host: the address to serve metrics on; None for this machine alone.
         metrics_port: its port; None for no metrics.
 
     Raises:
-        UsageError: metrics can't be served there; nothing has been started.
+        UsageError: metrics can't be served there, or on no port; nothing has been started.
     """
-    if metrics_host is None or metrics_port is None:
+    if metrics_port is None:
+        if metrics_host is not None:
+            raise UsageError("--metrics-host is given without a port", fix="add --metrics-port")
         with _display() as display:
             yield display
         return
     from loadlab.run.metrics_endpoint import metrics_endpoint  # noqa: PLC0415 (http.server is seldom needed)
 
-    with metrics_endpoint(metrics_host, metrics_port) as (metrics, url), _display() as display:
+    with metrics_endpoint(metrics_host or "127.0.0.1", metrics_port) as (metrics, url), _display() as display:
         print_note(f"metrics: {url}")
         yield Several(metrics, display)
 

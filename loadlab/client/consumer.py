@@ -90,7 +90,7 @@ class Consumer:
             name = ctypes.create_string_buffer(topic.name.encode())
             self._kept.append(name)
             entry["name"] = ctypes.addressof(name)
-            entry["first_position"] = self._places[topic.name]
+            entry["first_position"] = self._places[topic.name.encode()].start
             entry["partitions"] = topic.partitions
             entry["first_partition"] = topic.first_partition
         return topics
@@ -143,7 +143,8 @@ class Consumer:
         else:
             self._unassign(client, partitions, cooperative=cooperative)
             record["assigned"] -= listed.cnt
-            self._given_up += map(self._place_of, listed.entries())
+            places = map(self._place_of, listed.entries())
+            self._given_up += [place for place in places if place is not None]
             self._revoked_ns = now_ns
 
     def _begin_at_ends(self, client: int, assigned: PartitionList) -> None:
@@ -156,23 +157,27 @@ class Consumer:
             return
         self._count(begin_at_ends(client, assigned, _ENDS_TIMEOUT_MS))
         for entry in assigned.entries():
-            if entry.offset >= 0:
-                place = self._place_of(entry)
+            place = self._place_of(entry)
+            if place is not None and entry.offset >= 0:
                 self._slab.begins[place] = self._slab.positions[place] = entry.offset
 
     def _has_started(self) -> bool:
         """Whether the common start has come."""
         return 0 < int(self._slab.record["start_ns"][0]) <= time.monotonic_ns()
 
-    def _topic_places(self) -> dict[str, int]:
-        """Where the positions of each topic's partitions begin."""
+    def _topic_places(self) -> dict[bytes, range]:
+        """Where the positions of each topic's partitions lie."""
         topics = self._settings.topics
-        places = accumulate((topic.partitions for topic in topics), initial=0)
-        return {topic.name: place for topic, place in zip(topics, places, strict=False)}
+        ends = accumulate(topic.partitions for topic in topics)
+        return {
+            topic.name.encode(): range(end - topic.partitions, end)
+            for topic, end in zip(topics, ends, strict=True)
+        }
 
-    def _place_of(self, entry: TopicPartition) -> int:
-        """Where a partition's position lies."""
-        return self._places[entry.topic.decode()] + entry.partition
+    def _place_of(self, entry: TopicPartition) -> int | None:
+        """Where a partition's position lies; None of one that its topic got in the run."""
+        places = self._places[entry.topic]
+        return places[entry.partition] if entry.partition < len(places) else None
 
     def _hold(self, client: int, partitions: object) -> None:
         """Pauses partitions, unless the common start has come."""

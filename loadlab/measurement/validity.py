@@ -204,8 +204,8 @@ def _drain(run: RunFigures) -> Iterator[Finding]:
         if unread > 0:
             message = f"consumer {name} had {unread:,} records still to read when the drain phase ended"
             yield Finding("undrained", message, fix, float(unread), 0.0, "suspect")
-    if run.dead_workers:
-        fix = "see worker_died: what was left to a worker that died, nobody sent"
     if run.unacknowledged > 0:
+        if run.dead_workers:
+            fix = "see worker_died: what was left to a worker that died, nobody sent"
         message = f"{run.unacknowledged:,} records were not sent or not acked when the drain phase ended"
         yield Finding("undrained", message, fix, float(run.unacknowledged), 0.0, "suspect")

@@ -76,6 +76,13 @@ class CapacityProbe(Model):
     status: VerdictStatus
     disturbed: bool = False
 
+    @property
+    def aside(self) -> str:
+        """What the reader has to know of its run, in brackets, for people; empty where there is nothing."""
+        if self.disturbed:
+            return " (while others took of the machine)"
+        return " (suspect run)" if self.status == "suspect" else ""
+
 
 class CapacityAnswer(Model):
     """What the probes say together.

@@ -105,7 +105,8 @@ class RunTopics:
         try:
             made.remember()
         except LoadlabError as error:
-            self.events.note("not_remembered", f"if this run is killed, its topics stay: {error}")
+            stay = "its topics stay" if made.ids else "nobody is told of it"
+            self.events.note("not_remembered", f"if this run is killed, {stay}: {error}")
 
     def _delete_left(self) -> None:
         """Deletes what killed runs left here; what can't be deleted is no reason not to run."""

@@ -30,7 +30,7 @@ from loadlab.errors import EXIT_RUN_FAILED, LoadlabError, WorkerError
 from loadlab.measurement.ledger import attach_ledger
 from loadlab.measurement.slab import Command, State, attach_slab
 from loadlab.run.order import read_order
-from loadlab.run.worker_watch import Watch, times_of
+from loadlab.run.worker_watch import COMMAND_POLL_S, Watch, times_of
 from loadlab.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from loadlab.measurement.ledger import Ledger
     from loadlab.measurement.slab import Slab
 
-_COMMAND_POLL_S: Final = 0.001
 _WATCH_POLL_S: Final = 0.02
 _CONNECT_TIMEOUT_S: Final = 30.0
 _PURGE_TIMEOUT_S: Final = 2.0
@@ -121,13 +120,13 @@ def _drain(producer: Producer, slab: Slab, watch: Watch) -> None:
     while producer.on_their_way and time.monotonic_ns() < stop_ns[0] and not watch.told(Command.STOP):
         _note_batches(producer, slab)
         watch.beat()
-        time.sleep(_COMMAND_POLL_S)
+        time.sleep(COMMAND_POLL_S)
     if producer.on_their_way:
         producer.purge()
     give_up_s = time.monotonic() + _PURGE_TIMEOUT_S
     while producer.on_their_way and time.monotonic() < give_up_s:
         watch.beat()
-        time.sleep(_COMMAND_POLL_S)
+        time.sleep(COMMAND_POLL_S)
 
 
 def _work_as_producer(settings: ProducerSettings, slab: Slab, ledger: Ledger | None = None) -> None:
@@ -205,7 +204,7 @@ def _commit(consumer: Consumer, slab: Slab) -> None:
     slab.record["committed"] = 1
     deadline_s = time.monotonic() + _CLOSE_TIMEOUT_S
     while not slab.record["may_leave"][0] and time.monotonic() < deadline_s:
-        time.sleep(_COMMAND_POLL_S)
+        time.sleep(COMMAND_POLL_S)
 
 
 def _in_time(end: Callable[[], None], timeout_s: float = _CLOSE_TIMEOUT_S) -> None:

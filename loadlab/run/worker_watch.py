@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from loadlab.measurement.slab import Slab
 
-_COMMAND_POLL_S: Final = 0.001
+COMMAND_POLL_S: Final = 0.001
+"""How often a worker looks for a command."""
 
 
 class ThreadTimes(NamedTuple):
@@ -65,7 +66,7 @@ class Watch:
         """Waits for a command; the kernel ends the wait if the parent dies."""
         while not self.told(command):
             self.beat()
-            time.sleep(_COMMAND_POLL_S)
+            time.sleep(COMMAND_POLL_S)
 
     def beat(self) -> None:
         """Notes that the worker lives, and takes CPU times at each end of a phase that has passed."""

@@ -36,8 +36,12 @@ def faults_on_own_brokers(view: View) -> Iterator[Finding]:
 def pauses_that_end(view: View) -> Iterator[Finding]:
     """A broker that stands still goes on again."""
     for number, fault in enumerate(view.scenario.faults):
-        if fault.pause is not None and fault.for_s is None:
+        if _is_endless_pause(fault):
             yield found(("faults", number), "a pause must end: say for how long (for: 2s)")
+
+
+def _is_endless_pause(fault: Fault) -> bool:
+    return fault.kind == "pause" and fault.for_s is None
 
 
 def faults_in_time(view: View) -> Iterator[Finding]:
@@ -57,7 +61,7 @@ def faults_in_time(view: View) -> Iterator[Finding]:
 
 def faults_one_by_one(view: View) -> Iterator[Finding]:
     """Nothing is done to a broker that another fault holds."""
-    ending = [each for each in enumerate(view.scenario.faults) if each[1].pause is None or each[1].for_s]
+    ending = [each for each in enumerate(view.scenario.faults) if not _is_endless_pause(each[1])]
     numbered = sorted(ending, key=lambda each: each[1].at_s)
     for (first, earlier), (number, later) in combinations(numbered, 2):
         if earlier.broker == later.broker and later.at_s <= _end(earlier):

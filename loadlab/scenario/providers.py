@@ -8,9 +8,7 @@ from loadlab.scenario.problems import dotted
 
 _ASKED = ("cluster", "provider")
 _ONLY_OF = {
-    "cpus": "docker",
-    "memory": "docker",
-    "heap": "docker or local",
+    "resources": "docker or local",
     "bootstrap_servers": "external",
     "client_properties": "external",
     "cluster_id": "external",

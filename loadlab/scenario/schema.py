@@ -79,7 +79,7 @@ def _of_property(known: Property) -> Schema:
         # Java's documents write them in capitals, and loading takes any case.
         return {"enum": list(dict.fromkeys([*known.choices, *map(str.upper, known.choices)]))}
     if CANONICAL.get(known.name, known.name) == "acks":
-        return {"enum": [*ACKS, *(int(acks) for acks in ACKS if acks != "all")]}
+        return {"enum": [*ACKS, "ALL", *(int(acks) for acks in ACKS if acks != "all")]}
     if known.kind == "integer":
         limits = dict(zip(("minimum", "maximum"), known.bounds or (), strict=False))
         return {"anyOf": [{"type": "number", **limits}, _WITH_A_UNIT]}

@@ -256,7 +256,9 @@ def _fed(scenario: Scenario) -> Iterator[tuple[str, list[str]]]:
     """How the names of throughputs begin, and the producers that they are of; none where others may write."""
     for name in scenario.producers:
         yield f"producers.{name}.{_THROUGHPUT}.", [name]
-    read = {f"consumers.{name}": spec.topic for name, spec in scenario.consumers.items()}
+    # Who starts late reads what has come meanwhile as fast as it can.
+    punctual = {name: spec for name, spec in scenario.consumers.items() if spec.start_after_s is None}
+    read = {f"consumers.{name}": spec.topic for name, spec in punctual.items()}
     for part, topic in {**read, **{f"topics.{name}": name for name in scenario.topics}}.items():
         senders = [name for name, spec in scenario.producers.items() if spec.topic == topic]
         yield f"{part}.{_THROUGHPUT}.", [] if scenario.topics[topic].existing else senders

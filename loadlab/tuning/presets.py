@@ -65,8 +65,11 @@ def presets(study: Study) -> list[tuple[str, Assignment]]:
 
 def left_out(study: Study) -> Iterator[str]:
     """Which presets break a rule of the study and are not tried, for people."""
+    told = [_baseline(study)[1]]
     for name, assignment in _others(study):
-        if broken := study.space.violations(assignment):
+        broken = study.space.violations(assignment)
+        if broken and assignment not in told:
+            told.append(assignment)
             yield f"the preset {name} is not tried: {broken[0]}"
 
 

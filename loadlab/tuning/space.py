@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
+from itertools import product
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ Assignment = Mapping[str, Value]
 """The values of one trial by the knobs' names, which are paths of the scenario; inactive knobs are absent."""
 
 _IN_RANGE: Final = "range"
+_COUNTED: Final = 1_000
 _DIGITS: Final = 3
 
 
@@ -190,9 +192,13 @@ class SearchSpace:
 
     @property
     def size(self) -> int | None:
-        """How many assignments there are at the most, rules left aside; None where a knob has a range."""
-        sizes = [len(knob.domain.values) for knob in self.knobs if isinstance(knob.domain, Choices)]
-        return math.prod(sizes) if len(sizes) == len(self.knobs) else None
+        """How many assignments there are; None where a knob has a range, or it would take long to count."""
+        choices = [knob.domain.values for knob in self.knobs if isinstance(knob.domain, Choices)]
+        if len(choices) < len(self.knobs) or math.prod(map(len, choices)) > _COUNTED:
+            return None
+        names = [knob.name for knob in self.knobs]
+        drawn = (self.active(dict(zip(names, values, strict=True))) for values in product(*choices))
+        return len({frozenset(each.items()) for each in drawn if not self.violations(each)})
 
     def is_used_up(self, tried: Collection[Assignment]) -> bool:
         """Whether these are all assignments that there are, as far as that is known by `size`."""

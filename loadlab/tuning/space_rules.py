@@ -16,11 +16,12 @@ from loadlab.tuning.targets import target_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from loadlab.scenario import Scenario
+    from loadlab.scenario import ProducerSpec, Scenario
     from loadlab.scenario.document import Path
     from loadlab.tuning.space import Assignment, SearchSpace, Value
 
 _DRAWN: Final = 2_000
+_LEVEL: Final = "compression.level"
 _MOST_LEVELS: Final = {"gzip": 9, "snappy": 0, "none": 0}
 """The highest compression.level of codecs that have not all that librdkafka takes, by its table."""
 
@@ -90,18 +91,29 @@ def unkept(space: SearchSpace) -> str | None:
     return f"no trial can keep all rules together, by {_DRAWN:,} that were drawn; the last: {broken[0]}"
 
 
-def beyond_levels(space: SearchSpace) -> Iterator[str]:
+def beyond_levels(space: SearchSpace, scenario: Scenario) -> Iterator[str]:
     """Which levels are searched that a codec does not have, for people."""
+    knobs = {knob.name: knob for knob in space.knobs}
     for knob in space.knobs:
-        if not knob.name.endswith(".compression.level"):
+        target = target_of(knob.name, scenario)
+        if target.property_name != _LEVEL:
             continue
-        bounds = _bounds(knob.name, {knob.name: knob}, {})
-        highest = bounds[1] if bounds else 0
-        for codec in (value for when in knob.when for value in when.values):
-            most = _MOST_LEVELS.get(str(codec))
-            if most is not None and highest > most:
+        bounds = _bounds(knob.name, knobs, {})
+        for codec in _codecs(knob, knobs, scenario.producers[str(target.path[1])]):
+            most = _MOST_LEVELS.get(codec)
+            if most is not None and bounds is not None and bounds[1] > most:
                 has = f"no level above {most}" if most else "no levels"
                 yield f"{knob.name}: {codec} has {has}: librdkafka takes what is above for {most}"
+
+
+def _codecs(level: Knob, knobs: Mapping[str, Knob], spec: ProducerSpec) -> list[str]:
+    """The codecs with which a level is searched."""
+    name = f"{level.name.removesuffix(_LEVEL)}{called(spec.config, 'compression.type')}"
+    told = next((when.values for when in level.when if when.name == name), None)
+    if told is None:
+        searched = knobs[name].domain if name in knobs else None
+        told = searched.values if isinstance(searched, Choices) else (spec.codec,)
+    return [str(codec) for codec in told]
 
 
 def _declared(
@@ -184,15 +196,15 @@ def _never_kept(
         yield Problem(at, message)
         return
     holds = HOLDS[rule.op]
-    shown, right = right, (right[0] * rule.right_scale, right[1] * rule.right_scale)
+    scaled = right[0] * rule.right_scale, right[1] * rule.right_scale
     if rule.op in {"<", "<="}:
-        kept = holds(left[0], right[1])
+        kept = holds(left[0], scaled[1])
     elif rule.op in {">", ">="}:
-        kept = holds(left[1], right[0])
+        kept = holds(left[1], scaled[0])
     else:
-        kept = left[0] <= right[1] and right[0] <= left[1]
+        kept = left[0] <= scaled[1] and scaled[0] <= left[1]
     if not kept:
-        sides = f"{rule.left} is {_span(left)}, {rule.right} {_span(shown)}"
+        sides = f"{rule.left} is {_span(left)}, {rule.right} {_span(right)}"
         because = f": {rule.reason}" if rule.reason else ""
         told = sides if isinstance(rule.right, str) else f"{rule.left} is {_span(left)}"
         yield Problem(at, f"no trial can keep {rule.text}{because} ({told})")

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from loadlab.results.growing import only_writer
+from loadlab.results.reader import list_capacities
 from loadlab.results.study_store import load_study_result
 from loadlab.run.interrupts import Interrupts
 from loadlab.tuning.begin import TuneOptions, begun, refuse_given_brokers, to_go_on_with
@@ -55,7 +56,8 @@ def tune(
     with ExitStack() as stack:
         stored = _claimed(loaded, options, stack)
         journal = Journal(stored, options.results_dir, observer)
-        stack.callback(_forget_if_empty, journal)
+        if options.resume is None:
+            stack.callback(_forget_if_empty, journal, options)
         database = open_database(stored, [objective.direction for objective in loaded.study.objectives])
         optuna_study, storage = stack.enter_context(database)
         proposals = Proposals(
@@ -67,15 +69,22 @@ def tune(
             bench = stack.enter_context(bench_of(loaded, stored, options, observer, interrupts))
             Session(loaded, journal, proposals, bench, observer).run()
         except KeyboardInterrupt:
-            if not journal.result.runs:
+            if _is_empty(journal, options):
                 raise
             observer.note("interrupted: what was measured is kept")
     return journal.stored
 
 
-def _forget_if_empty(journal: Journal) -> None:
-    """Takes away a study that holds nothing that was measured; its database is closed by then."""
-    if not journal.result.runs:
+def _is_empty(journal: Journal, options: TuneOptions) -> bool:
+    """Whether nothing was measured for a study: no run, and no probe of a capacity search either."""
+    searches = (entry.stored for entry in list_capacities(options.results_dir))
+    probed = (stored.result.study for stored in searches if stored is not None)
+    return not journal.result.runs and journal.result.study_id not in probed
+
+
+def _forget_if_empty(journal: Journal, options: TuneOptions) -> None:
+    """Takes away a new study of which there is nothing; its database is closed by then."""
+    if _is_empty(journal, options):
         shutil.rmtree(journal.stored.path, ignore_errors=True)
 
 

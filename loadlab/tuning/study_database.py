@@ -65,11 +65,12 @@ def open_database(
         with _opened(stored.database) as storage:
             yield optuna.load_study(study_name=stored.result.study_id, storage=storage), storage
     except _STORAGE_ERRORS as error:
-        raise RunError(
-            f"{stored.database} can't be used: {_reason(error)}",
-            fix=f"see to it and go on with --resume {stored.result.study_id}; if that ends so again, begin a"
-            f" new study with --warm-start {stored.result.study_id}",
-        ) from error
+        study = stored.result.study_id
+        go_on = (
+            f" and go on with --resume {study}; if that ends so again, begin a new study with --warm-start"
+        )
+        fix = f"see to it{f'{go_on} {study}' if stored.result.runs else ', and begin again'}"
+        raise RunError(f"{stored.database} can't be used: {_reason(error)}", fix=fix) from error
 
 
 @contextlib.contextmanager

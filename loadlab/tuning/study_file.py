@@ -273,7 +273,7 @@ def _assembled(path: FilePath, file: StudyFile, loaded: LoadedScenario, space: S
         *loaded.warnings,
         *filter(None, capped),
         *map(_UNLOCKED.format, space.unlocked),
-        *beyond_levels(space),
+        *beyond_levels(space, loaded.scenario),
         *left_out(study),
     )
     return LoadedStudy(study, without(loaded, conditional) if conditional else loaded, path, warnings)

@@ -72,6 +72,17 @@ class Unit:
     factor: int
 
 
+_UNITS: Final[Mapping[str, Unit]] = {
+    "bytes": Unit("size", 1),
+    "kbytes": Unit("size", 1024),
+    "ms": Unit("duration", 1),
+    "seconds": Unit("duration", 1_000),
+    "minutes": Unit("duration", 60_000),
+    "hours": Unit("duration", 3_600_000),
+}
+"""By how Kafka's names end."""
+
+
 @dataclass(frozen=True)
 class Target:
     """What a knob's name leads to.
@@ -97,11 +108,9 @@ class Target:
     def unit(self) -> Unit | None:
         """What its numbers are of, by its name; None of plain numbers."""
         name = str(self.path[-1])
-        if name in _SIZES or name == "batch.size" or name.endswith(".bytes"):
+        if name in _SIZES or name == "batch.size":
             return Unit("size", 1)
-        if name.endswith(".kbytes"):
-            return Unit("size", 1024)
-        return Unit("duration", 1) if name.endswith(".ms") else None
+        return _UNITS.get(name.rpartition(".")[2]) if "." in name else None
 
     @property
     def property_name(self) -> str | None:

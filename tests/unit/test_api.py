@@ -11,6 +11,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,8 @@ from loadlab.results.model import ClusterUsed, Reason, Threshold, Verdict
 from loadlab.results.reader import StoredSet
 from loadlab.results.runset import Repetition, RunSet, save_set
 from loadlab.results.store import save
+from loadlab.run.interrupts import Interrupts
+from loadlab.run.opening import OpenCluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,6 +158,12 @@ def test_arguments_that_contradict_each_other_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         loadlab.run(scenario_of(), results_dir=tmp_path, progress=False, **keywords)  # type: ignore[call-overload]
+
+
+def test_an_open_cluster_of_another_provider_than_asked_for_is_refused(tmp_path: Path) -> None:
+    opened = OpenCluster(SimpleNamespace(info=SimpleNamespace(provider="embedded")), 0, Interrupts())  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="cluster is of provider embedded, and provider is local"):
+        loadlab.run(scenario_of(), cluster=opened, provider="local", results_dir=tmp_path, progress=False)
 
 
 def test_a_stored_run_tells_what_it_measured() -> None:

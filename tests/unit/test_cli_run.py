@@ -16,6 +16,7 @@ from loadlab.errors import RunError, UsageError
 from loadlab.results.artifacts import Artifacts
 from loadlab.results.model import RunResult, Threshold, Verdict
 from loadlab.results.store import save
+from loadlab.run.interrupts import Interrupts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,6 +191,25 @@ def test_the_exit_code_is_that_of_the_worst_that_holds(
     changes: dict[str, object], strict: bool, code: int
 ) -> None:
     assert exit_code(result(**changes), strict=strict) == code
+
+
+def test_a_signal_that_came_when_the_result_was_whole_still_ends_a_loop_of_runs(
+    runner: FakeRunner, scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loadlab.cli.run.heeding", lambda: Interrupts(missed=True))
+    told = called("run", scenario, "--results-dir", tmp_path)
+    assert told.exit_code == 130
+    assert told.stdout.startswith("VALID")
+    assert runner.options is not None
+
+
+def test_a_place_for_metrics_without_a_port_is_refused(
+    runner: FakeRunner, scenario: Path, tmp_path: Path
+) -> None:
+    told = called("run", scenario, "--results-dir", tmp_path, "--metrics-host", "0.0.0.0")  # noqa: S104
+    assert told.exit_code == 2
+    assert "add --metrics-port" in told.stderr
+    assert runner.options is None
 
 
 def test_strict_reaches_the_exit_code_and_the_result_is_shown_all_the_same(

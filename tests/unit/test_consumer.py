@@ -215,6 +215,23 @@ def test_an_end_that_was_met_in_a_partition_which_was_handed_on_is_no_begin(mock
             assert until(lambda: sorted(second.slab.begins.tolist()) == [NO_POSITION, NO_POSITION, 0, 0])
 
 
+@pytest.mark.parametrize("reset", ["earliest", "latest"])
+def test_a_topic_that_got_partitions_is_read_on_after_a_rebalance(mock: MockCluster, reset: str) -> None:
+    """Positions are kept of those that were there when the run was planned."""
+    quick = {"heartbeat.interval.ms": "100", "session.timeout.ms": "1000", "auto.offset.reset": reset}
+    topic = new_topic(mock, partitions=4)
+    planned = TopicSettings(topic.name, 2)
+    settings = consumer_settings(mock.bootstrap_servers, planned, group=f"grown-{reset}", properties=quick)
+    with joined(settings) as first:
+        assert first.slab.record["assigned"][0] == 4
+        with joined(settings) as second:
+            assert until(lambda: second.slab.record["assigned"][0] == 2)
+            assert until(lambda: first.slab.record["assigned"][0] == 2)
+            for partition in range(4):
+                write(mock, topic, b"x", partition=partition)
+            assert until(lambda: first.consumed + second.consumed == 4)
+
+
 @contextmanager
 def joined(settings: ConsumerSettings) -> Iterator[DrivenConsumer]:
     """A consumer that holds its partitions, before the common start."""

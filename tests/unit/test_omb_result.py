@@ -11,7 +11,7 @@ from result_samples import producer, result
 
 from loadlab.cli.main import cli
 from loadlab.results.artifacts import Artifacts
-from loadlab.results.model import ClusterUsed
+from loadlab.results.model import ClusterUsed, Reason, Verdict
 from loadlab.results.store import save
 
 if TYPE_CHECKING:
@@ -64,6 +64,25 @@ def test_it_is_refused_until_it_is_allowed(place: Path) -> None:
     assert done.exit_code == 2
     assert "tool: A was measured by OpenMessaging Benchmark" in done.stderr
     assert "--allow tool" in done.stderr
+
+
+def test_what_is_allowed_of_our_own_runs_is_told(place: Path) -> None:
+    late = Reason(code="generator_limited", message="late", fix=None, severity="invalid")
+    invalid = Verdict(status="invalid", reasons=(late,))
+    save(result(run_id="20261123T100000-ours-cccc", verdict=invalid), Artifacts(), place / "results")
+    asked = (str(place / "omb.json"), "cccc", "--allow", "tool")
+    assert "invalid: B" in compared(place, *asked).stderr
+    done = compared(place, *asked, "--allow", "invalid")
+    assert done.exit_code == 0
+    assert "compared although B" in done.stdout
+    assert "is invalid: generator_limited" in done.stdout
+
+
+def test_a_file_of_another_kind_is_told_to_be_none_of_omb_s(place: Path) -> None:
+    (place / "export.omb").write_text("{}")
+    done = compared(place, str(place / "export.omb"), "aaaa", "--allow", "tool")
+    assert done.exit_code == 2
+    assert "export.omb is a file, and no .json" in done.stderr
 
 
 def test_a_mock_is_known_by_what_loadlab_exported_of_it(place: Path) -> None:

@@ -201,9 +201,11 @@ def test_a_set_s_box_is_good_only_where_all_runs_count(
 
 
 def test_a_set_is_made_again_as_a_set() -> None:
-    told = html(pages_of_set.repeat(a_set(used=(True, False), fresh_clusters=True, requested=7), SHOWN))
+    told = html(
+        pages_of_set.repeat(a_set(used=(True, False), fresh_clusters=True, requested=7), SHOWN.result)
+    )
     assert "--repeat 7 --fresh-cluster" in told
-    assert "--repeat" not in html(pages_of_set.repeat(SHOWN, SHOWN))
+    assert "--repeat" not in html(pages_of_set.repeat(SHOWN, SHOWN.result))
 
 
 def test_a_search_is_made_again_with_the_limits_that_it_had() -> None:

@@ -49,14 +49,7 @@ def test_a_trial_where_no_rate_holds_fails_and_says_which_search_came_to_that(
     )
     monkeypatch.setattr(real_bench, "find_capacity", lambda *_, **__: SimpleNamespace(result=search))
     loaded = study()
-    bench = real_bench._RealBench(
-        loaded,
-        None,
-        RunOptions(tmp_path),
-        Watcher(),
-        None,
-        warms_up=False,  # type: ignore[arg-type]
-    )
+    bench = bench_of(tmp_path, loaded)
     measured = bench._measure_capacity(loaded.loaded, None, time.monotonic())  # type: ignore[arg-type]
     assert (
         measured.failure
@@ -67,7 +60,8 @@ def test_a_trial_where_no_rate_holds_fails_and_says_which_search_came_to_that(
 
 def bench_of(tmp_path: Path, loaded: LoadedStudy) -> real_bench._RealBench:
     runs, watcher = RunOptions(tmp_path), Watcher()
-    return real_bench._RealBench(loaded, None, runs, watcher, None, warms_up=False)  # type: ignore[arg-type]
+    stored = SimpleNamespace(result=SimpleNamespace(study_id="20261123T161500-orders-study-k3f9"))
+    return real_bench._RealBench(loaded, stored, runs, watcher, None, warms_up=False)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

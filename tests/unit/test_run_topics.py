@@ -9,8 +9,9 @@ import pytest
 from run_samples import scenario_of
 
 from loadlab.cluster import Capability
-from loadlab.cluster.own_topics import delete_left
+from loadlab.cluster.own_topics import MadeTopics, delete_left
 from loadlab.cluster.own_topics import run_on as run_there
+from loadlab.cluster.processes import ProcessIdentity
 from loadlab.run.events import Events
 from loadlab.run.interrupts import Interrupts
 from loadlab.run.plan import plan_scenario
@@ -49,14 +50,16 @@ class GoingOn:
         return []
 
 
-def run_on(cluster: GoingOn, *, outlives: bool = True, keeps: bool = False) -> list[str]:
+def run_on(
+    cluster: GoingOn, *, outlives: bool = True, keeps: bool = False, is_killed: bool = False
+) -> list[str]:
     consumers = {"billing": {"topic": "orders"}, "audit": {"topic": "orders", "group_id": "the-users-own"}}
     plan = plan_scenario(scenario_of(consumers=consumers))
     topics = RunTopics(plan, "k3f9", cast("Cluster", cluster), Events(SilentObserver()), Interrupts())
     with topics.made(outlives=outlives, keeps=keeps, timeout_s=lambda: 1.0):
         assert cluster.deleted == []
         assert (run_there("id") is not None) == outlives, "who ends the cluster is not told"
-    assert run_there("id") is None
+    assert (run_there("id") is None) != is_killed
     return cluster.deleted
 
 
@@ -70,6 +73,18 @@ def test_no_groups_are_deleted_where_no_admin_calls_are_answered() -> None:
 
 @pytest.mark.parametrize("how", [{"outlives": False}, {"keeps": True}])
 def test_nothing_is_deleted_where_the_cluster_ends_or_all_is_kept(how: dict[str, bool]) -> None:
+    assert run_on(GoingOn(Capability.ADMIN), **how) == []
+
+
+def test_of_a_killed_run_that_keeps_its_topics_nothing_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cluster = GoingOn(Capability.ADMIN)
-    assert run_on(cluster, **how) == []
+    monkeypatch.setattr(MadeTopics, "delete", lambda *_: None)  # as nobody could end it
+    run_on(cluster, keeps=True, is_killed=True)
+    monkeypatch.undo()
+    monkeypatch.setenv("LOADLAB_STATE_DIR", str(tmp_path))
+    monkeypatch.setattr(ProcessIdentity, "has_ended", True)
     assert delete_left(cast("Cluster", cluster)) == []
+    assert cluster.deleted == []
+    assert not list(tmp_path.rglob("*.json"))

@@ -24,8 +24,10 @@ from bench_samples import (
     study,
     tuned,
 )
+from capacity_samples import capacity
 
 from loadlab.errors import ClusterError, ClusterGoneError, RunError, UsageError
+from loadlab.results.capacity_store import save_capacity
 from loadlab.results.growing import only_writer
 from loadlab.results.study_store import load_study_result
 from loadlab.scenario import load_document
@@ -152,6 +154,19 @@ def test_a_study_without_a_run_leaves_nothing(
         tuned(tmp_path, Lab(before=before))
     assert not list(tmp_path.iterdir())
     assert "--resume" not in str(getattr(raised.value, "fix", ""))
+
+
+def test_a_study_whose_first_capacity_search_was_interrupted_is_kept(tmp_path: Path) -> None:
+    """The search is its trial, which nobody else may go on with."""
+
+    def interrupted(_: int) -> None:
+        (folder,) = tmp_path.glob("*-study-*")
+        save_capacity(capacity(study=folder.name), tmp_path)
+        raise KeyboardInterrupt
+
+    stored = tuned(tmp_path, Lab(before=interrupted))
+    assert not stored.result.runs
+    assert tuned(tmp_path, Lab(), resume=stored.result.study_id).result.finished
 
 
 def test_a_second_process_on_one_study_is_refused(tmp_path: Path) -> None:

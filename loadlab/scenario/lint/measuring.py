@@ -77,7 +77,9 @@ def _unused_topic(subject: Subject) -> Iterator[Hit]:
 def _flushed_each_time(subject: Subject) -> Iterator[Hit]:
     for topic in subject.topics:
         if topic.settings.number(_FLUSH) == 1:
-            yield Hit(topic.at(_FLUSH), "flush.messages=1: each batch is flushed to the disk")
+            # As it is written: brokers have another name for it.
+            place = topic.at(_FLUSH)
+            yield Hit(place, f"{place.rpartition('config.')[2]}=1: each batch is flushed to the disk")
 
 
 def _misspelt(subject: Subject) -> Iterator[Hit]:
