@@ -63,7 +63,7 @@ def test_what_the_brokers_are_given_for_all_topics_is_told_once_and_there(tmp_pa
         ),
         (
             f"low  flushed-each-time  {path}:7:49: cluster.config.log.flush.interval.messages:"
-            " flush.messages=1: each batch is flushed to the disk"
+            " log.flush.interval.messages=1: each batch is flushed to the disk"
         ),
     ]
 
@@ -71,7 +71,10 @@ def test_what_the_brokers_are_given_for_all_topics_is_told_once_and_there(tmp_pa
 def test_a_broker_s_file_is_told_of_by_the_brokers_names(tmp_path: Path) -> None:
     file = tmp_path / "server.properties"
     file.write_text("node.id=1\nlog.flush.interval.messages=1\n")
-    assert f"flushed-each-time  {file}:2: log.flush.interval.messages: flush" in called(file).stdout
+    assert (
+        f"flushed-each-time  {file}:2: log.flush.interval.messages: log.flush.interval.messages=1"
+        in called(file).stdout
+    )
 
 
 def test_strict_exits_with_99_where_something_is_found(scenario: Path) -> None:
