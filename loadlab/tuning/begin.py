@@ -149,7 +149,7 @@ def _planned(loaded: LoadedStudy, options: TuneOptions) -> tuple[Planned, ...]:
     kept = [Planned(origin=default[0], assignment=dict(default[1]))]
     for origin, assignment in others:
         known = any(one.assignment == assignment for one in kept)
-        if not known and not space.violations(assignment) and not space.outside(assignment):
+        if not known and space.holds(assignment):
             kept.append(Planned(origin=origin, assignment=dict(assignment)))
     return tuple(kept)
 

@@ -123,8 +123,7 @@ def _others_there_are(study: Study) -> int | None:
     """How many assignments beside the default a small search space has; none of them is tried twice."""
     if study.space.size is None:
         return None
-    default = presets(study)[0][1]
-    return study.space.size - (0 if study.space.outside(default) else 1)
+    return study.space.size - study.space.holds(presets(study)[0][1])
 
 
 def _run_s(loaded: LoadedStudy, result: StudyResult | None) -> float:

@@ -200,9 +200,13 @@ class SearchSpace:
         drawn = (self.active(dict(zip(names, values, strict=True))) for values in product(*choices))
         return len({frozenset(each.items()) for each in drawn if not self.violations(each)})
 
+    def holds(self, assignment: Assignment) -> bool:
+        """Whether an assignment can be drawn, and breaks no rule."""
+        return not self.outside(assignment) and not self.violations(assignment)
+
     def is_used_up(self, tried: Collection[Assignment]) -> bool:
         """Whether these are all assignments that there are, as far as that is known by `size`."""
-        inside = {frozenset(each.items()) for each in tried if not self.outside(each)}
+        inside = {frozenset(each.items()) for each in tried if self.holds(each)}
         return self.size is not None and len(inside) >= self.size
 
     def suggest(self, trial: BaseTrial) -> Assignment:

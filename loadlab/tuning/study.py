@@ -77,9 +77,10 @@ def tune(
 
 def _is_empty(journal: Journal, options: TuneOptions) -> bool:
     """Whether nothing was measured for a study: no run, and no probe of a capacity search either."""
+    if journal.result.runs:
+        return False
     searches = (entry.stored for entry in list_capacities(options.results_dir))
-    probed = (stored.result.study for stored in searches if stored is not None)
-    return not journal.result.runs and journal.result.study_id not in probed
+    return journal.result.study_id not in (stored.result.study for stored in searches if stored is not None)
 
 
 def _forget_if_empty(journal: Journal, options: TuneOptions) -> None:
