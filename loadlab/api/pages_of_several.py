@@ -66,11 +66,9 @@ def repetitions(stored: StoredRun | StoredSet) -> Plots | Missing:
     if isinstance(stored, StoredRun):
         return Missing("One run: how far runs differ is not known. Repeat it with --repeat.")
     drawn = tuple(map(draw_repetitions, repeated_numbers(stored.runs)))
-    return (
-        Plots(drawn)
-        if drawn
-        else Missing("No run of the set counts by itself; a comparison has what --allow lets in.")
-    )
+    if not drawn:
+        return Missing("No run of the set counts by itself; a comparison has what --allow lets in.")
+    return Plots(drawn)
 
 
 def comparison_box(found: Compared) -> Page:

@@ -216,12 +216,7 @@ def run(  # noqa: PLR0913 (keywords, as the options of `loadlab run`)
             then is stored.
         KeyboardInterrupt: it was interrupted before anything was measured, or a second time.
     """
-    if isinstance(cluster, OpenCluster) and provider not in {None, cluster.cluster.info.provider}:
-        raise UsageError(
-            f"cluster is of provider {cluster.cluster.info.provider}, and provider is {provider}",
-            fix="leave one of them out",
-        )
-    brokers = _brokers(cluster)
+    brokers = _brokers(cluster, provider)
     loaded = load_scenario(scenario, overrides=overrides, provider=provider, brokers=brokers)
     options = RunOptions(
         results_dir=folder_of_results(results_dir),
@@ -237,11 +232,23 @@ def run(  # noqa: PLR0913 (keywords, as the options of `loadlab run`)
         return Result(run_scenario(loaded, options, observer, cluster=_opened(cluster)))
 
 
-def _brokers(cluster: str | OpenCluster | None) -> int | None:
-    """How many the cluster that stands already has; None where none is used."""
+def _brokers(cluster: str | OpenCluster | None, provider: Provider | None) -> int | None:
+    """How many the cluster that stands already has; None where none is used.
+
+    Raises:
+        UsageError: it is open, and of another provider than the one that is asked for.
+    """
     if isinstance(cluster, str):
         return brokers_of(cluster)
-    return None if cluster is None else cluster.cluster.info.brokers
+    if cluster is None:
+        return None
+    info = cluster.cluster.info
+    if provider not in {None, info.provider}:
+        raise UsageError(
+            f"cluster is of provider {info.provider}, and provider is {provider}",
+            fix="leave one of them out",
+        )
+    return info.brokers
 
 
 def _opened(cluster: str | OpenCluster | None) -> OpenCluster | None:
