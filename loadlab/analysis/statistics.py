@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
-from scipy import stats
+import scipy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,7 +88,7 @@ class _Estimate:
     freedom: float
 
     def interval(self) -> Interval:
-        reach = float(stats.t.ppf(0.5 + LEVEL / 2, self.freedom)) * self.error
+        reach = float(scipy.stats.t.ppf(0.5 + LEVEL / 2, self.freedom)) * self.error
         low, high = np.exp([self.mean - reach, self.mean + reach])
         return Interval(float(low), float(high), "t of logarithms")
 
@@ -96,7 +96,7 @@ class _Estimate:
         beyond = abs(self.mean) - np.log1p(RESOLUTION)
         if beyond <= 0:
             return 1.0
-        return min(1.0, 2 * float(stats.t.sf(beyond / self.error, self.freedom)))
+        return min(1.0, 2 * float(scipy.stats.t.sf(beyond / self.error, self.freedom)))
 
 
 def median_interval(values: Sequence[float], seed: int, *, step: float = 0.0) -> Interval | None:
@@ -235,7 +235,7 @@ def _medians(
     samples: tuple[NDArray[np.float64], ...], statistic: Callable[..., NDArray[np.float64]], seed: int
 ) -> NDArray[np.float64]:
     """The statistic of samples that are drawn from the given ones again and again."""
-    drawn = stats.bootstrap(
+    drawn = scipy.stats.bootstrap(
         samples,
         statistic,
         n_resamples=_RESAMPLES,
@@ -278,8 +278,8 @@ def _by_ranks(first: NDArray[np.float64], second: NDArray[np.float64], *, paired
     one, other = (float(np.median(side)) if len(side) else None for side in (first, second))
     if min(len(first), len(second)) < _FEWEST:
         return Effect(one, other, ratio=None, interval=None, p_value=None, higher=None)
-    ranks = stats.rankdata(np.concatenate([first, second]))
-    tested = stats.permutation_test(
+    ranks = scipy.stats.rankdata(np.concatenate([first, second]))
+    tested = scipy.stats.permutation_test(
         (ranks[: len(first)], ranks[len(first) :]),
         lambda low, high, axis: np.mean(high, axis=axis) - np.mean(low, axis=axis),
         permutation_type="samples" if paired else "independent",

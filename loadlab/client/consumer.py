@@ -16,6 +16,7 @@ from loadlab.client.handle import CONSUMER, new_client, new_configuration
 from loadlab.client.interceptors import intercept
 from loadlab.client.library import error_text, librdkafka
 from loadlab.client.partitions import (
+    PARTITION_UA,
     PartitionList,
     TopicPartition,
     ask_for_ends,
@@ -24,7 +25,6 @@ from loadlab.client.partitions import (
 )
 from loadlab.client.returns import create_returns, free_all, on_fetched
 from loadlab.client.settings import LATEST
-from loadlab.client.symbols import PARTITION_UA
 from loadlab.errors import WorkerError
 from loadlab.measurement.lane import count_error, phase_at
 from loadlab.measurement.ledger_read import make_reading

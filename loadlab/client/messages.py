@@ -10,7 +10,6 @@ from loadlab.client import symbols
 from loadlab.client.bookkeeping import NO_SEQUENCE, enter_void
 from loadlab.client.delivery import DELIVERY, TAKEN_OFFSET, free_ring, slab_of, slot_at
 from loadlab.client.records import (
-    KEY_BYTES,
     NULL_LENGTH,
     RECORDS,
     key_number,
@@ -19,6 +18,7 @@ from loadlab.client.records import (
     write_key,
 )
 from loadlab.client.schedule import SCHEDULE, due_ns
+from loadlab.client.settings import KEY_BYTES
 from loadlab.client.trace import NULL_KEY
 from loadlab.compiled import Record, compiled, inlined
 from loadlab.measurement.intrinsics import carray, pointer_to, store_release

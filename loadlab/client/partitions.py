@@ -12,6 +12,9 @@ from loadlab.client.library import librdkafka
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+PARTITION_UA: Final = -1
+"""RD_KAFKA_PARTITION_UA: no partition in particular; of a record, the partitioner decides."""
+
 _LOG_END: Final = -1
 """RD_KAFKA_OFFSET_END: as a time that is asked for, it stands for the offset of the next record."""
 

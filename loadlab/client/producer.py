@@ -20,8 +20,9 @@ from loadlab.client.library import librdkafka
 from loadlab.client.messages import BATCH_RECORDS, PRODUCTION, ROUNDS_BEGIN_WITHIN
 from loadlab.client.pacing import SEGMENT, share_of_worker
 from loadlab.client.produce import FIRST_HEADER, produce
-from loadlab.client.records import KEY_BYTES, RECORDS
+from loadlab.client.records import RECORDS
 from loadlab.client.schedule import GroupSchedule, make_schedule, trace_schedule
+from loadlab.client.settings import KEY_BYTES
 from loadlab.client.stages import follow_requests
 from loadlab.client.statistics import BatchSums, batch_sums
 from loadlab.client.trace import TRACE_ROW, attach_trace

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
+from loadlab.client.settings import KEY_BYTES, NO_KEYS, ROUND_ROBIN_KEYS, UNIFORM_KEYS
 from loadlab.client.trace import TRACE_ROW
 from loadlab.compiled import Record, inlined
 from loadlab.measurement.intrinsics import carray, pointer_to
@@ -21,12 +22,6 @@ if TYPE_CHECKING:
 # To numba this is the conversion itself; mypy is told that its result is an int.
 _int64 = cast("Callable[[object], int]", np.int64)
 
-NO_KEYS: Final = 0
-ROUND_ROBIN_KEYS: Final = 1
-UNIFORM_KEYS: Final = 2
-WEIGHTED_KEYS: Final = 3
-
-KEY_BYTES: Final = 16
 NULL_LENGTH: Final = -1
 
 _FOR_SIZE: Final = 1

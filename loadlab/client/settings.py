@@ -8,13 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from loadlab.client.partitions import PARTITION_UA
 from loadlab.client.property_table import NEW_PROTOCOL
-from loadlab.client.records import NO_KEYS
-from loadlab.client.symbols import PARTITION_UA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+
+NO_KEYS: Final = 0
+ROUND_ROBIN_KEYS: Final = 1
+UNIFORM_KEYS: Final = 2
+WEIGHTED_KEYS: Final = 3
+
+KEY_BYTES: Final = 16
 
 STATISTICS_PARTITIONS: Final = 1_000
 """Of so many partitions a second the client tells its statistics: they have each one, and cost CPU time."""

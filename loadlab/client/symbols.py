@@ -46,7 +46,6 @@ ARGUMENT: Final = np.dtype(
 )
 """struct rd_kafka_vu_s: a type and a union of 64 bytes, of which at most three words are used."""
 
-PARTITION_UA: Final = -1
 MSG_F_COPY: Final = 0x2
 PURGE_F_QUEUE: Final = 0x1
 PURGE_F_INFLIGHT: Final = 0x2

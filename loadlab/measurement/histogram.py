@@ -15,15 +15,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from loadlab.compiled import inlined
-from loadlab.measurement.intrinsics import leading_zeros
 from loadlab.units import microseconds
 
-_SUB_BUCKET_BITS = 7
-_LINEAR_BITS = 10
+SUB_BUCKET_BITS = 7
+LINEAR_BITS = 10
 _LARGEST_BITS = 37
-SUB_BUCKETS = 1 << _SUB_BUCKET_BITS
-BUCKETS = SUB_BUCKETS * (1 + _LARGEST_BITS - _LINEAR_BITS)
+SUB_BUCKETS = 1 << SUB_BUCKET_BITS
+BUCKETS = SUB_BUCKETS * (1 + _LARGEST_BITS - LINEAR_BITS)
 LARGEST_NS = (1 << _LARGEST_BITS) - 1
 
 PERCENTILES: dict[str, float] = {
@@ -52,16 +50,6 @@ HISTOGRAM = np.dtype(
 """A histogram as it lies in a slab. A fresh one is all zero; `min_ns` holds minimum + 1, 0 for none."""
 
 
-@inlined
-def bucket_of(value_ns: int) -> int:
-    """The index of the bucket that a duration of 0 to LARGEST_NS nanoseconds falls into."""
-    if value_ns < (1 << _LINEAR_BITS):
-        return value_ns >> (_LINEAR_BITS - _SUB_BUCKET_BITS)
-    exponent = 63 - leading_zeros(value_ns)
-    offset = (value_ns >> (exponent - _SUB_BUCKET_BITS)) & (SUB_BUCKETS - 1)
-    return (exponent - _LINEAR_BITS + 1) * SUB_BUCKETS + offset
-
-
 @cache
 def lower_bounds_ns() -> npt.NDArray[np.int64]:
     """The lower bound of each bucket in nanoseconds, and behind them the end of the last one.
@@ -69,9 +57,9 @@ def lower_bounds_ns() -> npt.NDArray[np.int64]:
     Returns:
         An array of shape (BUCKETS + 1,).
     """
-    linear = np.arange(SUB_BUCKETS, dtype=np.int64) << (_LINEAR_BITS - _SUB_BUCKET_BITS)
+    linear = np.arange(SUB_BUCKETS, dtype=np.int64) << (LINEAR_BITS - SUB_BUCKET_BITS)
     mantissas = np.arange(SUB_BUCKETS, 2 * SUB_BUCKETS, dtype=np.int64)
-    shifts = range(_LINEAR_BITS - _SUB_BUCKET_BITS, _LARGEST_BITS - _SUB_BUCKET_BITS)
+    shifts = range(LINEAR_BITS - SUB_BUCKET_BITS, _LARGEST_BITS - SUB_BUCKET_BITS)
     octaves = [mantissas << shift for shift in shifts]
     return np.concatenate([linear, *octaves, np.array([LARGEST_NS + 1])])
 

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from loadlab.compiled import Record, compiled, inlined
-from loadlab.measurement.histogram import CARRY_NS, LARGEST_NS, bucket_of
+from loadlab.measurement.histogram import (
+    CARRY_NS,
+    LARGEST_NS,
+    LINEAR_BITS,
+    SUB_BUCKET_BITS,
+    SUB_BUCKETS,
+)
+from loadlab.measurement.intrinsics import leading_zeros
 from loadlab.measurement.slab import ERROR_CODES, INTERVAL_NS, RING_INTERVALS, Phase
 
 _WARMUP = int(Phase.WARMUP)
@@ -54,6 +61,16 @@ def note_time(lane: Record, now_ns: int) -> None:
     if interval.first_ns == 0:
         interval.first_ns = now_ns
     interval.last_ns = now_ns
+
+
+@inlined
+def bucket_of(value_ns: int) -> int:
+    """The index of the bucket that a duration of 0 to LARGEST_NS nanoseconds falls into."""
+    if value_ns < (1 << LINEAR_BITS):
+        return value_ns >> (LINEAR_BITS - SUB_BUCKET_BITS)
+    exponent = 63 - leading_zeros(value_ns)
+    offset = (value_ns >> (exponent - SUB_BUCKET_BITS)) & (SUB_BUCKETS - 1)
+    return (exponent - LINEAR_BITS + 1) * SUB_BUCKETS + offset
 
 
 @inlined

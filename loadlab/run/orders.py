@@ -6,9 +6,13 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
+from loadlab.client.partitions import PARTITION_UA
 from loadlab.client.property_table import NEW_PROTOCOL
-from loadlab.client.records import NO_KEYS, ROUND_ROBIN_KEYS, UNIFORM_KEYS, WEIGHTED_KEYS
 from loadlab.client.settings import (
+    NO_KEYS,
+    ROUND_ROBIN_KEYS,
+    UNIFORM_KEYS,
+    WEIGHTED_KEYS,
     ConsumerSettings,
     ProducerSettings,
     RecordSettings,
@@ -16,7 +20,6 @@ from loadlab.client.settings import (
     TraceSettings,
     most_holders,
 )
-from loadlab.client.symbols import PARTITION_UA
 from loadlab.errors import UsageError
 from loadlab.run.cores import pinned_cores
 from loadlab.run.order import Order

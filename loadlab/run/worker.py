@@ -23,8 +23,7 @@ if __name__ == "__main__":
 import numpy as np
 
 from loadlab.client.kernel import die_with_parent, wake_punctually
-from loadlab.client.records import WEIGHTED_KEYS
-from loadlab.client.settings import ConsumerSettings, ProducerSettings
+from loadlab.client.settings import WEIGHTED_KEYS, ConsumerSettings, ProducerSettings
 from loadlab.client.symbols import ERR_TIMED_OUT
 from loadlab.errors import EXIT_RUN_FAILED, LoadlabError, WorkerError
 from loadlab.measurement.ledger import attach_ledger

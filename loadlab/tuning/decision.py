@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from loadlab.analysis.statistics import LEVEL, Interval, Method
 from loadlab.tuning.confirm import attempts
@@ -150,7 +150,7 @@ def studentized_interval(values: Sequence[float]) -> tuple[float, float]:
     """
     sample = np.asarray(values, dtype=np.float64)
     if len(sample) < _RESAMPLED:
-        edge = _reach(len(sample)) * float(stats.sem(sample))
+        edge = _reach(len(sample)) * float(scipy.stats.sem(sample))
         return float(sample.mean()) - edge, float(sample.mean()) + edge
     rng = np.random.default_rng(_SEED)
     drawn = rng.choice(sample, (_RESAMPLES, len(sample)))
@@ -184,4 +184,4 @@ def _half_width(spread: float, blocks: int) -> float:
 
 def _reach(values: int) -> float:
     """Student's t at the ends of an interval, in standard errors of the mean; infinite for one value."""
-    return float(stats.t.ppf(0.5 + LEVEL / 2, values - 1)) if values > 1 else math.inf
+    return float(scipy.stats.t.ppf(0.5 + LEVEL / 2, values - 1)) if values > 1 else math.inf

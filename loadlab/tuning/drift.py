@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from scipy import stats
+import scipy
 
 from loadlab.analysis.statistics import LEVEL
 
@@ -101,7 +101,7 @@ def drift_of(before: Sequence[PlacedValue], between: Sequence[PlacedValue]) -> D
     span = max(run.place for run in runs) - min(run.place for run in runs)
     if not between or len(runs) < _FEWEST:
         return Drift(0.0, -math.inf, math.inf, origin, span)
-    slope, _, low, high = stats.theilslopes(
+    slope, _, low, high = scipy.stats.theilslopes(
         [math.log(run.value) for run in runs], [run.place for run in runs], alpha=LEVEL
     )
     return Drift(float(slope), float(low), float(high), origin, span)

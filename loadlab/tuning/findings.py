@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from loadlab.analysis.statistics import LEVEL
 from loadlab.tuning.confirm import ConfirmRules, ConfirmRun
@@ -114,7 +114,7 @@ def best_so_far(result: StudyResult) -> Best | None:
     values = {trial: each[0] for trial, each in corrected_values(result, "trial").items()}
     logs = np.log(baseline_values(result))
     for trial in leaders(values, result.objectives[0].direction, 1):
-        reach = float(np.exp(stats.t.ppf(0.5 + LEVEL / 2, len(logs) - 1) * deviation(logs)))
+        reach = float(np.exp(scipy.stats.t.ppf(0.5 + LEVEL / 2, len(logs) - 1) * deviation(logs)))
         return Best(trial, values[trial], values[trial] / reach, values[trial] * reach)
     return None
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from loadlab.analysis.statistics import BUCKET, LEVEL
 
@@ -94,7 +94,7 @@ def noise_of(values: Sequence[float]) -> Noise:
 
 def _interval(cv: float, count: int) -> tuple[float, float]:
     low, high = (
-        _bound(cv, count, float(stats.chi2.ppf(share, count - 1)))
+        _bound(cv, count, float(scipy.stats.chi2.ppf(share, count - 1)))
         for share in (0.5 + LEVEL / 2, 0.5 - LEVEL / 2)
     )
     return low, high
@@ -117,7 +117,7 @@ def expected_range(values: Sequence[float]) -> tuple[float, float] | None:
     if len(values) < _FEWEST:
         return None
     logs = np.log(values)
-    reach = stats.t.ppf(0.5 + LEVEL / 2, len(logs) - 1) * deviation(logs) * np.sqrt(1 + 1 / len(logs))
+    reach = scipy.stats.t.ppf(0.5 + LEVEL / 2, len(logs) - 1) * deviation(logs) * np.sqrt(1 + 1 / len(logs))
     return float(np.exp(logs.mean() - reach)), float(np.exp(logs.mean() + reach))
 
 
@@ -162,7 +162,7 @@ def _pattern(noise: Noise, rules: NoiseRules) -> str:
     """What the noise is made of: a drift, one run, or scatter."""
     if len(noise.values) < _FEWEST_OF_PATTERN:
         return "the runs scatter"
-    slope, _, low, high = stats.theilslopes(np.log(noise.values), alpha=LEVEL)
+    slope, _, low, high = scipy.stats.theilslopes(np.log(noise.values), alpha=LEVEL)
     if low > 0 or high < 0:
         return f"from run to run it {'rises' if slope > 0 else 'falls'} by {abs(np.expm1(slope)):.1%}"
     center = float(np.median(noise.values))

@@ -18,7 +18,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import linalg, stats
+import scipy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,12 +73,12 @@ class Prediction:
         """
         ahead = self.means - best[:, None] - margin
         away = ahead / self.deviations
-        expected = ahead * stats.norm.cdf(away) + self.deviations * stats.norm.pdf(away)
+        expected = ahead * scipy.stats.norm.cdf(away) + self.deviations * scipy.stats.norm.pdf(away)
         return np.asarray(self.weights @ expected)
 
     def chance_below(self, limit: float) -> Array:
         """How probable each point is below a limit."""
-        return np.asarray(self.weights @ stats.norm.cdf((limit - self.means) / self.deviations))
+        return np.asarray(self.weights @ scipy.stats.norm.cdf((limit - self.means) / self.deviations))
 
 
 def predict(
@@ -118,7 +118,7 @@ def _by_size(
     own: Array, other: Array, values: Array, noises: tuple[float, ...]
 ) -> list[tuple[float, Array, Array]]:
     """Logarithm of the likelihood, means and deviations, by size of effects and noise: one decomposition."""
-    eigenvalues, vectors = linalg.eigh(own)
+    eigenvalues, vectors = scipy.linalg.eigh(own)
     seen, through = vectors.T @ values, other @ vectors
     found = []
     for effects, noise in product(_EFFECTS, noises):

@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import stats
+import scipy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ def p_above_zero(values: Sequence[float]) -> float:
     A value of 0 keeps its rank and speaks for neither side.
     """
     sample = np.asarray(values, dtype=np.float64)
-    doubled = np.rint(2 * stats.rankdata(np.abs(sample))).astype(int)  # ranks of ties end in .5
+    doubled = np.rint(2 * scipy.stats.rankdata(np.abs(sample))).astype(int)  # ranks of ties end in .5
     doubled[sample == 0] = 0
     reached = int(doubled[sample > 0].sum())
     return float(_tails(doubled)[reached])
@@ -60,7 +60,7 @@ def needed(spread: float, shift: float, level: float, power: float) -> int:
         power: how probable that is to be.
     """
     away = min(shift / spread, _FARTHEST)
-    normal = float(stats.norm.isf(level) + stats.norm.ppf(power)) / away
+    normal = float(scipy.stats.norm.isf(level) + scipy.stats.norm.ppf(power)) / away
     count = min(max(2, math.floor(normal**2)), _MOST)
     while count < _MOST and not _power_of_t(count, away, level) >= power:
         count += 1
@@ -68,8 +68,8 @@ def needed(spread: float, shift: float, level: float, power: float) -> int:
 
 
 def _power_of_t(count: int, away: float, level: float) -> float:
-    limit = stats.t.isf(level, count - 1)
-    return float(stats.nct.sf(limit, count - 1, away * math.sqrt(count)))
+    limit = scipy.stats.t.isf(level, count - 1)
+    return float(scipy.stats.nct.sf(limit, count - 1, away * math.sqrt(count)))
 
 
 def _tails(ranks: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from loadlab.client.records import KEY_BYTES
+from loadlab.client.settings import KEY_BYTES
 from loadlab.scenario import LognormalForm, UniformForm, WeightedForm
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from loadlab.client.settings import ConsumerSettings, ProducerSettings, RecordSettings, TopicSettings
 from loadlab.cluster import BrokerState, Capability, OffsetSample, TelemetrySample
 from loadlab.errors import ClusterError
-from loadlab.measurement.histogram import bucket_of
+from loadlab.measurement.lane import bucket_of
 from loadlab.measurement.slab import Counter, Metric, State, create_slab
 from loadlab.run.fleet import Fleet, WorkerProcess
 from loadlab.run.order import Order

@@ -213,8 +213,12 @@ def test_a_run_and_what_is_stored_are_told_without_the_tuner_s_libraries(tmp_pat
         assert not {"scipy", "optuna", "pandas", "matplotlib"} & imported_by(*arguments)
 
 
-def test_schema_needs_no_compiler() -> None:
-    assert "numba" not in imported_by("schema")
+@pytest.mark.parametrize("command", ["schema", "compare", "report", "show", "study"])
+def test_what_runs_nothing_loads_neither_compiler_nor_statistics_for_its_help(
+    command: str,
+) -> None:
+    """Each of the two takes longer to load than all else that these commands need."""
+    assert not {"numba", "scipy.stats"} & imported_by(command, "--help")
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:

@@ -14,10 +14,10 @@ from loadlab.measurement.histogram import (
     PERCENTILES,
     SAMPLES_BEYOND,
     Histogram,
-    bucket_of,
     lower_bounds_ns,
     midpoints_ns,
 )
+from loadlab.measurement.lane import bucket_of
 
 BOUNDS = lower_bounds_ns()
 WIDEST = 0.008

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadlab.measurement.histogram import BUCKETS, LARGEST_NS, Histogram, bucket_of
+from loadlab.measurement.histogram import BUCKETS, LARGEST_NS, Histogram
 from loadlab.measurement.lane import (
+    bucket_of,
     count,
     count_error,
     enter_interval,

@@ -6,8 +6,8 @@ import pytest
 from run_samples import scenario_of
 from test_plan import SHIPPED, producer
 
+from loadlab.client.partitions import PARTITION_UA
 from loadlab.client.settings import ConsumerSettings, ProducerSettings
-from loadlab.client.symbols import PARTITION_UA
 from loadlab.errors import UsageError
 from loadlab.run.orders import Target, make_orders
 from loadlab.run.plan import plan_scenario

@@ -25,8 +25,7 @@ from engine_samples import (
 )
 
 from loadlab.client.library import error_name
-from loadlab.client.records import ROUND_ROBIN_KEYS, UNIFORM_KEYS, WEIGHTED_KEYS
-from loadlab.client.settings import TopicSettings
+from loadlab.client.settings import ROUND_ROBIN_KEYS, UNIFORM_KEYS, WEIGHTED_KEYS, TopicSettings
 from loadlab.errors import WorkerError
 from loadlab.measurement.slab import ACK_LANE, SEND_LANE, AckMetric, Counter, Phase, SendMetric, create_slab
 from loadlab.measurement.stamp import STAMP_BYTES, run_tag

@@ -9,18 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadlab.client.records import (
-    KEY_BYTES,
-    NO_KEYS,
     NULL_LENGTH,
     RECORDS,
-    ROUND_ROBIN_KEYS,
-    UNIFORM_KEYS,
-    WEIGHTED_KEYS,
     has_headers,
     key_number,
     value_length,
     write_key,
 )
+from loadlab.client.settings import KEY_BYTES, NO_KEYS, ROUND_ROBIN_KEYS, UNIFORM_KEYS, WEIGHTED_KEYS
 from loadlab.workload.keys import alias_table, zipf_weights
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from run_samples import S, book, consuming, fleet_of, producing, took, worker_of
 
-from loadlab.measurement.histogram import bucket_of
+from loadlab.measurement.lane import bucket_of
 from loadlab.measurement.slab import (
     ACK_LANE,
     CONSUME_LANE,

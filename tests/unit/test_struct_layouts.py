@@ -29,8 +29,7 @@ from engine_samples import producer_settings, records_of, set_phases, until
 from loadlab.client import producer as producer_module
 from loadlab.client import symbols
 from loadlab.client.library import librdkafka
-from loadlab.client.records import ROUND_ROBIN_KEYS
-from loadlab.client.settings import TopicSettings
+from loadlab.client.settings import ROUND_ROBIN_KEYS, TopicSettings
 from loadlab.measurement.slab import create_slab
 from loadlab.workload.payload import make_pool
 

@@ -13,7 +13,8 @@ from run_samples import scenario_of
 from loadlab.analysis.evidence import Evidence
 from loadlab.analysis.thresholds import all_thresholds, failing_for_good, judge
 from loadlab.hints import HintedError
-from loadlab.measurement.histogram import BUCKETS, LARGEST_NS, PERCENTILES, Histogram, bucket_of
+from loadlab.measurement.histogram import BUCKETS, LARGEST_NS, PERCENTILES, Histogram
+from loadlab.measurement.lane import bucket_of
 from loadlab.results.model import (
     Backlog,
     Batches,
