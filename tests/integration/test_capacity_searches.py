@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from loadlab.results.capacity_store import StoredCapacity
 
-pytestmark = pytest.mark.beside
-
 SLOW_READER = """
 name: slow-reader
 topics: {orders: {partitions: 6}}
@@ -57,14 +55,14 @@ def test_the_edge_is_where_the_reader_no_longer_keeps_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reader takes 2,000 records a second; of 3 s, 3.8 % of the rate are granted."""
-    monkeypatch.setattr(capacity_scenario, "ROUND_S", 1.0)
+    monkeypatch.setattr(capacity_scenario, "ROUND_S", 0.5)
     scenario = document(
         cluster={"provider": "local", "resources": {"heap": "512MiB"}},
         consumers={"billing": {"topic": "orders", "max_rate": "2k/s"}},
         producers={"checkout": {"topic": "orders", "schedule": {"rate": "1k/s"}, "records": {"size": 200}}},
         phases={"warmup": "1s", "measure": "3s", "drain": "1s"},
     )
-    options = CapacityOptions(tmp_path, p99_limit_s=2.0, highest_per_s=4_000.0, precision=0.2, max_probes=5)
+    options = CapacityOptions(tmp_path, p99_limit_s=2.0, highest_per_s=4_000.0, precision=0.2, max_probes=4)
     watcher = Watcher()
     search = find_capacity(load_document(scenario), options, watcher)
     result = search.result
@@ -74,7 +72,7 @@ def test_the_edge_is_where_the_reader_no_longer_keeps_up(
     assert result.answer.kind in {"between", "generator"}
     assert 500 <= (result.answer.holds_per_s or 0) <= 2_200
     assert watcher.probes == list(range(1, len(result.probes) + 1))
-    assert len(result.probes) <= 5
+    assert len(result.probes) <= 4
     assert 6 <= len(result.warm_up_per_s) <= MOST_ROUNDS
     for probe in result.probes:
         run = load(probe.run_id, tmp_path).result
@@ -128,6 +126,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_search_keeps_its_probes_and_goes_on(folder: Path, number: signal.Signals) -> None:
     limits = ("--max-rate", "900/s", "--p99", "2s")
@@ -146,10 +145,13 @@ def test_an_interrupted_search_keeps_its_probes_and_goes_on(folder: Path, number
     assert [one["run_id"] for one in after["probes"]][: len(before.probes)] == [
         one.run_id for one in before.probes
     ]
-    assert after["answer"]["kind"] == "at_least"
-    assert after["answer"]["holds_per_s"] == 900.0
+    # On a busy machine the highest rate may be more than the generator sends.
+    assert after["answer"]["kind"] in {"at_least", "generator"}
+    if after["answer"]["kind"] == "at_least":
+        assert after["answer"]["holds_per_s"] == 900.0
 
 
+@pytest.mark.beside
 def test_a_lowest_rate_that_fails_is_told_with_what_failed(folder: Path) -> None:
     code, output = Searching(folder, "--p99", "1us", "--min-rate", "550/s").end()
     found = json.loads(output)
