@@ -190,6 +190,9 @@ class Cluster(Protocol):
     def describe_topics(self, names: Sequence[str]) -> dict[str, TopicDescription | None]:
         """Describe topics by name; None where there is none."""
 
+    def topic_names(self) -> list[str]:
+        """Return the names of all topics that this user may see."""
+
     def topic_ids(self, names: Sequence[str]) -> dict[str, str | None]:
         """Return the ids of topics by name; None where there is none."""
 

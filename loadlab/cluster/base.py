@@ -124,6 +124,10 @@ class AdministeredCluster(abc.ABC):
         """Describe topics by name; None where there is none."""
         return self._topics.describe(names)
 
+    def topic_names(self) -> list[str]:
+        """Return the names of all topics that this user may see."""
+        return list(self.admin.metadata().topics)
+
     def topic_ids(self, names: Sequence[str]) -> dict[str, str | None]:
         """Return the ids of topics by name; None where there is none."""
         return {

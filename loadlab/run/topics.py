@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from loadlab.cluster import Capability, TopicRequest
 from loadlab.cluster.own_topics import MadeTopics, delete_left
 from loadlab.errors import LoadlabError, UsageError
+from loadlab.hints import near
 from loadlab.run.opening import TRIED_AGAIN, end
 from loadlab.run.orders import group_id
 
@@ -89,9 +90,11 @@ class RunTopics:
         missing = [name for name in names if found.get(name) is None]
         if missing:
             what, says = ("topic", "exists") if len(missing) == 1 else ("topics", "exist")
+            meant = near(missing[0], self.cluster.topic_names())
+            hint = f"did you mean {meant}? Else " if meant else ""
             raise UsageError(
                 f"the cluster has no {what} {', '.join(missing)}, which the scenario says {says}",
-                fix=f"create the {what}, or drop existing: true so that the run makes its own",
+                fix=f"{hint}create the {what}, or drop existing: true so that the run makes its own",
             )
         return {name: len(topic.partitions) for name, topic in found.items() if topic is not None}
 

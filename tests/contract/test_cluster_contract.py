@@ -103,6 +103,7 @@ def test_a_created_topic_has_its_partitions_led_and_its_id(cluster: Cluster, top
     found = cluster.describe_topics([topic])[topic]
     assert found is not None
     assert found.topic_id == ids[topic] == cluster.topic_ids([topic])[topic]
+    assert topic in cluster.topic_names()
     assert [one.partition for one in found.partitions] == [0, 1, 2]
     assert all(one.leader == 1 and one.in_sync_replicas == (1,) for one in found.partitions)
 

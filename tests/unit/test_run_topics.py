@@ -12,6 +12,7 @@ from loadlab.cluster import Capability
 from loadlab.cluster.own_topics import MadeTopics, delete_left
 from loadlab.cluster.own_topics import run_on as run_there
 from loadlab.cluster.processes import ProcessIdentity
+from loadlab.errors import UsageError
 from loadlab.run.events import Events
 from loadlab.run.interrupts import Interrupts
 from loadlab.run.plan import plan_scenario
@@ -74,6 +75,25 @@ def test_no_groups_are_deleted_where_no_admin_calls_are_answered() -> None:
 @pytest.mark.parametrize("how", [{"outlives": False}, {"keeps": True}])
 def test_nothing_is_deleted_where_the_cluster_ends_or_all_is_kept(how: dict[str, bool]) -> None:
     assert run_on(GoingOn(Capability.ADMIN), **how) == []
+
+
+def test_a_topic_that_is_not_there_is_told_with_the_one_that_was_probably_meant() -> None:
+    class Existing(GoingOn):
+        def describe_topics(self, names: Sequence[str]) -> dict[str, None]:
+            return dict.fromkeys(names)
+
+        def topic_names(self) -> list[str]:
+            return ["order", "payments"]
+
+    plan = plan_scenario(scenario_of(topics={"orders": {"existing": True}}))
+    topics = RunTopics(plan, "k3f9", cast("Cluster", Existing()), Events(SilentObserver()), Interrupts())
+    with (
+        pytest.raises(UsageError, match="the cluster has no topic orders") as told,
+        topics.made(outlives=True, keeps=False, timeout_s=lambda: 1.0),
+    ):
+        pass
+    assert told.value.fix is not None
+    assert told.value.fix.startswith("did you mean order? Else create the topic")
 
 
 def test_of_a_killed_run_that_keeps_its_topics_nothing_is_deleted(
