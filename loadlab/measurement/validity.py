@@ -153,9 +153,12 @@ def _course(run: RunFigures) -> Iterator[Finding]:
 def _incidents(run: RunFigures) -> Iterator[Finding]:
     for each in run.dead_workers:
         message = f"{each.who} {each.how} (limit 0 deaths)"
-        yield Finding(
-            "worker_died", message, "see its log beside the result, and run again", 1.0, 0.0, "invalid"
-        )
+        # What is killed so has no last word; the kernel does it where memory runs out.
+        if each.how.endswith("killed by SIGKILL"):
+            fix = "see who killed it (`dmesg` tells, if it was the kernel), and run again"
+        else:
+            fix = "see its log beside the result, and run again"
+        yield Finding("worker_died", message, fix, 1.0, 0.0, "invalid")
     for each in run.dead_brokers:
         message = f"{each.who} {each.how} (limit 0 deaths)"
         fix = "see the broker's log beside the result; the figures include the failover"

@@ -350,11 +350,11 @@ class _Run:
             return stored
 
     def _logs(self, load: Load, stack: ExitStack) -> dict[str, Path]:
-        """The logs of what died: of workers and of brokers, whose copies are there as long as the stack."""
+        """The logs of what died, if it said a word; brokers' copies are there as long as the stack."""
         logs = {
             f"worker-{worker.order.worker}.log": worker.log_path
             for worker in load.fleet.workers
-            if worker.order.worker in load.dead_workers
+            if worker.order.worker in load.dead_workers and worker.log_path.stat().st_size
         }
         if load.watch.dead or load.faults.has_failed:
             try:

@@ -64,8 +64,9 @@ class Rule:
             return None
         if HOLDS[self.op](left, right * self.right_scale):
             return None
+        scale = "" if self.right_scale == 1.0 else f" times {plain(self.right_scale)}"
         because = f": {self.reason}" if self.reason else ""
-        return f"{self.text} does not hold with {plain(left)} and {plain(right)}{because}"
+        return f"{self.text} does not hold with {plain(left)} and {plain(right)}{scale}{because}"
 
 
 def parse_rule(text: str) -> Rule:

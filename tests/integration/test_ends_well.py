@@ -187,6 +187,7 @@ def test_a_killed_worker_is_noticed_and_its_slab_counts(tmp_path: Path) -> None:
     first, second = result.producers["checkout"].workers
     assert first.exit == "killed by SIGKILL"
     assert 0 < first.records.acked < second.records.acked == 6_000
+    assert not list((tmp_path / result.run_id).glob("worker-*.log")), "what is killed so has said nothing"
 
 
 def test_all_workers_gone_ends_the_run_with_what_there_is(tmp_path: Path) -> None:

@@ -288,6 +288,10 @@ def test_a_rule_compares_sizes_whatever_their_units(tmp_path: Path) -> None:
     kept = loaded(tmp_path, search_space=space, rules=[" <= ".join(space)])
     assert not any("is not tried" in warning for warning in kept.warnings)
     assert all(not kept.study.space.violations(assignment) for _, assignment in presets(kept.study))
+    (rule,) = [one for one in kept.study.space.rules if one.names == tuple(space)]
+    assert str(rule.broken(dict(zip(space, (1_000_000, 64), strict=True)))).endswith(
+        "does not hold with 1000000 and 64 times 1024"
+    )
     broken = f"{CHECKOUT}.batch.size >= {CHECKOUT}.queue.buffering.max.kbytes"
     with pytest.raises(
         ScenarioError, match=r"no trial can keep .* \(.* is 102400 to 1000000, .* 1024 to 65536\)"

@@ -313,6 +313,9 @@ def test_a_dead_worker_makes_the_run_invalid() -> None:
     assert finding.message == (
         "worker 3 of checkout died 4.0 s after the start: killed by SIGKILL (limit 0 deaths)"
     )
+    assert finding.fix == "see who killed it (`dmesg` tells, if it was the kernel), and run again"
+    failed = only(of(dead_workers=[Incident("worker 3", "died: exit code 1")]))
+    assert failed.fix == "see its log beside the result, and run again"
     assert (finding.figure, finding.limit) == (1.0, 0.0)
 
 
