@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 from loadlab.analysis import numbers
-from loadlab.cli.output import Line, print_document, print_lines
+from loadlab.cli.output import Line, print_stored
 from loadlab.cli.sections import row
 from loadlab.cli.summary import cluster_text
 from loadlab.results.capacity_store import CAPACITY_FILE
@@ -30,10 +31,7 @@ _GENERATOR = "generator_limited"
 
 def print_capacity(search: StoredCapacity, output: OutputFormat) -> None:
     """Print a stored search: the curve and the answer, or capacity.json as it stands on the disk."""
-    if output == "json":
-        print_document((search.path / CAPACITY_FILE).read_text(encoding="utf-8").rstrip("\n"))
-    else:
-        print_lines(capacity_lines(search))
+    print_stored(search.path / CAPACITY_FILE, output, partial(capacity_lines, search))
 
 
 def capacity_told(entry: Entry[StoredCapacity]) -> str:

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Literal, TextIO
 from loadlab.errors import RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from loadlab.cli.options import OutputFormat
 
 Style = Literal["plain", "good", "warn", "bad", "dim"]
 
@@ -60,6 +63,14 @@ def print_json(document: object) -> None:
 def print_document(text: str) -> None:
     """Write a text for other programs to stdout and a line end: in UTF-8, whatever the locale."""
     _write(sys.stdout, text, encoding="utf-8")
+
+
+def print_stored(document: Path, output: OutputFormat, lines: Callable[[], Iterable[Line]]) -> None:
+    """Write what is stored: its document as it stands on the disk, or the lines that sum it up."""
+    if output == "json":
+        print_document(document.read_text(encoding="utf-8").rstrip("\n"))
+    else:
+        print_lines(lines())
 
 
 def print_note(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -9,7 +10,7 @@ import click
 from loadlab.analysis import numbers
 from loadlab.cli.capacity_view import capacity_as_json, capacity_told, print_capacity
 from loadlab.cli.options import OutputFormat, examples, output_option, results_dir_option
-from loadlab.cli.output import Line, print_document, print_json, print_lines, print_text
+from loadlab.cli.output import Line, print_json, print_lines, print_stored, print_text
 from loadlab.cli.runset import set_lines
 from loadlab.cli.study_view import print_study, study_as_json, study_told
 from loadlab.cli.summary import summary_lines
@@ -79,18 +80,12 @@ def show(run: str, output: OutputFormat, results_dir: Path) -> None:
 
 def print_run(stored: StoredRun, output: OutputFormat) -> None:
     """Print a stored run: the summary, or result.json as it stands on the disk."""
-    if output == "json":
-        print_document((stored.path / RESULT_FILE).read_text(encoding="utf-8").rstrip("\n"))
-    else:
-        print_lines(summary_lines(stored))
+    print_stored(stored.path / RESULT_FILE, output, partial(summary_lines, stored))
 
 
 def print_set(stored: StoredSet, output: OutputFormat) -> None:
     """Print a stored run set: the summary, or runset.json as it stands on the disk."""
-    if output == "json":
-        print_document((stored.path / RUNSET_FILE).read_text(encoding="utf-8").rstrip("\n"))
-    else:
-        print_lines(set_lines(stored))
+    print_stored(stored.path / RUNSET_FILE, output, partial(set_lines, stored))
 
 
 def _told(entry: Entry[StoredRun]) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 from loadlab.analysis import numbers
 from loadlab.analysis.knobs import assignment_text, objective_text, short_names
-from loadlab.cli.output import Line, print_document, print_lines
+from loadlab.cli.output import Line, print_stored
 from loadlab.cli.sections import row
 from loadlab.cli.summary import cluster_text
 from loadlab.results.model import MOCK_NOTE
@@ -26,10 +27,7 @@ if TYPE_CHECKING:
 
 def print_study(stored: StoredStudy, output: OutputFormat) -> None:
     """Print a stored study: its summary, or study.json as it stands on the disk."""
-    if output == "json":
-        print_document((stored.path / STUDY_FILE).read_text(encoding="utf-8").rstrip("\n"))
-    else:
-        print_lines(study_lines(stored))
+    print_stored(stored.path / STUDY_FILE, output, partial(study_lines, stored))
 
 
 def study_told(entry: Entry[StoredStudy]) -> str:
