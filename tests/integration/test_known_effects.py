@@ -166,13 +166,13 @@ def received_bytes_per_s(result: RunResult) -> float:
 def test_compression_shrinks_what_is_compressible_and_nothing_else(tmp_path: Path) -> None:
     loaded = load_document(scenario("2k/s", {}))
     with open_cluster(loaded, RunOptions(tmp_path), Recorder()) as opened:
-        soft, hard = (
-            {codec: sent(opened, tmp_path, compressibility, codec) for codec in ("none", "lz4")}
-            for compressibility in (0.8, 0.0)
+        plain, soft, hard = (
+            sent(opened, tmp_path, compressibility, codec)
+            for codec, compressibility in (("none", 0.8), ("lz4", 0.8), ("lz4", 0.0))
         )
-    assert received_bytes_per_s(soft["lz4"]) < 0.5 * received_bytes_per_s(soft["none"])
-    assert received_bytes_per_s(hard["lz4"]) > 0.95 * received_bytes_per_s(hard["none"])
-    ratios = [result.producers["checkout"].compression_ratio for result in (soft["lz4"], hard["lz4"])]
+    assert received_bytes_per_s(soft) < 0.5 * received_bytes_per_s(plain)
+    assert received_bytes_per_s(hard) > 0.95 * received_bytes_per_s(plain)
+    ratios = [result.producers["checkout"].compression_ratio for result in (soft, hard)]
     assert ratios[0] is not None
     assert ratios[1] is not None
     assert ratios[0] > 2.0

@@ -228,7 +228,6 @@ def test_what_transactions_of_others_leave_in_a_log_is_no_lag(cluster: Cluster, 
     assert billing.drain_s is not None
 
 
-@pytest.mark.beside
 @pytest.mark.local
 def test_a_group_that_is_held_until_the_common_start_reads_at_once_from_then_on(
     cluster: Cluster, tmp_path: Path
