@@ -79,7 +79,7 @@ SERVING_OFFSET: Final = int(_FIELDS["serving"][1])
 STATISTICS_BEGUN_OFFSET: Final = int(_FIELDS["statistics_begun"][1])
 STATISTICS_COUNT_OFFSET: Final = int(_FIELDS["statistics_count"][1])
 
-_STATISTICS_CAPACITY = 16 << 20
+_STATISTICS_CAPACITY = 128 << 20  # some 1.5 KiB a partition; what is never written takes no memory
 _POLL_MS = 100
 _REPORTS_PER_CLOCK = 16
 _ACKED = int(Counter.ACKED)

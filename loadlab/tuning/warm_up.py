@@ -33,10 +33,16 @@ def is_warm(rounds_per_s: Sequence[float]) -> bool:
         rounds_per_s: what it acked in each round of full load, records a second, in their order.
 
     Returns:
-        True where the median of the last three rounds gained nothing over that of the three before, or after
-        MOST_ROUNDS. Medians, since a round in which the JVM collects or compiles is no sign of an end.
+        True where the last three rounds gained nothing, or after MOST_ROUNDS: neither has their median over
+        that of the three before, as one lucky round early on is no sign of an end, nor has one of them over
+        the best of all before, as two in which the JVM collects or compiles are none either.
     """
     if len(rounds_per_s) >= MOST_ROUNDS:
         return True
-    before, last = rounds_per_s[-2 * _COMPARED : -_COMPARED], rounds_per_s[-_COMPARED:]
-    return len(before) == _COMPARED and median(last) < median(before) * (1.0 + GAIN)
+    if len(rounds_per_s) < FEWEST_ROUNDS:
+        return False
+    before, last = rounds_per_s[:-_COMPARED], rounds_per_s[-_COMPARED:]
+    return not any(
+        now >= then * (1.0 + GAIN)
+        for now, then in ((median(last), median(before[-_COMPARED:])), (max(last), max(before)))
+    )

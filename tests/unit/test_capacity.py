@@ -346,7 +346,10 @@ def test_options_that_can_not_be_read_are_usage_errors(tmp_path: Path, arguments
         ([100.0, 100.0, 100.0, 104.0, 104.0, 104.0], True),
         ([100.0, 100.0, 100.0, 106.0, 106.0, 106.0], False),
         ([157.0, 189.0, 177.0, 142.0, 210.0, 230.0], False),  # a dip is no end
-        ([100.0, 100.0, 100.0, 150.0, 60.0, 100.0], True),  # and a peak no gain
+        ([24.5, 50.5, 91.3, 97.3, 77.9, 82.0, 115.8], False),  # nor are two
+        ([100.0, 100.0, 100.0, 150.0, 60.0, 100.0], False),  # a peak may be a gain,
+        ([100.0, 100.0, 100.0, 150.0, 60.0, 100.0, 101.0], True),  # and is none if nothing follows
+        ([50.0, 60.0, 150.0, 70.0, 80.0, 90.0], False),  # nor an end
         ([88.0, 228.0, 263.0, 373.0, 393.0, 380.0], False),
         ([88.0, 228.0, 263.0, 373.0, 393.0, 380.0, 400.0, 390.0, 395.0], True),
         ([100.0 * 1.1**number for number in range(19)], False),
