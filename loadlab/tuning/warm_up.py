@@ -18,6 +18,7 @@ GAIN: Final = 0.05
 """Less than this, as a share of what was before, is no gain."""
 
 _COMPARED: Final = 3
+_WITHOUT_A_BEST: Final = 5
 
 FEWEST_ROUNDS: Final = 2 * _COMPARED
 """Before so many rounds nothing can be said."""
@@ -33,16 +34,14 @@ def is_warm(rounds_per_s: Sequence[float]) -> bool:
         rounds_per_s: what it acked in each round of full load, records a second, in their order.
 
     Returns:
-        True where the last three rounds gained nothing, or after MOST_ROUNDS: neither has their median over
-        that of the three before, as one lucky round early on is no sign of an end, nor has one of them over
-        the best of all before, as two in which the JVM collects or compiles are none either.
+        True where the last rounds gained nothing, or after MOST_ROUNDS: neither has the median of three over
+        that of the three before, as a lucky round early on is no sign of an end; nor has one of five over the
+        best of all before, as two in which the JVM collects or compiles are none either.
     """
     if len(rounds_per_s) >= MOST_ROUNDS:
         return True
     if len(rounds_per_s) < FEWEST_ROUNDS:
         return False
-    before, last = rounds_per_s[:-_COMPARED], rounds_per_s[-_COMPARED:]
-    return not any(
-        now >= then * (1.0 + GAIN)
-        for now, then in ((median(last), median(before[-_COMPARED:])), (max(last), max(before)))
-    )
+    middles = (median(rounds_per_s[-2 * _COMPARED : -_COMPARED]), median(rounds_per_s[-_COMPARED:]))
+    bests = (max(rounds_per_s[:-_WITHOUT_A_BEST]), max(rounds_per_s[-_WITHOUT_A_BEST:]))
+    return all(now < then * (1.0 + GAIN) for then, now in (middles, bests))
