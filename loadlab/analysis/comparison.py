@@ -147,7 +147,14 @@ def _count(name: str, baseline: Sequence[RunResult], contender: Sequence[RunResu
 
 
 def _added(name: str, results: Sequence[RunResult]) -> tuple[int | None, int]:
-    """The sum over the runs that tell, None where none does; and how many do not."""
-    numbers = [getattr(result.reconciliation, name) for result in results]
-    known = [number for number in numbers if number is not None]
-    return sum(known) if known else None, len(numbers) - len(known)
+    """The sum over the runs that tell, None where none does; and how many do not.
+
+    Of lost records a run that does not know all may know some. What is unexplained has a sign, by which a
+    surplus would hide what is missing in another run.
+    """
+    found = [result.reconciliation for result in results]
+    known = [abs(number) for each in found if (number := getattr(each, name)) is not None]
+    unknown = len(found) - len(known)
+    if name == "lost":
+        known += [each.lost_at_least for each in found if each.lost is None and each.lost_at_least]
+    return sum(known) if known else None, unknown

@@ -17,6 +17,7 @@ from loadlab.cli.tune_view import StudyWatcher
 from loadlab.cluster import brokers_of
 from loadlab.results import reader
 from loadlab.tuning import study as studies
+from loadlab.tuning.begin import stands_already
 from loadlab.tuning.study_file import load_study as load_study_file
 from loadlab.tuning.study_plots import StudyPlots
 
@@ -143,7 +144,8 @@ def tune(  # noqa: PLR0913 (keywords, as the options of `loadlab tune`)
         warms_up=warm_up,
     )
     with observed(progress=progress) as observer:
-        return TuneResult(studies.tune(loaded, options, StudyWatcher(observer, loaded)))
+        watcher = StudyWatcher(observer, loaded, starts_clusters=not stands_already(loaded, options))
+        return TuneResult(studies.tune(loaded, options, watcher))
 
 
 def load_study(study: str | Path, results_dir: str | Path | None = None) -> TuneResult:

@@ -12,6 +12,7 @@ from loadlab.cli.sections import row
 from loadlab.cli.summary import cluster_text
 from loadlab.results.capacity_store import CAPACITY_FILE
 from loadlab.results.model import MOCK_NOTE
+from loadlab.tuning.capacity_levels import Outcome, Probe, Verdict, levels_of
 from loadlab.tuning.warm_up import ROUND_S, ROUNDS_TOLD
 from loadlab.units import duration_s
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 PROBE_WORDS = {"holds": "holds", "fails": "does not hold", "unmeasured": "not measured", None: "not judged"}
 """What is said of a probe by its verdict."""
 _BETWEEN_PROBES_S = 3.0
-_GENERATOR = "generator_limited"
+_BY_CLIENTS = ("generator_limited", "client_cpu", "worker_cpu")
 
 
 def print_capacity(search: StoredCapacity, output: OutputFormat) -> None:
@@ -142,8 +143,13 @@ def answer_text(search: CapacityResult) -> str:
 
 def _failing(search: CapacityResult) -> str:
     """The lowest rate that fails, where it lies above one that could not be measured."""
-    failed = (probe.rate_per_s or 0.0 for probe in search.probes if probe.verdict == "fails")
-    lowest = min((rate for rate in failed if rate > (search.answer.fails_per_s or 0.0)), default=None)
+    judged = [
+        Probe(probe.rate_per_s, Outcome(Verdict(probe.verdict), disturbed=probe.disturbed))
+        for probe in search.probes
+        if probe.rate_per_s is not None and probe.verdict is not None
+    ]
+    failed = (level.rate_per_s for level in levels_of(judged) if level.verdict is Verdict.FAILS)
+    lowest = next((rate for rate in failed if rate > (search.answer.fails_per_s or 0.0)), None)
     return "" if lowest is None else f", {numbers.rate(lowest)} fails"
 
 
@@ -151,7 +157,7 @@ def _unmeasured(search: CapacityResult) -> str:
     """Why nothing could be said of the rate above the one that holds."""
     at = search.answer.fails_per_s
     reasons = [why for probe in search.probes if probe.rate_per_s == at for why in probe.failed]
-    by_generator = any(why.startswith(_GENERATOR) for why in reasons)
+    by_generator = any(why.startswith(_BY_CLIENTS) for why in reasons)
     return "the generator is the limit" if by_generator else "nothing could be measured"
 
 
@@ -163,10 +169,10 @@ def _lowest(search: CapacityResult) -> str:
 
 
 def _why(search: CapacityResult) -> str:
-    """What the lowest rate failed by; where none did, why nothing could be said of it."""
-    # Where nothing was measured, a failure was disturbed, and does not count.
-    counts = search.answer.kind != "nothing"
-    failed = [probe for probe in search.probes if probe.verdict == "fails" and counts]
+    """What the rate that fails failed by; where none does, why nothing could be said of the lowest."""
+    # A failure at another rate, or where nothing was measured, was disturbed, and does not count.
+    at = search.answer.fails_per_s if search.answer.kind == "below" else None
+    failed = [probe for probe in search.probes if probe.verdict == "fails" and probe.rate_per_s == at]
     judged = failed or [probe for probe in search.probes if probe.failed and probe.verdict != "fails"]
     lowest = min(judged, key=lambda probe: probe.rate_per_s or math.inf, default=None)
     return ", ".join(lowest.failed) if lowest else "no rate was judged"

@@ -25,6 +25,7 @@ from loadlab.cli.study_view import print_study
 from loadlab.cli.tune_view import StudyWatcher, plan_document, plan_lines
 from loadlab.cli.watching import watching
 from loadlab.errors import EXIT_INTERRUPTED, EXIT_OK
+from loadlab.tuning.begin import stands_already
 from loadlab.tuning.study import TuneOptions, refuse_given_brokers, to_go_on_with, tune
 from loadlab.tuning.study_file import load_study
 
@@ -88,6 +89,7 @@ def tune_command(study: Path, **options: Unpack[TuneKeywords]) -> int:
         forced=options["force"],
         warms_up=options["warm_up"],
     )
+    starts_clusters = not stands_already(loaded, choices)
     if options["plan"]:
         refuse_given_brokers(loaded, choices)
         stored = to_go_on_with(loaded, choices)
@@ -95,10 +97,10 @@ def tune_command(study: Path, **options: Unpack[TuneKeywords]) -> int:
         if options["output"] == "json":
             print_json(plan_document(loaded, result))
         else:
-            warms_up = choices.warms_up and choices.cluster_name is None
-            print_lines(plan_lines(loaded, result, warms_up=warms_up))
+            asked = choices.warms_up if result is None else result.warms_up
+            print_lines(plan_lines(loaded, result, warms_up=asked and starts_clusters))
         return EXIT_OK
     with watching() as observer:
-        made = tune(loaded, choices, StudyWatcher(observer, loaded))
+        made = tune(loaded, choices, StudyWatcher(observer, loaded, starts_clusters=starts_clusters))
     print_study(made, options["output"])
     return EXIT_OK if made.result.finished else EXIT_INTERRUPTED

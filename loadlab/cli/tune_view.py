@@ -33,11 +33,13 @@ class StudyWatcher(QuietObserver):
     Args:
         inner: watches the runs themselves.
         loaded: the study.
+        starts_clusters: whether its clusters are its own to start, and so to warm up.
     """
 
-    def __init__(self, inner: RunObserver, loaded: LoadedStudy) -> None:
+    def __init__(self, inner: RunObserver, loaded: LoadedStudy, *, starts_clusters: bool = True) -> None:
         super().__init__(inner)
         self._loaded = loaded
+        self._starts_clusters = starts_clusters
         self._headed = False
 
     def note(self, text: str) -> None:
@@ -46,7 +48,8 @@ class StudyWatcher(QuietObserver):
 
     def begun(self, stored: StoredStudy) -> None:
         """Say what is going to be done, how long it takes, and how to go on after an interruption."""
-        for line in plan_lines(self._loaded, stored.result):
+        warms_up = stored.result.warms_up and self._starts_clusters
+        for line in plan_lines(self._loaded, stored.result, warms_up=warms_up):
             self.note(line.text)
         self.note(f"after an interruption: the same command with --resume {stored.result.study_id}")
 
@@ -69,7 +72,7 @@ def plan_lines(
     Args:
         loaded: the study.
         result: as far as it got; None where it has not begun.
-        warms_up: whether a cluster of a study that has not begun is warmed up.
+        warms_up: whether its clusters are warmed up.
     """
     left = estimate(loaded, result)
     made = f", {len(result.runs)} made before" if result is not None and result.runs else ""
@@ -85,7 +88,7 @@ def plan_lines(
         f"  of {numbers.duration(left.run_s)} each: {numbers.duration(left.seconds)} in all, and up to"
         f" {numbers.duration(drain_s)} more for each drain"
     )
-    if warms_up if result is None else result.warms_up:
+    if warms_up:
         yield Line(f"  a Kafka cluster that is started for it is warmed up first: {ROUNDS_TOLD}")
     yield from (Line(f"note: {text}", "warn") for text in loaded.warnings)
 

@@ -36,8 +36,11 @@ _COOPERATIVE: Final = "cooperative-sticky"
 _ASSIGNED_BY: Final = "partition.assignment.strategy"
 _CONSUMERS: Final = "org.apache.kafka.clients.consumer."
 _PARTITIONERS: Final = "org.apache.kafka.clients.producer."
-_BUFFERS: Final = frozenset({"send.buffer.bytes", "receive.buffer.bytes"})
-_SYSTEM_S_OWN: Final = "-1"
+_ZERO_FOR_MINUS_ONE: Final = frozenset(
+    {"connections.max.idle.ms", "send.buffer.bytes", "receive.buffer.bytes"}
+)
+"""What is without a limit, or the operating system's own, by -1 in Java and by 0 in librdkafka."""
+
 _WHOLE: Final = re.compile(r"[0-9]{1,18}")
 _SAME_MEANING: Final = frozenset(COUNTERPARTS) - {
     "sasl.jaas.config",
@@ -107,7 +110,7 @@ def _value(name: str, value: str) -> str:
         return "1"  # no batches: librdkafka's least, which the first record of a batch exceeds
     if name in _BY_RULE:
         return _BY_RULE[name](value)
-    if name in _BUFFERS and value == _SYSTEM_S_OWN:
+    if name in _ZERO_FOR_MINUS_ONE and value == "-1":
         return "0"
     if name in _WORDS:
         return value.lower()  # some of them Java takes in any case; of the others the linter tells

@@ -81,6 +81,7 @@ class BrokerTelemetry:
         heap_max_bytes: the limit.
         gc_count: garbage collections that stopped the JVM.
         gc_pause_ms: for how long, summed, whole ms each.
+        compile_ms: for how long the JVM compiled, all of its compiler threads summed.
         request_handler_idle_s: how long a request handler of the broker waited for work, mean of all of them,
             less a constant: only differences mean something.
         network_processor_idle_s: the same of the network threads of the clients' listener.
@@ -100,6 +101,7 @@ class BrokerTelemetry:
     heap_max_bytes: int
     gc_count: int
     gc_pause_ms: int
+    compile_ms: int
     request_handler_idle_s: float
     network_processor_idle_s: float
     under_replicated_partitions: int
@@ -149,6 +151,7 @@ _BEANS: Final = (
     Bean("java.lang:type=Runtime", ("StartTime", "Uptime")),
     Bean("java.lang:type=Memory", ("HeapMemoryUsage",)),
     Bean("java.lang:type=GarbageCollector,name=*", ("CollectionCount", "CollectionTime")),
+    Bean("java.lang:type=Compilation", ("TotalCompilationTime",)),
     Bean("kafka.server:type=KafkaRequestHandlerPool,name=*", ("Count",)),
     Bean(
         "kafka.server:type=socket-server-metrics,listener=PLAINTEXT,networkProcessor=*",
@@ -195,7 +198,7 @@ def _read(broker_id: int, address: str, timeout_s: float) -> BrokerTelemetry:
 
 def parse(broker_id: int, reading: Reading) -> BrokerTelemetry:
     """Make a broker's telemetry of what its beans said."""
-    runtime, memory, collectors, handlers, processors, replicas, *rest = reading.values
+    runtime, memory, collectors, compilation, handlers, processors, replicas, *rest = reading.values
     bytes_in, bytes_out, messages_in, log_flush, *stages = rest
     produce, fetch = stages[: len(_STAGES)], stages[len(_STAGES) :]
     pausing = [value for name, value in collectors.items() if "Cycles" not in name]
@@ -207,6 +210,7 @@ def parse(broker_id: int, reading: Reading) -> BrokerTelemetry:
         heap_max_bytes=int(memory["HeapMemoryUsage"]["max"]),
         gc_count=sum(int(one["CollectionCount"]) for one in pausing),
         gc_pause_ms=sum(int(one["CollectionTime"]) for one in pausing),
+        compile_ms=int(compilation["TotalCompilationTime"]),
         request_handler_idle_s=_handlers_idle_s(handlers, int(runtime["Uptime"])),
         network_processor_idle_s=_processors_idle_s(list(processors.values())),
         under_replicated_partitions=int(replicas["Value"]),

@@ -39,7 +39,7 @@ from loadlab.tuning.same import (
     refuse_other_machine,
     refuse_other_traces,
 )
-from loadlab.tuning.warm_up import is_warm
+from loadlab.tuning.warming import warmed_up
 from loadlab.units import format_duration
 
 if TYPE_CHECKING:
@@ -303,12 +303,17 @@ class _Search:
     def _warm_up(self, run_options: RunOptions, opened: OpenCluster) -> None:
         """Loads the cluster until it is warm; what a cold one serves is of no interest."""
         loaded = self.workload.warming(self.options.highest_per_s or MAX_RATE)
+
+        def load() -> float:
+            return acked_per_s(run_scenario(loaded, run_options, self.observer, cluster=opened).result)
+
         rounds_per_s: tuple[float, ...] = ()
-        while not is_warm(rounds_per_s) and not opened.interrupts.came:
-            result = run_scenario(loaded, run_options, self.observer, cluster=opened).result
-            rounds_per_s += (acked_per_s(result),)
+        for acked in warmed_up(opened.cluster, load):
+            rounds_per_s += (acked,)
             self._save(warm_up_per_s=rounds_per_s)
             self.observer.warmed(self.stored)
+            if opened.interrupts.came:
+                return
 
     def _keep(self, probe: CapacityProbe, cluster: ClusterUsed) -> None:
         probes = (*self.result.probes, probe)

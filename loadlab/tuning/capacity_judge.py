@@ -19,12 +19,18 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from loadlab.results.model import RunResult, Threshold
+    from loadlab.results.model import Reason, RunResult, Threshold
     from loadlab.results.reader import StoredRun
     from loadlab.scenario import Scenario
 
 _CLIENT_CPU: Final = "client_cpu"
 """The verdict's word for a producer that may be saturated by the client's own doing."""
+
+_BY_SENDERS: Final = "generator_limited"
+"""The verdict's word for senders that may be why a rate failed; where it holds, they were no hindrance."""
+
+_BY_READERS: Final = "worker_cpu"
+"""The verdict's word for readers that may be why their lag grew."""
 
 _BY_OTHERS: Final = frozenset({"foreign_load", "cpu_quota"})
 """The verdict's words for others that took of the machine while the run was made."""
@@ -87,9 +93,12 @@ def _verdict(
     invalid = _invalid(result)
     if invalid:
         return Verdict.UNMEASURED, invalid
-    failed = [*_unreached(result), *_growing(result, scenario, growth), *_missed(result)]
+    growing = list(_growing(result, scenario, growth))
+    failed = [*_unreached(result), *growing, *_missed(result)]
     if failed:
-        return Verdict.FAILS, failed
+        clients = {_BY_SENDERS, _BY_READERS} if failed == growing else {_BY_SENDERS}
+        own = [_told(reason) for reason in result.verdict.reasons if reason.code in clients]
+        return (Verdict.UNMEASURED, own) if own else (Verdict.FAILS, failed)
     unknown = [f"the lag of {name} is not known" for name, value in growth.items() if value is None]
     return (Verdict.UNMEASURED, unknown) if unknown else (Verdict.HOLDS, [])
 
@@ -98,8 +107,7 @@ def as_probe(probe: CapacityProbe) -> Probe:
     """A stored probe as the search sees it: what was reached is what was acked, and read."""
     if probe.rate_per_s is None or probe.verdict is None:
         return Probe(MAX_RATE, Outcome(Verdict.UNMEASURED, probe.achieved_per_s))
-    read_per_s = max(probe.rate_per_s - max(probe.lag_growth_per_s or 0.0, 0.0), 0.0)
-    reached_per_s = min(probe.achieved_per_s, read_per_s)
+    reached_per_s = max(probe.achieved_per_s - max(probe.lag_growth_per_s or 0.0, 0.0), 0.0)
     return Probe(
         probe.rate_per_s, Outcome(Verdict(probe.verdict), reached_per_s, probe.strain, probe.disturbed)
     )
@@ -130,7 +138,11 @@ def _invalid(result: RunResult) -> list[str]:
     reasons = [one for one in result.verdict.reasons if one.severity == "invalid" or one.code == _CLIENT_CPU]
     if not reasons and result.verdict.status == "invalid":
         return ["the run is invalid"]
-    return [f"{reason.code}: {reason.message}" for reason in reasons]
+    return [_told(reason) for reason in reasons]
+
+
+def _told(reason: Reason) -> str:
+    return f"{reason.code}: {reason.message}"
 
 
 def _unreached(result: RunResult) -> Iterator[str]:
@@ -151,9 +163,14 @@ def _unreached(result: RunResult) -> Iterator[str]:
 
 
 def _lag_growth(run: StoredRun, scenario: Scenario) -> dict[str, float | None]:
-    """By how much each group's lag grew in the measure phase, records/s; None where it is not known."""
+    """By how much the lag of each group that the producers feed grew in the measure phase, records/s.
+
+    None where it is not known.
+    """
     growth: dict[str, float | None] = {}
     for name in scenario.consumers:
+        if not feeding(scenario, name):
+            continue
         times_s, lags = read_series(run.path, f"consumer/{name}", "consumer_lag_records")
         kept = samples_that_count(run, times_s)
         growth[name] = growth_per_s(times_s[kept], lags[kept])

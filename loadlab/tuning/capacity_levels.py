@@ -97,7 +97,7 @@ class Level:
     @property
     def achieved_per_s(self) -> float | None:
         """The median of what its valid probes reached, where that fell short of the rate; else None."""
-        known = [one.achieved_per_s for one in self._valid if one.achieved_per_s]
+        known = [one.achieved_per_s for one in self._valid if one.achieved_per_s is not None]
         achieved = statistics.median(known) if known else math.inf
         return achieved if achieved < self.rate_per_s * _SHORT_OF else None
 

@@ -155,7 +155,7 @@ def _raised(low: Level, before: Level | None, reached_per_s: float, precision: f
 
 def _lowered(high: Level, tried: int) -> float:
     """A lower rate, when none that was tried holds."""
-    if high.achieved_per_s is not None:
+    if high.achieved_per_s:
         return rounded(high.achieved_per_s * _BELOW_ACHIEVED)
     return rounded(high.rate_per_s / (_FALL_FIRST if tried == 1 else _FALL_LATER))
 

@@ -12,6 +12,7 @@ from loadlab.errors import UsageError
 from loadlab.hints import HintedError, near
 from loadlab.measurement.histogram import PERCENTILES, samples_needed
 from loadlab.results.model import ConsumerResult, ProducerResult, TopicResult
+from loadlab.results.model_groups import LatencyBlock
 from loadlab.scenario.expressions import percentile_of
 from loadlab.tuning.capacity_scenario import workload_of
 from loadlab.tuning.owners import owner_of
@@ -44,6 +45,8 @@ _ZERO_IS_GOOD: Final = (
 _DONE: Final = ("attempted", "acked", "consumed")
 _WAITING: Final = ("lag", "committed_lag", "backlog", "drain_s")
 _LATENCY: Final = "_us"
+_MISSING: Final = "_us.missing"
+_OF_THOSE_THAT_CAME: Final = ("mean", "max")
 _OF_CODEC: Final = "compression_ratio"
 _OF_STATISTICS: Final = ("batch.", _OF_CODEC)
 _SHORTEST_S: Final = 2.0
@@ -64,6 +67,8 @@ def value_of(result: RunResult, field: str) -> float | None:
 
 def _walked(value: object, path: str) -> float | None:
     for key in path.split("."):
+        if isinstance(value, LatencyBlock) and value.missing and key in _OF_THOSE_THAT_CAME:
+            return None  # what never came took longer than all that did
         value = getattr(value, key, None)
     return float(value) if isinstance(value, int | float) else None
 
@@ -154,7 +159,7 @@ def _missing(field: str, scenario: Scenario) -> str | None:
     if owner is None:
         return None
     leaf = field.removeprefix(f"{owner}.")
-    if leaf in _ZERO_IS_GOOD:
+    if leaf in _ZERO_IS_GOOD or leaf.endswith(_MISSING):
         return "may be 0 in a good run, and gains are ratios, which 0 has none of: make it a constraint"
     if leaf in _GIVEN:
         return "is what the scenario asks for, not what a run measures"

@@ -53,13 +53,17 @@ _DYNAMIC: Final = frozenset(
 _POOLS: Final = frozenset(
     {
         "background.threads",
+        "log.cleaner.threads",
         "num.io.threads",
         "num.network.threads",
         "num.recovery.threads.per.data.dir",
         "num.replica.fetchers",
     }
 )
-"""Of these Kafka refuses more than double and less than half of what a broker has (DynamicThreadPool)."""
+"""Of these Kafka refuses more than double and less than half of what a broker has.
+
+So do its DynamicThreadPool and its LogCleaner.
+"""
 
 _IDEMPOTENT_IN_FLIGHT: Final = 5
 _ALL: Final = ("all", "-1")
@@ -118,14 +122,14 @@ class _Settings:
 
     Attributes:
         has: whether a kind of client has a property of a name.
-        defaults: what holds where a property is not set, by the one name that rules use.
+        default: what holds for a kind of client where a property is not set; None where that is not known.
         live: the name and the value of what is set, by the one name that rules use.
         told: what stands under the group at hand, set or as a comment.
         done: the groups before it.
     """
 
     has: Callable[[JavaClient, str], bool]
-    defaults: Mapping[str, str]
+    default: Callable[[JavaClient, str], str | None]
     live: dict[str, tuple[str, str]] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
     done: list[_Client] = field(default_factory=list)
@@ -148,15 +152,18 @@ class _Settings:
 
     def _measured_without(self, name: str, value: str) -> str | None:
         """An earlier group that could have set a property to another value than its default, and did not."""
-        # Java's default of idempotence gives way to acks that rule it out; where it is set, they clash.
-        if self.defaults.get(CANONICAL.get(name, name)) == value and name != "enable.idempotence":
-            return None
-        return next((f"{one.kind} {one.name}" for one in self.done if self.has(one.kind, name)), None)
+        for one in self.done:
+            # Java's default of idempotence gives way to acks that rule it out; where it is set, they clash.
+            is_default = self.default(one.kind, name) == value and name != "enable.idempotence"
+            if self.has(one.kind, name) and not is_default:
+                return f"{one.kind} {one.name}"
+        return None
 
     def end_group(self, client: _Client) -> Iterator[str]:
         """What earlier groups set, and this one was measured without."""
         for known, (name, value) in self.live.items():
-            if known not in self.told and self.has(client.kind, name) and self.defaults.get(known) != value:
+            is_default = self.default(client.kind, name) == value
+            if known not in self.told and self.has(client.kind, name) and not is_default:
                 whose = f"{client.kind} {client.name}"
                 told = f"# {name} is set to {value} above, and was not for {whose}"
                 yield f"{told}, which needs a file of its own"
@@ -168,10 +175,14 @@ def _librdkafka_has(kind: JavaClient, name: str) -> bool:
     return name in known_properties() and kind in known_properties()[name].clients
 
 
+def _librdkafka_default(_kind: JavaClient, name: str) -> str | None:
+    return DEFAULTS["librdkafka"].get(CANONICAL.get(name, name))
+
+
 def librdkafka_properties(handover: Handover) -> str:
     """The file for librdkafka and the clients that stand on it (confluent-kafka, node-rdkafka and others)."""
     lines = [*_head(handover, "librdkafka clients")]
-    settings = _Settings(_librdkafka_has, DEFAULTS["librdkafka"])
+    settings = _Settings(_librdkafka_has, _librdkafka_default)
     for client in _clients(handover):
         for title, config in client.parts():
             lines += ["", f"# {title}"]
@@ -185,7 +196,12 @@ def java_properties(handover: Handover) -> str:
     """The file for Java's clients: each property under Java's name, with a comment where the two differ."""
     lines = [*_head(handover, "Java clients"), *_comment(_MEASURED)]
     version = handover.scenario.cluster.kafka_version
-    settings = _Settings(lambda kind, name: name in definitions(kind, version), DEFAULTS["java"])
+
+    def default(kind: JavaClient, name: str) -> str | None:
+        known = definitions(kind, version).get(name)
+        return None if known is None else known.default
+
+    settings = _Settings(lambda kind, name: name in definitions(kind, version), default)
     for client in _clients(handover):
         for title, config in client.parts():
             lines += ["", f"# {title}"]
@@ -364,7 +380,12 @@ def _topic(
         name = field.removeprefix(_CONFIG)
         yield f"topic {topic}: {name}={config[name]}"
         to_topic = f"--alter --entity-type topics --entity-name {topic}"
-        yield f"  kafka-configs.sh {_SERVER} {to_topic} --add-config {name}={config[name]}"
+        yield f"  kafka-configs.sh {_SERVER} {to_topic} {_add_config(name, config[name])}"
+
+
+def _add_config(name: str, value: str) -> str:
+    """The option that sets a property; kafka-configs takes a list only in brackets (its ConfigCommand)."""
+    return f"--add-config {name}=[{value}]" if "," in value else f"--add-config {name}={value}"
 
 
 def _brokers(handover: Handover) -> Iterator[str]:
@@ -385,7 +406,7 @@ def _broker(name: str, config: Mapping[str, str]) -> Iterator[str]:
         to_all = "--alter --entity-type brokers --entity-default"
         if name in _POOLS:
             yield "  Kafka refuses more than double or less than half of what it is: go there in steps"
-        yield f"  kafka-configs.sh {_SERVER} {to_all} --add-config {name}={config[name]}"
+        yield f"  kafka-configs.sh {_SERVER} {to_all} {_add_config(name, config[name])}"
     else:
         yield f"brokers: {name}={config[name]}, in each server.properties; then restart one after the other"
 

@@ -103,7 +103,7 @@ def _unreadable(result: RunResult, objectives: Sequence[str], values: Sequence[f
             return f"{judged.expression} could not be measured: {judged.not_measurable}"
     for field, value in zip(objectives, values, strict=True):
         if value is None:
-            return f"the run's sample supports no {field}"
+            return f"the run tells no {field}: too few records have it, or some never came through"
         if value <= 0:
             return f"{field} is {value:g}: nothing can be compared with that"
     return None

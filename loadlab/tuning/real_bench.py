@@ -24,7 +24,8 @@ from loadlab.tuning.reading import read_run
 from loadlab.tuning.same import on_provider, refuse_other_cluster
 from loadlab.tuning.space import ChangeCost
 from loadlab.tuning.study_model import CAPACITY
-from loadlab.tuning.warm_up import ROUND_S, is_warm
+from loadlab.tuning.warm_up import ROUND_S
+from loadlab.tuning.warming import warmed_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -223,13 +224,15 @@ class _RealBench:
     def _warm_up(self, loaded: LoadedScenario, opened: OpenCluster) -> None:
         """Loads a fresh cluster until it is warm: else the first runs would be of another system."""
         warming = _warming(loaded)
-        rounds_per_s: tuple[float, ...] = ()
-        while not is_warm(rounds_per_s):
+
+        def load() -> float:
             result = run_scenario(warming, self.options, self.observer, cluster=opened).result
             if opened.interrupts.came:
                 raise KeyboardInterrupt
-            rounds_per_s += (acked_per_s(result),)
-            self.observer.note(f"warming the cluster up: {rounds_per_s[-1]:,.0f} records/s acked")
+            return acked_per_s(result)
+
+        for acked in warmed_up(opened.cluster, load):
+            self.observer.note(f"warming the cluster up: {acked:,.0f} records/s acked")
 
     def close(self) -> None:
         """Ends the cluster that is open."""

@@ -53,7 +53,7 @@ def _refuse_unlike(result: StudyResult, space: SearchSpace, objective: Objective
         why = f"its objective was to {before.direction} {before.field}"
     elif not any(knobs & set(trial.assignment) for trial in result.trials):
         why = "it has none of this study's knobs"
-    elif not _values(result):
+    elif result.confirmed is None and not _values(result):
         why = "none of its trials was good"
     else:
         return

@@ -10,24 +10,20 @@ from __future__ import annotations
 
 import os
 import statistics
-import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 from conftest import REPETITIONS, Table, scenario
 
-from loadlab.cluster import start_cluster
-from loadlab.cluster.specs import cluster_spec
 from loadlab.run.progress import SilentObserver
+from loadlab.run.runner import RunOptions, open_cluster
 from loadlab.scenario import load_document
 from loadlab.tuning.capacity import CapacityOptions, find_capacity
 from loadlab.units import duration_s
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from loadlab.cluster import Cluster
     from loadlab.results.capacity_store import StoredCapacity
 
 P99_S = duration_s(os.environ.get("LOADLAB_CAPACITY_P99", "100ms"))
@@ -52,15 +48,7 @@ class Printing(SilentObserver):
         print(f"  {rate:>12} {probe.achieved_per_s:12,.0f}/s p99 {p99_ms:9.2f} ms {said}", flush=True)
 
 
-@pytest.fixture
-def small_broker() -> Iterator[Cluster]:
-    spec = cluster_spec({"provider": "docker", "resources": {"cpus": 0.5}})
-    cluster = start_cluster(spec, progress=lambda *_: None, run_id=f"bench-{uuid.uuid4().hex[:8]}")
-    yield cluster
-    cluster.stop()
-
-
-def test_capacity_searches_agree(table: Table, small_broker: Cluster, tmp_path: Path) -> None:
+def test_capacity_searches_agree(table: Table, tmp_path: Path) -> None:
     group = {
         "topic": "t",
         "schedule": {"rate": "max"},
@@ -68,15 +56,15 @@ def test_capacity_searches_agree(table: Table, small_broker: Cluster, tmp_path: 
         "config": {"acks": "all", "linger.ms": 5},
     }
     readers = {"c": {"topic": "t"}}
-    parts = ("external", {"t": {"partitions": 6}}, {"p": group}, readers)
-    document = scenario(*parts, warmup="5s", drain="10s")
-    document["cluster"] = {"provider": "external", "bootstrap_servers": small_broker.bootstrap_servers}
-    found = []
-    for number in range(REPETITIONS):
-        options = CapacityOptions(tmp_path / str(number), p99_limit_s=P99_S)
-        answer = find_capacity(load_document(document), options, Printing()).result.answer
-        assert answer.holds_per_s is not None, "no rate held: is the machine quiet?"
-        found.append(answer.holds_per_s)
+    document = scenario("docker", {"t": {"partitions": 6}}, {"p": group}, readers, warmup="5s", drain="10s")
+    document["cluster"] = {"provider": "docker", "resources": {"cpus": 0.5}}
+    loaded, found = load_document(document), []
+    with open_cluster(loaded, RunOptions(tmp_path), Printing()) as opened:
+        for number in range(REPETITIONS):
+            options = CapacityOptions(tmp_path / str(number), p99_limit_s=P99_S)
+            answer = find_capacity(loaded, options, Printing(), cluster=opened).result.answer
+            assert answer.holds_per_s is not None, "no rate held: is the machine quiet?"
+            found.append(answer.holds_per_s)
     middle = statistics.median(found)
     apart = max(abs(rate / middle - 1.0) for rate in found) * 100.0
     table.add("capacity, 1 KiB, acks=all: records/s that hold", found, "/s", 0.0, at_least=True)

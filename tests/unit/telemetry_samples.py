@@ -26,6 +26,7 @@ def telemetry(at_s: float, **fields: object) -> BrokerTelemetry:
         heap_max_bytes=1_000,
         gc_count=0,
         gc_pause_ms=0,
+        compile_ms=0,
         request_handler_idle_s=0.0,
         network_processor_idle_s=0.0,
         under_replicated_partitions=0,

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from result_samples import producer, result
+from telemetry_samples import telemetry
 
 from loadlab.cli.main import cli
+from loadlab.cluster import Capability, TelemetrySample
 from loadlab.errors import RunError, UsageError
 from loadlab.measurement.histogram import Histogram, lower_bounds_ns
 from loadlab.results.artifacts import Artifacts, Histograms
@@ -25,12 +28,14 @@ from loadlab.scenario import load_document
 from loadlab.scenario.schedule import RampRate
 from loadlab.tuning import capacity as searching
 from loadlab.tuning.capacity import CapacityOptions, find_capacity
-from loadlab.tuning.warm_up import is_warm
+from loadlab.tuning.warm_up import FEWEST_ROUNDS, is_warm
+from loadlab.tuning.warming import warmed_up
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from loadlab.cluster import Cluster
     from loadlab.results.reader import StoredRun
     from loadlab.scenario import LoadedScenario
 
@@ -80,7 +85,8 @@ class Lab:
         info = SimpleNamespace(
             provider=self.provider, kind="kafka", kafka_version="4.3.1", brokers=1, network="host"
         )
-        yield SimpleNamespace(cluster=SimpleNamespace(info=info), interrupts=self.interrupts)
+        cluster = SimpleNamespace(info=info, capabilities=frozenset())
+        yield SimpleNamespace(cluster=cluster, interrupts=self.interrupts)
 
     def run_scenario(self, loaded: LoadedScenario, options: object, *_: object, **__: object) -> StoredRun:
         self.before_run(len(self.rates) + 1)
@@ -351,17 +357,41 @@ def test_options_that_can_not_be_read_are_usage_errors(tmp_path: Path, arguments
         ([150.0, 100.0, 100.0, 100.0, 60.0, 100.0], True),
         ([100.0, 100.0, 100.0, 150.0, 60.0, 100.0], False),  # a peak may be a gain,
         ([100.0, 100.0, 100.0, 150.0, 60.0, 100.0, 101.0, 99.0], False),
-        ([100.0, 100.0, 100.0, 150.0, 60.0, 100.0, 101.0, 99.0, 104.0], True),  # and is none if nothing follows
+        ([100.0, 100.0, 100.0, 150.0, 60.0, 100.0, 101.0, 99.0, 104.0], True),  # which nothing follows
         ([50.0, 60.0, 150.0, 70.0, 80.0, 90.0], False),  # nor an end
         ([88.0, 228.0, 263.0, 373.0, 393.0, 380.0], False),
         ([88.0, 228.0, 263.0, 373.0, 393.0, 380.0, 400.0, 390.0, 395.0], False),
         ([88.0, 228.0, 263.0, 373.0, 393.0, 380.0, 400.0, 390.0, 395.0, 399.0], True),
-        ([100.0 * 1.1**number for number in range(19)], False),
-        ([100.0 * 1.1**number for number in range(20)], True),
+        ([100.0 * 1.1**number for number in range(29)], False),
+        ([100.0 * 1.1**number for number in range(30)], True),
     ],
 )
 def test_a_cluster_is_warm_when_three_rounds_gained_nothing(rounds_per_s: list[float], warm: bool) -> None:
     assert is_warm(rounds_per_s) is warm
+
+
+def rounds_on(samples: Iterable[TelemetrySample]) -> int:
+    """How many rounds, each like the others, a cluster is loaded with that tells these samples."""
+    told = iter(samples)
+    cluster = SimpleNamespace(capabilities={Capability.TELEMETRY}, telemetry=lambda: next(told))
+    return len(list(warmed_up(cast("Cluster", cluster), lambda: 100.0)))
+
+
+def test_a_cluster_is_not_warm_while_one_of_its_brokers_compiles_much() -> None:
+    """In rounds of 5 s the second broker compiles less and less: 18 % of the time in the seventh."""
+    compiled_ms = (0, 4_000, 7_000, 9_000, 10_500, 12_000, 13_200, 14_100)
+    brokers = [
+        {1: telemetry(5.0 * place, compile_ms=10), 2: telemetry(5.0 * place, compile_ms=compiled)}
+        for place, compiled in enumerate(compiled_ms)
+    ]
+    assert rounds_on(TelemetrySample(each, {}) for each in brokers) == 7
+
+
+def test_brokers_that_do_not_tell_or_have_started_again_keep_nobody_waiting() -> None:
+    mute = TelemetrySample({}, {1: "no answer"})
+    assert rounds_on(repeat(mute)) == FEWEST_ROUNDS
+    anew = (telemetry(5.0 * place, compile_ms=90_000 * place, started_ms=place) for place in range(9))
+    assert rounds_on(TelemetrySample({1: each}, {}) for each in anew) == FEWEST_ROUNDS
 
 
 def test_a_search_on_kafka_warms_the_cluster_up_first(lab: Lab, tmp_path: Path) -> None:

@@ -189,8 +189,44 @@ def test_what_failed_is_told_also_where_the_lag_is_not_known(tmp_path: Path) -> 
 
 
 def test_the_search_is_told_what_was_acked_and_read(tmp_path: Path) -> None:
-    growing = probe(tmp_path, [5_000.0 * second for second in range(31)])
-    assert as_probe(growing).outcome.achieved_per_s == pytest.approx(15_000.0)
+    growing = [5_000.0 * second for second in range(31)]
+    assert as_probe(probe(tmp_path / "a", growing)).outcome.achieved_per_s == pytest.approx(14_998.4)
+    both = probe(tmp_path / "b", growing, **reaching(12_000.0))
+    assert as_probe(both).outcome.achieved_per_s == pytest.approx(7_000.0)
+
+
+@pytest.mark.parametrize(
+    ("code", "reached_per_s", "said"),
+    [
+        ("worker_cpu", 20_000.0, "unmeasured"),
+        ("worker_cpu", 15_000.0, "fails"),
+        ("generator_limited", 15_000.0, "unmeasured"),
+        ("other", 20_000.0, "fails"),
+    ],
+)
+def test_what_clients_may_have_failed_by_says_nothing_of_the_cluster(
+    tmp_path: Path, code: str, reached_per_s: float, said: str
+) -> None:
+    """A reader without CPU lets its lag grow, and nothing else."""
+    reason = Reason(code=code, message="on its own", severity="suspect")
+    verdict = Verdict(status="suspect", reasons=(reason,))
+    growing = [170.0 * second for second in range(31)]
+    found = probe(tmp_path / "grown", growing, verdict=verdict, **reaching(reached_per_s))
+    assert found.verdict == said
+    assert (found.failed == (f"{code}: on its own",)) is (said == "unmeasured")
+    assert probe(tmp_path / "held", verdict=verdict).verdict == "holds"
+
+
+def test_a_group_that_reads_what_others_send_is_not_judged(tmp_path: Path) -> None:
+    rows = [
+        Interval(5.0 + second, "consumer/billing", "consumer_lag_records", 10.0 * second)
+        for second in range(31)
+    ]
+    stored = save(result(), Artifacts(intervals=rows), tmp_path)
+    spec = scenario()
+    readers = {"billing": spec.consumers["billing"].model_copy(update={"topic": "others"})}
+    found = judged(stored, spec.model_copy(update={"consumers": readers}), RATE_PER_S)
+    assert (found.verdict, found.lag_growth_per_s) == ("holds", None)
 
 
 def test_an_invalid_run_is_never_the_cluster_s_limit(tmp_path: Path) -> None:

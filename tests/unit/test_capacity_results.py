@@ -135,7 +135,14 @@ def test_the_summary_has_the_answer_the_curve_and_the_knee() -> None:
             1.3e5,
             "holds 90.0k/s at least: nothing could be measured at 130k/s, 140k/s fails",
         ),
+        (
+            "generator",
+            9e4,
+            1.5e5,
+            "holds 90.0k/s at least: the generator is the limit at 150k/s",
+        ),
         ("below", None, 200.0, "fails 200/s already, the lowest rate probed: too slow"),
+        ("below", None, 1.4e5, "fails 140k/s already, the lowest rate that could be measured: much too slow"),
         ("nothing", None, 200.0, "nothing could be measured: generator_limited: sent late"),
     ],
 )
@@ -147,7 +154,9 @@ def test_each_kind_of_answer_has_its_words(
         probe(200.0, verdict="fails", failed=("too slow",)),
         probe(1.2e5, verdict="unmeasured", failed=("generator_limited: sent late",)),
         probe(1.3e5, verdict="unmeasured", failed=("worker_died: worker 0",)),
-        probe(1.4e5, verdict="fails", failed=("too slow",)),
+        probe(1.4e5, verdict="fails", failed=("much too slow",)),
+        probe(1.5e5, verdict="unmeasured", failed=("client_cpu: of one core",)),
+        probe(1.6e5, verdict="fails", failed=("foreign",), disturbed=True),
     )
     assert answer_text(capacity(answer=CapacityAnswer.model_validate(found), probes=probes)) == text
 
@@ -222,7 +231,7 @@ def test_the_plan_says_how_long_it_takes_and_how_to_go_on() -> None:
     stored = StoredCapacity(capacity(probes=(), finished=False), Path("results/a"))
     assert begun_line(stored).splitlines() == [
         f"capacity of quickstart: at most 10 probes of 38.0 s: 6 min 20 s in all{MORE}",
-        "a Kafka cluster is warmed up first, by 6 to 20 rounds of 5 s; --no-warm-up leaves that out",
+        "a Kafka cluster is warmed up first, by 6 to 30 rounds of 5 s; --no-warm-up leaves that out",
         f"after an interruption: the same command with --resume {CAPACITY_ID}",
     ]
     assert "warmed up" not in begun_line(stored, warms_up=False)

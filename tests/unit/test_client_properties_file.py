@@ -64,6 +64,11 @@ def test_a_jaas_line_becomes_user_and_password(read: Read, module: str, mechanis
     }
 
 
+def test_javas_minus_one_is_librdkafka_s_zero(read: Read) -> None:
+    made = read("connections.max.idle.ms=-1", "send.buffer.bytes=-1")
+    assert set(made.values()) == {"0"}
+
+
 def test_the_scenario_s_own_bootstrap_servers_may_be_there(read: Read) -> None:
     assert read("bootstrap.servers=broker:9092", "client.dns.lookup=use_all_dns_ips") == {
         "client.dns.lookup": "use_all_dns_ips"

@@ -478,10 +478,32 @@ def test_a_side_whose_worst_records_never_came_through_is_not_called_faster(comp
     assert found["contender"] == {"figure": None, "values": [None, None, None, 2_003.0, 2_004.0]}
 
 
-def _lost(records: int | None) -> Reconciliation:
+def _lost(records: int | None, *, at_least: int = 0, unexplained: int = 0) -> Reconciliation:
     return Reconciliation(
-        acked=10, log_end_growth=10, lost=records, duplicated=records, reordered=0, unexplained=0
+        acked=10,
+        log_end_growth=10,
+        lost=records,
+        lost_at_least=at_least,
+        duplicated=records,
+        reordered=0,
+        unexplained=unexplained,
     )
+
+
+def test_what_was_surely_lost_is_told_though_not_all_is_known(compared: Compared) -> None:
+    compared.keep_set("a", run("a0", reconciliation=_lost(0)))
+    compared.keep_set("b", run("b0", reconciliation=_lost(None, at_least=3_023)))
+    told = compared.told("a", "b").stdout
+    assert "lost records: 0 in A, at least 3,023 (not known of 1 run) in B" in told
+
+
+def test_a_surplus_does_not_hide_what_is_missing_in_another_run(compared: Compared) -> None:
+    compared.keep_set("a", *(run(f"a{number}", reconciliation=_lost(0)) for number in range(2)))
+    signs = enumerate((5, -5))
+    compared.keep_set(
+        "b", *(run(f"b{number}", reconciliation=_lost(0, unexplained=n)) for number, n in signs)
+    )
+    assert "unexplained records: 0 in A, 10 in B" in compared.told("a", "b").stdout
 
 
 def test_records_that_some_runs_lost_are_told_though_others_do_not_know(compared: Compared) -> None:

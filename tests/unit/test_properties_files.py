@@ -220,6 +220,33 @@ def test_groups_that_disagree_are_told_that_one_file_is_not_enough() -> None:
         assert "# linger.ms=50\n#   is set to 5 above: this group needs a file of its own" in text
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "is_said"),
+    [
+        ({"fetch.wait.max.ms": 500}, {}, ""),
+        ({}, {"fetch.wait.max.ms": 500}, ""),
+        ({"fetch.wait.max.ms": 100}, {}, "is set to 100 above, and was not for consumer audit"),
+    ],
+)
+def test_javas_default_by_javas_name_is_as_good_as_not_set(
+    first: dict[str, object], second: dict[str, object], is_said: str
+) -> None:
+    consumers = {
+        name: {"topic": "orders", "config": config}
+        for name, config in (("billing", first), ("audit", second))
+    }
+    text = java_properties(handover({**SCENARIO, "cluster": {}, "consumers": consumers}, ()))
+    assert ("of its own" in text) is bool(is_said)
+    assert is_said in text
+
+
+def test_a_list_is_handed_to_kafka_configs_in_brackets() -> None:
+    topic = {"partitions": 3, "config": {"cleanup.policy": "compact,delete"}}
+    handed = handover({**SCENARIO, "topics": {"orders": topic}}, ("topics.orders.config.cleanup.policy",))
+    for text in (librdkafka_properties(handed), java_properties(handed)):
+        assert "--add-config cleanup.policy=[compact,delete]" in text
+
+
 def two_producers(first: dict[str, object], second: dict[str, object]) -> Handover:
     plain = {**SCENARIO["producers"]["checkout"]}  # type: ignore[index]
     producers = {"one": {**plain, "config": first}, "two": {**plain, "config": second}}

@@ -146,7 +146,7 @@ def test_only_a_cluster_that_the_study_starts_is_warmed_up(
         "open_cluster": opened,
         "run_scenario": run,
         "acked_per_s": lambda _: 1.0,
-        "is_warm": bool,
+        "warmed_up": lambda _, load: [load()],
         "refuse_other_cluster": lambda *_, **__: None,
     }.items():
         monkeypatch.setattr(real_bench, name, stand_in)
@@ -378,6 +378,23 @@ def test_a_run_that_lost_records_does_not_count(code: str, field: str, counts: b
 
     assert told.counts == counts
     assert counts or told.failure == f"{code}: 10 % of them are gone"
+
+
+@pytest.mark.parametrize(("stat", "counts"), [("mean", False), ("max", False), ("min", True), ("p50", True)])
+def test_a_mean_of_those_that_came_is_no_objective_where_some_never_did(stat: str, counts: bool) -> None:
+    """A configuration that leaves records unread would be the fastest."""
+    known = consumer()
+    assert known.end_to_end_latency_us is not None
+    latency = known.end_to_end_latency_us.model_copy(update={"missing": 60_000})
+    unread = result(consumers={"billing": known.model_copy(update={"end_to_end_latency_us": latency})})
+    field = f"consumers.billing.end_to_end_latency_us.{stat}"
+    told = read_run(unread, load_document(SCENARIO).scenario, [field], 1.0)
+
+    assert told.counts == counts
+    assert (
+        counts
+        or told.failure == f"the run tells no {field}: too few records have it, or some never came through"
+    )
 
 
 def test_a_lag_of_nothing_is_a_value_and_no_failure() -> None:

@@ -33,7 +33,7 @@ from loadlab.cli.main import cli
 from loadlab.cli.study_view import study_lines
 from loadlab.cli.tune_view import plan_document
 from loadlab.errors import ClusterError, ClusterGoneError, LoadlabError, RunError, UnwritableError, UsageError
-from loadlab.results.study_store import JAVA_FILE, load_study_result
+from loadlab.results.study_store import JAVA_FILE, StoredStudy, load_study_result
 from loadlab.tuning import proposals, samplers, session
 from loadlab.tuning.estimate import estimate
 from loadlab.tuning.findings import baseline_values
@@ -44,6 +44,7 @@ from loadlab.tuning.samplers import sampler_of
 from loadlab.tuning.space import ChangeCost, Choices, Knob, SearchSpace
 from loadlab.tuning.study import TuneOptions, to_go_on_with, tune
 from loadlab.tuning.study_model import Budget, ConfirmSettings, NoiseSettings, Objective
+from loadlab.tuning.warm_start import warm_starts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -448,6 +449,20 @@ def test_an_earlier_study_s_best_are_tried_first(tmp_path: Path) -> None:
     best = earlier.trial(earlier.confirmed or 0).assignment
     assert best in [one.assignment for one in result.planned]
     assert len(warm) <= 3
+
+
+def test_what_was_confirmed_is_a_beginning_though_one_of_its_runs_broke_a_constraint(tmp_path: Path) -> None:
+    earlier = tuned(tmp_path, Lab()).result
+    runs = [
+        run.model_copy(update={"measured": run.measured.model_copy(update={"constraints": (broken(),)})})
+        if run.purpose in {"trial", "confirm"} and run.trial != 0
+        else run
+        for run in earlier.runs
+    ]
+    space, objective = study().study.space, study().study.objectives[0]
+    stored = StoredStudy(earlier.model_copy(update={"runs": tuple(runs)}), tmp_path)
+    (first, *_) = warm_starts(stored, space, objective)
+    assert first[1] == earlier.trial(earlier.confirmed or 0).assignment
 
 
 def test_a_trial_that_broke_a_constraint_when_measured_again_is_no_beginning_for_another_study(

@@ -209,6 +209,11 @@ def test_a_throughput_that_the_schedule_holds_is_warned_of(tmp_path: Path) -> No
     assert not loaded(tmp_path).warnings
 
 
+def test_what_never_came_through_is_a_constraint_and_no_objective(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match=r"may be 0 in a good run.*: make it a constraint"):
+        loaded(tmp_path, objective={"minimize": "producers.checkout.publish_latency_us.missing"})
+
+
 def test_capacity_is_an_objective_where_the_rate_can_be_set(tmp_path: Path) -> None:
     study = loaded(tmp_path, objective={"maximize": "capacity"}).study
     assert study.objectives == (Objective("capacity", "maximize"),)

@@ -88,12 +88,12 @@ def test_the_plan_counts_the_runs_of_each_part() -> None:
 
 
 def test_the_plan_says_that_a_cluster_is_warmed_up_first() -> None:
-    assert "warmed up first: 6 to 20 rounds of 5 s" in "\n".join(line.text for line in plan_lines(study()))
+    assert "warmed up first: 6 to 30 rounds of 5 s" in "\n".join(line.text for line in plan_lines(study()))
 
 
 def test_the_plan_says_nothing_of_a_warm_up_that_was_left_out(told: tuple[StoredStudy, list[str]]) -> None:
-    result = told[0].result.model_copy(update={"warms_up": False})
-    assert "warmed up" not in "\n".join(line.text for line in plan_lines(study(), result))
+    result = told[0].result
+    assert "warmed up" not in "\n".join(line.text for line in plan_lines(study(), result, warms_up=False))
 
 
 def test_the_noise_is_told_after_the_baseline_and_with_the_study(told: tuple[StoredStudy, list[str]]) -> None:

@@ -31,6 +31,7 @@ def values(
         {"StartTime": 1_700_000_000_000, "Uptime": 5_000},
         {"HeapMemoryUsage": {"used": 7, "max": 9, "init": 9, "committed": 9}},
         collectors or {"java.lang:name=G1 Young Generation": {"CollectionCount": 3, "CollectionTime": 40}},
+        {"TotalCompilationTime": 1_234},
         handlers or {POOL.format("Broker"): {"Count": 2_000_000_000}, POOL.format(""): {"Count": 1}},
         {"a": {"io-wait-time-ns-total": 4e9}, "b": {"io-wait-time-ns-total": 2_000_000_000}},
         {"Value": 2},
@@ -51,6 +52,7 @@ def test_each_figure_is_taken_from_its_bean() -> None:
     assert (told.broker_id, told.at_ns, told.started_ms) == (3, 150, 1_700_000_000_000)
     assert (told.heap_used_bytes, told.heap_max_bytes) == (7, 9)
     assert (told.gc_count, told.gc_pause_ms) == (3, 40)
+    assert told.compile_ms == 1_234
     assert told.network_processor_idle_s == 3.0
     assert told.under_replicated_partitions == 2
     assert (told.bytes_in, told.bytes_out, told.messages_in) == (100, 200, 300)

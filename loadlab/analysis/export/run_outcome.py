@@ -118,9 +118,15 @@ class _Outcome:
 
     def reconciliation(self) -> Family:
         family = Family(
-            "loadlab_run_wrong_records", "gauge", "Lost, duplicated and reordered, where known.", "records"
+            "loadlab_run_wrong_records",
+            "gauge",
+            "Lost (at least), duplicated and reordered, where known.",
+            "records",
         )
-        told = self._result.reconciliation.model_dump(include={"lost", "duplicated", "reordered"})
+        found = self._result.reconciliation
+        told = found.model_dump(include={"lost", "duplicated", "reordered"})
+        if found.lost is None and found.lost_at_least:
+            told["lost"] = found.lost_at_least
         return family.of(*(self._sample(n, outcome=name) for name, n in told.items() if n is not None))
 
     def _sample(self, value: float, suffix: str = "", **labels: str) -> Sample:
